@@ -1,0 +1,1 @@
+//! The parent side in the pod: launches the enclave, serves metrics and health.

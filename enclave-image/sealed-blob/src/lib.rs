@@ -1,0 +1,1 @@
+//! The sealed blob: Shamir shares wrapped by KMS keys, bound to a measurement.

@@ -1,0 +1,1 @@
+//! The agent inside the enclave: attests, unseals, hands the master key over.

@@ -1,0 +1,1 @@
+//! The ChamberCluster resource: types, validation rules, conditions, names.

@@ -1,0 +1,1 @@
+//! A KMS key policy as a value: parse, compare, project, lint, evaluate.

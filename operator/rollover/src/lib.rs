@@ -1,0 +1,1 @@
+//! The decision: from what is observed to what is done next. Pure.

@@ -1,0 +1,1 @@
+//! The demo: one rollover, told as it happens.

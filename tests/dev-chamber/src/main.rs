@@ -1,0 +1,2 @@
+//! The development form of a chamber: host, agent, signer and probe in one binary.
+fn main() {}

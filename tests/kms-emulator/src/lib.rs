@@ -1,0 +1,1 @@
+//! A KMS and STS stand-in that enforces key policies and attestation.

@@ -1,0 +1,1 @@
+//! A Nitro Security Module stand-in with a test root of trust.
