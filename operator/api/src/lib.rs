@@ -1,1 +1,20 @@
-//! The ChamberCluster resource: types, validation rules, conditions, names.
+//! The `ChamberCluster` resource: types, validation rules, conditions, names.
+//!
+//! Types only: no client, no async. The planner repeats every rule of the schema, so that an
+//! API server with an older CRD cannot let a fault through.
+
+pub mod conditions;
+pub mod names;
+mod schema;
+mod spec;
+mod status;
+
+pub use spec::{
+    Chambers, ChamberCluster, ChamberClusterSpec, DeletionPolicy, KeyPolicySettings, Keys,
+    Management, MeasurementSpec, Profile, Prometheus, Queries, Release, Rollover, Sealing, Share,
+    Verification,
+};
+pub use status::{
+    ChamberClusterStatus, ChamberStatus, KeyStatus, Outcome, ReleaseStatus, RolloverRecord,
+    RolloverStatus,
+};

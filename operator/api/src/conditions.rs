@@ -1,0 +1,16 @@
+//! Condition types of a `ChamberCluster` (kstatus words where it has them).
+
+/// Chambers serve: at least `replicas - maxUnavailable` are unsealed.
+pub const READY: &str = "Ready";
+/// Every key's policy, as last read, holds exactly the live releases.
+pub const POLICIES_IN_SYNC: &str = "PoliciesInSync";
+/// No rollover is in flight and the spec's release is the current one.
+pub const ROLLOVER_COMPLETE: &str = "RolloverComplete";
+/// The operator is working towards the spec (kstatus).
+pub const RECONCILING: &str = "Reconciling";
+/// The operator cannot go on without a person, or a deadline has passed (kstatus).
+pub const STALLED: &str = "Stalled";
+/// Retiring a measurement binds every principal, not the enclave role alone (profile Pinned).
+pub const RETIREMENT_BINDING: &str = "RetirementBinding";
+/// A key of the spec is disabled, pending deletion or unreadable.
+pub const KEY_AT_RISK: &str = "KeyAtRisk";

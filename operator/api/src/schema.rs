@@ -1,0 +1,61 @@
+//! Schemas that schemars cannot derive: a measurement's registers, a pod template.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, json};
+
+/// 96 lower-case hex characters.
+const PCR_PATTERN: &str = "^[0-9a-f]{96}$";
+
+/// `imageSha384` and `pcr1` to `pcr31`, each 96 lower-case hex characters.
+pub fn measurement(_: &mut SchemaGenerator) -> Schema {
+    let pcr = |what: &str| json!({"type": "string", "pattern": PCR_PATTERN, "maxLength": 96, "description": what});
+    let mut properties = Map::new();
+    let image = "PCR0 of the enclave image, as `nitro-cli describe-eif` prints it: 96 lower-case hex characters.";
+    properties.insert("imageSha384".into(), pcr(image));
+    for index in 1..=31 {
+        let what = format!("PCR{index} of the release, where it is to be part of its identity.");
+        properties.insert(format!("pcr{index}"), pcr(&what));
+    }
+    json_schema!({
+        "type": "object",
+        "required": ["imageSha384"],
+        "properties": properties,
+        "x-kubernetes-validations": [{
+            "rule": "!self.imageSha384.matches('^0+$')",
+            "message": "imageSha384 is all zeros: that is any enclave in debug mode. Use the PCR0 that `nitro-cli describe-eif` prints for the release"
+        }]
+    })
+}
+
+/// A pod template: everything of Kubernetes is allowed, only the containers' names are looked at.
+pub fn pod_template(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "description": "Pod template of the chambers. Container `enclave` gets the release's image. Empty: a generated one.",
+        "properties": {
+            "metadata": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+            "spec": {
+                "type": "object",
+                "x-kubernetes-preserve-unknown-fields": true,
+                "required": ["containers"],
+                "properties": {
+                    "containers": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": 20,
+                        "items": {
+                            "type": "object",
+                            "required": ["name"],
+                            "properties": {"name": {"type": "string", "maxLength": 63}},
+                            "x-kubernetes-preserve-unknown-fields": true
+                        }
+                    }
+                }
+            }
+        },
+        "x-kubernetes-validations": [{
+            "rule": "!has(self.spec) || self.spec.containers.exists(c, c.name == 'enclave')",
+            "message": "spec.containers has no container named `enclave`: name the one that runs the release's image `enclave`"
+        }]
+    })
+}

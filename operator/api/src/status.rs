@@ -1,0 +1,155 @@
+//! What the operator reports, and the few facts that it cannot observe.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::MeasurementSpec;
+
+/// State of a `ChamberCluster`.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct ChamberClusterStatus {
+    /// Generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The step of the rollover in flight (Measure, Admit, Roll, Verify, Retire), or Settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// Why the operator waits or stops, in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same as a sentence with the cure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Short name of the release: the target's, and `old->new` in a rollover.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// Unsealed chambers of those wanted, `2/3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chambers_ready: Option<String>,
+    /// Keys in sync of all, `3/3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_in_sync: Option<String>,
+    /// The release that all chambers were verified on last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<ReleaseStatus>,
+    /// The rollover in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollover: Option<RolloverStatus>,
+    /// How many rollovers were begun.
+    #[serde(default)]
+    pub rollovers: i64,
+    /// Commitment to the master key (hex), since the first seal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<String>,
+    /// The keys as last read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyStatus>,
+    /// The chambers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chambers: Vec<ChamberStatus>,
+    /// The last rollovers, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<RolloverRecord>,
+    /// Conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A release with the short name of its exact form (image, measurement, template).
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseStatus {
+    /// Container image.
+    pub image: String,
+    /// What its enclave attests.
+    #[schemars(schema_with = "crate::schema::measurement")]
+    pub measurement: MeasurementSpec,
+    /// Ten hex characters that name its `ReplicaSet`.
+    pub revision: String,
+}
+
+/// The rollover in flight: what cannot be seen from pods and policies.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloverStatus {
+    /// The release before; none at the first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<ReleaseStatus>,
+    /// The release that is rolled out.
+    pub to: ReleaseStatus,
+    /// When it began.
+    pub started_at: Time,
+    /// When every key's policy, read back, held both: the settle time counts from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admitted_at: Option<Time>,
+    /// When Retire began, written before the first policy loses the old measurement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retire_begun_at: Option<Time>,
+    /// Last time something moved on; the progress deadline counts from here.
+    pub progressed_at: Time,
+}
+
+/// A key as last read.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyStatus {
+    /// Name of the share.
+    pub name: String,
+    /// ARN of the key.
+    pub arn: String,
+    /// Key state as KMS says it, or why it could not be read.
+    pub state: String,
+    /// First ten characters of each ImageSha384 that the policy admits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admitted: Vec<String>,
+    /// The policy holds exactly the live releases.
+    pub in_sync: bool,
+    /// The reading that this entry is based on (later readings that found the same do not move it).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<Time>,
+    /// What the key's holder is asked to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
+}
+
+/// One chamber.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ChamberStatus {
+    /// Pod name.
+    pub pod: String,
+    /// Revision of the release it runs.
+    pub revision: String,
+    /// Unsealed since; absent while sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsealed_since: Option<Time>,
+}
+
+/// One ended rollover.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloverRecord {
+    /// Revision before, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Revision after.
+    pub to: String,
+    /// Begin.
+    pub started_at: Time,
+    /// End.
+    pub ended_at: Time,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How a rollover ended.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All chambers run the target; only it is admitted.
+    Complete,
+    /// The user went back to the release before.
+    TurnedBack,
+}

@@ -1,0 +1,22 @@
+//! The generated CRD: equal to the committed file, and written anew with `BLESS=1`.
+
+use chamber_api::ChamberCluster;
+use kube::CustomResourceExt;
+
+const FILE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../crds/chamberclusters.chamber.dev.yaml"
+);
+
+#[test]
+fn the_committed_crd_is_the_one_the_code_makes() {
+    let made = serde_yaml_ng::to_string(&ChamberCluster::crd()).unwrap();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(FILE, &made).unwrap();
+    }
+    let committed = std::fs::read_to_string(FILE).unwrap();
+    assert!(
+        made == committed,
+        "crds/ is behind the code: run `BLESS=1 cargo test -p chamber-api`"
+    );
+}
