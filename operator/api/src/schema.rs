@@ -27,6 +27,11 @@ pub fn measurement(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The same in status: texts that the schema of the spec has accepted already.
+pub fn measurement_status(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "additionalProperties": {"type": "string"}})
+}
+
 /// A pod template: everything of Kubernetes is allowed, only the containers' names are looked at.
 pub fn pod_template(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -65,7 +65,7 @@ pub struct ReleaseStatus {
     /// Container image.
     pub image: String,
     /// What its enclave attests.
-    #[schemars(schema_with = "crate::schema::measurement")]
+    #[schemars(schema_with = "crate::schema::measurement_status")]
     pub measurement: MeasurementSpec,
     /// Ten hex characters that name its `ReplicaSet`.
     pub revision: String,
