@@ -1,0 +1,209 @@
+//! The outer layer: AES-256-GCM under a key made of PCR values.
+//!
+//! PCR values are public, so this layer gives integrity and detection of drift, not confidentiality.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{self, HKDF_SHA256};
+use aws_lc_rs::{constant_time, hmac};
+use measurement::{Measurement, Pcr};
+
+use crate::inner::{MAX_CIPHERTEXT, MAX_CLUSTER_ID, MAX_KEY_ARN};
+use crate::reader::Reader;
+use crate::{FormatError, InnerBlob, MAX_SHARES, OpenError};
+
+const MAGIC: [u8; 4] = *b"CHSB";
+const VERSION: u8 = 1;
+/// Length of [`Measurement::id`].
+const ID_BYTES: usize = 10;
+const TAG_BYTES: usize = 16;
+/// KMS knows the registers 0 to 31.
+const REGISTERS: u8 = 32;
+const SALT: &[u8] = b"chamber sealed blob, outer layer, version 1";
+
+const MAX_SHARE: usize = 2 + MAX_KEY_ARN + 2 + MAX_CIPHERTEXT;
+const MAX_INNER: usize = 1 + 1 + MAX_CLUSTER_ID + 4 + 1 + 1 + 32 + MAX_SHARES as usize * MAX_SHARE;
+/// The longest blob there is: as base64 it still fits one environment variable of Linux (128 KiB).
+pub const MAX_BYTES: usize =
+    4 + 1 + ID_BYTES + 1 + REGISTERS as usize + NONCE_LEN + MAX_INNER + TAG_BYTES;
+
+/// Binds an inner layer to a measurement. The same input always gives the same bytes.
+pub fn bind(inner: &InnerBlob, measurement: &Measurement) -> Result<Vec<u8>, FormatError> {
+    let plain = inner.encode()?;
+    let registers: Vec<u8> = measurement.all().map(|(index, _)| index).collect();
+    check_registers(&registers)?;
+    let header = header(measurement, &registers)?;
+    let keys = Keys::derive(measurement, &header)?;
+    let nonce = keys.nonce(&plain);
+    let mut sealed = plain;
+    keys.seal
+        .seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(&header),
+            &mut sealed,
+        )
+        .map_err(|_| FormatError::Crypto)?;
+    Ok([header.as_slice(), &nonce, &sealed].concat())
+}
+
+/// Opens a blob with the PCR values that `pcr_of` gives for the registers that the blob names.
+pub fn open(bytes: &[u8], pcr_of: impl Fn(u8) -> Option<Pcr>) -> Result<InnerBlob, OpenError> {
+    let parts = Parts::parse(bytes)?;
+    let own = own_measurement(&parts.registers, pcr_of)?;
+    if own.id().as_bytes() != parts.bound_to {
+        return Err(OpenError::OtherMeasurement {
+            bound: String::from_utf8_lossy(parts.bound_to).into_owned(),
+            own: own.id(),
+            registers: parts.registers,
+        });
+    }
+    let keys = Keys::derive(&own, parts.header)?;
+    let mut sealed = parts.sealed.to_vec();
+    let plain = keys
+        .seal
+        .open_in_place(
+            Nonce::assume_unique_for_key(parts.nonce),
+            Aad::from(parts.header),
+            &mut sealed,
+        )
+        .map_err(|_| OpenError::Altered)?;
+    // Anybody can make the key; the derived nonce keeps one blob to one encoding.
+    constant_time::verify_slices_are_equal(&keys.nonce(plain), &parts.nonce)
+        .map_err(|_| OpenError::Altered)?;
+    Ok(InnerBlob::decode(plain)?)
+}
+
+/// A blob taken apart; nothing in it is believed yet.
+struct Parts<'a> {
+    header: &'a [u8],
+    bound_to: &'a [u8],
+    registers: Vec<u8>,
+    nonce: [u8; NONCE_LEN],
+    sealed: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        if reader.array("magic")? != MAGIC {
+            return Err(field("magic", "other bytes", "\"CHSB\""));
+        }
+        match reader.byte("outer version")? {
+            VERSION => {}
+            found => {
+                return Err(FormatError::Version {
+                    layer: "outer",
+                    found,
+                    known: VERSION,
+                });
+            }
+        }
+        if bytes.len() > MAX_BYTES {
+            let found = format!("{} bytes", bytes.len());
+            return Err(field("length", &found, "at most 64201 bytes"));
+        }
+        let bound_to = reader.take(ID_BYTES, "measurement id")?;
+        let count = reader.byte("register count")?;
+        let registers = reader.take(count.into(), "registers")?.to_vec();
+        check_registers(&registers)?;
+        let nonce = reader.array("nonce")?;
+        let sealed = reader.rest();
+        let header = &bytes[..bytes.len() - sealed.len() - NONCE_LEN];
+        Ok(Self {
+            header,
+            bound_to,
+            registers,
+            nonce,
+            sealed,
+        })
+    }
+}
+
+/// PCR0 first, then ascending, none above 31: one measurement has one list.
+fn check_registers(registers: &[u8]) -> Result<(), FormatError> {
+    let ascending = registers.windows(2).all(|pair| pair[0] < pair[1]);
+    if registers.first() == Some(&0) && ascending && registers.iter().all(|i| *i < REGISTERS) {
+        return Ok(());
+    }
+    let found = format!("{registers:?}");
+    Err(field(
+        "registers",
+        &found,
+        "0, then others up to 31 in ascending order",
+    ))
+}
+
+fn header(measurement: &Measurement, registers: &[u8]) -> Result<Vec<u8>, FormatError> {
+    let count = u8::try_from(registers.len()).map_err(|_| FormatError::Crypto)?;
+    let id = measurement.id();
+    Ok([&MAGIC[..], &[VERSION], id.as_bytes(), &[count], registers].concat())
+}
+
+fn own_measurement(
+    registers: &[u8],
+    pcr_of: impl Fn(u8) -> Option<Pcr>,
+) -> Result<Measurement, OpenError> {
+    let mut values = registers
+        .iter()
+        .map(|index| match pcr_of(*index) {
+            Some(pcr) => Ok((*index, pcr)),
+            None => Err(OpenError::MissingRegister { index: *index }),
+        })
+        .collect::<Result<BTreeMap<u8, Pcr>, _>>()?;
+    let image_sha384 = values
+        .remove(&0)
+        .ok_or(OpenError::MissingRegister { index: 0 })?;
+    Ok(Measurement {
+        image_sha384,
+        registers: values,
+    })
+}
+
+/// The two keys that a measurement and a header give.
+struct Keys {
+    seal: LessSafeKey,
+    nonce: hmac::Key,
+}
+
+impl Keys {
+    fn derive(measurement: &Measurement, header: &[u8]) -> Result<Self, FormatError> {
+        let mut values = Vec::new();
+        for (index, pcr) in measurement.all() {
+            values.push(index);
+            values.extend_from_slice(pcr.as_bytes());
+        }
+        let root = hkdf::Salt::new(HKDF_SHA256, SALT).extract(&values);
+        let seal = UnboundKey::new(&AES_256_GCM, &expand(&root, b"seal", header)?)
+            .map_err(|_| FormatError::Crypto)?;
+        let nonce = hmac::Key::new(hmac::HMAC_SHA256, &expand(&root, b"nonce", header)?);
+        Ok(Self {
+            seal: LessSafeKey::new(seal),
+            nonce,
+        })
+    }
+
+    /// From the content: different contents under one key never share a nonce, equal ones give equal bytes.
+    fn nonce(&self, plain: &[u8]) -> [u8; NONCE_LEN] {
+        let mut nonce = [0; NONCE_LEN];
+        let tag = hmac::sign(&self.nonce, plain);
+        nonce.copy_from_slice(&tag.as_ref()[..NONCE_LEN]);
+        nonce
+    }
+}
+
+fn expand(root: &hkdf::Prk, label: &[u8], header: &[u8]) -> Result<[u8; 32], FormatError> {
+    let mut out = [0; 32];
+    root.expand(&[label, header], HKDF_SHA256)
+        .and_then(|okm| okm.fill(&mut out))
+        .map_err(|_| FormatError::Crypto)?;
+    Ok(out)
+}
+
+fn field(field: &'static str, found: &str, allowed: &'static str) -> FormatError {
+    FormatError::Field {
+        field,
+        found: found.to_owned(),
+        allowed,
+    }
+}
