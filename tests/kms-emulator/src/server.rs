@@ -1,0 +1,161 @@
+//! Two ports, served until told to stop.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::config::{Config, ConfigError};
+use crate::emulator::Emulator;
+use crate::{admin, api};
+
+/// How long requests in flight may take after the stop.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long a client may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Marks an answer that must not be sent: its connection is closed instead.
+#[derive(Clone, Copy)]
+pub(crate) struct LoseAnswer;
+
+/// The error that makes hyper close a connection without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer was lost on purpose")]
+struct Lost;
+
+/// A running emulator. Dropping it stops it at once.
+pub struct Server {
+    kms: SocketAddr,
+    admin: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Why the emulator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A port cannot be listened on.
+    #[error("listening on {address}: {error}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the operating system says.
+        error: std::io::Error,
+    },
+}
+
+impl Server {
+    /// Listens on both addresses (port 0 picks a free one) and serves in tasks of the current runtime.
+    pub async fn start(
+        config: Config,
+        kms: SocketAddr,
+        admin: SocketAddr,
+    ) -> Result<Self, StartError> {
+        let emulator = Arc::new(Emulator::new(config)?);
+        let (kms_listener, kms) = listen(kms).await?;
+        let (admin_listener, admin) = listen(admin).await?;
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let kms_router = api::router(Arc::clone(&emulator));
+        tasks.spawn(serve(kms_listener, kms_router, stopped.clone()));
+        tasks.spawn(serve(admin_listener, admin::router(emulator), stopped));
+        Ok(Self {
+            kms,
+            admin,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Where KMS and STS answer.
+    pub fn kms_address(&self) -> SocketAddr {
+        self.kms
+    }
+
+    /// Where the admin port answers.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Takes no more requests, finishes those in flight, and returns.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |error| StartError::Listen { address, error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+    let graceful = GracefulShutdown::new();
+    // Owned here, so that dropping the server ends its connections too.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let connection = graceful.watch(connection(stream, router.clone()));
+                    // How a connection ends is its client's business.
+                    connections.spawn(async move { drop(connection.await) });
+                }
+                // Out of file descriptors, most likely: let some connections end first.
+                Err(error) => {
+                    tracing::warn!(%error, "accept");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+            _ = stopped.changed() => break,
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some requests were still in flight at the end");
+    }
+}
+
+fn connection(
+    stream: TcpStream,
+    router: Router,
+) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
+    let inner = TowerToHyperService::new(router);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = inner.call(request);
+        async move {
+            let response: Result<Response<Body>, Infallible> = answer.await;
+            let response = response.unwrap_or_else(|never| match never {});
+            match response.extensions().get::<LoseAnswer>() {
+                Some(_) => Err(Lost),
+                None => Ok(response),
+            }
+        }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+}

@@ -1,0 +1,89 @@
+//! Faults that the admin port can order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ApiError;
+
+/// The longest delay that makes sense to ask for; beyond it a `Duration` could overflow.
+const MAX_DELAY_SECONDS: f64 = 1e9;
+
+/// All knobs; what a PUT leaves out goes back to its default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct Knobs {
+    /// Cryptographic operations enforce a new policy only this long after it was put.
+    pub decrypt_policy_delay_seconds: Option<f64>,
+    /// Cryptographic operations go on enforcing what they enforced when the hold began.
+    pub decrypt_policy_hold: bool,
+    /// So many next calls of an operation are throttled.
+    pub throttle: BTreeMap<String, u64>,
+    /// So many next calls of an operation fail with a code.
+    pub failures: BTreeMap<String, Failure>,
+    /// So many next calls of an operation take effect, but their connection closes without an answer.
+    pub lose_answers: BTreeMap<String, u64>,
+    /// The emulator's clock is this far ahead of the machine's.
+    pub clock_offset_seconds: i64,
+}
+
+/// A failure to inject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Failure {
+    /// The exception's name.
+    pub code: String,
+    /// How many calls it hits.
+    pub count: u64,
+}
+
+impl Knobs {
+    /// Says what is wrong with a value, if anything is.
+    pub fn check(&self) -> Result<(), String> {
+        match self.decrypt_policy_delay_seconds {
+            Some(delay) if !(0.0..=MAX_DELAY_SECONDS).contains(&delay) => Err(format!(
+                "decryptPolicyDelaySeconds is {delay}, expected 0 to {MAX_DELAY_SECONDS}"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The propagation delay; zero if none is set.
+    pub fn delay(&self) -> Duration {
+        self.decrypt_policy_delay_seconds
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .unwrap_or_default()
+    }
+
+    /// The failure that this call has to meet; uses one up.
+    pub fn take_failure(&mut self, operation: &str) -> Option<ApiError> {
+        if take(&mut self.throttle, operation) {
+            return Some(ApiError::injected("ThrottlingException"));
+        }
+        let failure = self.failures.get_mut(operation)?;
+        failure.count = failure.count.checked_sub(1)?;
+        let error = ApiError::injected(&failure.code);
+        if failure.count == 0 {
+            self.failures.remove(operation);
+        }
+        Some(error)
+    }
+
+    /// Whether this call's answer is to be lost; uses one up.
+    pub fn take_lost_answer(&mut self, operation: &str) -> bool {
+        take(&mut self.lose_answers, operation)
+    }
+}
+
+fn take(counts: &mut BTreeMap<String, u64>, operation: &str) -> bool {
+    let Some(count) = counts.get_mut(operation) else {
+        return false;
+    };
+    let there = *count > 0;
+    *count = count.saturating_sub(1);
+    if *count == 0 {
+        counts.remove(operation);
+    }
+    there
+}
