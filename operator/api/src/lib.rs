@@ -10,7 +10,7 @@ mod spec;
 mod status;
 
 pub use spec::{
-    Chambers, ChamberCluster, ChamberClusterSpec, DeletionPolicy, KeyPolicySettings, Keys,
+    ChamberCluster, ChamberClusterSpec, Chambers, DeletionPolicy, KeyPolicySettings, Keys,
     Management, MeasurementSpec, Profile, Prometheus, Queries, Release, Rollover, Sealing, Share,
     Verification,
 };

@@ -36,7 +36,10 @@ use crate::ChamberClusterStatus;
 #[x_kube(validation = Rule::new("self.clusterId == oldSelf.clusterId").message("clusterId is immutable: the enclave role and the keys are named after it").field_path(".clusterId"))]
 pub struct ChamberClusterSpec {
     /// `<env>-<region>-<purpose>`; names the role `ChamberEnclaveRole-<clusterId>`. At most 45 characters (IAM allows 64 for the role). Immutable.
-    #[schemars(length(min = 1, max = 45), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 45),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub cluster_id: String,
     /// Account of the enclave role, where it is not the key's account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,17 +119,26 @@ pub struct Keys {
     .message("a Managed key needs assumeRoleArn: the key holder's admin role, which the operator assumes"))]
 pub struct Share {
     /// Name of the share in status and messages.
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 32),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
     pub name: String,
     /// Full ARN of the KMS key (no alias: an alias can be pointed elsewhere).
-    #[schemars(length(max = 256), regex(pattern = r"^arn:aws(-us-gov|-cn)?:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"))]
+    #[schemars(
+        length(max = 256),
+        regex(pattern = r"^arn:aws(-us-gov|-cn)?:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")
+    )]
     pub arn: String,
     /// Managed: the operator writes the policy. Observed: its holder does, the operator waits.
     #[serde(default)]
     pub management: Management,
     /// Role that the operator assumes for this key: the admin role (Managed), or one that may read (Observed).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^arn:aws(-us-gov|-cn)?:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"))]
+    #[schemars(
+        length(max = 256),
+        regex(pattern = r"^arn:aws(-us-gov|-cn)?:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$")
+    )]
     pub assume_role_arn: Option<String>,
 }
 
@@ -149,11 +161,11 @@ pub struct KeyPolicySettings {
     pub profile: Profile,
     /// Registers to pin beside ImageSha384 (for example PCR8), where every live release has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8), inner(regex(pattern = r"^PCR([1-9]|[12][0-9]|3[01])$")))]
+    #[schemars(
+        length(max = 8),
+        inner(regex(pattern = r"^PCR([1-9]|[12][0-9]|3[01])$"))
+    )]
     pub pins: Vec<String>,
-    /// Write the five statements into a key that lacks them.
-    #[serde(default)]
-    pub adopt: bool,
 }
 
 /// Which statements a policy carries.

@@ -1,1 +1,21 @@
 //! The hands: observe, act, report.
+//!
+//! What is to be done is decided in the `rollover` crate; this one reads the world for it, carries
+//! out one action at a time, and writes down what happened.
+
+pub mod act;
+pub mod context;
+pub mod election;
+pub mod events;
+pub mod kms;
+pub mod objects;
+pub mod observe;
+pub mod reconcile;
+pub mod record;
+pub mod release;
+pub mod report;
+pub mod run;
+pub mod server;
+pub mod settings;
+pub mod spec;
+pub mod telemetry;

@@ -1,1 +1,25 @@
 //! A KMS key policy as a value: parse, compare, project, lint, evaluate.
+//!
+//! Facts about AWS's rules are from its documentation of key policies and of policy evaluation
+//! (docs.aws.amazon.com: KMS developer guide "Key policies", IAM user guide "Policy evaluation logic").
+
+mod canonical;
+mod document;
+pub mod evaluate;
+mod foreign;
+mod lint;
+mod project;
+mod statement;
+mod template;
+
+pub use document::{ParseError, Policy};
+pub use foreign::foreign_deny;
+pub use lint::{Finding, MAX_SIZE, RuleId, Severity, lint};
+pub use project::{Admitted, NotOurs, admitted, project};
+pub use statement::{Condition, Effect, Match, Principals, Statement};
+pub use template::{Sid, Template};
+
+/// Condition key of PCR0; the others are `kms:RecipientAttestation:PCR<n>`.
+pub(crate) const IMAGE_SHA384: &str = "kms:RecipientAttestation:ImageSha384";
+/// What all attestation keys begin with, in lower case.
+pub(crate) const ATTESTATION: &str = "kms:recipientattestation:";

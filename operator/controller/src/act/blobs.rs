@@ -1,0 +1,109 @@
+//! The sealed blob: made once by the seal pod, stored in an immutable Secret per measurement.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chamber_api::{ChamberCluster, names};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, PostParams};
+use kube::{Api, ResourceExt};
+use measurement::Measurement;
+use rollover::{Release, Spec, World};
+
+use crate::act::Error;
+use crate::context::Context;
+use crate::objects::{labels, seal_pod};
+use crate::observe;
+
+/// Opens the blob of `from` and stores the same inner layer bound to `to`.
+pub async fn bind(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    spec: &Spec,
+    from: &Measurement,
+    to: &Measurement,
+) -> Result<(), Error> {
+    let bytes = observe::stored_blob(ctx, cluster, from).await?;
+    let bytes = bytes
+        .ok_or_else(|| Error::Blob(format!("the Secret for {} is gone", from.image_sha384)))?;
+    let inner = observe::check_blob(&bytes, from, spec).map_err(Error::Blob)?;
+    let bound = sealed_blob::bind(&inner, to).map_err(|error| Error::Blob(error.to_string()))?;
+    store(ctx, cluster, to, &STANDARD.encode(bound)).await
+}
+
+/// Stores what the seal pod offers. A Secret that is there counts, and the offer is dropped.
+pub async fn store_offer(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    measurement: &Measurement,
+) -> Result<(), Error> {
+    let offer = observe::offer(ctx, cluster).await?;
+    let offer = offer.ok_or_else(|| Error::Blob("the seal pod offers nothing any more".into()))?;
+    store(ctx, cluster, measurement, &offer).await
+}
+
+/// Creates the Secret: immutable, without owner, never overwritten. It outlives the resource.
+async fn store(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    measurement: &Measurement,
+    blob: &str,
+) -> Result<(), Error> {
+    let name = names::sealed_secret(&cluster.name_any(), &measurement.id());
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(name),
+            labels: Some(labels::common(cluster)),
+            ..ObjectMeta::default()
+        },
+        immutable: Some(true),
+        data: Some(BTreeMap::from([(
+            names::BLOB_KEY.to_owned(),
+            ByteString(blob.as_bytes().to_vec()),
+        )])),
+        ..Secret::default()
+    };
+    let api =
+        Api::<Secret>::namespaced(ctx.client.clone(), &cluster.namespace().unwrap_or_default());
+    match api.create(&PostParams::default(), &secret).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Starts the one-shot pod that makes the master key inside the enclave.
+pub async fn start_seal(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    world: &World,
+    release: &Release,
+) -> Result<(), Error> {
+    let pod = seal_pod::build(cluster, release, &world.spec)
+        .map_err(|error| Error::Kubernetes(Box::new(kube::Error::SerdeError(error))))?;
+    let pods = Api::<Pod>::namespaced(ctx.client.clone(), &cluster.namespace().unwrap_or_default());
+    match pods.create(&PostParams::default(), &pod).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes the seal pod.
+pub async fn remove_seal_pod(ctx: &Context, cluster: &ChamberCluster) -> Result<(), Error> {
+    let pods = Api::<Pod>::namespaced(ctx.client.clone(), &cluster.namespace().unwrap_or_default());
+    match pods
+        .delete(
+            &names::seal_pod(&cluster.name_any()),
+            &DeleteParams::default(),
+        )
+        .await
+    {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

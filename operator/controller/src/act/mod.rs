@@ -1,0 +1,95 @@
+//! Carrying out one action. The plan leaves nothing to choose here.
+
+mod blobs;
+mod chambers;
+
+use chamber_api::{ChamberCluster, names};
+use rollover::{Action, World};
+
+use crate::context::Context;
+use crate::kms::write;
+
+/// Why an action failed; the world is looked at anew after a pause.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused or was not reached.
+    #[error("Kubernetes API: {0}")]
+    Kubernetes(#[from] Box<kube::Error>),
+    /// KMS or STS refused or was not reached.
+    #[error("{0}")]
+    Key(String),
+    /// A foreign hand wrote the policy since it was looked at.
+    #[error("the policy of key {0} was changed by someone else a moment ago; looking again")]
+    ChangedUnderneath(String),
+    /// The policy that was written does not show.
+    #[error("the policy of key {0} was written but reads back differently; looking again")]
+    NotReadBack(String),
+    /// Another replica leads.
+    #[error("this replica does not hold the lease; nothing was written")]
+    NotLeading,
+    /// A blob could not be bound or stored.
+    #[error("sealed blob: {0}")]
+    Blob(String),
+}
+
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        Self::Kubernetes(Box::new(error))
+    }
+}
+
+/// Does what the plan orders.
+pub async fn perform(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    world: &World,
+    action: &Action,
+) -> Result<(), Error> {
+    if !ctx.lease.is_held() {
+        return Err(Error::NotLeading);
+    }
+    let done = order(ctx, cluster, world, action).await;
+    if changes_keys(action) {
+        // Whatever was written or half written: the next look reads the keys.
+        ctx.keep_reading(&kube::ResourceExt::uid(cluster).unwrap_or_default(), None);
+    }
+    done
+}
+
+fn changes_keys(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::ClaimKeys { .. } | Action::WritePolicies(_) | Action::TagCommitment { .. }
+    )
+}
+
+async fn order(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    world: &World,
+    action: &Action,
+) -> Result<(), Error> {
+    match action {
+        // Facts go into status, which the caller writes.
+        Action::Note(_) => Ok(()),
+        Action::ClaimKeys { arns } => {
+            let spec = &world.spec;
+            let tags = [
+                (names::OWNER_TAG, spec.owner.as_str()),
+                (names::CLUSTER_ID_TAG, spec.cluster_id.as_str()),
+            ];
+            write::tags(ctx, cluster, world, arns, &tags).await
+        }
+        Action::TagCommitment { arns, commitment } => {
+            let tags = [(names::COMMITMENT_TAG, commitment.as_str())];
+            write::tags(ctx, cluster, world, arns, &tags).await
+        }
+        Action::WritePolicies(writes) => write::policies(ctx, cluster, world, writes).await,
+        Action::BindBlob { from, to } => blobs::bind(ctx, cluster, &world.spec, from, to).await,
+        Action::StartSeal(release) => blobs::start_seal(ctx, cluster, world, release).await,
+        Action::StoreBlob(measurement) => blobs::store_offer(ctx, cluster, measurement).await,
+        Action::RemoveSealPod => blobs::remove_seal_pod(ctx, cluster).await,
+        Action::Resize(resizes) => chambers::resize(ctx, cluster, world, resizes).await,
+        Action::RemoveSets(names) => chambers::remove(ctx, cluster, names).await,
+    }
+}

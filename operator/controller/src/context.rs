@@ -1,0 +1,116 @@
+//! What every reconcile needs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chamber_api::ChamberCluster;
+use kube::Client;
+use kube::runtime::reflector::Store;
+use rollover::Key;
+
+use crate::election::Lease;
+use crate::events::Events;
+use crate::kms::Keyring;
+use crate::settings::Settings;
+use crate::telemetry::Telemetry;
+
+/// What every reconcile needs.
+pub struct Context {
+    /// Kubernetes.
+    pub client: Client,
+    /// Settings of the process.
+    pub settings: Settings,
+    /// KMS clients, one per key and role.
+    pub keyring: Keyring,
+    /// HTTP client for Prometheus.
+    pub http: reqwest::Client,
+    /// Events on the resources.
+    pub events: Events,
+    /// The operator's own metrics.
+    pub telemetry: Arc<Telemetry>,
+    /// Whether this replica leads.
+    pub lease: Lease,
+    /// All `ChamberClusters` that are watched.
+    pub clusters: Vec<Store<ChamberCluster>>,
+    /// uid of namespace kube-system: names the Kubernetes cluster in tags and external ids.
+    pub cluster_uid: String,
+    /// Last reading of the keys, by uid of the resource.
+    readings: Mutex<HashMap<String, Vec<Key>>>,
+    /// Failed turns in a row, by uid of the resource.
+    failures: Mutex<HashMap<String, u32>>,
+}
+
+/// The parts of a context that are made before it.
+pub struct Parts {
+    /// Kubernetes.
+    pub client: Client,
+    /// Settings of the process.
+    pub settings: Settings,
+    /// KMS clients.
+    pub keyring: Keyring,
+    /// HTTP client for Prometheus.
+    pub http: reqwest::Client,
+    /// The operator's own metrics.
+    pub telemetry: Arc<Telemetry>,
+    /// Whether this replica leads.
+    pub lease: Lease,
+    /// All `ChamberClusters` that are watched.
+    pub clusters: Vec<Store<ChamberCluster>>,
+    /// uid of namespace kube-system.
+    pub cluster_uid: String,
+}
+
+impl Context {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let events = Events::new(parts.client.clone(), &parts.settings.identity);
+        Self {
+            client: parts.client,
+            settings: parts.settings,
+            keyring: parts.keyring,
+            http: parts.http,
+            events,
+            telemetry: parts.telemetry,
+            lease: parts.lease,
+            clusters: parts.clusters,
+            cluster_uid: parts.cluster_uid,
+            readings: Mutex::default(),
+            failures: Mutex::default(),
+        }
+    }
+
+    /// The last reading of a cluster's keys.
+    pub fn last_reading(&self, uid: &str) -> Option<Vec<Key>> {
+        let readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        readings.get(uid).cloned()
+    }
+
+    /// Keeps a reading; `None` forgets it.
+    pub fn keep_reading(&self, uid: &str, keys: Option<Vec<Key>>) {
+        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        match keys {
+            Some(keys) => readings.insert(uid.to_owned(), keys),
+            None => readings.remove(uid),
+        };
+    }
+
+    /// Counts a failed turn and returns how many there were in a row.
+    pub fn count_failure(&self, uid: &str) -> u32 {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(uid.to_owned()).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    /// A turn went well.
+    pub fn clear_failures(&self, uid: &str) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.remove(uid);
+    }
+
+    /// The resource is gone.
+    pub fn forget(&self, uid: &str) {
+        self.keep_reading(uid, None);
+        self.clear_failures(uid);
+    }
+}

@@ -1,0 +1,51 @@
+//! `chamber-operator`: runs the operator, or prints its CRD.
+
+use chamber_operator::{run, settings::Settings};
+use clap::{Parser, Subcommand};
+use kube::CustomResourceExt;
+
+/// Rolling upgrades of attested workloads: Measure, Admit, Roll, Verify, Retire.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the operator until it is told to stop or loses its lease.
+    Run(Settings),
+    /// Prints the `CustomResourceDefinition` as YAML.
+    Crd,
+}
+
+fn main() -> std::process::ExitCode {
+    match Arguments::parse().command {
+        Command::Crd => match serde_yaml_ng::to_string(&chamber_api::ChamberCluster::crd()) {
+            Ok(yaml) => {
+                print!("{yaml}");
+                std::process::ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error),
+        },
+        Command::Run(settings) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build();
+            match runtime {
+                Ok(runtime) => match runtime.block_on(run::run(settings)) {
+                    Ok(()) => std::process::ExitCode::SUCCESS,
+                    Err(error) => fail(&error),
+                },
+                Err(error) => fail(&error),
+            }
+        }
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> std::process::ExitCode {
+    eprintln!("chamber-operator: {error}");
+    std::process::ExitCode::FAILURE
+}

@@ -1,0 +1,33 @@
+//! The one-shot pod of the first seal: the release's image, asked to make the master key.
+
+use chamber_api::{ChamberCluster, names};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use rollover::{Release, Spec};
+use serde_json::json;
+
+use crate::objects::{labels, owners, template};
+
+/// The first generation of a master key; rotation counts on.
+const GENERATION: u32 = 1;
+
+/// The seal pod for this release.
+pub fn build(
+    cluster: &ChamberCluster,
+    release: &Release,
+    spec: &Spec,
+) -> Result<Pod, serde_json::Error> {
+    let keys: Vec<_> = spec.shares.iter().map(|share| &share.arn).collect();
+    let request = json!({
+        "clusterId": spec.cluster_id,
+        "generation": GENERATION,
+        "threshold": spec.threshold,
+        "keys": keys,
+    });
+    let pod_labels = labels::pod(cluster, release, "seal");
+    let mut pod = template::seal(cluster, release, &pod_labels, &request.to_string());
+    pod["metadata"]["name"] = json!(names::seal_pod(&cluster.name_any()));
+    pod["metadata"]["namespace"] = json!(cluster.namespace());
+    pod["metadata"]["ownerReferences"] = json!(owners(cluster));
+    serde_json::from_value(pod)
+}

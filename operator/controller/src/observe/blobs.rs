@@ -1,0 +1,99 @@
+//! The sealed Secrets that a decision may need, opened as far as anybody can: their outer layer is public.
+
+use std::collections::BTreeMap;
+
+use chamber_api::{ChamberCluster, names};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, ResourceExt};
+use measurement::Measurement;
+use rollover::{Blob, Record, Spec};
+use sealed_blob::InnerBlob;
+
+use crate::context::Context;
+
+/// The blobs of the target, and of every release that status records.
+pub async fn read(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    spec: &Spec,
+    record: &Record,
+) -> Result<BTreeMap<String, Blob>, kube::Error> {
+    let rollover = record.rollover.iter();
+    let recorded = rollover
+        .flat_map(|rollover| rollover.from.iter().chain([&rollover.to]))
+        .chain(&record.current)
+        .chain([&spec.release])
+        .map(|release| (release.measurement.id(), &release.measurement));
+    let measurements: BTreeMap<String, &Measurement> = recorded.collect();
+    let mut blobs = BTreeMap::new();
+    for (id, measurement) in measurements {
+        if let Some(bytes) = stored(ctx, cluster, measurement).await? {
+            let blob = match check(&bytes, measurement, spec) {
+                Ok(inner) => Blob::Sound {
+                    commitment: hex::encode(inner.commitment),
+                },
+                Err(why) => Blob::Unsound(format!(
+                    "Secret {}: {why}. Restore it from your copy",
+                    names::sealed_secret(&cluster.name_any(), &id)
+                )),
+            };
+            blobs.insert(id, blob);
+        }
+    }
+    Ok(blobs)
+}
+
+/// The bytes in the Secret of one measurement; `None` where there is no such Secret.
+pub async fn stored(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    measurement: &Measurement,
+) -> Result<Option<Vec<u8>>, kube::Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let secrets = Api::<Secret>::namespaced(ctx.client.clone(), &namespace);
+    let name = names::sealed_secret(&cluster.name_any(), &measurement.id());
+    let secret = secrets.get_opt(&name).await?;
+    Ok(secret.map(|secret| text(&secret)))
+}
+
+/// The Secret holds base64, because it is handed to the chamber as an environment variable.
+fn text(secret: &Secret) -> Vec<u8> {
+    use base64::Engine;
+    let data = secret.data.as_ref();
+    let value = data.and_then(|data| data.get(names::BLOB_KEY));
+    value
+        .and_then(|value| {
+            base64::engine::general_purpose::STANDARD
+                .decode(value.0.trim_ascii())
+                .ok()
+        })
+        .unwrap_or_default()
+}
+
+/// Opens a blob and compares it with the spec.
+pub fn check(bytes: &[u8], measurement: &Measurement, spec: &Spec) -> Result<InnerBlob, String> {
+    let inner = sealed_blob::open(bytes, |index| measurement.register(index).copied())
+        .map_err(|error| error.to_string())?;
+    if inner.cluster_id != spec.cluster_id {
+        return Err(format!(
+            "its blob is of cluster {}, the spec names {}",
+            inner.cluster_id, spec.cluster_id
+        ));
+    }
+    let sealed: Vec<_> = inner
+        .shares
+        .iter()
+        .map(|share| share.key_arn.as_str())
+        .collect();
+    let wanted: Vec<_> = spec.shares.iter().map(|share| share.arn.as_str()).collect();
+    if sealed != wanted || usize::from(inner.threshold) != spec.threshold {
+        return Err(format!(
+            "its blob needs {} of the keys {}, the spec names {} of {}",
+            inner.threshold,
+            sealed.join(", "),
+            spec.threshold,
+            wanted.join(", ")
+        ));
+    }
+    Ok(inner)
+}

@@ -1,0 +1,171 @@
+//! `ReplicaSets` and pods of a cluster.
+
+use chamber_api::{ChamberCluster, ReleaseStatus, names};
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+use rollover::{Chamber, Set};
+
+use crate::context::Context;
+use crate::release;
+
+/// Waiting reasons of a container that time alone does not cure.
+const FAILING: [&str; 6] = [
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "CrashLoopBackOff",
+];
+
+/// The `ReplicaSets` with their pods, and the pods whose `ReplicaSet` is gone.
+pub async fn list(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+) -> Result<(Vec<Set>, Vec<Chamber>), kube::Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let name = cluster.name_any();
+    let role = names::ROLE_LABEL;
+    let ours =
+        ListParams::default().labels(&format!("{}={name},{role}=chamber", names::CLUSTER_LABEL));
+    let replica_sets = Api::<ReplicaSet>::namespaced(ctx.client.clone(), &namespace);
+    let pods = Api::<Pod>::namespaced(ctx.client.clone(), &namespace);
+    // Pods first: a pod that appears in between belongs to a set that the second list shows.
+    let pods = pods.list(&ours).await?;
+    let replica_sets = replica_sets.list(&ours).await?;
+
+    let mut sets: Vec<_> = replica_sets.items.iter().filter_map(set).collect();
+    let mut strays = Vec::new();
+    for pod in pods.items.iter().filter(|pod| !ended(pod)) {
+        let chamber = chamber(pod);
+        match sets.iter_mut().find(|set| owned_by(pod, &set.name)) {
+            Some(set) => set.chambers.push(chamber),
+            None => strays.push(chamber),
+        }
+    }
+    Ok((sets, strays))
+}
+
+/// A pod that has ended runs nothing any more and will not start again.
+fn ended(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed")) && pod.metadata.deletion_timestamp.is_none()
+}
+
+fn owned_by(pod: &Pod, set: &str) -> bool {
+    pod.owner_references()
+        .iter()
+        .any(|owner| owner.kind == "ReplicaSet" && owner.name == set)
+}
+
+/// `None` for a `ReplicaSet` without the operator's annotation: not one of ours.
+fn set(replica_set: &ReplicaSet) -> Option<Set> {
+    let annotation = replica_set.annotations().get(names::RELEASE_ANNOTATION)?;
+    let status: ReleaseStatus = serde_json::from_str(annotation).ok()?;
+    let replicas = replica_set.spec.as_ref().and_then(|spec| spec.replicas);
+    Some(Set {
+        name: replica_set.name_any(),
+        release: release::of_status(&status)?,
+        replicas: u32::try_from(replicas.unwrap_or(1)).unwrap_or(0),
+        chambers: Vec::new(),
+    })
+}
+
+fn chamber(pod: &Pod) -> Chamber {
+    let label = |name: &str| pod.labels().get(name).cloned().unwrap_or_default();
+    let status = pod.status.as_ref();
+    let conditions = status
+        .and_then(|status| status.conditions.as_deref())
+        .unwrap_or_default();
+    let condition = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
+    let enclave = status
+        .and_then(|status| status.container_statuses.as_deref())
+        .unwrap_or_default()
+        .iter()
+        .find(|container| container.name == names::ENCLAVE_CONTAINER);
+    let unschedulable = condition("PodScheduled")
+        .filter(|condition| condition.status == "False")
+        .and_then(|condition| condition.message.clone());
+    Chamber {
+        name: pod.name_any(),
+        revision: label(names::REVISION_LABEL),
+        measurement_id: label(names::MEASUREMENT_LABEL),
+        unsealed_since: condition("Ready")
+            .filter(|condition| condition.status == "True")
+            .and_then(|condition| condition.last_transition_time.as_ref())
+            .map(|time| time.0),
+        started_at: enclave.and_then(started_at),
+        terminating: pod.metadata.deletion_timestamp.is_some(),
+        failing: enclave.and_then(failing).or(unschedulable),
+        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+    }
+}
+
+fn started_at(container: &ContainerStatus) -> Option<jiff::Timestamp> {
+    let running = container.state.as_ref()?.running.as_ref()?;
+    Some(running.started_at.as_ref()?.0)
+}
+
+fn failing(container: &ContainerStatus) -> Option<String> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref()?;
+    if !FAILING.contains(&reason) {
+        return None;
+    }
+    let message = waiting.message.as_deref().unwrap_or_default();
+    Some(format!("{reason} {message}").trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(status: &serde_json::Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": "signer-0123456789-abcde", "labels": {
+                "chamber.dev/revision": "0123456789", "chamber.dev/measurement": "9876543210"}},
+            "status": status
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_ready_pod_is_unsealed_since_its_condition_changed() {
+        let chamber = chamber(&pod(&json!({
+            "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-01T10:00:05Z"}],
+            "containerStatuses": [{"name": "enclave", "ready": true, "restartCount": 0, "image": "", "imageID": "",
+                "state": {"running": {"startedAt": "2026-11-01T10:00:01Z"}}}]
+        })));
+        assert_eq!(
+            chamber.unsealed_since,
+            Some("2026-11-01T10:00:05Z".parse().unwrap())
+        );
+        assert_eq!(
+            chamber.started_at,
+            Some("2026-11-01T10:00:01Z".parse().unwrap())
+        );
+        assert_eq!(chamber.failing, None);
+        assert_eq!(chamber.measurement_id, "9876543210");
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_pulled_is_told_and_a_starting_container_is_not() {
+        let waiting = |reason: &str| {
+            chamber(&pod(
+                &json!({"containerStatuses": [{"name": "enclave", "ready": false, "restartCount": 0,
+                "image": "", "imageID": "", "state": {"waiting": {"reason": reason, "message": "no such image"}}}]}),
+            ))
+        };
+        assert_eq!(
+            waiting("ImagePullBackOff").failing.as_deref(),
+            Some("ImagePullBackOff no such image")
+        );
+        assert_eq!(waiting("ContainerCreating").failing, None);
+    }
+}

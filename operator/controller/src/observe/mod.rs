@@ -1,0 +1,116 @@
+//! One look at everything, as the planner wants to see it.
+//!
+//! Pods and `ReplicaSets` are listed from the API server each time, never from a cache: Roll and
+//! Retire rest on them. Keys and metrics are read when the plan asks for them.
+
+mod blobs;
+mod chambers;
+pub mod metrics;
+mod rivals;
+mod seal_pod;
+
+use std::collections::BTreeMap;
+
+use chamber_api::ChamberCluster;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use rollover::{Key, Look, Reading, Record, Rollover, Spec, World};
+
+use crate::context::Context;
+use crate::{kms, release};
+
+pub use blobs::{check as check_blob, stored as stored_blob};
+pub use seal_pod::offer;
+
+/// What was read in this turn already.
+#[derive(Default)]
+pub struct Looks {
+    keys: bool,
+}
+
+/// Everything but what the plan must ask for.
+pub async fn world(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    spec: &Spec,
+) -> Result<World, kube::Error> {
+    let record = record(cluster);
+    let (sets, strays) = chambers::list(ctx, cluster).await?;
+    let blobs = if spec.managed_sealing {
+        blobs::read(ctx, cluster, spec, &record).await?
+    } else {
+        BTreeMap::new()
+    };
+    let seal_pod = seal_pod::read(ctx, cluster, spec, &record).await?;
+    let unread = || {
+        vec![
+            Key {
+                reading: Reading::Unread
+            };
+            spec.shares.len()
+        ]
+    };
+    let keys = ctx
+        .last_reading(&cluster.uid().unwrap_or_default())
+        .filter(|keys| keys.len() == spec.shares.len())
+        .unwrap_or_else(unread);
+    Ok(World {
+        now: Timestamp::now(),
+        spec: spec.clone(),
+        record,
+        keys,
+        sets,
+        strays,
+        seal_pod,
+        blobs,
+        metrics: None,
+        rival: rivals::find(ctx, cluster),
+    })
+}
+
+/// What only status knows. What cannot be read back counts as unknown.
+fn record(cluster: &ChamberCluster) -> Record {
+    let Some(status) = &cluster.status else {
+        return Record::default();
+    };
+    let rollover = status.rollover.as_ref().and_then(|rollover| {
+        Some(Rollover {
+            from: match &rollover.from {
+                Some(from) => Some(release::of_status(from)?),
+                None => None,
+            },
+            to: release::of_status(&rollover.to)?,
+            admitted_at: rollover.admitted_at.as_ref().map(|time| time.0),
+            retire_begun_at: rollover.retire_begun_at.as_ref().map(|time| time.0),
+        })
+    });
+    Record {
+        current: status.current.as_ref().and_then(release::of_status),
+        rollover,
+        commitment: status.commitment.clone(),
+    }
+}
+
+/// Reads what the plan asks for into the world.
+pub async fn look(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    world: &mut World,
+    look: &Look,
+    looks: &mut Looks,
+) {
+    match look {
+        // A second reading in one turn would find the same.
+        Look::Keys if looks.keys => world.now = Timestamp::now(),
+        Look::Keys => {
+            looks.keys = true;
+            world.keys = kms::read::keys(ctx, cluster, &world.spec).await;
+            let uid = cluster.uid().unwrap_or_default();
+            ctx.keep_reading(&uid, Some(world.keys.clone()));
+            world.now = Timestamp::now();
+        }
+        Look::Metrics { window } => {
+            world.metrics = Some(metrics::read(ctx, cluster, *window).await);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Other `ChamberClusters` that claim the same cluster id or the same key.
+
+use chamber_api::ChamberCluster;
+use kube::ResourceExt;
+use rollover::{Reason, Rival};
+
+use crate::context::Context;
+
+/// The first older claim. The older resource keeps what both claim; the later one is blocked.
+pub fn find(ctx: &Context, cluster: &ChamberCluster) -> Option<Rival> {
+    let others: Vec<_> = ctx
+        .clusters
+        .iter()
+        .flat_map(kube::runtime::reflector::Store::state)
+        .collect();
+    others
+        .iter()
+        .filter(|other| other.uid() != cluster.uid() && older(other, cluster))
+        .find_map(|other| conflict(other, cluster))
+}
+
+fn older(other: &ChamberCluster, cluster: &ChamberCluster) -> bool {
+    let age = |c: &ChamberCluster| {
+        let created = c.creation_timestamp().map(|time| time.0);
+        (created, c.namespace(), c.name_any())
+    };
+    age(other) < age(cluster)
+}
+
+fn conflict(other: &ChamberCluster, cluster: &ChamberCluster) -> Option<Rival> {
+    let name = format!(
+        "{}/{}",
+        other.namespace().unwrap_or_default(),
+        other.name_any()
+    );
+    if other.spec.cluster_id == cluster.spec.cluster_id {
+        return Some(Rival {
+            reason: Reason::DuplicateClusterId,
+            message: format!(
+                "spec.clusterId {} is taken by the older ChamberCluster {name}: either one could open the other's master key. Choose another one",
+                other.spec.cluster_id
+            ),
+        });
+    }
+    let mut arns = cluster.spec.keys.shares.iter().map(|share| &share.arn);
+    let shared = arns.find(|arn| {
+        other
+            .spec
+            .keys
+            .shares
+            .iter()
+            .any(|share| share.arn == **arn)
+    })?;
+    Some(Rival {
+        reason: Reason::DuplicateKey,
+        message: format!(
+            "spec.keys.shares names {shared}, which the older ChamberCluster {name} has: each cluster needs keys of its own"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn cluster(name: &str, id: &str, key: &str, created: &str) -> ChamberCluster {
+        serde_json::from_value(json!({
+            "apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
+            "metadata": {"name": name, "namespace": "n", "uid": name, "creationTimestamp": created},
+            "spec": {
+                "clusterId": id,
+                "release": {"image": "i", "measurement": {"imageSha384": "ab".repeat(48)}},
+                "keys": {"threshold": 1, "shares": [{"name": "a", "arn": key}]},
+                "verification": {"prometheus": {"url": "http://p"}}
+            }
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_later_of_two_is_the_one_that_is_blocked() {
+        let first = cluster("b", "one", "k1", "2026-11-01T10:00:00Z");
+        let second = cluster("a", "two", "k1", "2026-11-01T10:00:01Z");
+        assert!(older(&first, &second) && !older(&second, &first));
+        assert_eq!(
+            conflict(&first, &second).unwrap().reason,
+            Reason::DuplicateKey
+        );
+        let same_id = cluster("c", "one", "k2", "2026-11-01T10:00:02Z");
+        assert_eq!(
+            conflict(&first, &same_id).unwrap().reason,
+            Reason::DuplicateClusterId
+        );
+        assert_eq!(conflict(&second, &same_id), None);
+    }
+}

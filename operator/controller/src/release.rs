@@ -1,0 +1,185 @@
+//! Releases: from the spec, from status, from a `ReplicaSet`'s annotation, and what names them.
+
+use std::collections::BTreeMap;
+
+use chamber_api::{ChamberClusterSpec, MeasurementSpec, ReleaseStatus};
+use measurement::{Measurement, Pcr};
+use rollover::{Reason, Release};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// A field of the spec that cannot be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// Why, in one word.
+    pub reason: Reason,
+    /// Field, what was found, and the cure.
+    pub message: String,
+}
+
+/// The measurement that a spec or status names, or the field that is wrong.
+pub fn measurement(spec: &MeasurementSpec, field: &str) -> Result<Measurement, Fault> {
+    let malformed = |name: &str, why: &dyn std::fmt::Display| Fault {
+        reason: Reason::MalformedMeasurement,
+        message: format!(
+            "{field}.{name} {why}. Use what `nitro-cli describe-eif` prints for the release"
+        ),
+    };
+    let image = Pcr::parse(&spec.image_sha384).map_err(|why| malformed("imageSha384", &why))?;
+    if image.is_zero() {
+        return Err(Fault {
+            reason: Reason::ZeroMeasurement,
+            message: format!(
+                "{field}.imageSha384 is all zeros: that is any enclave in debug mode. Use what `nitro-cli describe-eif` prints for the release"
+            ),
+        });
+    }
+    let mut registers = BTreeMap::new();
+    for (name, text) in &spec.registers {
+        let index =
+            register(name).ok_or_else(|| malformed(name, &"is no register (pcr1 to pcr31)"))?;
+        let pcr = Pcr::parse(text).map_err(|why| malformed(name, &why))?;
+        registers.insert(index, pcr);
+    }
+    Ok(Measurement {
+        image_sha384: image,
+        registers,
+    })
+}
+
+/// The index in `pcr8` or `PCR8`; 1 to 31.
+pub fn register(name: &str) -> Option<u8> {
+    let digits = name
+        .strip_prefix("pcr")
+        .or_else(|| name.strip_prefix("PCR"))?;
+    let index: u8 = digits.parse().ok()?;
+    (1..=31).contains(&index).then_some(index)
+}
+
+/// The spec's release with its revision.
+pub fn of_spec(spec: &ChamberClusterSpec) -> Result<Release, Fault> {
+    Ok(Release {
+        image: spec.release.image.clone(),
+        measurement: measurement(&spec.release.measurement, "spec.release.measurement")?,
+        revision: revision(spec),
+    })
+}
+
+/// Ten hex characters that name image, measurement and pod template together.
+///
+/// Made of the user's words alone, not of what the operator adds: a new operator must not roll the chambers.
+fn revision(spec: &ChamberClusterSpec) -> String {
+    let exact = serde_json::json!([
+        spec.cluster_id,
+        spec.release,
+        spec.chambers.template,
+        spec.sealing
+    ]);
+    let mut canonical = String::new();
+    write_canonical(&exact, &mut canonical);
+    hex::encode(&Sha256::digest(canonical.as_bytes())[..5])
+}
+
+/// JSON with sorted members, so that equal values have equal texts.
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(members) => {
+            out.push('{');
+            let sorted: BTreeMap<_, _> = members.iter().collect();
+            for (name, member) in sorted {
+                out.push_str(&Value::String(name.clone()).to_string());
+                out.push(':');
+                write_canonical(member, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+/// As status and annotations write it.
+pub fn to_status(release: &Release) -> ReleaseStatus {
+    let registers = release.measurement.registers.iter();
+    ReleaseStatus {
+        image: release.image.clone(),
+        measurement: MeasurementSpec {
+            image_sha384: release.measurement.image_sha384.to_string(),
+            registers: registers
+                .map(|(index, pcr)| (format!("pcr{index}"), pcr.to_string()))
+                .collect(),
+        },
+        revision: release.revision.clone(),
+    }
+}
+
+/// As status and annotations wrote it; `None` where that cannot be read.
+pub fn of_status(status: &ReleaseStatus) -> Option<Release> {
+    Some(Release {
+        image: status.image.clone(),
+        measurement: measurement(&status.measurement, "status").ok()?,
+        revision: status.revision.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn spec(image: &str, template: &Value) -> ChamberClusterSpec {
+        serde_json::from_value(json!({
+            "clusterId": "test-local-signer",
+            "release": {"image": image, "measurement": {"imageSha384": "ab".repeat(48), "pcr8": "cd".repeat(48)}},
+            "keys": {"threshold": 1, "shares": []},
+            "chambers": {"template": template},
+            "verification": {"prometheus": {"url": "http://prometheus"}}
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_revision_names_image_measurement_and_template_and_nothing_else() {
+        let one = spec("a", &json!({"metadata": {"labels": {"a": "1", "b": "2"}}}));
+        let mut replicas = one.clone();
+        replicas.chambers.replicas = 7;
+        assert_eq!(revision(&one), revision(&replicas));
+        let reordered = spec("a", &json!({"metadata": {"labels": {"b": "2", "a": "1"}}}));
+        assert_eq!(revision(&one), revision(&reordered));
+        assert_ne!(revision(&one), revision(&spec("b", &one.chambers.template)));
+        assert_ne!(revision(&one), revision(&spec("a", &json!({}))));
+    }
+
+    #[test]
+    fn status_and_back_is_the_identity() {
+        let release = of_spec(&spec("a", &json!({}))).unwrap();
+        assert_eq!(of_status(&to_status(&release)), Some(release));
+    }
+
+    #[test]
+    fn a_wrong_register_names_its_field() {
+        let mut wrong = spec("a", &json!({}));
+        wrong
+            .release
+            .measurement
+            .registers
+            .insert("pcr8".into(), "xyz".into());
+        let fault = of_spec(&wrong).unwrap_err();
+        assert_eq!(fault.reason, Reason::MalformedMeasurement);
+        assert!(
+            fault.message.contains("spec.release.measurement.pcr8"),
+            "{}",
+            fault.message
+        );
+        assert_eq!(register("pcr32"), None);
+        assert_eq!(register("PCR8"), Some(8));
+    }
+}

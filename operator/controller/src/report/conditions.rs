@@ -1,0 +1,205 @@
+//! Conditions: metav1.Condition, whose transition time moves with the status alone.
+
+use chamber_api::{ChamberClusterStatus, conditions as types};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use rollover::{KeyState, Reading, Reason, World};
+
+/// One condition before it has times.
+struct Claim {
+    kind: &'static str,
+    status: &'static str,
+    reason: String,
+    message: String,
+}
+
+impl Claim {
+    fn new(kind: &'static str, holds: bool, reason: &str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            status: if holds { "True" } else { "False" },
+            reason: reason.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// A spec that cannot be used.
+pub fn stalled(
+    status: &mut ChamberClusterStatus,
+    generation: Option<i64>,
+    reason: Reason,
+    message: &str,
+) {
+    let now = Timestamp::now();
+    let name = reason.to_string();
+    let claims = [
+        Claim::new(types::STALLED, true, &name, message),
+        Claim::new(types::RECONCILING, false, &name, message),
+    ];
+    for claim in claims {
+        set(status, generation, claim, now);
+    }
+}
+
+/// Every condition, from what was observed and what is said of it.
+pub fn set_all(
+    status: &mut ChamberClusterStatus,
+    generation: Option<i64>,
+    world: &World,
+    reason: Option<Reason>,
+    message: Option<&str>,
+) {
+    let why = Why {
+        reason,
+        name: reason.map_or_else(|| "AsPlanned".to_owned(), |reason| reason.to_string()),
+        message: message.unwrap_or_default(),
+    };
+    let claims = [
+        ready(world),
+        in_sync(status, world, &why),
+        complete(status, world, &why),
+        reconciling(status, &why),
+        stuck(status, world, &why),
+        key_at_risk(world),
+        Claim::new(
+            types::RETIREMENT_BINDING,
+            false,
+            "ProfileStandard",
+            "retiring a measurement binds the enclave role; another IAM principal of the key's account that may use the key is not bound by it",
+        ),
+    ];
+    for claim in claims {
+        set(status, generation, claim, world.now);
+    }
+}
+
+/// What is said of the moment.
+struct Why<'a> {
+    reason: Option<Reason>,
+    name: String,
+    message: &'a str,
+}
+
+fn ready(world: &World) -> Claim {
+    let unsealed = world.unsealed();
+    let least = world
+        .spec
+        .replicas
+        .saturating_sub(world.spec.max_unavailable)
+        .max(1);
+    let serves = unsealed >= least;
+    let reason = if serves {
+        "ChambersUnsealed"
+    } else {
+        "ChambersSealed"
+    };
+    let message = format!(
+        "{unsealed} of {} chambers are unsealed, {least} are needed",
+        world.spec.replicas
+    );
+    Claim::new(types::READY, serves, reason, message)
+}
+
+fn in_sync(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Claim {
+    let unread = world
+        .keys
+        .iter()
+        .any(|key| matches!(key.reading, Reading::Unread));
+    let all = status.keys.iter().all(|key| key.in_sync);
+    let mut claim = if all {
+        Claim::new(
+            types::POLICIES_IN_SYNC,
+            true,
+            "InSync",
+            "every policy holds exactly the live releases",
+        )
+    } else {
+        Claim::new(types::POLICIES_IN_SYNC, false, &why.name, why.message)
+    };
+    if unread && !all {
+        claim.status = "Unknown";
+    }
+    claim
+}
+
+fn complete(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Claim {
+    let wanted = &world.spec.release.revision;
+    let current = status.current.as_ref().map(|current| &current.revision);
+    let done = status.rollover.is_none() && current == Some(wanted);
+    let message = if done {
+        format!("all chambers were verified on release {wanted}")
+    } else {
+        why.message.to_owned()
+    };
+    let reason = if done { "Complete" } else { &why.name };
+    Claim::new(types::ROLLOVER_COMPLETE, done, reason, message)
+}
+
+fn reconciling(status: &ChamberClusterStatus, why: &Why<'_>) -> Claim {
+    let needs_a_person = why.reason.is_some_and(Reason::needs_a_person);
+    let works = status.rollover.is_some() && !needs_a_person;
+    let reason = status.step.clone().unwrap_or_default();
+    Claim::new(types::RECONCILING, works, &reason, why.message)
+}
+
+/// Needs a person, or a deadline has passed (kstatus).
+fn stuck(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Claim {
+    let deadline = status.rollover.as_ref().and_then(|rollover| {
+        let since = rollover.progressed_at.0;
+        since.checked_add(world.spec.progress_deadline).ok()
+    });
+    if why.reason.is_some_and(Reason::needs_a_person) {
+        return Claim::new(types::STALLED, true, &why.name, why.message);
+    }
+    if deadline.is_some_and(|deadline| world.now >= deadline) {
+        let message = format!(
+            "no progress for spec.rollover.progressDeadline: {}",
+            why.message
+        );
+        return Claim::new(types::STALLED, true, "ProgressDeadlineExceeded", message);
+    }
+    Claim::new(types::STALLED, false, "AsPlanned", "")
+}
+
+fn key_at_risk(world: &World) -> Claim {
+    let pairs = world.spec.shares.iter().zip(&world.keys);
+    let risk = pairs
+        .into_iter()
+        .find_map(|(share, key)| match &key.reading {
+            Reading::Failed { message, .. } => Some(message.clone()),
+            Reading::Facts(facts) => match &facts.state {
+                KeyState::Enabled => None,
+                KeyState::Other(state) => Some(format!("key {} is {state}", share.name)),
+            },
+            Reading::Unread => None,
+        });
+    match risk {
+        Some(message) => Claim::new(types::KEY_AT_RISK, true, "KeyNotUsable", message),
+        None => Claim::new(types::KEY_AT_RISK, false, "KeysUsable", ""),
+    }
+}
+
+fn set(status: &mut ChamberClusterStatus, generation: Option<i64>, claim: Claim, now: Timestamp) {
+    let same = status
+        .conditions
+        .iter()
+        .find(|old| old.type_ == claim.kind && old.status == claim.status);
+    let since = same.map_or_else(|| super::time(now), |old| old.last_transition_time.clone());
+    let condition = Condition {
+        type_: claim.kind.to_owned(),
+        status: claim.status.to_owned(),
+        reason: claim.reason,
+        message: claim.message,
+        last_transition_time: Time(since.0),
+        observed_generation: generation,
+    };
+    match status
+        .conditions
+        .iter_mut()
+        .find(|old| old.type_ == claim.kind)
+    {
+        Some(old) => *old = condition,
+        None => status.conditions.push(condition),
+    }
+}

@@ -1,0 +1,207 @@
+//! Status: written on every way out, only where it changed.
+
+mod conditions;
+mod entries;
+
+use chamber_api::{ChamberCluster, ChamberClusterStatus, names};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Resource, ResourceExt};
+use rollover::{Action, Plan, Reason, Step, World};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::reconcile::Error;
+use crate::release::{self, Fault};
+
+/// What is said of the moment.
+struct Said<'a> {
+    step: Step,
+    reason: Option<Reason>,
+    message: Option<&'a str>,
+}
+
+/// Reports a plan that is no action.
+pub async fn plan(
+    ctx: &Context,
+    cluster: &mut ChamberCluster,
+    world: &World,
+    plan: &Plan,
+) -> Result<(), Error> {
+    let said = match plan {
+        Plan::Wait {
+            step,
+            reason,
+            message,
+            ..
+        }
+        | Plan::Block {
+            step,
+            reason,
+            message,
+        } => Said {
+            step: *step,
+            reason: Some(*reason),
+            message: Some(message),
+        },
+        Plan::Settled { .. } | Plan::Look(_) | Plan::Act { .. } => Said {
+            step: Step::Settled,
+            reason: None,
+            message: None,
+        },
+    };
+    let status = cluster.status.clone().unwrap_or_default();
+    write(ctx, cluster, observed(cluster, world, &said, status)).await
+}
+
+/// Reports an action that was done, with the facts that it left.
+pub async fn acting(
+    ctx: &Context,
+    cluster: &mut ChamberCluster,
+    world: &World,
+    step: Step,
+    action: &Action,
+    status: ChamberClusterStatus,
+) -> Result<(), Error> {
+    let said = Said {
+        step,
+        reason: None,
+        message: None,
+    };
+    let mut status = observed(cluster, world, &said, status);
+    // Facts that an action left need not be seen in this world yet.
+    if let Action::Note(_) = action {
+        status.step = Some(step_of(&status, step));
+    }
+    write(ctx, cluster, status).await
+}
+
+fn step_of(status: &ChamberClusterStatus, step: Step) -> String {
+    match status.rollover {
+        None => Step::Settled.to_string(),
+        Some(_) => step.to_string(),
+    }
+}
+
+/// Reports an action that failed.
+pub async fn failure(
+    ctx: &Context,
+    cluster: &mut ChamberCluster,
+    world: &World,
+    step: Step,
+    error: &Error,
+) -> Result<(), Error> {
+    let message = error.to_string();
+    let said = Said {
+        step,
+        reason: Some(Reason::ActionFailed),
+        message: Some(&message),
+    };
+    let status = cluster.status.clone().unwrap_or_default();
+    write(ctx, cluster, observed(cluster, world, &said, status)).await
+}
+
+/// Reports a spec that cannot be used; nothing was looked at.
+pub async fn fault(
+    ctx: &Context,
+    cluster: &mut ChamberCluster,
+    fault: &Fault,
+) -> Result<(), Error> {
+    let mut status = cluster.status.clone().unwrap_or_default();
+    status.observed_generation = cluster.metadata.generation;
+    status.step = Some(Step::Measure.to_string());
+    status.reason = Some(fault.reason.to_string());
+    status.message = Some(fault.message.clone());
+    conditions::stalled(
+        &mut status,
+        cluster.metadata.generation,
+        fault.reason,
+        &fault.message,
+    );
+    write(ctx, cluster, status).await
+}
+
+/// The whole status, from what was observed and what is said of it.
+fn observed(
+    cluster: &ChamberCluster,
+    world: &World,
+    said: &Said<'_>,
+    mut status: ChamberClusterStatus,
+) -> ChamberClusterStatus {
+    let before = cluster.status.clone().unwrap_or_default();
+    status.observed_generation = cluster.metadata.generation;
+    status.step = Some(said.step.to_string());
+    status.reason = said.reason.map(|reason| reason.to_string());
+    status.message = said.message.map(str::to_owned);
+    status.release = Some(entries::releases(&status, world));
+    status.chambers = entries::chambers(world);
+    status.chambers_ready = Some(format!("{}/{}", world.unsealed(), world.spec.replicas));
+    let live = entries::live(&status, world);
+    let retiring = status
+        .rollover
+        .as_ref()
+        .is_some_and(|r| r.retire_begun_at.is_some());
+    status.keys = entries::keys(world, &live, retiring, &before.keys);
+    let in_sync = status.keys.iter().filter(|key| key.in_sync).count();
+    status.keys_in_sync = Some(format!("{in_sync}/{}", world.keys.len()));
+    conditions::set_all(
+        &mut status,
+        cluster.metadata.generation,
+        world,
+        said.reason,
+        said.message,
+    );
+    status
+}
+
+/// Server-side apply with one field manager; the resource version makes a raced write a conflict.
+async fn write(
+    ctx: &Context,
+    cluster: &mut ChamberCluster,
+    status: ChamberClusterStatus,
+) -> Result<(), Error> {
+    if cluster.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    tracing::info!(
+        cluster = %cluster.name_any(),
+        step = status.step.as_deref(),
+        reason = status.reason.as_deref(),
+        message = status.message.as_deref(),
+        chambers = status.chambers_ready.as_deref(),
+        keys = status.keys_in_sync.as_deref(),
+        "status"
+    );
+    ctx.telemetry
+        .step(cluster, status.step.as_deref(), status.reason.as_deref());
+    let api = Api::<ChamberCluster>::namespaced(
+        ctx.client.clone(),
+        &cluster.namespace().unwrap_or_default(),
+    );
+    let body = json!({
+        "apiVersion": ChamberCluster::api_version(&()),
+        "kind": ChamberCluster::kind(&()),
+        "metadata": {"name": cluster.name_any(), "resourceVersion": cluster.resource_version()},
+        "status": status,
+    });
+    let params = PatchParams::apply(names::MANAGER).force();
+    *cluster = api
+        .patch_status(&cluster.name_any(), &params, &Patch::Apply(&body))
+        .await?;
+    Ok(())
+}
+
+/// Ten characters of a measurement, as people compare them.
+fn short(image: &str) -> String {
+    image.chars().take(10).collect()
+}
+
+/// Seconds are enough for people, and what is stored reads back equal.
+fn time(at: jiff::Timestamp) -> Time {
+    Time(jiff::Timestamp::from_second(at.as_second()).unwrap_or(at))
+}
+
+/// The release that a status entry names, if it can be read.
+fn readable(status: Option<&chamber_api::ReleaseStatus>) -> Option<rollover::Release> {
+    status.and_then(release::of_status)
+}

@@ -1,0 +1,198 @@
+//! The process: clients, election, controllers, and an orderly end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chamber_api::{ChamberCluster, names};
+use futures::StreamExt;
+use futures::future::join_all;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::runtime::controller::{self, Controller};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use kube::{Api, Client, ResourceExt};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::context::{Context, Parts};
+use crate::election::Candidate;
+use crate::kms::Keyring;
+use crate::reconcile::{on_error, reconcile};
+use crate::server;
+use crate::settings::Settings;
+use crate::telemetry::{self, Telemetry};
+
+/// What one call to the API server may take.
+const CALL: Duration = Duration::from_secs(15);
+
+/// Why the process ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No cluster, or it refused.
+    #[error("Kubernetes API: {0}")]
+    Kubernetes(Box<kube::Error>),
+    /// No kubeconfig and no service account.
+    #[error("no cluster configuration: {0}. Run inside a pod, or set KUBECONFIG")]
+    Config(Box<kube::config::InferConfigError>),
+    /// A socket or a signal.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The HTTP client for Prometheus.
+    #[error("HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+    /// Another replica took over; the process ends so that nothing of it goes on.
+    #[error("the lease was lost")]
+    LeaseLost,
+}
+
+/// Runs until told to stop, or until the lease is lost.
+pub async fn run(settings: Settings) -> Result<(), Error> {
+    telemetry::log(&settings);
+    // The first provider wins for the whole process; a second one in the tree would panic later.
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .ok();
+    let mut config = kube::Config::infer()
+        .await
+        .map_err(|error| Error::Config(Box::new(error)))?;
+    config.read_timeout = None;
+    config.connect_timeout = Some(CALL);
+    let client = Client::try_from(config).map_err(kubernetes)?;
+    let telemetry = Arc::new(Telemetry::default());
+    let (stop, stopped) = stop_on_signal()?;
+    let serving = tokio::spawn(server::serve(
+        settings.listen,
+        telemetry.clone(),
+        until(stopped.clone()),
+    ));
+
+    let cluster_uid = cluster_uid(&client).await?;
+    let mut candidate = Candidate::new(
+        client.clone(),
+        &settings.lease_namespace,
+        &settings.lease_name,
+        &settings.identity,
+    );
+    tokio::select! {
+        () = candidate.acquire() => {}
+        () = until(stopped.clone()) => return Ok(()),
+    }
+    tracing::info!(identity = %settings.identity, "leading");
+    telemetry.leading(true);
+    let work = work(
+        &settings,
+        client,
+        telemetry,
+        candidate.lease(),
+        cluster_uid,
+        stopped.clone(),
+    );
+    let led = tokio::select! {
+        worked = work => worked,
+        () = candidate.keep() => Err(Error::LeaseLost),
+    };
+    stop.send_replace(true);
+    candidate.resign().await;
+    if let Ok(served) = serving.await {
+        served?;
+    }
+    led
+}
+
+fn kubernetes(error: kube::Error) -> Error {
+    Error::Kubernetes(Box::new(error))
+}
+
+/// uid of namespace kube-system: the customary name of a Kubernetes cluster.
+async fn cluster_uid(client: &Client) -> Result<String, Error> {
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let system = namespaces.get("kube-system").await.map_err(kubernetes)?;
+    Ok(system.uid().unwrap_or_default())
+}
+
+/// One controller for each watched namespace, or one for all of them.
+async fn work(
+    settings: &Settings,
+    client: Client,
+    telemetry: Arc<Telemetry>,
+    lease: crate::election::Lease,
+    cluster_uid: String,
+    stopped: watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let namespaces: Vec<Option<&str>> = match settings.watch_namespaces.as_slice() {
+        [] => vec![None],
+        some => some
+            .iter()
+            .map(|namespace| Some(namespace.as_str()))
+            .collect(),
+    };
+    let controllers: Vec<_> = namespaces
+        .iter()
+        .map(|namespace| watch_namespace(&client, *namespace))
+        .collect();
+    let ctx = Arc::new(Context::new(Parts {
+        client,
+        settings: settings.clone(),
+        keyring: Keyring::from_environment().await,
+        http: reqwest::Client::builder()
+            .timeout(Duration::from_secs(6))
+            .build()?,
+        telemetry,
+        lease,
+        clusters: controllers.iter().map(Controller::store).collect(),
+        cluster_uid,
+    }));
+    let runs = controllers.into_iter().map(|controller| {
+        controller
+            .graceful_shutdown_on(until(stopped.clone()))
+            .run(reconcile, on_error, ctx.clone())
+            .for_each(async |_| {})
+    });
+    join_all(runs).await;
+    Ok(())
+}
+
+/// Woken by the resource, by its `ReplicaSets`, and by every pod that carries its label.
+fn watch_namespace(client: &Client, namespace: Option<&str>) -> Controller<ChamberCluster> {
+    fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        match namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        }
+    }
+    let ours = watcher::Config::default().labels(names::CLUSTER_LABEL);
+    Controller::new(api(client, namespace), watcher::Config::default())
+        .with_config(controller::Config::default().concurrency(8))
+        .owns(api::<ReplicaSet>(client, namespace), ours.clone())
+        .watches(api::<Pod>(client, namespace), ours, |pod| {
+            let name = pod.labels().get(names::CLUSTER_LABEL).cloned();
+            name.map(|name| ObjectRef::new(&name).within(&pod.namespace().unwrap_or_default()))
+        })
+}
+
+/// A flag that SIGTERM and SIGINT set.
+fn stop_on_signal() -> Result<(watch::Sender<bool>, watch::Receiver<bool>), Error> {
+    let (sender, receiver) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let told = sender.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("told to stop");
+        told.send_replace(true);
+    });
+    Ok((sender, receiver))
+}
+
+/// Resolves when the flag is set.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is the end as well.
+    drop(stopped.wait_for(|stop| *stop).await);
+}

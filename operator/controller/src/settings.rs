@@ -1,0 +1,43 @@
+//! Settings of the operator, from flags or the environment. AWS settings come from AWS's own environment.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use jiff::SignedDuration;
+
+/// Settings of `chamber-operator run`.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// Where /metrics, /healthz and /readyz are served.
+    #[arg(long, env = "CHAMBER_LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// Time between two readings of the keys of a settled cluster, for example 10m.
+    #[arg(long, env = "CHAMBER_DRIFT_INTERVAL", default_value = "10m")]
+    pub drift_interval: SignedDuration,
+    /// Namespaces to watch, separated by commas; all when none is given.
+    #[arg(
+        long = "watch-namespace",
+        env = "CHAMBER_WATCH_NAMESPACE",
+        value_delimiter = ','
+    )]
+    pub watch_namespaces: Vec<String>,
+    /// Namespace of the Lease.
+    #[arg(
+        long,
+        env = "CHAMBER_LEASE_NAMESPACE",
+        default_value = "chamber-operator"
+    )]
+    pub lease_namespace: String,
+    /// Name of the Lease.
+    #[arg(long, env = "CHAMBER_LEASE_NAME", default_value = "chamber-operator")]
+    pub lease_name: String,
+    /// This replica's name in the Lease and in Events.
+    #[arg(long, env = "POD_NAME", default_value = "chamber-operator")]
+    pub identity: String,
+    /// Log filter, for example `info,chamber_operator=debug`.
+    #[arg(long, env = "CHAMBER_LOG", default_value = "info")]
+    pub log: String,
+    /// text or json.
+    #[arg(long, env = "CHAMBER_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
+    pub log_format: String,
+}

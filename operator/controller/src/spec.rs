@@ -1,0 +1,208 @@
+//! From the resource to what the planner reads: every field checked again, as if the CRD had no rules.
+
+use std::collections::BTreeSet;
+
+use chamber_api::{ChamberCluster, Management, Sealing, Share as ShareSpec};
+use jiff::SignedDuration;
+use key_policy::Template;
+use kube::ResourceExt;
+use rollover::{Reason, Share, Spec};
+
+use crate::release::{self, Fault};
+
+/// The planner's spec, or the first field that cannot be used.
+///
+/// `cluster_uid` names the Kubernetes cluster (uid of its namespace kube-system).
+pub fn checked(
+    cluster: &ChamberCluster,
+    cluster_uid: &str,
+    drift_interval: SignedDuration,
+) -> Result<Spec, Fault> {
+    let spec = &cluster.spec;
+    let release = release::of_spec(spec)?;
+    keys(cluster)?;
+    template(&spec.chambers.template)?;
+    let pins = pins(&spec.keys.policy.pins)?;
+    let shares = spec
+        .keys
+        .shares
+        .iter()
+        .map(|share| self::share(cluster, share, &pins))
+        .collect::<Result<Vec<_>, _>>()?;
+    let rollover = &spec.rollover;
+    Ok(Spec {
+        owner: owner(cluster, cluster_uid),
+        cluster_id: spec.cluster_id.clone(),
+        release,
+        threshold: usize::from(spec.keys.threshold),
+        shares,
+        replicas: count("spec.chambers.replicas", spec.chambers.replicas)?,
+        managed_sealing: spec.sealing == Sealing::Managed,
+        max_unavailable: count("spec.rollover.maxUnavailable", rollover.max_unavailable)?,
+        max_surge: count("spec.rollover.maxSurge", rollover.max_surge)?,
+        settle_time: duration("spec.rollover.settleTime", &rollover.settle_time)?,
+        soak_time: duration("spec.verification.soakTime", &spec.verification.soak_time)?,
+        progress_deadline: duration(
+            "spec.rollover.progressDeadline",
+            &rollover.progress_deadline,
+        )?,
+        drift_interval,
+        paused: rollover.paused,
+    })
+}
+
+/// `<cluster uid>/<namespace>/<name>`: the owner's tag on keys, and the `ExternalId` of every `AssumeRole`.
+pub fn owner(cluster: &ChamberCluster, cluster_uid: &str) -> String {
+    let namespace = cluster.namespace().unwrap_or_default();
+    format!("{cluster_uid}/{namespace}/{}", cluster.name_any())
+}
+
+/// A duration such as `90s`, `2m` or `1h30m`.
+pub fn duration(field: &str, text: &str) -> Result<SignedDuration, Fault> {
+    let parsed = text.parse::<SignedDuration>().ok();
+    parsed
+        .filter(|duration| !duration.is_negative())
+        .ok_or_else(|| {
+            invalid(format!(
+                "{field} is {text:?}, expected a duration such as 30s, 2m or 1h30m"
+            ))
+        })
+}
+
+fn invalid(message: String) -> Fault {
+    Fault {
+        reason: Reason::InvalidSpec,
+        message,
+    }
+}
+
+fn count(field: &str, value: i32) -> Result<u32, Fault> {
+    u32::try_from(value).map_err(|_| invalid(format!("{field} is {value}, expected 0 or more")))
+}
+
+fn keys(cluster: &ChamberCluster) -> Result<(), Fault> {
+    let keys = &cluster.spec.keys;
+    if usize::from(keys.threshold) > keys.shares.len() || keys.threshold == 0 {
+        return Err(Fault {
+            reason: Reason::ThresholdTooHigh,
+            message: format!(
+                "spec.keys.threshold is {} with {} shares: set it between 1 and the number of shares",
+                keys.threshold,
+                keys.shares.len()
+            ),
+        });
+    }
+    let mut seen = BTreeSet::new();
+    match keys.shares.iter().find(|share| !seen.insert(&share.arn)) {
+        None => Ok(()),
+        Some(twice) => Err(Fault {
+            reason: Reason::DuplicateKey,
+            message: format!(
+                "spec.keys.shares names {} twice (share {}): each share needs a key of its own",
+                twice.arn, twice.name
+            ),
+        }),
+    }
+}
+
+fn template(template: &serde_json::Value) -> Result<(), Fault> {
+    let Some(containers) = template.pointer("/spec/containers") else {
+        return Ok(());
+    };
+    let named = containers.as_array().is_some_and(|containers| {
+        containers
+            .iter()
+            .any(|container| container["name"] == chamber_api::names::ENCLAVE_CONTAINER)
+    });
+    if named {
+        return Ok(());
+    }
+    Err(Fault {
+        reason: Reason::EnclaveContainerMissing,
+        message: "spec.chambers.template.spec.containers has no container named `enclave`: name the one that runs the release's image so".into(),
+    })
+}
+
+fn pins(pins: &[String]) -> Result<BTreeSet<u8>, Fault> {
+    pins.iter()
+        .map(|pin| {
+            release::register(pin).ok_or_else(|| {
+                invalid(format!(
+                    "spec.keys.policy.pins has {pin:?}, expected PCR1 to PCR31"
+                ))
+            })
+        })
+        .collect()
+}
+
+fn share(cluster: &ChamberCluster, share: &ShareSpec, pins: &BTreeSet<u8>) -> Result<Share, Fault> {
+    let arn = Arn::parse(&share.arn).ok_or_else(|| {
+        invalid(format!(
+            "spec.keys.shares[{}].arn is {:?}, expected arn:aws:kms:<region>:<account>:key/<id>",
+            share.name, share.arn
+        ))
+    })?;
+    let managed = share.management == Management::Managed;
+    if managed && share.assume_role_arn.is_none() {
+        return Err(invalid(format!(
+            "spec.keys.shares[{}].assumeRoleArn is missing: a Managed key needs the holder's admin role",
+            share.name
+        )));
+    }
+    let account = arn.account.to_owned();
+    let default_admin = format!(
+        "arn:{}:iam::{account}:role/ChamberKmsKeyAdmin",
+        arn.partition
+    );
+    let admin_role_arn = match &share.assume_role_arn {
+        Some(role) if managed => role.clone(),
+        _ => default_admin,
+    };
+    Ok(Share {
+        name: share.name.clone(),
+        arn: share.arn.clone(),
+        managed,
+        template: Template {
+            partition: arn.partition.to_owned(),
+            role_account: cluster
+                .spec
+                .enclave_role_account_id
+                .clone()
+                .unwrap_or_else(|| account.clone()),
+            key_account: account,
+            cluster_id: cluster.spec.cluster_id.clone(),
+            admin_role_arn,
+            pins: pins.clone(),
+        },
+    })
+}
+
+/// The parts of a key ARN.
+pub struct Arn<'a> {
+    /// `aws`, `aws-us-gov` or `aws-cn`.
+    pub partition: &'a str,
+    /// Region of the key.
+    pub region: &'a str,
+    /// Twelve digits.
+    pub account: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// Splits `arn:<partition>:kms:<region>:<account>:key/<id>`.
+    pub fn parse(arn: &'a str) -> Option<Self> {
+        let parts: Vec<_> = arn.split(':').collect();
+        let ["arn", partition, "kms", region, account, key] = parts[..] else {
+            return None;
+        };
+        let id = key.strip_prefix("key/")?;
+        let well_formed = account.len() == 12
+            && account.bytes().all(|b| b.is_ascii_digit())
+            && !region.is_empty()
+            && !id.is_empty();
+        well_formed.then_some(Self {
+            partition,
+            region,
+            account,
+        })
+    }
+}

@@ -1,0 +1,224 @@
+//! The operator's own metrics, and its logs.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use chamber_api::ChamberCluster;
+use kube::ResourceExt;
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use rollover::Action;
+
+use crate::settings::Settings;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ActionLabels {
+    action: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StepLabels {
+    namespace: String,
+    name: String,
+    step: String,
+    reason: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LawLabels {
+    law: u8,
+}
+
+/// The operator's own metrics.
+pub struct Telemetry {
+    registry: Registry,
+    actions: Family<ActionLabels, Counter>,
+    durations: Family<ActionLabels, Histogram, fn() -> Histogram>,
+    key_reads: Family<ResultLabels, Counter>,
+    policy_writes: Family<ResultLabels, Counter>,
+    turns_failed: Counter,
+    laws_broken: Family<LawLabels, Counter>,
+    leading: Gauge,
+    steps: Family<StepLabels, Gauge>,
+    /// The one step series of each resource that is 1, so that it can be taken back.
+    current: Mutex<std::collections::HashMap<(String, String), StepLabels>>,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        let durations: fn() -> Histogram = || Histogram::new(exponential_buckets(0.005, 2.0, 14));
+        let mut telemetry = Self {
+            registry: Registry::with_prefix("chamber_operator"),
+            actions: Family::default(),
+            durations: Family::new_with_constructor(durations),
+            key_reads: Family::default(),
+            policy_writes: Family::default(),
+            turns_failed: Counter::default(),
+            laws_broken: Family::default(),
+            leading: Gauge::default(),
+            steps: Family::default(),
+            current: Mutex::default(),
+        };
+        telemetry.register();
+        telemetry
+    }
+}
+
+impl Telemetry {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "actions",
+            "Actions by kind and result",
+            self.actions.clone(),
+        );
+        registry.register(
+            "action_seconds",
+            "Duration of actions",
+            self.durations.clone(),
+        );
+        registry.register(
+            "key_reads",
+            "Readings of a key (state, tags, policy)",
+            self.key_reads.clone(),
+        );
+        registry.register(
+            "policy_writes",
+            "PutKeyPolicy with its reads",
+            self.policy_writes.clone(),
+        );
+        registry.register(
+            "turns_failed",
+            "Turns that ended in an error",
+            self.turns_failed.clone(),
+        );
+        registry.register(
+            "laws_broken",
+            "Actions that were stopped because they would break a law",
+            self.laws_broken.clone(),
+        );
+        registry.register(
+            "leading",
+            "1 while this replica leads",
+            self.leading.clone(),
+        );
+        registry.register(
+            "step",
+            "1 for the step and reason of each ChamberCluster",
+            self.steps.clone(),
+        );
+    }
+
+    /// An action ended.
+    pub fn action(&self, action: &Action, done: bool, took: Duration) {
+        let labels = ActionLabels {
+            action: kind(action),
+            result: result(done),
+        };
+        self.actions.get_or_create(&labels).inc();
+        self.durations
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
+    }
+
+    /// A key was read.
+    pub fn key_read(&self, done: bool) {
+        self.key_reads
+            .get_or_create(&ResultLabels {
+                result: result(done),
+            })
+            .inc();
+    }
+
+    /// A policy was written and read back.
+    pub fn policy_written(&self, done: bool) {
+        self.policy_writes
+            .get_or_create(&ResultLabels {
+                result: result(done),
+            })
+            .inc();
+    }
+
+    /// A turn ended in an error.
+    pub fn turn_failed(&self) {
+        self.turns_failed.inc();
+    }
+
+    /// The fuse blew.
+    pub fn law_broken(&self, law: u8) {
+        self.laws_broken.get_or_create(&LawLabels { law }).inc();
+    }
+
+    /// Whether this replica leads.
+    pub fn leading(&self, leads: bool) {
+        self.leading.set(i64::from(leads));
+    }
+
+    /// Step and reason of a resource.
+    pub fn step(&self, cluster: &ChamberCluster, step: Option<&str>, reason: Option<&str>) {
+        let id = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+        let labels = StepLabels {
+            namespace: id.0.clone(),
+            name: id.1.clone(),
+            step: step.unwrap_or_default().to_owned(),
+            reason: reason.unwrap_or_default().to_owned(),
+        };
+        let mut current = self
+            .current
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(before) = current.insert(id, labels.clone()) {
+            self.steps.remove(&before);
+        }
+        self.steps.get_or_create(&labels).set(1);
+    }
+
+    /// The exposition for `/metrics`.
+    pub fn exposition(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+fn result(done: bool) -> &'static str {
+    if done { "ok" } else { "error" }
+}
+
+fn kind(action: &Action) -> &'static str {
+    match action {
+        Action::Note(_) => "Note",
+        Action::ClaimKeys { .. } => "ClaimKeys",
+        Action::WritePolicies(_) => "WritePolicies",
+        Action::BindBlob { .. } => "BindBlob",
+        Action::StartSeal(_) => "StartSeal",
+        Action::StoreBlob(_) => "StoreBlob",
+        Action::TagCommitment { .. } => "TagCommitment",
+        Action::RemoveSealPod => "RemoveSealPod",
+        Action::Resize(_) => "Resize",
+        Action::RemoveSets(_) => "RemoveSets",
+    }
+}
+
+/// Logs to standard error, as text or JSON.
+pub fn log(settings: &Settings) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match settings.log_format.as_str() {
+        "json" => logs.json().init(),
+        _ => logs.with_ansi(false).init(),
+    }
+}

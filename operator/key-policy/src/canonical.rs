@@ -1,0 +1,90 @@
+//! The form in which equal policies are equal: what `GetKeyPolicy` does to a document does not show in it.
+
+use std::collections::BTreeSet;
+
+use crate::statement::{Condition, Effect, Match, Principals, Statement};
+use crate::{Policy, evaluate};
+
+/// A policy without order, spelling and the difference between a text and a list of one.
+#[derive(PartialEq, Eq)]
+pub struct Form<'a> {
+    version: Option<&'a str>,
+    id: Option<&'a str>,
+    statements: Vec<StatementForm>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct StatementForm {
+    sid: Option<String>,
+    effect: Effect,
+    principals: Option<Match<BTreeSet<(String, String)>>>,
+    actions: Option<Match<BTreeSet<String>>>,
+    resources: Option<Match<BTreeSet<String>>>,
+    conditions: BTreeSet<(String, String, BTreeSet<String>)>,
+}
+
+/// The canonical form.
+pub fn form(policy: &Policy) -> Form<'_> {
+    let mut statements: Vec<_> = policy.statements().iter().map(statement).collect();
+    statements.sort();
+    Form {
+        version: policy.version(),
+        id: policy.id(),
+        statements,
+    }
+}
+
+fn statement(statement: &Statement) -> StatementForm {
+    StatementForm {
+        sid: statement.sid.clone(),
+        effect: statement.effect,
+        principals: statement
+            .principals
+            .as_ref()
+            .map(|all| map(all, principals)),
+        // Action names are case-insensitive.
+        actions: statement.actions.as_ref().map(|all| {
+            map(all, |listed| {
+                listed.iter().map(|action| action.to_lowercase()).collect()
+            })
+        }),
+        resources: statement
+            .resources
+            .as_ref()
+            .map(|all| map(all, |listed| listed.iter().cloned().collect())),
+        conditions: statement.conditions.iter().map(condition).collect(),
+    }
+}
+
+fn map<T, U>(all: &Match<T>, change: impl Fn(&T) -> U) -> Match<U> {
+    Match {
+        negated: all.negated,
+        listed: change(&all.listed),
+    }
+}
+
+fn principals(listed: &Principals) -> BTreeSet<(String, String)> {
+    let pairs = listed
+        .iter()
+        .flat_map(|(kind, names)| names.iter().map(move |name| (kind, name)));
+    pairs
+        .map(|(kind, name)| {
+            // KMS stores a bare account id as the ARN of its root.
+            let name = match evaluate::bare_account(name) {
+                Some(account) => format!("arn:aws:iam::{account}:root"),
+                None => name.clone(),
+            };
+            (kind.clone(), name)
+        })
+        .collect()
+}
+
+/// Condition keys are case-insensitive.
+fn condition(condition: &Condition) -> (String, String, BTreeSet<String>) {
+    let values = condition.values.iter().cloned().collect();
+    (
+        condition.operator.clone(),
+        condition.key.to_lowercase(),
+        values,
+    )
+}

@@ -1,0 +1,125 @@
+//! What must be true of every key, whatever the step.
+
+use key_policy::{NotOurs, Policy, Severity, Template};
+use measurement::Measurement;
+
+use crate::{KeyFacts, KeyState, Look, Plan, Reading, Reason, Share, Step, World};
+
+/// Stops at the first key that is not readable, enabled, ours, and a policy of the five statements.
+pub fn healthy(world: &World, step: Step) -> Option<Plan> {
+    for (share, key) in world.spec.shares.iter().zip(&world.keys) {
+        let facts = match &key.reading {
+            Reading::Unread => return Some(Plan::Look(Look::Keys)),
+            Reading::Failed {
+                reason, message, ..
+            } => {
+                return Some(Plan::block(step, *reason, message.clone()));
+            }
+            Reading::Facts(facts) => facts,
+        };
+        let fault = state_fault(share, facts)
+            .or_else(|| owner_fault(world, share, facts))
+            .or_else(|| policy_fault(share, facts));
+        if let Some((reason, message)) = fault {
+            return Some(Plan::block(step, reason, message));
+        }
+    }
+    None
+}
+
+fn state_fault(share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+    let KeyState::Other(state) = &facts.state else {
+        return None;
+    };
+    let message = format!(
+        "key {} ({}) is {state}: no share under it can be decrypted. Enable it (cancel its deletion first, if that is scheduled)",
+        share.name, share.arn
+    );
+    Some((Reason::KeyNotEnabled, message))
+}
+
+fn owner_fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+    let owner = facts.tags.get(tags::OWNER)?;
+    (*owner != world.spec.owner).then(|| {
+        let message = format!(
+            "key {} ({}) has the tag {}={owner}, so it belongs to another ChamberCluster; this one is {}. Give it a key of its own, or remove the tag when that cluster is gone",
+            share.name, share.arn, tags::OWNER, world.spec.owner
+        );
+        (Reason::KeyOwnedByAnother, message)
+    })
+}
+
+fn policy_fault(share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+    let policy = match &facts.policy {
+        Ok(policy) => policy,
+        Err(why) => {
+            let message = format!(
+                "the policy of key {} ({}) is no policy document: {why}. Write the five statements into it",
+                share.name, share.arn
+            );
+            return Some((Reason::PolicyUnparsable, message));
+        }
+    };
+    let fault = key_policy::admitted(policy, &share.template).err()?;
+    let reason = match fault {
+        NotOurs::ForeignRole { .. } => Reason::KeyOfAnotherCluster,
+        _ => Reason::PolicyNotOurs,
+    };
+    let message = format!(
+        "the policy of key {} ({}): {fault}. Status shows the five statements that it needs",
+        share.name, share.arn
+    );
+    Some((reason, message))
+}
+
+/// Whether a policy admits exactly these measurements.
+pub fn in_sync(policy: &Policy, template: &Template, live: &[Measurement]) -> bool {
+    key_policy::project(policy, template, live).is_ok_and(|desired| desired.equivalent(policy))
+}
+
+/// The `ImageSha384` values that a policy admits but that are not among `known`.
+pub fn unknown(policy: &Policy, template: &Template, known: &[Measurement]) -> Vec<String> {
+    let Ok(admitted) = key_policy::admitted(policy, template) else {
+        return Vec::new();
+    };
+    let known: Vec<_> = known.iter().map(|m| m.image_sha384.to_string()).collect();
+    admitted
+        .image_sha384
+        .into_iter()
+        .filter(|found| !known.contains(found))
+        .collect()
+}
+
+/// The first error that the lint finds, as a sentence.
+pub fn unsound(policy: &Policy, share: &Share) -> Option<String> {
+    key_policy::lint(policy, &share.template)
+        .into_iter()
+        .find(|finding| finding.severity == Severity::Error)
+        .map(|finding| {
+            format!(
+                "the policy of key {} ({}) has the error {}: {}. {}",
+                share.name, share.arn, finding.rule, finding.message, finding.cure
+            )
+        })
+}
+
+/// Whether the key carries this cluster's tag.
+pub fn claimed(world: &World, facts: &KeyFacts) -> bool {
+    facts.tags.get(tags::OWNER) == Some(&world.spec.owner)
+}
+
+/// The commitment that any key carries, with the key's name.
+pub fn tagged_commitment(world: &World) -> Option<(String, String)> {
+    world.facts().find_map(|(share, facts)| {
+        let commitment = facts.tags.get(tags::COMMITMENT)?;
+        Some((share.name.clone(), commitment.clone()))
+    })
+}
+
+/// Tags on the keys.
+pub mod tags {
+    /// `<cluster uid>/<namespace>/<name>`.
+    pub const OWNER: &str = "chamber.dev/owner";
+    /// Hex of the commitment to the master key.
+    pub const COMMITMENT: &str = "chamber.dev/commitment";
+}

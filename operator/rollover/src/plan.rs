@@ -1,0 +1,221 @@
+//! What a plan can say.
+
+use jiff::{SignedDuration, Timestamp};
+use key_policy::Policy;
+use measurement::Measurement;
+use strum::{Display, IntoStaticStr};
+
+use crate::{Reason, Release, Rollover};
+
+/// One of the five steps, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr)]
+pub enum Step {
+    /// The target's measurement and everything it depends on is known to be sound.
+    Measure,
+    /// Every key's policy holds the old and the new measurement; the blob is bound for the new one.
+    Admit,
+    /// The chambers are replaced, one at a time.
+    Roll,
+    /// Each chamber has unsealed, and no attestation was rejected during the soak time.
+    Verify,
+    /// Every key's policy holds only the new measurement.
+    Retire,
+    /// No rollover is in flight.
+    Settled,
+}
+
+impl Step {
+    /// The step that a rollover is known to have reached from its record alone.
+    pub fn of(rollover: &Rollover) -> Self {
+        match (rollover.admitted_at, rollover.retire_begun_at) {
+            (_, Some(_)) => Self::Retire,
+            (Some(_), None) => Self::Roll,
+            (None, None) => Self::Admit,
+        }
+    }
+}
+
+/// What to do next. Carries complete orders: who executes it has nothing left to choose.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plan {
+    /// Something must be read first; then plan again.
+    Look(Look),
+    /// Do this one thing, then look and plan again.
+    Act {
+        /// The step it belongs to.
+        step: Step,
+        /// What to do.
+        action: Action,
+    },
+    /// Nothing to do but wait: it goes on by itself.
+    Wait {
+        /// The step that waits.
+        step: Step,
+        /// Why.
+        reason: Reason,
+        /// What is waited for, as a sentence.
+        message: String,
+        /// When to look again, where no event will tell.
+        until: Option<Timestamp>,
+    },
+    /// Something must be cured, mostly by a person.
+    Block {
+        /// The step that is stopped.
+        step: Step,
+        /// Why.
+        reason: Reason,
+        /// What was found, and the cure.
+        message: String,
+    },
+    /// All is as the spec wants it.
+    Settled {
+        /// When the keys are to be read again.
+        until: Timestamp,
+    },
+}
+
+/// What must be read before a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// State, tags and policy of every key.
+    Keys,
+    /// The chambers' metrics; rejections are counted over this window.
+    Metrics {
+        /// How far back rejections count.
+        window: SignedDuration,
+    },
+}
+
+/// One thing to do. Each may be repeated without harm.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Write facts that cannot be observed into status.
+    Note(Note),
+    /// Tag keys as this cluster's, before their policy is touched.
+    ClaimKeys {
+        /// ARNs of the keys.
+        arns: Vec<String>,
+    },
+    /// Write these policies, concurrently; read each again before and after.
+    WritePolicies(Vec<KeyWrite>),
+    /// Bind the blob, opened with `from`, to `to`, and store it under that measurement's name.
+    BindBlob {
+        /// A measurement whose blob is there.
+        from: Measurement,
+        /// The measurement whose blob is missing.
+        to: Measurement,
+    },
+    /// Start the one-shot pod that makes the master key, on this release.
+    StartSeal(Release),
+    /// Store the blob that the seal pod offers, under this measurement's name. Never overwrites.
+    StoreBlob(Measurement),
+    /// Tag keys with the commitment to the master key.
+    TagCommitment {
+        /// ARNs of the keys.
+        arns: Vec<String>,
+        /// The commitment, hex.
+        commitment: String,
+    },
+    /// Delete the seal pod.
+    RemoveSealPod,
+    /// Set the numbers of chambers of these releases, in one go.
+    Resize(Vec<Resize>),
+    /// Delete these `ReplicaSets`; they have no pods.
+    RemoveSets(Vec<String>),
+}
+
+/// A policy to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyWrite {
+    /// Name of the share.
+    pub name: String,
+    /// ARN of the key.
+    pub arn: String,
+    /// The policy that the decision rests on; another one found before writing means look again.
+    pub expected: Policy,
+    /// The policy to write.
+    pub policy: Policy,
+}
+
+/// A new number of chambers of one release.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resize {
+    /// The release; its `ReplicaSet` is made if it is not there.
+    pub release: Release,
+    /// Chambers before.
+    pub from: u32,
+    /// Chambers after.
+    pub to: u32,
+}
+
+/// A fact for status.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// A rollover begins.
+    Begun {
+        /// The current release.
+        from: Option<Release>,
+        /// The target.
+        to: Release,
+    },
+    /// The target changed back to `from`: the same steps towards it.
+    TurnedBack {
+        /// The release that is left again.
+        from: Release,
+        /// The release that is returned to.
+        to: Release,
+    },
+    /// All policies, read back, hold both measurements.
+    Admitted,
+    /// A policy that held both no longer does: the settle time must count anew.
+    AdmissionLost,
+    /// From now on the only way is forward.
+    RetireBegun,
+    /// The rollover has ended.
+    Finished,
+    /// Status was lost; this release is found running and admitted everywhere.
+    Adopted(Release),
+}
+
+impl Action {
+    /// Whether the decision is only as good as the reading of the keys.
+    pub fn rests_on_keys(&self) -> bool {
+        !matches!(self, Self::RemoveSealPod | Self::RemoveSets(_))
+    }
+}
+
+impl Plan {
+    /// Shorthand.
+    pub(crate) fn act(step: Step, action: Action) -> Self {
+        Self::Act { step, action }
+    }
+
+    /// Shorthand: wait for an event.
+    pub(crate) fn wait(step: Step, reason: Reason, message: impl Into<String>) -> Self {
+        Self::wait_until(step, reason, message, None)
+    }
+
+    /// Shorthand: wait for an event or a time.
+    pub(crate) fn wait_until(
+        step: Step,
+        reason: Reason,
+        message: impl Into<String>,
+        until: Option<Timestamp>,
+    ) -> Self {
+        Self::Wait {
+            step,
+            reason,
+            message: message.into(),
+            until,
+        }
+    }
+
+    /// Shorthand.
+    pub(crate) fn block(step: Step, reason: Reason, message: impl Into<String>) -> Self {
+        Self::Block {
+            step,
+            reason,
+            message: message.into(),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Why the operator waits or stops: one variant, one word in status, one line in docs/runbook.md.
+
+use strum::{Display, EnumIter, IntoStaticStr};
+
+/// Why the operator waits or stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumIter, IntoStaticStr)]
+pub enum Reason {
+    /// `spec.rollover.paused` is set.
+    Paused,
+    /// A field of the spec cannot be used; the schema would have refused it.
+    InvalidSpec,
+    /// The target's measurement is not 96 lower-case hex characters.
+    MalformedMeasurement,
+    /// The target's measurement is all zeros: any enclave in debug mode.
+    ZeroMeasurement,
+    /// More shares are needed than there are keys.
+    ThresholdTooHigh,
+    /// The pod template has no container `enclave`.
+    EnclaveContainerMissing,
+    /// Another `ChamberCluster` has the same clusterId.
+    DuplicateClusterId,
+    /// Another `ChamberCluster` names the same key.
+    DuplicateKey,
+    /// The key's tag names another owner.
+    KeyOwnedByAnother,
+    /// The key does not exist.
+    KeyNotFound,
+    /// The key, its role or KMS cannot be reached or refuses.
+    KeyUnreadable,
+    /// The key is disabled, pending deletion, or in another state that cannot decrypt.
+    KeyNotEnabled,
+    /// The key's policy is no policy document.
+    PolicyUnparsable,
+    /// The key's policy lacks the five statements.
+    PolicyNotOurs,
+    /// The key's policy names another cluster's enclave role.
+    KeyOfAnotherCluster,
+    /// The policy, as it is or as it would be written, has an error.
+    PolicyUnsound,
+    /// A foreign Deny would keep the target from decrypting.
+    ForeignDeny,
+    /// A policy admits a measurement that is neither the target nor the current release.
+    UnknownMeasurement,
+    /// The holder of an Observed key has not yet changed its policy.
+    AwaitingKeyHolder,
+    /// The policies were just changed and are given time to take effect.
+    Settling,
+    /// The seal pod is at work.
+    Sealing,
+    /// The seal pod failed; it is tried again.
+    SealFailed,
+    /// The seal pod offered something that is no blob of this cluster.
+    SealInvalid,
+    /// The cluster was sealed before, but its sealed Secret is gone.
+    BlobLost,
+    /// A sealed Secret is there but does not fit the spec or the keys.
+    BlobMismatch,
+    /// A chamber was started and is not unsealed yet.
+    ChamberSealed,
+    /// A chamber cannot start (image, scheduling, crash).
+    ChamberFailing,
+    /// A chamber of the old release is still terminating.
+    ChamberTerminating,
+    /// Fewer chambers than wanted are unsealed, with no rollover in flight.
+    ChambersNotReady,
+    /// Chambers run that no record explains.
+    UnexpectedChambers,
+    /// The soak time is not over.
+    Soaking,
+    /// Prometheus cannot be reached or refuses the query.
+    PrometheusUnavailable,
+    /// A chamber has no sample, or one from before its start.
+    MetricsInconclusive,
+    /// KMS rejected an attestation of a chamber during the soak time.
+    AttestationRejected,
+    /// A call to KMS or the API server failed; it is tried again.
+    ActionFailed,
+    /// A law would be broken by the next action: a defect of the operator.
+    LawBroken,
+}
+
+impl Reason {
+    /// Whether the answer changes only by reading the keys again.
+    pub fn is_about_keys(self) -> bool {
+        matches!(
+            self,
+            Self::KeyOwnedByAnother
+                | Self::KeyNotFound
+                | Self::KeyUnreadable
+                | Self::KeyNotEnabled
+                | Self::PolicyUnparsable
+                | Self::PolicyNotOurs
+                | Self::KeyOfAnotherCluster
+                | Self::PolicyUnsound
+                | Self::ForeignDeny
+                | Self::UnknownMeasurement
+                | Self::AwaitingKeyHolder
+                | Self::BlobLost
+        )
+    }
+
+    /// Whether a person is needed (condition Stalled), as opposed to time.
+    pub fn needs_a_person(self) -> bool {
+        !matches!(
+            self,
+            Self::Settling
+                | Self::Sealing
+                | Self::ChamberSealed
+                | Self::ChamberTerminating
+                | Self::ChambersNotReady
+                | Self::Soaking
+                | Self::MetricsInconclusive
+        )
+    }
+}
