@@ -29,11 +29,16 @@ fn resizes(world: &World, rollover: &Rollover) -> Vec<Resize> {
         .filter(|set| set.release.revision != rollover.to.revision && set.replicas > 0)
         .collect();
     let old_wanted: u32 = old.iter().map(|set| set.replicas).sum();
-    let mut batch =
-        (spec.max_unavailable + spec.max_surge).saturating_sub(new_wanted - new_unsealed);
+    let mut batch = match rollover.from {
+        // Nothing serves yet, so nothing is lost by starting all of them.
+        None => spec.replicas,
+        Some(_) => {
+            (spec.max_unavailable + spec.max_surge).saturating_sub(new_wanted - new_unsealed)
+        }
+    };
 
     let mut resizes = Vec::new();
-    let stops = batch.min(may_stop(world, &old));
+    let stops = batch.min(may_stop(world, &old)).min(old_wanted);
     let mut left = stops;
     for set in old {
         let less = left.min(set.replicas);
