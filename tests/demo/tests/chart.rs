@@ -1,0 +1,297 @@
+//! The chart renders, refuses what it must, and asks for no right that it does not need.
+//!
+//! `HELM` names the helm program; `make test` sets it. Without it only the test of the CRD's copy runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+/// Value sets that must render.
+const SETS: [&str; 4] = [
+    "",
+    "watchNamespaces: [payments, ledger]",
+    "replicas: 2\npriorityClassName: system-cluster-critical\nmetrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}}",
+    "crds: {install: false}\naws: {region: eu-central-1, endpointUrl: 'http://kms:1', credentialsSecret: keys}\nextraEnv: [{name: A, value: b}]",
+];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn helm(arguments: &[&str], values: &str) -> Option<Output> {
+    let Some(program) = std::env::var_os("HELM") else {
+        eprintln!("skipped: HELM names no helm program");
+        return None;
+    };
+    let file = tempfile(values);
+    let output = Command::new(program)
+        .args(arguments)
+        .arg(repository().join("charts/chamber-operator"))
+        .arg("--values")
+        .arg(&file)
+        .output()
+        .expect("helm starts");
+    std::fs::remove_file(file).expect("values file");
+    Some(output)
+}
+
+/// A values file of this test process alone.
+fn tempfile(values: &str) -> PathBuf {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!(
+        "chart-values-{}-{}.yaml",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    );
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, values).expect("values file");
+    path
+}
+
+fn render(values: &str) -> Option<Vec<Value>> {
+    let arguments = ["template", "operator", "--namespace", "ops"];
+    let output = helm(&arguments, values)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(demo::kubernetes::documents(&text).expect("YAML"))
+}
+
+fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    objects
+        .iter()
+        .filter(|object| object["kind"] == kind)
+        .collect()
+}
+
+/// Every rule with the name of its role.
+fn rules(objects: &[Value]) -> Vec<(String, Value)> {
+    let roles = objects
+        .iter()
+        .filter(|object| object["kind"] == "ClusterRole" || object["kind"] == "Role");
+    roles
+        .flat_map(|role| {
+            let name = role["metadata"]["name"].as_str().expect("name").to_owned();
+            let rules = role["rules"].as_array().expect("rules").clone();
+            rules.into_iter().map(move |rule| (name.clone(), rule))
+        })
+        .collect()
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    list.as_array()
+        .map(|list| list.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default()
+}
+
+#[test]
+fn the_charts_crd_is_the_generated_one() {
+    let read = |path: &str| std::fs::read_to_string(repository().join(path)).expect(path);
+    let file = "chamberclusters.chamber.dev.yaml";
+    assert_eq!(
+        read(&format!("charts/chamber-operator/files/{file}")),
+        read(&format!("crds/{file}")),
+        "copy crds/{file} to charts/chamber-operator/files/"
+    );
+}
+
+#[test]
+fn lints() {
+    for values in SETS {
+        let Some(output) = helm(&["lint", "--strict"], values) else {
+            return;
+        };
+        assert!(
+            output.status.success(),
+            "{values}: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+}
+
+#[test]
+fn renders_the_crd_unchanged_and_keeps_it() {
+    let Some(objects) = render("") else { return };
+    let [crd] = of_kind(&objects, "CustomResourceDefinition")[..] else {
+        panic!("one CRD is expected")
+    };
+    let file = repository().join("crds/chamberclusters.chamber.dev.yaml");
+    let generated: Value =
+        serde_yaml_ng::from_str(&std::fs::read_to_string(file).expect("crds/")).expect("YAML");
+    assert_eq!(
+        without_floats(&crd["spec"]),
+        without_floats(&generated["spec"])
+    );
+    assert_eq!(
+        crd["metadata"]["annotations"]["helm.sh/resource-policy"],
+        "keep"
+    );
+    let without = render("crds: {install: false}").expect("helm");
+    assert!(of_kind(&without, "CustomResourceDefinition").is_empty());
+}
+
+/// `100.0` and `100` are the same number in YAML, and different ones in `serde_json`.
+fn without_floats(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Array(list) => list.iter().map(without_floats).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), without_floats(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn asks_for_no_right_beyond_its_work() {
+    for values in SETS {
+        let Some(objects) = render(values) else {
+            return;
+        };
+        for (role, rule) in rules(&objects) {
+            for field in ["verbs", "resources", "apiGroups"] {
+                assert!(
+                    !texts(&rule[field]).contains(&"*"),
+                    "{role}: wildcard in {field}"
+                );
+            }
+            if texts(&rule["resources"]).contains(&"secrets") {
+                assert_eq!(texts(&rule["verbs"]), ["get", "create"], "{role}");
+            }
+            assert!(
+                !texts(&rule["verbs"]).iter().any(|verb| [
+                    "escalate",
+                    "bind",
+                    "impersonate",
+                    "deletecollection"
+                ]
+                .contains(verb)),
+                "{role}: {rule}"
+            );
+        }
+    }
+}
+
+#[test]
+fn never_writes_the_spec() {
+    for values in SETS {
+        let Some(objects) = render(values) else {
+            return;
+        };
+        for (role, rule) in rules(&objects) {
+            if texts(&rule["resources"]).contains(&"chamberclusters") {
+                assert_eq!(texts(&rule["verbs"]), ["get", "list", "watch"], "{role}");
+            }
+        }
+    }
+}
+
+#[test]
+fn watched_namespaces_bound_the_cluster_role() {
+    let Some(objects) = render("watchNamespaces: [payments, ledger]") else {
+        return;
+    };
+    let cluster_wide: Vec<_> = of_kind(&objects, "ClusterRole")
+        .into_iter()
+        .filter(|role| {
+            role["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"].is_null()
+        })
+        .flat_map(|role| role["rules"].as_array().expect("rules").clone())
+        .collect();
+    assert_eq!(
+        cluster_wide,
+        [
+            json!({"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system"], "verbs": ["get"]})
+        ]
+    );
+    let namespaces: BTreeMap<_, _> = of_kind(&objects, "RoleBinding")
+        .into_iter()
+        .map(|binding| {
+            (
+                binding["metadata"]["namespace"]
+                    .as_str()
+                    .expect("namespace"),
+                &binding["subjects"][0]["namespace"],
+            )
+        })
+        .collect();
+    assert_eq!(
+        namespaces.into_iter().collect::<Vec<_>>(),
+        [
+            ("ledger", &json!("ops")),
+            ("ops", &json!("ops")),
+            ("payments", &json!("ops"))
+        ]
+    );
+}
+
+#[test]
+fn the_pod_is_restricted() {
+    let Some(objects) = render("") else { return };
+    let pod = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"];
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(
+        pod["securityContext"]["seccompProfile"]["type"],
+        "RuntimeDefault"
+    );
+    let container = &pod["containers"][0]["securityContext"];
+    assert_eq!(
+        container,
+        &json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}})
+    );
+}
+
+#[test]
+fn aws_settings_reach_the_operator() {
+    let Some(objects) = render(SETS[3]) else {
+        return;
+    };
+    let container =
+        &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0];
+    let variables: BTreeMap<_, _> = container["env"]
+        .as_array()
+        .expect("env")
+        .iter()
+        .map(|variable| {
+            (
+                variable["name"].as_str().expect("name"),
+                variable["value"].as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(variables["AWS_REGION"], Some("eu-central-1"));
+    assert_eq!(variables["AWS_ENDPOINT_URL_KMS"], Some("http://kms:1"));
+    assert_eq!(variables["AWS_ENDPOINT_URL_STS"], Some("http://kms:1"));
+    assert_eq!(variables["A"], Some("b"));
+    assert_eq!(
+        container["envFrom"],
+        json!([{"secretRef": {"name": "keys"}}])
+    );
+}
+
+#[test]
+fn values_that_mean_nothing_are_refused() {
+    let faults = [
+        ("replica: 2", "replica"),
+        ("aws: {endpoint: 'http://x'}", "endpoint"),
+        ("driftInterval: 10 minutes", "driftInterval"),
+        ("watchNamespaces: [Not_A_Name]", "watchNamespaces"),
+        ("metrics: {port: 80}", "port"),
+        ("image: {repository: ''}", "repository"),
+    ];
+    for (values, field) in faults {
+        let Some(output) = helm(&["template", "operator"], values) else {
+            return;
+        };
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{values} was accepted");
+        assert!(message.contains(field), "{values}: {message}");
+    }
+}
