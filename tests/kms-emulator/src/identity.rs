@@ -11,6 +11,9 @@ use crate::clock::Now;
 use crate::config::{Config, ConfigError, CredentialConfig};
 use crate::sts::session::{SessionClaims, SessionSeal};
 
+const EVERYTHING: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
 /// Somebody whose request was signed rightly.
 #[derive(Clone)]
 pub(crate) struct Caller {
@@ -39,6 +42,8 @@ pub(crate) enum IdentityError {
 pub(crate) struct Identities {
     credentials: HashMap<String, CredentialConfig>,
     policies: BTreeMap<String, Vec<Policy>>,
+    /// What account roots hold: IAM keeps nothing from them.
+    root: Vec<Policy>,
     seal: SessionSeal,
 }
 
@@ -71,6 +76,9 @@ impl Identities {
         Ok(Self {
             credentials,
             policies,
+            root: vec![Policy::parse(EVERYTHING).map_err(|error| {
+                ConfigError::value("the policy of account roots", error.to_string())
+            })?],
             seal: SessionSeal::new(&config.credentials)?,
         })
     }
@@ -121,6 +129,9 @@ impl Identities {
 
     /// The IAM policies of a caller: those of its role or user.
     pub fn policies_of(&self, caller: &Caller) -> &[Policy] {
+        if Arn::parse(&caller.principal_arn).is_some_and(|arn| arn.resource == "root") {
+            return &self.root;
+        }
         self.policies
             .get(&caller.principal_arn)
             .map_or(&[], Vec::as_slice)

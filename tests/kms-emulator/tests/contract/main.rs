@@ -1,0 +1,17 @@
+//! The emulator as AWS's own Rust clients see it, over loopback.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failing helper fails its test"
+)]
+
+mod attacks;
+mod decrypt;
+mod enclave;
+mod knobs;
+mod policies;
+mod raw;
+mod states;
+mod sts;
+mod world;
