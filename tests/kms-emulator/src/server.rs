@@ -115,6 +115,8 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiv
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
+                    // Small answers must not wait for the client's acknowledgement; without it they are only slower.
+                    drop(stream.set_nodelay(true));
                     let connection = graceful.watch(connection(stream, router.clone()));
                     // How a connection ends is its client's business.
                     connections.spawn(async move { drop(connection.await) });

@@ -11,6 +11,7 @@ mod decrypt;
 mod enclave;
 mod knobs;
 mod policies;
+mod process;
 mod raw;
 mod states;
 mod sts;

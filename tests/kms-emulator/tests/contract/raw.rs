@@ -74,6 +74,26 @@ async fn unsigned_requests_are_refused_in_each_services_form() {
     assert_eq!(audit[0]["principal"], "unauthenticated");
 }
 
+#[tokio::test]
+async fn a_signature_is_for_one_body_and_one_operation() {
+    let world = World::start().await;
+    let body = json!({ "KeyId": "share-a" }).to_string();
+    let request = || signed(&world, who::POWER_USER, "DescribeKey", &body);
+    assert_eq!(request().send().await.unwrap().status(), 200);
+    let other_body = request().body(json!({ "KeyId": "share-b" }).to_string());
+    let mut other_operation = request().build().unwrap();
+    let target = "TrentService.DisableKey".parse().unwrap();
+    other_operation.headers_mut().insert("x-amz-target", target);
+    for answer in [
+        other_body.send().await.unwrap(),
+        world.http().execute(other_operation).await.unwrap(),
+    ] {
+        assert_eq!(answer.status(), 400);
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["__type"], "InvalidSignatureException");
+    }
+}
+
 /// `AccessDeniedException` alone writes its text with a capital letter.
 #[tokio::test]
 async fn access_denied_has_a_capital_message_and_others_have_not() {

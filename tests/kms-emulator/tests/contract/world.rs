@@ -177,7 +177,7 @@ pub fn policy(images: &[[u8; 48]]) -> Value {
     ] })
 }
 
-fn config(nitro_root_pem: String) -> Config {
+pub fn config(nitro_root_pem: String) -> Config {
     let credential = |who: &str, principal: &str| CredentialConfig {
         access_key_id: who.to_owned(),
         secret_access_key: secret(who),
