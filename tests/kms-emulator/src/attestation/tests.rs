@@ -101,6 +101,43 @@ fn refuses_an_intermediate_that_the_root_did_not_sign() {
 }
 
 #[test]
+fn every_link_of_the_chain_has_its_place() {
+    let root = root();
+    let signer = root.issue_signer().unwrap();
+    let [top, intermediate] = [0, 1].map(|index| signer.cabundle()[index].clone());
+    let leaf = signer.certificate().to_vec();
+    let module = NsmEmulator::new(signer, BTreeMap::new());
+    let document = module.attest(&AttestRequest::default()).unwrap();
+    let cases = [
+        (vec![top.clone()], "a certificate names another issuer"),
+        (
+            vec![intermediate.clone(), top.clone()],
+            "its root is not the one trusted here",
+        ),
+        (
+            vec![top.clone(), intermediate.clone(), intermediate.clone()],
+            "more authorities than a path length allows",
+        ),
+        (
+            vec![top.clone(), leaf],
+            "an issuer may not sign certificates",
+        ),
+        (
+            vec![top, [intermediate, vec![0]].concat()],
+            "bytes follow a certificate",
+        ),
+    ];
+    for (bundle, why) in cases {
+        let bundle = bundle.into_iter().map(Value::Bytes).collect();
+        let changed = with_payload(&document, |members| {
+            set(members, "cabundle", Value::Array(bundle));
+        });
+        let rejected = verifier(&root).verify(&changed, now()).unwrap_err();
+        assert_eq!(rejected, Rejected::Chain(why));
+    }
+}
+
+#[test]
 fn the_window_of_time_ends_on_both_sides() {
     let root = root();
     let at = |ms: i64| {
