@@ -1,1 +1,21 @@
 //! A real Kubernetes control plane and node in one namespace of this machine.
+//!
+//! etcd, kube-apiserver, kube-controller-manager, kube-scheduler, containerd, kubelet, kube-proxy
+//! and `CoreDNS` live in network, mount and pid namespaces of their own: ports never clash, several
+//! clusters run side by side, and killing one process ends everything. docs/development.md tells more.
+
+pub mod binaries;
+mod cgroups;
+mod command;
+mod configs;
+pub mod host;
+pub mod images;
+pub mod inside;
+mod network;
+mod oci;
+pub mod paths;
+mod pki;
+pub mod requirements;
+
+pub use host::Cluster;
+pub use network::Subnet;

@@ -1,0 +1,111 @@
+//! `cluster`: a real Kubernetes control plane and node in one namespace of this machine.
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use cluster::binaries::Binaries;
+use cluster::{Cluster, binaries, images, inside, requirements};
+
+/// A real Kubernetes control plane and node in one namespace of this machine.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Args)]
+struct Name {
+    /// Clusters of different names run side by side.
+    #[arg(long, default_value = "dev")]
+    name: String,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Starts a cluster, after ending one of the same name; prints its kubeconfig.
+    Up(Name),
+    /// Ends a cluster and removes what it left.
+    Down(Name),
+    /// Says whether a cluster runs.
+    Status(Name),
+    /// A prompt whose kubectl and helm speak to the cluster.
+    Shell(Name),
+    /// Runs a command with PATH and KUBECONFIG of the cluster.
+    Exec {
+        #[command(flatten)]
+        name: Name,
+        /// The command.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Brings image tars into the node.
+    Load {
+        #[command(flatten)]
+        name: Name,
+        /// The tars.
+        tars: Vec<PathBuf>,
+    },
+    /// Installs packages and builds the components; prints their folder.
+    Binaries,
+    /// Builds the project's images; prints their folder.
+    Images,
+    /// The supervisor inside the namespaces.
+    #[command(hide = true)]
+    Inside {
+        dir: PathBuf,
+        binaries: PathBuf,
+        subnet: u8,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().action {
+        Action::Up(Name { name }) => println!("{}", Cluster::fresh(&name)?.kubeconfig().display()),
+        Action::Down(Name { name }) => Cluster::down(&name)?,
+        Action::Status(Name { name }) => {
+            let cluster = Cluster::running(&name)?;
+            println!(
+                "cluster {name} runs; kubeconfig {}",
+                cluster.kubeconfig().display()
+            );
+        }
+        Action::Shell(Name { name }) => {
+            let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/bash".into());
+            bail!(with_cluster(&name, &[shell])?.exec());
+        }
+        Action::Exec { name, command } => bail!(with_cluster(&name.name, &command)?.exec()),
+        Action::Load { name, tars } => Cluster::running(&name.name)?.load(&tars)?,
+        Action::Binaries => {
+            requirements::check()?;
+            requirements::install()?;
+            println!("{}", binaries::ensure()?.dir.display());
+        }
+        Action::Images => println!("{}", images::build_all()?.dir.display()),
+        Action::Inside {
+            dir,
+            binaries,
+            subnet,
+        } => {
+            inside::supervise(&dir, &Binaries { dir: binaries }, cluster::Subnet(subnet))?;
+        }
+    }
+    Ok(())
+}
+
+/// A command whose kubectl and helm speak to the cluster.
+fn with_cluster(name: &str, words: &[String]) -> Result<Command> {
+    let cluster = Cluster::running(name)?;
+    let mut path = cluster.binaries().dir.clone().into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let (program, arguments) = words.split_first().context("no command")?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("PATH", path)
+        .env("KUBECONFIG", cluster.kubeconfig());
+    Ok(command)
+}

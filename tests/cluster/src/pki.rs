@@ -1,0 +1,95 @@
+//! Certificates of a cluster: one authority, and what it signs.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+
+/// File name, common name, organisation.
+const CLIENTS: [(&str, &str, &str); 4] = [
+    ("admin", "admin", "system:masters"),
+    ("kcm", "system:kube-controller-manager", ""),
+    ("scheduler", "system:kube-scheduler", ""),
+    ("kubelet", "system:node:node-1", "system:nodes"),
+];
+
+/// Writes the authority, all certificates and the key that signs service account tokens.
+pub fn write(dir: &Path, node_ip: &str) -> Result<()> {
+    fs::create_dir_all(dir)?;
+    let authority_key = KeyPair::generate()?;
+    let mut authority = CertificateParams::default();
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "cluster-ca");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
+    fs::write(
+        dir.join("ca.crt"),
+        authority.self_signed(&authority_key)?.pem(),
+    )?;
+    let issuer = Issuer::new(authority, authority_key);
+
+    let server = [
+        "127.0.0.1",
+        "10.96.0.1",
+        node_ip,
+        "localhost",
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+    ];
+    sign(dir, &issuer, "apiserver", "kube-apiserver", "", &server)?;
+    for (file, name, organisation) in CLIENTS {
+        let names: &[&str] = if file == "kubelet" {
+            &["127.0.0.1", node_ip, "node-1"]
+        } else {
+            &[]
+        };
+        sign(dir, &issuer, file, name, organisation, names)?;
+    }
+    let tokens = KeyPair::generate()?;
+    fs::write(dir.join("sa.key"), tokens.serialize_pem())?;
+    fs::write(dir.join("sa.pub"), tokens.public_key_pem())?;
+    Ok(())
+}
+
+fn sign(
+    dir: &Path,
+    issuer: &Issuer<'_, KeyPair>,
+    file: &str,
+    name: &str,
+    organisation: &str,
+    names: &[&str],
+) -> Result<()> {
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    if !organisation.is_empty() {
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, organisation);
+    }
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
+    for name in names {
+        params.subject_alt_names.push(match name.parse() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => SanType::DnsName((*name).try_into()?),
+        });
+    }
+    fs::write(
+        dir.join(format!("{file}.crt")),
+        params.signed_by(&key, issuer)?.pem(),
+    )?;
+    fs::write(dir.join(format!("{file}.key")), key.serialize_pem())?;
+    Ok(())
+}
