@@ -102,7 +102,7 @@ pub struct MeasurementSpec {
 pub struct Keys {
     /// How many shares open the master key.
     #[schemars(range(min = 1, max = 10))]
-    pub threshold: u8,
+    pub threshold: i32,
     /// One KMS key a share.
     #[schemars(length(min = 1, max = 10))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

@@ -34,7 +34,7 @@ pub fn checked(
         owner: owner(cluster, cluster_uid),
         cluster_id: spec.cluster_id.clone(),
         release,
-        threshold: usize::from(spec.keys.threshold),
+        threshold: usize::try_from(spec.keys.threshold).unwrap_or(usize::MAX),
         shares,
         replicas: count("spec.chambers.replicas", spec.chambers.replicas)?,
         managed_sealing: spec.sealing == Sealing::Managed,
@@ -82,7 +82,8 @@ fn count(field: &str, value: i32) -> Result<u32, Fault> {
 
 fn keys(cluster: &ChamberCluster) -> Result<(), Fault> {
     let keys = &cluster.spec.keys;
-    if usize::from(keys.threshold) > keys.shares.len() || keys.threshold == 0 {
+    let shares = i32::try_from(keys.shares.len()).unwrap_or(i32::MAX);
+    if !(1..=shares).contains(&keys.threshold) {
         return Err(Fault {
             reason: Reason::ThresholdTooHigh,
             message: format!(
