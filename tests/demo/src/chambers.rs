@@ -74,6 +74,10 @@ pub fn template() -> Value {
         "containers": [{
             "name": "enclave",
             "imagePullPolicy": "IfNotPresent",
+            "ports": [
+                {"name": "http", "containerPort": 9000},
+                {"name": "metrics", "containerPort": 3000},
+            ],
             "env": aws_environment(),
             "envFrom": [{"secretRef": {"name": CHAMBER_CREDENTIALS}}],
             "volumeMounts": [mount],

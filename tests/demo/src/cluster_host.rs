@@ -1,60 +1,96 @@
-//! Where the cluster comes from: one of ours, or the one that `KUBECONFIG` names.
+//! Where the cluster comes from: a clean one of ours, or the one that `KUBECONFIG` names.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cluster::images::Images;
+use cluster::{Cluster, images, requirements};
+use tokio::task::spawn_blocking;
 
 use crate::releases::{Release, Releases};
 
-/// A cluster, the programs that speak to it, and where its traces are.
+/// A cluster with the project's images in it.
 #[derive(Clone, Debug)]
 pub struct ClusterHost {
-    kubeconfig: PathBuf,
-    helm: PathBuf,
-    measurements: PathBuf,
-    traces: String,
+    cluster: Cluster,
+    images: Images,
 }
 
 impl ClusterHost {
-    /// A clean cluster of this name with the images in it; where `KUBECONFIG` is set, that cluster as it is.
-    pub async fn fresh(_name: &str) -> Result<Self> {
-        let kubeconfig = std::env::var_os("KUBECONFIG")
-            .map(PathBuf::from)
-            .context("KUBECONFIG")?;
-        Ok(Self {
-            kubeconfig,
-            helm: std::env::var_os("HELM")
-                .map(PathBuf::from)
-                .context("HELM")?,
-            measurements: std::env::var_os("MEASUREMENTS")
-                .map(PathBuf::from)
-                .context("MEASUREMENTS")?,
-            traces: "kubectl logs".into(),
+    /// A clean cluster of this name with freshly built images; where `KUBECONFIG` is set, that cluster as it is.
+    pub async fn fresh(name: &str) -> Result<Self> {
+        let name = name.to_owned();
+        spawn_blocking(move || Self::start(&name)).await?
+    }
+
+    /// The cluster that an earlier run left, with the images of that run.
+    pub async fn running(name: &str) -> Result<Self> {
+        let name = name.to_owned();
+        spawn_blocking(move || {
+            let cluster = Cluster::running(&name)?;
+            Ok(Self {
+                cluster,
+                images: images::build_all()?,
+            })
         })
+        .await?
+    }
+
+    fn start(name: &str) -> Result<Self> {
+        requirements::check()?;
+        requirements::install()?;
+        // Both are slow when nothing is built yet, and neither needs the other.
+        let (cluster, images) = std::thread::scope(|scope| {
+            let cluster = scope.spawn(|| match std::env::var_os("KUBECONFIG") {
+                Some(file) => Cluster::existing(&PathBuf::from(file)),
+                None => Cluster::fresh(name),
+            });
+            let images = images::build_all();
+            (cluster.join(), images)
+        });
+        let host = Self {
+            cluster: cluster.map_err(|_| anyhow::anyhow!("starting cluster {name} panicked"))??,
+            images: images.context("building the images")?,
+        };
+        host.cluster.load(&host.images.tars)?;
+        Ok(host)
     }
 
     /// Access as its administrator.
     pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
+        self.cluster.kubeconfig()
     }
 
     /// The helm program.
-    pub fn helm(&self) -> &Path {
-        &self.helm
+    pub fn helm(&self) -> PathBuf {
+        self.cluster.binaries().helm()
+    }
+
+    /// The API server's audit log; none of a cluster that somebody else keeps.
+    pub fn audit_log(&self) -> Option<PathBuf> {
+        self.cluster.audit_log()
     }
 
     /// Where to look when something went wrong.
-    pub fn traces(&self) -> &str {
-        &self.traces
+    pub fn traces(&self) -> String {
+        match self.cluster.run_dir() {
+            Some(dir) => format!(
+                "{} (components in logs/, containers in pod-logs/), or `make demo-shell`",
+                dir.display()
+            ),
+            None => format!(
+                "`kubectl --kubeconfig {} logs`",
+                self.kubeconfig().display()
+            ),
+        }
     }
 
     /// The measured releases.
     pub fn releases(&self) -> Result<Releases> {
         let load = |name: &'static str| {
-            let file = self
-                .measurements
-                .join(format!("chamber-{name}.measurement.json"));
-            Release::load(name, &format!("chamber.local/chamber:{name}"), &file)
+            let file = format!("chamber-{name}.measurement.json");
+            let image = format!("chamber.local/chamber:{name}");
+            Release::load(name, &image, &self.images.dir.join(file))
         };
         Ok(Releases {
             v1: load("v1")?,

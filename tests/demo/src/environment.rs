@@ -56,7 +56,7 @@ impl Environment {
     /// Installs the operator with its chart and waits until it is available. `values` as in [`operator::values`].
     pub async fn install_operator(&self, values: &Value) -> Result<()> {
         let helm = Helm {
-            program: self.host.helm().to_owned(),
+            program: self.host.helm(),
             kubeconfig: self.host.kubeconfig().to_owned(),
         };
         operator::install(&self.client, &helm, &self.operator, values).await?;

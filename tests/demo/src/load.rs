@@ -30,8 +30,12 @@ pub struct Stats {
     /// Requests without a good signature.
     pub failed: u64,
     /// Every public key that answered.
-    #[serde(default)]
     pub public_keys: Vec<String>,
+    /// The slowest answer, in milliseconds.
+    pub slowest_millis: u64,
+    /// What the last failed request failed of.
+    #[serde(default)]
+    pub last_error: Option<String>,
 }
 
 /// Starts the client and waits until its first request was answered well.

@@ -109,6 +109,7 @@ pub fn helper_pod(
         "name": "main",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
+        "command": ["/dev-chamber"],
         "args": arguments,
         "securityContext": container_security(),
     });

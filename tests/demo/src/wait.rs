@@ -67,8 +67,11 @@ mod tests {
     use super::*;
     use futures::stream;
 
-    fn saw(value: u32) -> Result<Option<u32>, watcher::Error> {
-        Ok(Some(value))
+    type Look = Result<Option<u32>, watcher::Error>;
+
+    fn saw<const N: usize>(values: [u32; N]) -> impl Stream<Item = Look> {
+        let looks = values.map(|value| Ok(Some(value)));
+        stream::iter(looks).chain(stream::pending())
     }
 
     fn at_least_three(value: Option<&u32>) -> Seen<u32> {
@@ -81,14 +84,14 @@ mod tests {
 
     #[tokio::test]
     async fn returns_the_first_that_fits() {
-        let objects = stream::iter([saw(1), saw(3), saw(4)]).chain(stream::pending());
+        let objects = saw([1, 3, 4]);
         let found = until_seen(objects, "n", MINUTE, "three", at_least_three).await;
         assert_eq!(found.unwrap(), 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn says_what_it_last_saw_when_time_is_over() {
-        let objects = stream::iter([saw(1), saw(2)]).chain(stream::pending());
+        let objects = saw([1, 2]);
         let error = until_seen(objects, "n", MINUTE, "three", at_least_three)
             .await
             .unwrap_err();
@@ -97,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn gives_up_at_once_on_never() {
-        let objects = stream::iter([saw(0)]).chain(stream::pending());
+        let objects = saw([0]);
         let error = until_seen(objects, "n", MINUTE, "three", at_least_three)
             .await
             .unwrap_err();

@@ -112,10 +112,7 @@ impl Summary {
         checks.push(self.v1_refused(tenant));
         checks.push(Check {
             holds: self.stats.failed == 0 && self.stats.sent > 0,
-            text: format!(
-                "the client signed {} times, {} failed",
-                self.stats.sent, self.stats.failed
-            ),
+            text: self.requests(),
         });
         let keys = &self.stats.public_keys;
         checks.push(Check {
@@ -123,6 +120,18 @@ impl Summary {
             text: format!("public keys seen by the client: {}", keys.join(", ")),
         });
         checks
+    }
+
+    fn requests(&self) -> String {
+        let stats = &self.stats;
+        let error = stats.last_error.as_deref();
+        format!(
+            "the client signed {} times, {} failed, the slowest took {} ms{}",
+            stats.sent,
+            stats.failed,
+            stats.slowest_millis,
+            error.map_or_else(String::new, |error| format!(" (last error: {error})"))
+        )
     }
 
     fn v1_refused(&self, tenant: &Tenant) -> Check {
@@ -227,13 +236,14 @@ mod tests {
                 sent: 100,
                 failed: 0,
                 public_keys: vec!["ab".into()],
+                ..Stats::default()
             },
             timeline: vec![
                 ("Admit".into(), Duration::from_secs(1)),
                 ("Roll".into(), Duration::from_secs(3)),
                 ("Settled".into(), Duration::from_secs(10)),
             ],
-            total: Duration::from_secs(60),
+            total: Duration::from_mins(1),
         }
     }
 

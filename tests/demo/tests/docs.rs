@@ -1,0 +1,131 @@
+//! The documents say what the code does: every reason is in the runbook, every example is a valid object.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper of a test may end the test"
+)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use chamber_api::{ChamberCluster, Sealing};
+use serde_json::Value;
+use strum::IntoEnumIterator;
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn examples() -> Vec<(String, Value)> {
+    let folder = std::fs::read_dir(docs().join("examples")).expect("docs/examples");
+    let files = folder
+        .map(|entry| entry.expect("entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .filter(|path| !path.ends_with("values-eks.yaml"));
+    files
+        .flat_map(|path| {
+            let objects = demo::kubernetes::documents(&read(&path)).expect("YAML");
+            let name = path.display().to_string();
+            objects
+                .into_iter()
+                .map(move |object| (name.clone(), object))
+        })
+        .collect()
+}
+
+#[test]
+fn every_reason_has_its_line_in_the_runbook() {
+    let runbook = read(&docs().join("runbook.md"));
+    let rows = runbook.lines().filter_map(|line| {
+        let name = line.strip_prefix("| `")?.split('`').next()?;
+        let by = line.split('|').nth(2)?.trim();
+        Some((name.to_owned(), by == "person"))
+    });
+    let documented: Vec<(String, bool)> = rows.collect();
+    let real: Vec<(String, bool)> = rollover::Reason::iter()
+        .map(|reason| (reason.to_string(), reason.needs_a_person()))
+        .collect();
+    assert_eq!(
+        documented, real,
+        "docs/runbook.md against rollover::Reason, in order"
+    );
+}
+
+/// What the types do not know would be dropped by the API server without a word.
+#[test]
+fn example_chamber_clusters_have_no_unknown_field() {
+    let mut sealings = BTreeSet::new();
+    for (file, object) in examples() {
+        if object["kind"] != "ChamberCluster" {
+            continue;
+        }
+        let typed: ChamberCluster = serde_json::from_value(object.clone())
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        let again = serde_json::to_value(&typed.spec).expect("spec");
+        contained(&object["spec"], &again, &format!("{file}: spec"));
+        sealings.insert(typed.spec.sealing == Sealing::Managed);
+    }
+    assert_eq!(sealings.len(), 2, "one example a kind of sealing");
+}
+
+/// Every member of `part` is in `whole`, with the same value.
+fn contained(part: &Value, whole: &Value, path: &str) {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => {
+            for (name, value) in part {
+                let path = format!("{path}.{name}");
+                let found = whole
+                    .get(name)
+                    .unwrap_or_else(|| panic!("{path} is no field"));
+                contained(value, found, &path);
+            }
+        }
+        (Value::Array(part), Value::Array(whole)) => {
+            assert_eq!(part.len(), whole.len(), "{path}");
+            for (part, whole) in part.iter().zip(whole) {
+                contained(part, whole, path);
+            }
+        }
+        _ => assert_eq!(part, whole, "{path}"),
+    }
+}
+
+#[test]
+fn examples_name_their_namespace_before_they_use_it() {
+    let made: BTreeSet<String> = examples()
+        .iter()
+        .filter(|(_, object)| object["kind"] == "Namespace")
+        .filter_map(|(_, object)| object["metadata"]["name"].as_str().map(str::to_owned))
+        .collect();
+    for (file, object) in examples() {
+        if let Some(namespace) = object["metadata"]["namespace"].as_str() {
+            assert!(
+                made.contains(namespace),
+                "{file}: nothing makes {namespace}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_emulator_accepts_the_demos_configuration() {
+    let root = nsm_emulator::TestRoot::generate().expect("root");
+    let operator = demo::aws::operator_credentials().expect("credentials");
+    let tenant = demo::Tenant::new("demo", "signer", "demo-local-signer", 3).expect("tenant");
+    let config = demo::aws::emulator_config(&operator, &[tenant], &root.certificate_pem())
+        .expect("config")
+        .to_string();
+    let runtime = tokio::runtime::Runtime::new().expect("runtime");
+    runtime.block_on(async {
+        let config = kms_emulator::Config::parse(&config).expect("shape");
+        let any = "127.0.0.1:0".parse().expect("address");
+        kms_emulator::Server::start(config, any, any)
+            .await
+            .expect("start")
+    });
+}
