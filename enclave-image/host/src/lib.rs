@@ -1,1 +1,18 @@
 //! The parent side in the pod: launches the enclave, serves metrics and health.
+//!
+//! [`run`] keeps one enclave running through a [`Launcher`], gives its agent the sealed blob and AWS credentials, and
+//! turns the agent's reports into `/metrics`, `/healthz` and `/readyz`. It holds no key and decides nothing.
+
+mod http;
+mod launcher;
+mod metrics;
+mod session;
+mod settings;
+mod state;
+mod supervisor;
+mod termination;
+
+pub use launcher::{Enclave, Launcher};
+pub use settings::{SettingsError, start};
+pub use supervisor::{Host, Outcome, run};
+pub use termination::{MAX_BYTES as MAX_TERMINATION_BYTES, message};

@@ -1,1 +1,31 @@
 //! The agent inside the enclave: attests, unseals, hands the master key over.
+//!
+//! [`run`] is the whole agent. What differs between a real enclave and its stand-in comes in from outside: the stream
+//! to the host, the security module ([`Nsm`]), the way to KMS ([`Kms`]) and the program that gets the key
+//! ([`Workload`]). One turn of it is an [`Attempt`]; [`seal`] makes the first blob.
+
+mod agent;
+mod attempt;
+mod backoff;
+mod credentials;
+mod envelope;
+mod kms;
+mod nsm;
+mod recipient;
+mod sdk;
+mod seal;
+mod workload;
+
+pub use agent::{AgentError, Tools, run};
+pub use attempt::{Attempt, ShareReport};
+pub use backoff::Backoff;
+pub use credentials::LinkCredentials;
+pub use envelope::EnvelopeError;
+pub use kms::{
+    DecryptReply, DecryptRequest, EncryptReply, EncryptRequest, Kms, KmsFault, classify,
+};
+pub use nsm::{Nsm, NsmError};
+pub use recipient::RecipientKey;
+pub use sdk::{SdkKms, config};
+pub use seal::{SealError, Sealed, seal};
+pub use workload::Workload;

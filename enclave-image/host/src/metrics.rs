@@ -1,0 +1,161 @@
+//! The counters and their text (Prometheus' text exposition format 0.0.4).
+//!
+//! Written by hand, because client libraries append `_total` to `kms_attestation_rejected`, whose name is given.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use chamber_link::ShareResult;
+
+/// Everything that is counted. Counters start at 0 with the process.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    pub unsealed: bool,
+    pub successes: u64,
+    pub failures: u64,
+    pub rejected: u64,
+    pub restarts: u64,
+    pub shares: BTreeMap<(String, ShareResult), u64>,
+    pub spoiled: Vec<u8>,
+    pub image_sha384: Option<String>,
+    pub unseal_time: Duration,
+}
+
+impl Metrics {
+    /// One line a sample, with HELP and TYPE; the names that gates look at are there from the start.
+    pub fn render(&self) -> String {
+        let mut out = Page(String::new());
+        out.family(
+            "chamber_tee_unseal_total",
+            "counter",
+            "Attempts to unseal, by outcome.",
+        );
+        out.sample(
+            "chamber_tee_unseal_total",
+            &[("status", "success")],
+            self.successes,
+        );
+        out.sample(
+            "chamber_tee_unseal_total",
+            &[("status", "failure")],
+            self.failures,
+        );
+        let help =
+            "Shares that KMS refused to decrypt for this measurement (AccessDeniedException).";
+        out.family("kms_attestation_rejected", "counter", help);
+        out.sample("kms_attestation_rejected", &[], self.rejected);
+        let help = "Shares asked for, by key and result.";
+        out.family("chamber_tee_share_total", "counter", help);
+        for ((key, result), count) in &self.shares {
+            let labels = [("key", key.as_str()), ("result", result.name())];
+            out.sample("chamber_tee_share_total", &labels, *count);
+        }
+        let help =
+            "1 for each share that opened but does not fit the others: somebody tampered with it.";
+        out.family("chamber_tee_share_spoiled", "gauge", help);
+        for index in &self.spoiled {
+            out.sample(
+                "chamber_tee_share_spoiled",
+                &[("index", &index.to_string())],
+                1,
+            );
+        }
+        out.family(
+            "chamber_measurement_info",
+            "gauge",
+            "The PCR0 that the enclave attests.",
+        );
+        if let Some(image) = &self.image_sha384 {
+            out.sample("chamber_measurement_info", &[("image_sha384", image)], 1);
+        }
+        out.family(
+            "chamber_unsealed",
+            "gauge",
+            "1 while the workload has the master key.",
+        );
+        out.sample("chamber_unsealed", &[], u64::from(self.unsealed));
+        let help = "From the begin of an attempt until the workload has the master key.";
+        out.family("chamber_unseal_duration_seconds", "summary", help);
+        let seconds = self.unseal_time.as_secs_f64();
+        out.line(
+            "chamber_unseal_duration_seconds_sum",
+            &[],
+            &seconds.to_string(),
+        );
+        out.sample("chamber_unseal_duration_seconds_count", &[], self.successes);
+        let help = "Enclaves that ended by themselves and were started again.";
+        out.family("chamber_enclave_restarts_total", "counter", help);
+        out.sample("chamber_enclave_restarts_total", &[], self.restarts);
+        out.0
+    }
+}
+
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+        self.line(name, labels, &value.to_string());
+    }
+
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: &str) {
+        self.0.push_str(name);
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let open = if at == 0 { '{' } else { ',' };
+            let _ = write!(self.0, "{open}{label}=\"{}\"", escape(text));
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{close} {value}");
+    }
+}
+
+/// Label values come from the enclave, whom nobody has to trust for the shape of this page.
+fn escape(text: &str) -> String {
+    text.replace('\\', r"\\")
+        .replace('"', "\\\"")
+        .replace('\n', r"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(metrics: &Metrics) -> Vec<String> {
+        let page = metrics.render();
+        let lines = page.lines().filter(|line| !line.starts_with('#'));
+        lines.map(ToOwned::to_owned).collect()
+    }
+
+    #[test]
+    fn what_gates_look_at_is_there_from_the_start_with_0() {
+        let samples = samples(&Metrics::default());
+        for line in [
+            "chamber_tee_unseal_total{status=\"success\"} 0",
+            "chamber_tee_unseal_total{status=\"failure\"} 0",
+            "kms_attestation_rejected 0",
+        ] {
+            assert!(samples.iter().any(|sample| sample == line), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_rejection_counter_keeps_its_given_name_and_is_a_counter() {
+        let page = Metrics::default().render();
+        assert!(page.contains("\n# TYPE kms_attestation_rejected counter\n"));
+        assert!(!page.contains("kms_attestation_rejected_total"));
+    }
+
+    #[test]
+    fn labels_are_escaped() {
+        let mut metrics = Metrics::default();
+        let key = ("a\"b\\c\nd".to_owned(), ShareResult::Denied);
+        metrics.shares.insert(key, 2);
+        let line = "chamber_tee_share_total{key=\"a\\\"b\\\\c\\nd\",result=\"denied\"} 2";
+        assert!(samples(&metrics).iter().any(|sample| sample == line));
+    }
+}

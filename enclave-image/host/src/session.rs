@@ -1,0 +1,159 @@
+//! One enclave's time: from its agent's greeting to its end.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use chamber_link::{Credentials, Link, Receiver, Sender, Start, ToAgent, ToHost};
+use tokio::time::Instant;
+
+use crate::launcher::Enclave;
+use crate::state::State;
+use crate::supervisor::Outcome;
+
+/// How long the agent may take to end the workload; below Kubernetes' 30 s until SIGKILL.
+const GRACE: Duration = Duration::from_secs(25);
+/// How long an enclave may live on after its agent has closed the stream.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// How a session ended.
+pub(crate) enum End {
+    /// The host has nothing more to do.
+    Done(Outcome),
+    /// The enclave ended by itself.
+    Crashed(String),
+}
+
+pub(crate) struct Session<'a, E> {
+    pub start: &'a Start,
+    pub credentials: &'a SharedCredentialsProvider,
+    pub state: &'a Arc<State>,
+    pub enclave: E,
+}
+
+impl<E: Enclave> Session<'_, E> {
+    /// Serves the agent until it ends, or has ended after `shutdown` came.
+    pub async fn run(
+        mut self,
+        link: Link<ToHost, ToAgent>,
+        shutdown: &mut (impl Future<Output = ()> + Unpin),
+    ) -> End {
+        let Link {
+            sender,
+            mut receiver,
+        } = link;
+        if let Err(error) = sender.send(ToAgent::Start(self.start.clone())).await {
+            return self.lost(error.to_string()).await;
+        }
+        loop {
+            tokio::select! {
+                message = receiver.receive() => match message {
+                    Ok(message) => {
+                        if let Some(outcome) = self.take(message, &sender) {
+                            self.stop(&sender).await;
+                            return End::Done(outcome);
+                        }
+                    }
+                    Err(error) => return self.lost(error.to_string()).await,
+                },
+                how = self.enclave.ended() => return self.last_words(how, receiver, &sender).await,
+                () = &mut *shutdown => {
+                    self.state.stopping();
+                    self.stop(&sender).await;
+                    return End::Done(Outcome::Stopped);
+                }
+            }
+        }
+    }
+
+    /// Notes a message; a result of sealing ends the session.
+    fn take(&self, message: ToHost, sender: &Sender<ToAgent>) -> Option<Outcome> {
+        self.state.note(&message);
+        match message {
+            ToHost::Sealed { blob, commitment } => {
+                return Some(Outcome::Sealed { blob, commitment });
+            }
+            ToHost::SealFailed { message } => return Some(Outcome::SealFailed { message }),
+            ToHost::NeedCredentials => {
+                tokio::spawn(give_credentials(self.credentials.clone(), sender.clone()));
+            }
+            ToHost::AttemptFailed {
+                message,
+                retry_in_millis,
+            } => tracing::warn!(message, retry_in_millis, "the chamber stays sealed"),
+            ToHost::Unsealed { millis } => tracing::info!(millis, "unsealed"),
+            ToHost::Spoiled { indices } => {
+                tracing::error!(?indices, "shares were tampered with");
+            }
+            ToHost::WorkloadEnded { message } => tracing::warn!(message, "the workload ended"),
+            ToHost::Share {
+                key,
+                result,
+                detail,
+            } => tracing::info!(key, result = result.name(), detail, "share"),
+            ToHost::Hello { image_sha384 } => tracing::info!(image_sha384, "enclave started"),
+        }
+        None
+    }
+
+    /// Asks the agent to end, and sees to it that it does.
+    async fn stop(&mut self, sender: &Sender<ToAgent>) {
+        let asked = sender.send(ToAgent::Stop).await;
+        let deadline = Instant::now() + if asked.is_ok() { GRACE } else { CLOSING };
+        if let Ok(how) = tokio::time::timeout_at(deadline, self.enclave.ended()).await {
+            tracing::info!(how, "the enclave ended");
+        } else {
+            tracing::warn!("the enclave did not end in time; ending it");
+            self.enclave.kill().await;
+        }
+    }
+
+    /// What an enclave said just before its end still counts: it may be the sealed blob.
+    async fn last_words(
+        &self,
+        how: String,
+        mut receiver: Receiver<ToHost>,
+        sender: &Sender<ToAgent>,
+    ) -> End {
+        let deadline = Instant::now() + CLOSING;
+        while let Ok(Ok(message)) = tokio::time::timeout_at(deadline, receiver.receive()).await {
+            if let Some(outcome) = self.take(message, sender) {
+                return End::Done(outcome);
+            }
+        }
+        End::Crashed(how)
+    }
+
+    /// The stream is of no more use: the enclave has to end too.
+    async fn lost(mut self, why: String) -> End {
+        let Ok(how) = tokio::time::timeout(CLOSING, self.enclave.ended()).await else {
+            self.enclave.kill().await;
+            return End::Crashed(format!("its agent fell silent: {why}"));
+        };
+        End::Crashed(how)
+    }
+}
+
+/// Fetched anew on each demand, so that they can be refreshed for as long as the pod lives.
+async fn give_credentials(provider: SharedCredentialsProvider, sender: Sender<ToAgent>) {
+    let answer = match provider.provide_credentials().await {
+        Ok(found) => ToAgent::Credentials(Credentials {
+            access_key_id: found.access_key_id().to_owned(),
+            secret_access_key: found.secret_access_key().to_owned(),
+            session_token: found.session_token().map(ToOwned::to_owned),
+            expires_at: found
+                .expiry()
+                .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
+                .map(|since| since.as_secs()),
+        }),
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            let cause = error.source().map(|cause| format!(": {cause}"));
+            let why = format!("{error}{}", cause.unwrap_or_default());
+            tracing::error!(why, "no AWS credentials for the agent");
+            ToAgent::NoCredentials(why)
+        }
+    };
+    // An agent that is gone needs none.
+    let _ = sender.send(answer).await;
+}

@@ -1,0 +1,104 @@
+//! Keeps an enclave running.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_credential_types::provider::SharedCredentialsProvider;
+use chamber_link::{Start, ToAgent, ToHost};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::http;
+use crate::launcher::Launcher;
+use crate::session::{End, Session};
+use crate::state::State;
+
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// An enclave that lived this long did not fail because of how it was started.
+const STEADY: Duration = Duration::from_mins(1);
+
+/// What a host needs from its `main`.
+pub struct Host {
+    /// What the agent is started with.
+    pub start: Start,
+    /// Where credentials for the agent come from.
+    pub credentials: SharedCredentialsProvider,
+    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    pub listener: TcpListener,
+}
+
+/// How the host's work ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// `shutdown` came, and the enclave has ended.
+    Stopped,
+    /// The agent has sealed.
+    Sealed {
+        /// The sealed blob, base64.
+        blob: String,
+        /// The commitment, hex.
+        commitment: String,
+    },
+    /// The agent could not seal.
+    SealFailed {
+        /// Why.
+        message: String,
+    },
+}
+
+/// Runs until `shutdown` resolves or a seal request is answered. A refused or crashed enclave is no reason to end.
+pub async fn run(
+    host: Host,
+    launcher: &mut impl Launcher,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<Outcome> {
+    let state = Arc::new(State::default());
+    let pages = axum::serve(host.listener, http::router(Arc::clone(&state))).into_future();
+    let work = supervise(&host.start, &host.credentials, &state, launcher, shutdown);
+    tokio::select! {
+        outcome = work => Ok(outcome),
+        served = pages => served.and(Err(io::Error::other("the pages' server ended"))),
+    }
+}
+
+async fn supervise(
+    start: &Start,
+    credentials: &SharedCredentialsProvider,
+    state: &Arc<State>,
+    launcher: &mut impl Launcher,
+    shutdown: impl Future<Output = ()>,
+) -> Outcome {
+    let mut shutdown = std::pin::pin!(shutdown);
+    let mut delay = FIRST_DELAY;
+    loop {
+        let began = Instant::now();
+        let why = match launcher.launch().await {
+            Ok((enclave, stream)) => {
+                let link = chamber_link::connect::<ToHost, ToAgent>(stream);
+                let session = Session {
+                    start,
+                    credentials,
+                    state,
+                    enclave,
+                };
+                match session.run(link, &mut shutdown).await {
+                    End::Done(outcome) => return outcome,
+                    End::Crashed(why) => why,
+                }
+            }
+            Err(error) => format!("it did not start: {error}"),
+        };
+        state.crashed();
+        if began.elapsed() > STEADY {
+            delay = FIRST_DELAY;
+        }
+        tracing::error!(why, ?delay, "the enclave ended; starting it again");
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = &mut shutdown => return Outcome::Stopped,
+        }
+        delay = (delay * 2).min(LONGEST_DELAY);
+    }
+}

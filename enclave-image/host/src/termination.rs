@@ -1,0 +1,71 @@
+//! The container's termination message: how a seal pod hands its blob to the operator.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::json;
+
+use crate::supervisor::Outcome;
+
+/// The kubelet keeps no more of a container's message; a cut blob would be no blob.
+pub const MAX_BYTES: usize = 4096;
+
+/// The JSON to write, and whether it is a success; `None` where there is nothing to say.
+pub fn message(outcome: &Outcome) -> Option<(String, bool)> {
+    match outcome {
+        Outcome::Stopped => None,
+        Outcome::SealFailed { message } => Some((failure(message), false)),
+        Outcome::Sealed { blob, commitment } => {
+            let text = json!({"sealedBlob": blob, "commitment": commitment}).to_string();
+            if text.len() > MAX_BYTES || BASE64.decode(blob).is_err() {
+                let length = text.len();
+                return Some((
+                    failure(&format!(
+                        "the sealed blob does not fit a termination message ({length} bytes of {MAX_BYTES}): use fewer keys"
+                    )),
+                    false,
+                ));
+            }
+            Some((text, true))
+        }
+    }
+}
+
+fn failure(error: &str) -> String {
+    // Escapes can double the length; the start of an error says most.
+    let short: String = error.chars().take(MAX_BYTES / 4).collect();
+    json!({ "error": short }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed(length: usize) -> Outcome {
+        Outcome::Sealed {
+            blob: "A".repeat(length),
+            commitment: "00".repeat(32),
+        }
+    }
+
+    #[test]
+    fn a_blob_is_said_whole_or_not_at_all() {
+        let (text, good) = message(&sealed(3900)).unwrap();
+        assert!(good && text.len() <= MAX_BYTES);
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["sealedBlob"], "A".repeat(3900));
+        assert_eq!(json["commitment"], "00".repeat(32));
+        let (text, good) = message(&sealed(4096)).unwrap();
+        assert!(!good);
+        assert!(text.starts_with(r#"{"error":"the sealed blob does not fit"#));
+    }
+
+    #[test]
+    fn a_long_error_stays_json() {
+        let failed = Outcome::SealFailed {
+            message: "\u{1}".repeat(9000),
+        };
+        let (text, good) = message(&failed).unwrap();
+        assert!(!good);
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+    }
+}

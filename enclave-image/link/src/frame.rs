@@ -1,0 +1,146 @@
+//! Frames: version byte, length, JSON.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use zeroize::Zeroizing;
+
+use crate::LinkError;
+
+/// The protocol's version, first byte of every frame.
+pub const VERSION: u8 = 1;
+/// Greatest length of a frame's JSON in bytes: the longest blob as base64 needs 86 KiB of it.
+pub const MAX_FRAME: usize = 256 * 1024;
+
+/// Writes one frame. Frames can hold credentials, so the buffer is wiped.
+pub(crate) async fn write(
+    stream: &mut (impl AsyncWrite + Unpin),
+    message: &impl Serialize,
+) -> Result<(), LinkError> {
+    let json =
+        serde_json::to_vec(message).map_err(|error| LinkError::Content(error.to_string()))?;
+    let json = Zeroizing::new(json);
+    let length = match u32::try_from(json.len()) {
+        Ok(length) if json.len() <= MAX_FRAME => length.to_be_bytes(),
+        _ => return Err(LinkError::TooLong(json.len())),
+    };
+    let frame = Zeroizing::new([&[VERSION], &length[..], &json].concat());
+    stream.write_all(&frame).await?;
+    stream.flush().await?;
+    Ok(())
+}
+
+/// Reads one frame; `None` when the stream ended between frames.
+pub(crate) async fn read<T: DeserializeOwned>(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<Option<T>, LinkError> {
+    let mut version = [0];
+    if stream.read(&mut version).await? == 0 {
+        return Ok(None);
+    }
+    if version != [VERSION] {
+        return Err(LinkError::Version {
+            found: version[0],
+            known: VERSION,
+        });
+    }
+    let length = stream.read_u32().await?;
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > MAX_FRAME {
+        return Err(LinkError::TooLong(length));
+    }
+    let mut json = Zeroizing::new(vec![0; length]);
+    stream.read_exact(&mut json).await?;
+    // The parser's message could quote the content, which can be a credential: only say where it failed.
+    serde_json::from_slice(&json).map(Some).map_err(|error| {
+        LinkError::Content(format!(
+            "{:?} error at byte {}",
+            error.classify(),
+            error.column()
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ToHost;
+    use proptest::prelude::*;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(future)
+    }
+
+    fn read_bytes(mut bytes: &[u8]) -> Result<Option<ToHost>, LinkError> {
+        run(read(&mut bytes))
+    }
+
+    #[test]
+    fn a_frame_comes_back() {
+        let mut bytes = Vec::new();
+        run(write(&mut bytes, &ToHost::NeedCredentials)).unwrap();
+        assert_eq!(bytes[..5], [VERSION, 0, 0, 0, 26]);
+        assert!(matches!(
+            read_bytes(&bytes),
+            Ok(Some(ToHost::NeedCredentials))
+        ));
+    }
+
+    #[test]
+    fn the_end_between_frames_is_no_error_but_inside_of_one_it_is() {
+        assert!(matches!(read_bytes(&[]), Ok(None)));
+        assert!(matches!(read_bytes(&[VERSION, 0]), Err(LinkError::Io(_))));
+        let cut = [VERSION, 0, 0, 0, 9, b'{'];
+        assert!(matches!(read_bytes(&cut), Err(LinkError::Io(_))));
+    }
+
+    #[test]
+    fn a_hostile_length_is_refused_before_anything_is_allocated() {
+        let bytes = [VERSION, 0xff, 0xff, 0xff, 0xff];
+        assert!(matches!(
+            read_bytes(&bytes),
+            Err(LinkError::TooLong(0xffff_ffff))
+        ));
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_not_sent() {
+        let long = ToHost::SealFailed {
+            message: "x".repeat(MAX_FRAME),
+        };
+        let mut bytes = Vec::new();
+        let refused = run(write(&mut bytes, &long));
+        assert!(matches!(refused, Err(LinkError::TooLong(_))));
+        assert!(bytes.is_empty());
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        assert!(matches!(
+            read_bytes(&[2, 0, 0, 0, 0]),
+            Err(LinkError::Version { found: 2, known: 1 })
+        ));
+    }
+
+    #[test]
+    fn a_bad_message_does_not_quote_its_content() {
+        let json = br#"{"type":"secretish"}"#;
+        let mut bytes = vec![VERSION, 0, 0, 0, u8::try_from(json.len()).unwrap()];
+        bytes.extend_from_slice(json);
+        let error = read_bytes(&bytes).unwrap_err().to_string();
+        assert!(error.contains("no message"), "{error}");
+        assert!(!error.contains("secretish"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..64), framed in any::<bool>()) {
+            if framed {
+                let length = u32::try_from(bytes.len()).unwrap();
+                bytes = [&[VERSION], &length.to_be_bytes()[..], &bytes].concat();
+            }
+            let _ = read_bytes(&bytes);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The agent against a KMS that enforces its key policies and a security module under a test root.
+#![allow(clippy::unwrap_used, clippy::panic)] // Tests may.
+
+mod attempts;
+mod bent;
+mod life;
+mod sealing;
+mod world;

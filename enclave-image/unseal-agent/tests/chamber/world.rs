@@ -1,0 +1,200 @@
+//! Three keys that admit one image, and enclaves of any image.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use aws_sdk_kms::Client;
+use aws_sdk_kms::config::SharedCredentialsProvider;
+use aws_sdk_kms::primitives::Blob;
+use chamber_link::SealRequest;
+use key_policy::Template;
+use kms_emulator::{Config, CredentialConfig, KeyConfig, Server};
+use measurement::{Measurement, Pcr};
+use nsm_emulator::{AttestRequest, NsmEmulator, TestRoot};
+use sealed_blob::InnerBlob;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use unseal_agent::{Nsm, NsmError, SdkKms, Tools, config};
+
+pub const CLUSTER: &str = "demo-local-signer";
+const ACCOUNT: &str = "111122223333";
+pub const CHAMBER: &str = "ASIACHAMBER";
+const ADMIN: &str = "ASIAADMIN";
+
+/// The image that the keys admit from the start, and one that they do not.
+pub const ADMITTED: Pcr = Pcr::from_bytes([0xa1; 48]);
+pub const FOREIGN: Pcr = Pcr::from_bytes([0xb2; 48]);
+
+pub struct World {
+    root: TestRoot,
+    server: Server,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let root = TestRoot::generate().unwrap();
+        let key = |id: &&str| KeyConfig {
+            id: (*id).to_owned(),
+            account: ACCOUNT.to_owned(),
+            policy: serde_json::from_str(&policy(&[ADMITTED])).unwrap(),
+            tags: BTreeMap::new(),
+            multi_region: false,
+        };
+        let session = |id: &str, role: &str| CredentialConfig {
+            access_key_id: id.to_owned(),
+            secret_access_key: "secret".to_owned(),
+            session_token: Some("token".to_owned()),
+            principal: format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/test"),
+        };
+        let config = Config {
+            region: "us-east-1".to_owned(),
+            accounts: Vec::new(),
+            nitro_root_pem: root.certificate_pem(),
+            attestation_max_age_seconds: 300,
+            credentials: vec![
+                session(CHAMBER, &format!("ChamberEnclaveRole-{CLUSTER}")),
+                session(ADMIN, "ChamberKmsKeyAdmin"),
+            ],
+            roles: Vec::new(),
+            identity_policies: Vec::new(),
+            keys: ["a", "b", "c"].iter().map(key).collect(),
+            state_before_authorization: false,
+            pending_deletion_code: kms_emulator::PendingDeletionCode::default(),
+        };
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let server = Server::start(config, any, any).await.unwrap();
+        Self { root, server }
+    }
+
+    fn client(&self, who: &str) -> Client {
+        client(
+            &self.endpoint(),
+            SharedCredentialsProvider::new(credentials(who)),
+        )
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.server.kms_address())
+    }
+
+    pub fn kms(&self) -> SdkKms {
+        SdkKms::new(self.client(CHAMBER))
+    }
+
+    pub fn nsm(&self, image: Pcr) -> TestNsm {
+        let pcrs = BTreeMap::from([(0, *image.as_bytes())]);
+        TestNsm(NsmEmulator::new(self.root.issue_signer().unwrap(), pcrs))
+    }
+
+    /// An enclave of this image, with the chamber's credentials.
+    pub fn enclave(&self, image: Pcr) -> Tools<TestNsm, SdkKms> {
+        Tools {
+            nsm: Arc::new(self.nsm(image)),
+            kms: Arc::new(self.kms()),
+        }
+    }
+
+    /// Lets every key admit exactly these images.
+    pub async fn admit(&self, images: &[Pcr]) {
+        for id in ["a", "b", "c"] {
+            let put = self.client(ADMIN).put_key_policy().key_id(key(id));
+            put.policy(policy(images)).send().await.unwrap();
+        }
+    }
+
+    pub async fn disable(&self, id: &str) {
+        let disable = self.client(ADMIN).disable_key().key_id(key(id));
+        disable.send().await.unwrap();
+    }
+
+    /// Wraps bytes under a key as anybody with the chamber's credentials can.
+    pub async fn encrypt(&self, id: &str, bytes: &[u8], index: u8) -> Vec<u8> {
+        let context = sealed_blob::encryption_context(CLUSTER, index, 1);
+        let encrypt = self.client(CHAMBER).encrypt().key_id(key(id));
+        let encrypt = encrypt.set_encryption_context(Some(context.into_iter().collect()));
+        let reply = encrypt.plaintext(Blob::new(bytes)).send().await.unwrap();
+        reply.ciphertext_blob.unwrap().into_inner()
+    }
+
+    /// Orders faults on the emulator's admin port.
+    pub async fn knobs(&self, json: &str) {
+        let mut stream = TcpStream::connect(self.server.admin_address())
+            .await
+            .unwrap();
+        let length = json.len();
+        let request = format!(
+            "PUT /knobs HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{json}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// A blob sealed by an enclave of the admitted image, and its inner layer.
+    pub async fn sealed(&self) -> (Vec<u8>, InnerBlob) {
+        let (reports, _) = tokio::sync::mpsc::unbounded_channel();
+        let sealed = unseal_agent::seal(&self.enclave(ADMITTED), &request(), reports).await;
+        let blob = sealed.unwrap().blob;
+        let inner = sealed_blob::open(&blob, |_| Some(ADMITTED)).unwrap();
+        (blob, inner)
+    }
+}
+
+pub fn client(endpoint: &str, credentials: SharedCredentialsProvider) -> Client {
+    let config = config("us-east-1".into(), credentials).endpoint_url(endpoint);
+    Client::from_conf(config.build())
+}
+
+fn credentials(who: &str) -> Credentials {
+    Credentials::new(who, "secret", Some("token".into()), None, "test")
+}
+
+pub fn request() -> SealRequest {
+    SealRequest {
+        cluster_id: CLUSTER.into(),
+        generation: 1,
+        threshold: 2,
+        keys: ["a", "b", "c"].map(key).to_vec(),
+    }
+}
+
+pub fn key(id: &str) -> String {
+    format!("arn:aws:kms:us-east-1:{ACCOUNT}:key/{id}")
+}
+
+fn policy(images: &[Pcr]) -> String {
+    let template = Template {
+        partition: "aws".into(),
+        key_account: ACCOUNT.into(),
+        role_account: ACCOUNT.into(),
+        cluster_id: CLUSTER.into(),
+        admin_role_arn: format!("arn:aws:iam::{ACCOUNT}:role/ChamberKmsKeyAdmin"),
+        pins: std::collections::BTreeSet::new(),
+    };
+    let images: Vec<_> = images.iter().copied().map(Measurement::image).collect();
+    template.render(&images).to_json()
+}
+
+pub struct TestNsm(NsmEmulator);
+
+impl Nsm for TestNsm {
+    fn attestation_document(&self, public_key_der: &[u8]) -> Result<Vec<u8>, NsmError> {
+        let request = AttestRequest {
+            public_key: Some(public_key_der.to_vec()),
+            ..AttestRequest::default()
+        };
+        Ok(self.0.attest(&request).unwrap())
+    }
+
+    fn pcr(&self, index: u8) -> Result<Pcr, NsmError> {
+        Ok(Pcr::from_bytes(self.0.pcrs()[&index]))
+    }
+
+    fn random(&self, out: &mut [u8]) -> Result<(), NsmError> {
+        self.0.random(out).unwrap();
+        Ok(())
+    }
+}

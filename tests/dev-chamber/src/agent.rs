@@ -1,0 +1,48 @@
+//! `agent`: plays the enclave. Its standard input is the socket to the host.
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use aws_sdk_kms::config::SharedCredentialsProvider;
+use tokio::net::UnixStream;
+use unseal_agent::SdkKms;
+
+use crate::nsm::EmulatedNsm;
+use crate::workload::SignerProcess;
+use crate::{Enclave, Workload, drain, files};
+
+#[derive(clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    workload: Workload,
+    #[command(flatten)]
+    enclave: Enclave,
+}
+
+pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    // A terminal's Ctrl-C reaches every process: the agent ends when the host says so, or is gone.
+    let _ignored = drain::signalled()?;
+    let nsm = EmulatedNsm(files::security_module(&options.enclave)?);
+    let mut signer = SignerProcess::new(options.workload.workload);
+    unseal_agent::run(host_stream()?, nsm, kms, &mut signer).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn host_stream() -> anyhow::Result<UnixStream> {
+    let input = std::io::stdin().as_fd().try_clone_to_owned()?;
+    let stream = StdUnixStream::from(input);
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream).context("standard input is no socket: `host` starts the agent")
+}
+
+/// KMS where the environment says; a real enclave knows no such setting.
+fn kms(region: String, credentials: SharedCredentialsProvider) -> SdkKms {
+    let mut config = unseal_agent::config(region, credentials);
+    let endpoint = ["AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    config.set_endpoint_url(endpoint);
+    SdkKms::new(aws_sdk_kms::Client::from_conf(config.build()))
+}
