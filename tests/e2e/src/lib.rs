@@ -1,1 +1,5 @@
-//! End-to-end tests on a real cluster.
+//! End-to-end tests on a real cluster: real pods, a real API server, policies that are really enforced.
+
+pub mod audit;
+pub mod scenarios;
+pub mod stage;

@@ -1,0 +1,213 @@
+//! What every scenario stands on: the environment, its own tenant, and ways to change and to wait.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use chamber_api::{ChamberCluster, ChamberClusterStatus};
+use demo::chambers::{Shape, chamber_cluster};
+use demo::wait::{self, Seen};
+use demo::{Environment, Release, Tenant, kubernetes, operator};
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::scenarios::Scenario;
+
+/// Name of the tests' cluster.
+const NAME: &str = "e2e";
+/// How long a whole rollover may take here.
+pub const ROLLOVER: Duration = Duration::from_mins(3);
+/// How long a condition may take to show.
+pub const SOON: Duration = Duration::from_secs(75);
+
+/// The environment and the tenants, one a scenario.
+pub struct Stage {
+    /// Cluster, emulator, Prometheus, releases.
+    pub environment: Environment,
+    tenants: BTreeMap<&'static str, Tenant>,
+}
+
+impl Stage {
+    /// Starts the cluster, the surroundings and the operator.
+    pub async fn set(scenarios: &[&Scenario]) -> Result<Self> {
+        let mut tenants = BTreeMap::new();
+        for scenario in scenarios {
+            let namespace = format!("e2e-{}", scenario.name.replace('_', "-"));
+            let cluster_id = format!("test-{}", scenario.name.replace('_', "-"));
+            let cluster_id: String = cluster_id.chars().take(40).collect();
+            tenants.insert(
+                scenario.name,
+                Tenant::new(&namespace, "signer", &cluster_id, 3)?,
+            );
+        }
+        let all: Vec<Tenant> = tenants.values().cloned().collect();
+        let environment = Box::pin(Environment::start(NAME, &all)).await?;
+        environment.install_operator(&operator::values()).await?;
+        Ok(Self {
+            environment,
+            tenants,
+        })
+    }
+
+    /// Ends the cluster, where it is ours.
+    pub async fn strike(self) -> Result<()> {
+        if std::env::var_os("KUBECONFIG").is_some() {
+            return Ok(());
+        }
+        tokio::task::spawn_blocking(|| cluster::Cluster::down(NAME)).await?
+    }
+
+    /// The tenant of a scenario.
+    pub fn tenant(&self, scenario: &str) -> Result<&Tenant> {
+        self.tenants
+            .get(scenario)
+            .with_context(|| format!("scenario {scenario} has no tenant"))
+    }
+
+    /// The `ChamberClusters` of a tenant's namespace.
+    pub fn clusters(&self, tenant: &Tenant) -> Api<ChamberCluster> {
+        Api::namespaced(self.environment.client.clone(), &tenant.namespace)
+    }
+
+    /// Declares a `ChamberCluster` on a release, with the tests' short times.
+    pub async fn declare(&self, tenant: &Tenant, release: &Release) -> Result<()> {
+        let object = self.object(tenant, release);
+        kubernetes::apply(&self.environment.client, &object)
+            .await
+            .map(drop)
+    }
+
+    /// The object that `declare` applies.
+    pub fn object(&self, tenant: &Tenant, release: &Release) -> Value {
+        let shape = Shape {
+            settle_time: "1s".into(),
+            soak_time: "3s".into(),
+            ..Shape::default()
+        };
+        chamber_cluster(tenant, release, &shape)
+    }
+
+    /// Changes fields of the spec.
+    pub async fn change(&self, tenant: &Tenant, spec: Value) -> Result<()> {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        self.clusters(tenant)
+            .patch(&tenant.name, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
+    /// Waits until the status is as `look` wants it; the error tells the last status.
+    pub async fn until(
+        &self,
+        tenant: &Tenant,
+        limit: Duration,
+        what: &str,
+        look: impl Fn(&ChamberClusterStatus) -> bool,
+    ) -> Result<ChamberClusterStatus> {
+        let seen = |cluster: Option<&ChamberCluster>| {
+            let status = cluster
+                .and_then(|cluster| cluster.status.clone())
+                .unwrap_or_default();
+            if look(&status) {
+                return Seen::Yes(status);
+            }
+            Seen::NotYet(format!(
+                "step {:?}, reason {:?}, {:?}, chambers {:?}, keys {:?}",
+                status.step,
+                status.reason,
+                status.message,
+                status.chambers_ready,
+                status.keys_in_sync
+            ))
+        };
+        wait::until(&self.clusters(tenant), &tenant.name, limit, what, seen).await
+    }
+
+    /// Waits until all chambers were verified on a release and nothing is in flight.
+    pub async fn settled(
+        &self,
+        tenant: &Tenant,
+        release: &Release,
+    ) -> Result<ChamberClusterStatus> {
+        let image = release.image_sha384().to_owned();
+        let status = self
+            .until(
+                tenant,
+                ROLLOVER,
+                &format!("{} to be settled on {}", tenant.name, release.name),
+                |status| {
+                    let on = status
+                        .current
+                        .as_ref()
+                        .map(|current| current.measurement.image_sha384.as_str());
+                    status.rollover.is_none()
+                        && status.reason.is_none()
+                        && on == Some(&image)
+                        && status.chambers_ready.as_deref() == Some("3/3")
+                },
+            )
+            .await;
+        match status {
+            Ok(status) => Ok(status),
+            Err(error) => Err(error
+                .context(kubernetes::troubles(&self.environment.client, &tenant.namespace).await)),
+        }
+    }
+
+    /// Waits for a reason, and checks that its message names what it must.
+    pub async fn blocked(
+        &self,
+        tenant: &Tenant,
+        reason: &str,
+        names: &[&str],
+    ) -> Result<ChamberClusterStatus> {
+        let status = self
+            .until(tenant, SOON, &format!("reason {reason}"), |status| {
+                status.reason.as_deref() == Some(reason)
+            })
+            .await?;
+        let message = status.message.clone().unwrap_or_default();
+        for name in names {
+            if !message.contains(name) {
+                bail!("the message of {reason} does not name {name:?}: {message}");
+            }
+        }
+        let stalled = status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == "Stalled");
+        if stalled.is_none_or(|stalled| stalled.status != "True" || stalled.reason != reason) {
+            bail!("condition Stalled does not say {reason}: {stalled:?}");
+        }
+        Ok(status)
+    }
+
+    /// The chambers' pods.
+    pub async fn pods(&self, tenant: &Tenant) -> Result<Vec<Pod>> {
+        let pods: Api<Pod> = Api::namespaced(self.environment.client.clone(), &tenant.namespace);
+        let ours = ListParams::default().labels("chamber.dev/cluster,chamber.dev/role=chamber");
+        Ok(pods.list(&ours).await?.items)
+    }
+
+    /// Nothing was started and no policy of the tenant's keys was written.
+    pub async fn untouched(&self, tenant: &Tenant) -> Result<()> {
+        let sets: Api<ReplicaSet> =
+            Api::namespaced(self.environment.client.clone(), &tenant.namespace);
+        if let Some(set) = sets.list(&ListParams::default()).await?.items.first() {
+            bail!("ReplicaSet {} was made", set.name_any());
+        }
+        let arns = tenant.key_arns();
+        let calls = self.environment.emulator().audit(0).await?;
+        let writes = ["PutKeyPolicy", "TagResource", "Encrypt"];
+        match calls.iter().find(|call| {
+            let ours = call.key.as_ref().is_some_and(|key| arns.contains(key));
+            ours && writes.contains(&call.operation.as_str())
+        }) {
+            None => Ok(()),
+            Some(call) => bail!("{} was called on {:?}", call.operation, call.key),
+        }
+    }
+}
