@@ -37,7 +37,7 @@ e2e: ## The end-to-end tests, on a cluster of their own (or the one that KUBECON
 
 bench-rollover: ## Time and cost of a rollover, against a bare Deployment of the same pods.
 	cargo build -q -p cluster
-	cargo test -p e2e --locked --test bench -- --ignored --nocapture
+	cargo run -q -p e2e --bin bench-rollover
 
 images: ## The container images, as OCI tars.
 	@$(CLUSTER) images
