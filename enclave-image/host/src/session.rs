@@ -80,12 +80,14 @@ impl<E: Enclave> Session<'_, E> {
             ToHost::AttemptFailed {
                 message,
                 retry_in_millis,
-            } => tracing::warn!(message, retry_in_millis, "the chamber stays sealed"),
+            } => tracing::warn!(why = message, retry_in_millis, "the chamber stays sealed"),
             ToHost::Unsealed { millis } => tracing::info!(millis, "unsealed"),
             ToHost::Spoiled { indices } => {
                 tracing::error!(?indices, "shares were tampered with");
             }
-            ToHost::WorkloadEnded { message } => tracing::warn!(message, "the workload ended"),
+            ToHost::WorkloadEnded { message } => {
+                tracing::warn!(how = message, "the workload ended");
+            }
             ToHost::Share {
                 key,
                 result,

@@ -141,13 +141,13 @@ impl<N: Nsm, K: Kms> Agent<N, K> {
             let began = Instant::now();
             if let Err(message) = self.unseal(blob, cluster_id, workload).await? {
                 let delay = backoff.delay();
-                tracing::warn!(message, ?delay, "still sealed");
+                tracing::warn!(why = message, ?delay, "still sealed");
                 self.sender.send(failed(message, delay)).await?;
                 tokio::time::sleep(delay).await;
                 continue;
             }
             let message = workload.ended().await;
-            tracing::warn!(message, "the workload ended");
+            tracing::warn!(how = message, "the workload ended");
             self.sender.send(ToHost::WorkloadEnded { message }).await?;
             if began.elapsed() > STEADY {
                 backoff = Backoff::default();

@@ -86,7 +86,7 @@ struct ShareFault {
 
 impl From<KmsFault> for ShareFault {
     fn from(fault: KmsFault) -> Self {
-        tracing::debug!(code = fault.code, message = fault.message, "KMS");
+        tracing::debug!(code = fault.code, text = fault.message, "KMS");
         Self {
             result: fault.result,
             detail: fault.code,
