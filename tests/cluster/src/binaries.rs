@@ -1,58 +1,74 @@
-//! The cluster's programs, built from pinned Go modules and kept by the hash of what they are built from.
+//! The cluster's programs, kept by the hash of what they are built from.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use crate::paths;
+use crate::{go, paths};
 
-/// Version that the Kubernetes programs report; without it clients refuse features.
-const KUBERNETES_VERSION: &str = "v1.36.3";
-/// How often a long build says that it goes on.
-const PROGRESS: Duration = Duration::from_secs(15);
-
-/// A Go module and what is built from it.
-struct Set {
-    name: &'static str,
-    packages: &'static [&'static str],
-    programs: &'static [&'static str],
+/// Programs of one Go module that are built together.
+pub(crate) struct Set {
+    /// For people, and for the scratch folder.
+    pub name: &'static str,
+    /// Folder of the module in `tests/cluster/binaries`.
+    pub module: &'static str,
+    /// What `go build` is asked for.
+    pub packages: &'static [&'static str],
+    /// What comes out.
+    pub programs: &'static [&'static str],
 }
 
-const SETS: [Set; 4] = [
+const CLIENTS: [Set; 2] = [
+    Set {
+        name: "helm",
+        module: "helm",
+        packages: &["helm.sh/helm/v4/cmd/helm"],
+        programs: &["helm"],
+    },
+    Set {
+        name: "kubectl",
+        module: "kubernetes",
+        packages: &["k8s.io/kubernetes/cmd/kubectl"],
+        programs: &["kubectl"],
+    },
+];
+
+const COMPONENTS: [Set; 3] = [
     Set {
         name: "etcd",
+        module: "etcd",
         packages: &["go.etcd.io/etcd/server/v3"],
         programs: &["etcd"],
     },
     Set {
         name: "kubernetes",
-        packages: &["tool"],
+        module: "kubernetes",
+        packages: &[
+            "k8s.io/kubernetes/cmd/kube-apiserver",
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+            "k8s.io/kubernetes/cmd/kube-proxy",
+            "k8s.io/kubernetes/cmd/kube-scheduler",
+            "k8s.io/kubernetes/cmd/kubelet",
+        ],
         programs: &[
             "kube-apiserver",
             "kube-controller-manager",
             "kube-proxy",
             "kube-scheduler",
-            "kubectl",
             "kubelet",
         ],
     },
     Set {
         name: "coredns",
+        module: "coredns",
         packages: &["."],
         programs: &["coredns"],
     },
-    Set {
-        name: "helm",
-        packages: &["helm.sh/helm/v4/cmd/helm"],
-        programs: &["helm"],
-    },
 ];
 
-/// The folder with all programs.
+/// The folder with the programs.
 #[derive(Clone, Debug)]
 pub struct Binaries {
     /// One file a program.
@@ -76,115 +92,102 @@ impl Binaries {
     }
 }
 
-/// All programs; builds those that are not there (some 12 minutes on two cores when nothing is cached).
+/// All programs; builds those that are not there (some 14 minutes on two cores when nothing is cached).
 pub fn ensure() -> Result<Binaries> {
+    built(CLIENTS.iter().chain(&COMPONENTS))
+}
+
+/// kubectl and helm alone: for a cluster that somebody else keeps.
+pub fn clients() -> Result<Binaries> {
+    built(CLIENTS.iter())
+}
+
+fn built<'a>(sets: impl Iterator<Item = &'a Set>) -> Result<Binaries> {
     let sources = paths::project().join("tests/cluster/binaries");
-    let dir = paths::cache()?.join("bin").join(key(&sources));
+    let dir = paths::cache()?.join("bin").join(key(&sources)?);
     fs::create_dir_all(&dir)?;
-    // Two runs at once: the second waits and finds everything built.
-    let lock = File::create(dir.join(".lock"))?;
-    lock.lock().context("locking the folder of programs")?;
-    for set in &SETS {
-        if !set
-            .programs
-            .iter()
-            .all(|program| dir.join(program).is_file())
-        {
-            build(set, &sources.join(set.name), &dir)?;
+    let _lock = lock(&dir)?;
+    for set in sets {
+        let there = |program: &&str| dir.join(program).is_file();
+        if !set.programs.iter().all(there) {
+            go::build(set, &sources.join(set.module), &dir)?;
         }
     }
     Ok(Binaries { dir })
 }
 
+/// Two runs at once: the second waits and finds everything built.
+fn lock(dir: &Path) -> Result<File> {
+    let file = File::create(dir.join(".lock"))?;
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("waiting for another run that builds the same programs ...");
+        }
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    file.lock().context("locking the folder of programs")?;
+    Ok(file)
+}
+
 /// Names what the programs are built from: modules, sums, own sources, flags.
-fn key(sources: &Path) -> String {
+fn key(sources: &Path) -> Result<String> {
     let mut hash = Sha256::new();
-    hash.update(KUBERNETES_VERSION);
-    for set in &SETS {
+    for set in CLIENTS.iter().chain(&COMPONENTS) {
+        hash.update(go::arguments(set).join("\0"));
         for file in ["go.mod", "go.sum", "main.go"] {
-            if let Ok(bytes) = fs::read(sources.join(set.name).join(file)) {
-                hash.update(set.name);
-                hash.update(file);
-                hash.update(bytes);
+            let path = sources.join(set.module).join(file);
+            // Only CoreDNS has a main of its own.
+            if path.exists() || file != "main.go" {
+                let content = fs::read(&path).with_context(|| path.display().to_string())?;
+                hash.update(Sha256::digest(content));
             }
         }
     }
-    hex::encode(&hash.finalize()[..6])
-}
-
-fn link_flags() -> String {
-    let version = "k8s.io/component-base/version";
-    format!(
-        "-s -w -X {version}.gitVersion={KUBERNETES_VERSION} -X {version}.gitMajor=1 -X {version}.gitMinor=36"
-    )
-}
-
-fn build(set: &Set, source: &Path, dir: &Path) -> Result<()> {
-    let started = Instant::now();
-    println!("building {} from its Go module ...", set.name);
-    let scratch = dir.join(format!(".{}", set.name));
-    fs::create_dir_all(&scratch)?;
-    let log = scratch.join("build.log");
-    let target = match set.programs {
-        [one] => scratch.join(one),
-        _ => scratch.join(""),
-    };
-    let mut child = Command::new("go")
-        .args([
-            "build",
-            "-mod=readonly",
-            "-trimpath",
-            "-ldflags",
-            &link_flags(),
-            "-o",
-        ])
-        .arg(&target)
-        .args(set.packages)
-        .current_dir(source)
-        .env("CGO_ENABLED", "0")
-        .stderr(File::create(&log)?)
-        .spawn()
-        .context("starting go")?;
-    let mut told = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if told.elapsed() >= PROGRESS {
-            told = Instant::now();
-            println!("  ... {} for {} s", set.name, started.elapsed().as_secs());
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    };
-    if !status.success() {
-        bail!(
-            "go build of {} failed: {}",
-            set.name,
-            fs::read_to_string(&log)?
-        );
-    }
-    for program in set.programs {
-        fs::rename(scratch.join(program), dir.join(program))
-            .with_context(|| format!("go build of {} gave no {program}", set.name))?;
-    }
-    fs::remove_dir_all(&scratch)?;
-    println!("  built {} in {} s", set.name, started.elapsed().as_secs());
-    Ok(())
+    Ok(hex::encode(&hash.finalize()[..6]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn sources(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("cluster-{name}-{}", std::process::id()));
+        for set in CLIENTS.iter().chain(&COMPONENTS) {
+            let module = dir.join(set.module);
+            fs::create_dir_all(&module).unwrap();
+            fs::write(module.join("go.mod"), "module m").unwrap();
+            fs::write(module.join("go.sum"), "sums").unwrap();
+        }
+        dir
+    }
+
     #[test]
-    fn the_key_follows_the_sums() {
-        let dir = std::env::temp_dir().join(format!("cluster-key-{}", std::process::id()));
-        fs::create_dir_all(dir.join("etcd")).unwrap();
-        let before = key(&dir);
-        fs::write(dir.join("etcd/go.sum"), "x").unwrap();
-        let after = key(&dir);
+    fn the_key_follows_every_file_that_is_built_from() {
+        let dir = sources("key");
+        let mut seen = vec![key(&dir).unwrap()];
+        assert_eq!(seen[0].len(), 12);
+        assert_eq!(seen[0], key(&dir).unwrap());
+        for file in [
+            "etcd/go.sum",
+            "kubernetes/go.mod",
+            "helm/go.sum",
+            "coredns/main.go",
+        ] {
+            fs::write(dir.join(file), "changed").unwrap();
+            let changed = key(&dir).unwrap();
+            assert!(!seen.contains(&changed), "{file} is not in the key");
+            seen.push(changed);
+        }
         fs::remove_dir_all(&dir).unwrap();
-        assert_ne!(before, after);
-        assert_eq!(before.len(), 12);
+    }
+
+    #[test]
+    fn a_missing_module_is_named() {
+        let dir = sources("nosum");
+        fs::remove_file(dir.join("helm/go.sum")).unwrap();
+        let error = format!("{:#}", key(&dir).unwrap_err());
+        fs::remove_dir_all(&dir).unwrap();
+        assert!(error.contains("helm/go.sum"), "{error}");
     }
 }

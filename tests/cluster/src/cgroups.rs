@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 const ROOT: &str = "/sys/fs/cgroup";
+/// How long the kernel may take to see that a group is empty.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the cgroup in every hierarchy.
 pub fn make(name: &str) -> Result<()> {
@@ -13,23 +16,34 @@ pub fn make(name: &str) -> Result<()> {
         let group = parent.join(name);
         fs::create_dir_all(&group).with_context(|| format!("making {}", group.display()))?;
         for file in ["cpuset.cpus", "cpuset.mems"] {
-            // An empty cpuset takes no process on v1.
+            // An empty cpuset takes no process on v1; v2 inherits, and its root has no such file.
             if let Ok(value) = fs::read(parent.join(file)) {
-                fs::write(group.join(file), value).ok();
+                fs::write(group.join(file), value).with_context(|| group.display().to_string())?;
             }
         }
     }
     Ok(())
 }
 
-/// Removes it everywhere, children first; the processes in it are gone.
+/// Removes it everywhere, children first. The processes in it are gone, or about to go.
 pub fn remove(name: &str) -> Result<()> {
-    for parent in hierarchies()? {
-        remove_tree(&parent.join(name));
+    let groups: Vec<_> = hierarchies()?.iter().map(|root| root.join(name)).collect();
+    let started = Instant::now();
+    loop {
+        for group in &groups {
+            remove_tree(group);
+        }
+        let Some(left) = groups.iter().find(|group| group.exists()) else {
+            return Ok(());
+        };
+        if started.elapsed() > PATIENCE {
+            bail!("{} still has processes", left.display());
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
-    Ok(())
 }
 
+/// Removes what is empty; the caller looks at what is left.
 fn remove_tree(group: &Path) {
     let Ok(entries) = fs::read_dir(group) else {
         return;

@@ -9,6 +9,9 @@ use serde_json::json;
 /// Image of the pause container.
 pub const PAUSE_IMAGE: &str = "cluster.local/pause:1";
 
+/// Inside the namespaces, where `/run` is the cluster's own.
+pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
+
 /// Writes every configuration file into the cluster's folder.
 pub fn write(dir: &Path, node_ip: &str, cgroup: &str) -> Result<()> {
     fs::create_dir_all(dir.join("cni"))?;
@@ -42,7 +45,7 @@ fn kubeconfig(run: &str, node_ip: &str, user: &str) -> String {
     .to_string()
 }
 
-/// Every write, with the object where order matters; reads of the operator alone.
+/// Every write but the node's housekeeping, with the object where order matters; reads that tests ask about.
 fn audit_policy() -> String {
     let writes = ["create", "update", "patch", "delete", "deletecollection"];
     json!({
@@ -55,6 +58,8 @@ fn audit_policy() -> String {
             {"level": "RequestResponse", "verbs": writes, "resources": [{"group": "chamber.dev"}]},
             {"level": "Metadata", "verbs": writes},
             {"level": "Metadata", "userGroups": ["system:serviceaccounts:chamber-operator"]},
+            {"level": "Metadata", "verbs": ["get", "list"], "resources": [
+                {"group": "", "resources": ["pods", "secrets"]}, {"group": "apps", "resources": ["replicasets"]}]},
             {"level": "None"}
         ]
     })
@@ -70,11 +75,14 @@ fn kubelet(run: &str, node_ip: &str, cgroup: &str) -> String {
         "cgroupDriver": "cgroupfs", "cgroupRoot": format!("/{cgroup}"), "cgroupsPerQOS": true,
         "enforceNodeAllocatable": ["pods"],
         "failCgroupV1": false, "failSwapOn": false,
-        "containerRuntimeEndpoint": format!("unix://{run}/containerd.sock"),
+        "containerRuntimeEndpoint": format!("unix://{CONTAINERD_SOCKET}"),
         "clusterDNS": [node_ip], "clusterDomain": "cluster.local",
         "tlsCertFile": format!("{run}/pki/kubelet.crt"),
         "tlsPrivateKeyFile": format!("{run}/pki/kubelet.key"),
         "podLogsDir": format!("{run}/pod-logs"),
+        "volumePluginDir": format!("{run}/volume-plugins"),
+        // Pods search no domain of the machine.
+        "resolvConf": "",
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         "syncFrequency": "1s", "nodeStatusUpdateFrequency": "4s",
@@ -87,9 +95,11 @@ fn containerd(run: &str) -> String {
     format!(
         r#"version = 2
 root = "{run}/containerd/root"
-state = "{run}/containerd/state"
+state = "/run/containerd"
 [grpc]
-  address = "{run}/containerd.sock"
+  address = "{CONTAINERD_SOCKET}"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{run}/containerd/opt"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE_IMAGE}"
   disable_apparmor = true
@@ -134,4 +144,91 @@ fn corefile(run: &str, node_ip: &str) -> String {
 }}
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn parse(text: &str) -> Value {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn every_file_is_written_and_names_the_clusters_own_places() {
+        let dir = std::env::temp_dir().join(format!("cluster-configs-{}", std::process::id()));
+        write(&dir, "10.200.3.2", "group").unwrap();
+        let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+        let run = dir.display().to_string();
+
+        let admin = parse(&read("admin.kubeconfig"));
+        assert_eq!(
+            admin["clusters"][0]["cluster"]["server"],
+            "https://10.200.3.2:6443"
+        );
+        assert_eq!(
+            admin["users"][0]["user"]["client-key"],
+            format!("{run}/pki/admin.key")
+        );
+        let kubelet = parse(&read("kubelet.yaml"));
+        assert_eq!(kubelet["cgroupRoot"], "/group");
+        assert_eq!(kubelet["clusterDNS"], json!(["10.200.3.2"]));
+        assert_eq!(
+            kubelet["containerRuntimeEndpoint"],
+            format!("unix://{CONTAINERD_SOCKET}")
+        );
+        let containerd = read("containerd.toml");
+        assert!(containerd.contains(&format!("root = \"{run}/containerd/root\"")));
+        assert!(containerd.contains(&format!("sandbox_image = \"{PAUSE_IMAGE}\"")));
+        assert!(read("Corefile").contains("bind 10.200.3.2"));
+        let cni = parse(&read("cni/10-bridge.conflist"));
+        assert_eq!(cni["plugins"][0]["type"], "bridge");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// The level of the first rule that matches, as the API server takes it.
+    fn level(verb: &str, group: &str, resource: &str, user_group: &str) -> String {
+        let has = |list: &Value, word: &str| {
+            list.as_array()
+                .is_none_or(|all| all.iter().any(|one| one == word))
+        };
+        let policy = parse(&audit_policy());
+        let rules = policy["rules"].as_array().unwrap();
+        let matches = |rule: &&Value| {
+            let resources = rule["resources"].as_array();
+            let meant = |one: &Value| one["group"] == group && has(&one["resources"], resource);
+            has(&rule["verbs"], verb)
+                && has(&rule["userGroups"], user_group)
+                && resources.is_none_or(|all| all.iter().any(meant))
+        };
+        let rule = rules.iter().find(matches).unwrap();
+        rule["level"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_audit_log_holds_what_tests_order_by() {
+        let operator = "system:serviceaccounts:chamber-operator";
+        let other = "system:serviceaccounts:kube-system";
+        assert_eq!(level("create", "", "pods", other), "RequestResponse");
+        assert_eq!(
+            level("delete", "", "pods", "system:nodes"),
+            "RequestResponse"
+        );
+        assert_eq!(
+            level("patch", "apps", "replicasets", other),
+            "RequestResponse"
+        );
+        assert_eq!(level("get", "", "secrets", other), "Metadata");
+        assert_eq!(level("list", "", "pods", operator), "Metadata");
+        assert_eq!(
+            level("update", "coordination.k8s.io", "leases", operator),
+            "Metadata"
+        );
+        assert_eq!(
+            level("update", "coordination.k8s.io", "leases", "system:nodes"),
+            "None"
+        );
+        assert_eq!(level("watch", "", "pods", other), "None");
+    }
 }

@@ -113,7 +113,14 @@ pub fn pause(tar: &Path) -> Result<()> {
     let program = tar.with_extension("bin");
     let mut rustc = Command::new("rustc");
     rustc
-        .args(["-O", "-C", "target-feature=+crt-static", "--target", TARGET, "-o"])
+        .args([
+            "-O",
+            "-C",
+            "target-feature=+crt-static",
+            "--target",
+            TARGET,
+            "-o",
+        ])
         .arg(&program)
         .arg("tests/cluster/pause.rs")
         .current_dir(paths::project());

@@ -1,209 +1,171 @@
-//! The first process of a cluster's namespaces: starts the components and stays until it is killed.
+//! The first process of a cluster's namespaces: starts the components, and everything ends with it.
 
-use std::fs::{self, File};
+use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 
 use crate::binaries::Binaries;
-use crate::command::{run, sh};
+use crate::command::{TICK, run, sh, wait};
+use crate::components::{self, CTR, Components};
+use crate::mounts;
 use crate::network::Subnet;
+use crate::run_dir::RunDir;
 
 /// How long a component may take to answer.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// The API server's Service: answers when kube-proxy has done its work.
+const KUBERNETES_SERVICE: &str = "10.96.0.1:443";
 
-/// Runs the cluster in this folder until the process is killed.
-pub fn supervise(dir: &Path, binaries: &Binaries, subnet: Subnet) -> Result<()> {
-    let cluster = Inside {
-        dir,
-        binaries,
+/// Runs the cluster in this folder until a component ends, this process is killed, or its keeper is.
+pub fn supervise(dir: PathBuf, binaries: &Binaries, subnet: Subnet) -> Result<()> {
+    let dir = RunDir::at(dir);
+    let orphaned = Arc::new(AtomicBool::new(false));
+    let lost = Arc::clone(&orphaned);
+    std::thread::spawn(move || await_orphanage(&lost));
+    let mut inside = Inside {
+        components: Components::new(dir.path(), binaries, subnet),
+        dir: &dir,
         subnet,
+        orphaned: &orphaned,
     };
-    cluster.network()?;
-    let mut children = cluster.control_plane()?;
-    children.extend(cluster.node()?);
-    cluster.settled()?;
-    fs::write(dir.join("ready"), "")?;
-    loop {
-        for (name, child) in &mut children {
-            if let Some(status) = child.try_wait()? {
-                bail!("{name} ended with {status}; see logs/{name}.log");
-            }
-        }
-        std::thread::sleep(Duration::from_secs(1));
+    let ended = inside.start().and_then(|()| inside.components.attend());
+    if orphaned.load(Ordering::SeqCst) {
+        // Nobody outside does it any more.
+        reap_all()?;
+        mounts::release(dir.path())?;
+        return dir.remove_state();
     }
+    ended.map(|never| match never {})
 }
 
-type Children = Vec<(&'static str, Child)>;
-
 struct Inside<'a> {
-    dir: &'a Path,
-    binaries: &'a Binaries,
+    components: Components<'a>,
+    dir: &'a RunDir,
     subnet: Subnet,
+    orphaned: &'a AtomicBool,
 }
 
 impl Inside<'_> {
-    fn network(&self) -> Result<()> {
-        sh("mount --make-rslave /")?;
+    fn start(&mut self) -> Result<()> {
+        mounts::shadow(self.dir.path())?;
+        self.network()?;
+        for component in components::BASE {
+            self.components.start(component)?;
+        }
+        self.wait("containerd", |_| ctr(&["version"]).is_ok())?;
+        let pause = self.dir.join("pause.tar");
+        ctr(&["images", "import", &pause.to_string_lossy()])?;
+        self.wait("kube-apiserver", |all| {
+            run(all.kubectl().args(["get", "--raw", "/readyz"])).is_ok()
+        })?;
+        for component in components::CLIENTS {
+            self.components.start(component)?;
+        }
+        self.settle()?;
+        fs::write(self.dir.join("ready"), "")?;
+        Ok(())
+    }
+
+    fn network(&mut self) -> Result<()> {
         sh("ip link set lo up")?;
         fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("enabling forwarding")?;
         // Not /sys/class/net: that still shows the host's links here.
-        wait("the inner end of the veth pair", || sh("ip link show eth0").is_ok())?;
+        self.wait("the inner end of the veth pair", |_| {
+            sh("ip link show eth0").is_ok()
+        })?;
         sh(&format!("ip addr add {} dev eth0", self.subnet.address(2)))?;
         sh("ip link set eth0 up")?;
-        sh(&format!(
-            "ip route add default via {}",
-            self.subnet.host_ip()
-        ))?;
-        Ok(())
-    }
-
-    fn start(
-        &self,
-        name: &'static str,
-        program: &Path,
-        arguments: &str,
-    ) -> Result<(&'static str, Child)> {
-        let log = File::create(self.dir.join(format!("logs/{name}.log")))?;
-        let arguments = arguments.replace("$RUN", &self.dir.display().to_string());
-        let child = Command::new(program)
-            .args(arguments.split_whitespace())
-            .current_dir(self.dir)
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("starting {}", program.display()))?;
-        Ok((name, child))
-    }
-
-    fn own(&self, name: &'static str, arguments: &str) -> Result<(&'static str, Child)> {
-        self.start(name, &self.binaries.path(name), arguments)
-    }
-
-    fn control_plane(&self) -> Result<Children> {
-        let node_ip = self.subnet.node_ip();
-        let etcd = self.own(
-            "etcd",
-            "--data-dir $RUN/etcd --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
-             --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
-             --initial-cluster default=http://127.0.0.1:2380 --unsafe-no-fsync --log-level warn",
-        )?;
-        let apiserver = self.own(
-            "kube-apiserver",
-            &format!(
-                "--etcd-servers http://127.0.0.1:2379 --bind-address 0.0.0.0 --advertise-address {node_ip} --secure-port 6443 \
-                 --service-cluster-ip-range 10.96.0.0/16 --tls-cert-file $RUN/pki/apiserver.crt --tls-private-key-file $RUN/pki/apiserver.key \
-                 --client-ca-file $RUN/pki/ca.crt --service-account-key-file $RUN/pki/sa.pub --service-account-signing-key-file $RUN/pki/sa.key \
-                 --service-account-issuer https://kubernetes.default.svc --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction \
-                 --allow-privileged --kubelet-preferred-address-types InternalIP --kubelet-client-certificate $RUN/pki/admin.crt \
-                 --kubelet-client-key $RUN/pki/admin.key --kubelet-certificate-authority $RUN/pki/ca.crt \
-                 --audit-policy-file $RUN/audit-policy.yaml --audit-log-path $RUN/audit.log --audit-log-mode blocking-strict"
-            ),
-        )?;
-        wait("kube-apiserver", || {
-            self.kubectl("get --raw /readyz").is_ok()
-        })?;
-        let manager = self.own(
-            "kube-controller-manager",
-            "--kubeconfig $RUN/kcm.kubeconfig --service-account-private-key-file $RUN/pki/sa.key --root-ca-file $RUN/pki/ca.crt \
-             --use-service-account-credentials --leader-elect=false --bind-address 127.0.0.1",
-        )?;
-        let scheduler = self.own(
-            "kube-scheduler",
-            "--kubeconfig $RUN/scheduler.kubeconfig --leader-elect=false --bind-address 127.0.0.1",
-        )?;
-        Ok(vec![etcd, apiserver, manager, scheduler])
-    }
-
-    fn node(&self) -> Result<Children> {
-        let node_ip = self.subnet.node_ip();
-        let containerd = self.start(
-            "containerd",
-            Path::new("/usr/bin/containerd"),
-            "--config $RUN/containerd.toml",
-        )?;
-        wait("containerd", || self.ctr("version").is_ok())?;
-        self.ctr(&format!(
-            "-n k8s.io images import {}/pause.tar",
-            self.dir.display()
-        ))?;
-        let kubelet = self.own(
-            "kubelet",
-            &format!(
-                "--config $RUN/kubelet.yaml --kubeconfig $RUN/kubelet.kubeconfig --hostname-override node-1 --root-dir $RUN/kubelet \
-                 --node-ip {node_ip} --cert-dir $RUN/pki"
-            ),
-        )?;
-        let proxy = self.own(
-            "kube-proxy",
-            "--kubeconfig $RUN/admin.kubeconfig --proxy-mode nftables --cluster-cidr 10.244.0.0/24 --hostname-override node-1 \
-             --bind-address 127.0.0.1 --metrics-bind-address 127.0.0.1:10249 --conntrack-max-per-core 0 --conntrack-min 0 \
-             --conntrack-tcp-timeout-established 0s --conntrack-tcp-timeout-close-wait 0s",
-        )?;
-        let dns = self.own("coredns", "-conf $RUN/Corefile")?;
-        Ok(vec![containerd, kubelet, proxy, dns])
+        let gateway = self.subnet.host_ip();
+        sh(&format!("ip route add default via {gateway}")).map(drop)
     }
 
     /// Everything that a pod needs answers.
-    fn settled(&self) -> Result<()> {
-        wait("the node to be Ready", || {
-            let ready = r"-o jsonpath={.status.conditions[?(@.type=='Ready')].status}";
-            self.kubectl(&format!("get node node-1 {ready}"))
-                .is_ok_and(|status| status.trim() == "True")
+    fn settle(&mut self) -> Result<()> {
+        self.wait("the node to be Ready", |all| {
+            let ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
+            run(all.kubectl().args(["get", "node", "node-1", "-o", ready]))
+                .is_ok_and(|status| status == "True")
         })?;
-        wait("CoreDNS", || {
-            TcpStream::connect("127.0.0.1:8181").is_ok() && http_ok("127.0.0.1:8181", "/ready")
-        })?;
-        wait("kube-proxy", || http_ok("127.0.0.1:10249", "/healthz"))?;
-        wait("the default service account", || {
-            self.kubectl("-n default get serviceaccount default")
-                .is_ok()
-        })?;
-        Ok(())
+        self.wait("CoreDNS", |_| http_ok("127.0.0.1:8181", "/ready"))?;
+        self.wait("kube-proxy", |_| connects(KUBERNETES_SERVICE))?;
+        self.wait("the default service account", |all| {
+            run(all.kubectl().args(["get", "serviceaccount", "default"])).is_ok()
+        })
     }
 
-    fn kubectl(&self, arguments: &str) -> Result<String> {
-        let mut command = Command::new(self.binaries.kubectl());
-        command
-            .arg("--kubeconfig")
-            .arg(self.dir.join("admin.kubeconfig"));
-        run(command.args(arguments.split_whitespace()))
+    fn wait(&mut self, what: &str, ready: impl Fn(&Components) -> bool) -> Result<()> {
+        wait(what, PATIENCE, || {
+            if self.orphaned.load(Ordering::SeqCst) {
+                bail!("the keeper has died");
+            }
+            self.components.check()?;
+            Ok(ready(&self.components).then_some(()))
+        })
     }
+}
 
-    fn ctr(&self, arguments: &str) -> Result<String> {
-        let mut command = Command::new("ctr");
-        command.arg("-a").arg(self.dir.join("containerd.sock"));
-        run(command.args(arguments.split_whitespace()))
+/// Returns never; once the keeper is gone, nothing else may live on in here.
+fn await_orphanage(orphaned: &AtomicBool) {
+    // The keeper writes nothing: the end of the input means that it has died.
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
+    orphaned.store(true, Ordering::SeqCst);
+    loop {
+        for pid in others() {
+            // Gone already is as good.
+            kill_process(pid, Signal::KILL).ok();
+        }
+        std::thread::sleep(TICK);
     }
+}
+
+/// Every process of the namespace but this one.
+fn others() -> Vec<Pid> {
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(number).filter(|pid| *pid > 1);
+    pids.filter_map(Pid::from_raw).collect()
+}
+
+/// Until no process is left: here every orphan ends up as our child.
+fn reap_all() -> Result<()> {
+    loop {
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::CHILD) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn ctr(arguments: &[&str]) -> Result<String> {
+    run(Command::new(CTR[0]).args(&CTR[1..]).args(arguments))
+}
+
+fn connects(address: &str) -> bool {
+    let address = address.parse();
+    address.is_ok_and(|address| TcpStream::connect_timeout(&address, TICK).is_ok())
 }
 
 /// Asks for a page; any answer with status 200 will do.
 fn http_ok(address: &str, path: &str) -> bool {
-    use std::io::{Read, Write};
-    let Ok(mut stream) = TcpStream::connect(address) else {
-        return false;
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
     };
-    stream.set_read_timeout(Some(Duration::from_secs(2))).ok();
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
-    let mut answer = String::new();
-    stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_to_string(&mut answer).is_ok()
-        && answer
-            .lines()
-            .next()
-            .is_some_and(|status| status.contains(" 200"))
-}
-
-fn wait(what: &str, ready: impl Fn() -> bool) -> Result<()> {
-    let started = Instant::now();
-    while !ready() {
-        if started.elapsed() > PATIENCE {
-            bail!("waited {} s for {what}", PATIENCE.as_secs());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    Ok(())
+    let answer = ask().unwrap_or_default();
+    let status = answer.lines().next().unwrap_or_default();
+    status.contains(" 200")
 }

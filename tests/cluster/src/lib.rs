@@ -7,15 +7,20 @@
 pub mod binaries;
 mod cgroups;
 mod command;
+mod components;
 mod configs;
+mod go;
 pub mod host;
 pub mod images;
 pub mod inside;
+pub mod keeper;
+mod mounts;
 mod network;
 mod oci;
-pub mod paths;
+mod paths;
 mod pki;
 pub mod requirements;
+mod run_dir;
 
 pub use host::Cluster;
 pub use network::Subnet;

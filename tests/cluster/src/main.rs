@@ -2,12 +2,12 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use cluster::binaries::Binaries;
-use cluster::{Cluster, binaries, images, inside, requirements};
+use cluster::{Cluster, Subnet, binaries, images, inside, keeper, requirements};
 
 /// A real Kubernetes control plane and node in one namespace of this machine.
 #[derive(Parser)]
@@ -25,7 +25,7 @@ struct Name {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Starts a cluster, after ending one of the same name; prints its kubeconfig.
+    /// Starts a cluster, unless it runs; prints its kubeconfig last.
     Up(Name),
     /// Ends a cluster and removes what it left.
     Down(Name),
@@ -37,6 +37,9 @@ enum Action {
     Exec {
         #[command(flatten)]
         name: Name,
+        /// In the namespaces of the node, as root: for `ctr`, `nft`, `ip`.
+        #[arg(long)]
+        node: bool,
         /// The command.
         #[arg(last = true, required = true)]
         command: Vec<String>,
@@ -52,18 +55,34 @@ enum Action {
     Binaries,
     /// Builds the project's images; prints their folder.
     Images,
-    /// The supervisor inside the namespaces.
+    /// The process that makes the namespaces and cleans up after them.
     #[command(hide = true)]
-    Inside {
-        dir: PathBuf,
-        binaries: PathBuf,
-        subnet: u8,
-    },
+    Keep(Place),
+    /// The first process inside the namespaces.
+    #[command(hide = true)]
+    Inside(Place),
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().action {
-        Action::Up(Name { name }) => println!("{}", Cluster::fresh(&name)?.kubeconfig().display()),
+#[derive(Args)]
+struct Place {
+    dir: PathBuf,
+    bin: PathBuf,
+    subnet: u8,
+}
+
+fn main() -> ExitCode {
+    match act(Arguments::parse().action) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cluster: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(action: Action) -> Result<()> {
+    match action {
+        Action::Up(Name { name }) => println!("{}", Cluster::up(&name)?.kubeconfig().display()),
         Action::Down(Name { name }) => Cluster::down(&name)?,
         Action::Status(Name { name }) => {
             let cluster = Cluster::running(&name)?;
@@ -74,9 +93,21 @@ fn main() -> Result<()> {
         }
         Action::Shell(Name { name }) => {
             let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/bash".into());
+            eprintln!("kubectl and helm speak to cluster {name}; `exit` leaves it running");
             bail!(with_cluster(&name, &[shell])?.exec());
         }
-        Action::Exec { name, command } => bail!(with_cluster(&name.name, &command)?.exec()),
+        Action::Exec {
+            name,
+            node,
+            command,
+        } => {
+            let mut command = if node {
+                on_node(&name.name, &command)?
+            } else {
+                with_cluster(&name.name, &command)?
+            };
+            bail!(command.exec());
+        }
         Action::Load { name, tars } => Cluster::running(&name.name)?.load(&tars)?,
         Action::Binaries => {
             requirements::check()?;
@@ -84,12 +115,19 @@ fn main() -> Result<()> {
             println!("{}", binaries::ensure()?.dir.display());
         }
         Action::Images => println!("{}", images::build_all()?.dir.display()),
-        Action::Inside {
-            dir,
-            binaries,
-            subnet,
-        } => {
-            inside::supervise(&dir, &Binaries { dir: binaries }, cluster::Subnet(subnet))?;
+        Action::Keep(place) => {
+            keeper::keep(
+                place.dir,
+                &Binaries { dir: place.bin },
+                Subnet(place.subnet),
+            )?;
+        }
+        Action::Inside(place) => {
+            inside::supervise(
+                place.dir,
+                &Binaries { dir: place.bin },
+                Subnet(place.subnet),
+            )?;
         }
     }
     Ok(())
@@ -107,5 +145,11 @@ fn with_cluster(name: &str, words: &[String]) -> Result<Command> {
         .args(arguments)
         .env("PATH", path)
         .env("KUBECONFIG", cluster.kubeconfig());
+    Ok(command)
+}
+
+fn on_node(name: &str, words: &[String]) -> Result<Command> {
+    let mut command = Cluster::running(name)?.on_node()?;
+    command.args(words);
     Ok(command)
 }

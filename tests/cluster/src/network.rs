@@ -18,12 +18,11 @@ impl Subnet {
     pub fn take() -> Result<Self> {
         for number in 0..SUBNETS {
             let subnet = Self(number);
-            let (host, peer) = (subnet.host_link(), subnet.peer_link());
             // Making the pair is the claim: of two at once, one fails and goes on.
-            if sh(&format!("ip link add {host} type veth peer name {peer}")).is_ok() {
-                sh(&format!("ip addr add {} dev {host}", subnet.address(1)))?;
-                sh(&format!("ip link set {host} up"))?;
-                return Ok(subnet);
+            match sh(&subnet.claim()) {
+                Ok(_) => return Ok(subnet),
+                Err(_) if subnet.taken() => {}
+                Err(error) => return Err(error),
             }
         }
         bail!(
@@ -31,13 +30,12 @@ impl Subnet {
         )
     }
 
-    /// Gives the inner end to the process with this id.
-    pub fn give(self, pid: u32) -> Result<()> {
-        sh(&format!(
-            "ip link set {} netns {pid} name eth0",
-            self.peer_link()
-        ))
-        .map(|_| ())
+    /// Gives the inner end to the process with this id, and the host's end its address.
+    pub fn give(self, pid: i32) -> Result<()> {
+        let (host, peer) = (self.host_link(), self.peer_link());
+        sh(&format!("ip addr add {} dev {host}", self.address(1)))?;
+        sh(&format!("ip link set {host} up"))?;
+        sh(&format!("ip link set {peer} netns {pid} name eth0")).map(drop)
     }
 
     /// Address and prefix of host number 1 (outside) or 2 (inside).
@@ -57,11 +55,20 @@ impl Subnet {
 
     /// Removes the pair; gone already when its namespace is.
     pub fn release(self) -> Result<()> {
-        if Path::new("/sys/class/net").join(self.host_link()).exists() {
+        match sh(&format!("ip link del {}", self.host_link())) {
             // The kernel removes the pair with the namespace, maybe just now.
-            drop(sh(&format!("ip link del {}", self.host_link())));
+            Err(error) if self.taken() => Err(error),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn claim(self) -> String {
+        let (host, peer) = (self.host_link(), self.peer_link());
+        format!("ip link add {host} type veth peer name {peer}")
+    }
+
+    fn taken(self) -> bool {
+        Path::new("/sys/class/net").join(self.host_link()).exists()
     }
 
     fn host_link(self) -> String {
@@ -70,5 +77,21 @@ impl Subnet {
 
     fn peer_link(self) -> String {
         format!("chp{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clusters_side_by_side_share_no_address_and_no_link() {
+        let (one, two) = (Subnet(0), Subnet(99));
+        assert_eq!(one.address(2), format!("{}/30", one.node_ip()));
+        assert_eq!(two.address(1), format!("{}/30", two.host_ip()));
+        assert_ne!(one.node_ip(), two.node_ip());
+        assert_ne!(one.claim(), two.claim());
+        // The kernel takes names of at most 15 bytes.
+        assert!(two.host_link().len() <= 15 && two.peer_link().len() <= 15);
     }
 }

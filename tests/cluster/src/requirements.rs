@@ -1,11 +1,13 @@
-//! What must be on the machine: root, the toolchains, and Debian's packages (installed where missing).
+//! What the machine must have, and what is installed where it is missing.
 
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::command::run;
+use crate::paths;
 
 /// Program and the package that brings it.
 const PACKAGES: [(&str, &str); 9] = [
@@ -20,17 +22,16 @@ const PACKAGES: [(&str, &str); 9] = [
     ("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
 ];
 
+/// What must be there before: a linker is part of every Rust toolchain that can build.
+const TOOLS: [&str; 4] = ["cargo", "cc", "go", "python3"];
+
 /// Says in one line what is missing that nobody here can install.
 pub fn check() -> Result<()> {
     let mut missing = Vec::new();
-    if !is_root()? {
+    if !rustix::process::geteuid().is_root() {
         missing.push("root (namespaces, mounts and packages need it)");
     }
-    for tool in ["cargo", "go", "python3"] {
-        if !on_path(tool) {
-            missing.push(tool);
-        }
-    }
+    missing.extend(TOOLS.into_iter().filter(|tool| !on_path(tool)));
     if missing.is_empty() {
         return Ok(());
     }
@@ -39,27 +40,38 @@ pub fn check() -> Result<()> {
 
 /// Installs the Debian packages that are not there.
 pub fn install() -> Result<()> {
-    let missing: Vec<_> = PACKAGES
-        .into_iter()
-        .filter(|(file, _)| !Path::new(file).exists())
-        .map(|(_, package)| package)
-        .collect();
+    if absent().is_empty() {
+        return Ok(());
+    }
+    let cache = paths::cache()?;
+    fs::create_dir_all(&cache)?;
+    // Two runs at once: the second waits and finds everything installed.
+    let lock = File::create(cache.join("packages.lock"))?;
+    lock.lock().context("locking the installation")?;
+    let missing = absent();
     if missing.is_empty() {
         return Ok(());
     }
-    println!("installing Debian packages: {}", missing.join(" "));
+    if !on_path("apt-get") {
+        bail!(
+            "missing: {} (only Debian's apt-get is known here: install them by hand)",
+            missing.join(", ")
+        );
+    }
+    eprintln!("installing Debian packages: {}", missing.join(" "));
     run(Command::new("apt-get").args(["update", "-qq"]))?;
     let mut install = Command::new("apt-get");
     install
         .args(["install", "-y", "-qq", "--no-install-recommends"])
         .args(missing)
         .env("DEBIAN_FRONTEND", "noninteractive");
-    run(&mut install).map(|_| ())
+    run(&mut install).map(drop)
 }
 
-fn is_root() -> Result<bool> {
-    let id = run(Command::new("id").arg("-u"))?;
-    Ok(id.trim() == "0")
+fn absent() -> Vec<&'static str> {
+    let absent = |(file, _): &(&str, &str)| !Path::new(file).exists();
+    let found = PACKAGES.into_iter().filter(absent);
+    found.map(|(_, package)| package).collect()
 }
 
 fn on_path(tool: &str) -> bool {
