@@ -207,3 +207,42 @@ fn field(field: &'static str, found: &str, allowed: &'static str) -> FormatError
         allowed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_encoding_of_one_blob_is_refused() {
+        let inner = InnerBlob {
+            cluster_id: "c".into(),
+            generation: 1,
+            threshold: 1,
+            shares: vec![crate::SealedShare {
+                key_arn: "arn".into(),
+                ciphertext: vec![1],
+            }],
+            commitment: [0; 32],
+        };
+        let image = Pcr::from_bytes([1; 48]);
+        let measurement = Measurement::image(image);
+        let header = header(&measurement, &[0]).unwrap();
+        let keys = Keys::derive(&measurement, &header).unwrap();
+        let seal = |nonce: [u8; NONCE_LEN]| {
+            let mut sealed = inner.encode().unwrap();
+            let once = Nonce::assume_unique_for_key(nonce);
+            let done = keys
+                .seal
+                .seal_in_place_append_tag(once, Aad::from(&header), &mut sealed);
+            done.unwrap();
+            open(&[header.as_slice(), &nonce, &sealed].concat(), |_| {
+                Some(image)
+            })
+        };
+        assert_eq!(
+            seal(keys.nonce(&inner.encode().unwrap())),
+            Ok(inner.clone())
+        );
+        assert_eq!(seal([7; NONCE_LEN]), Err(OpenError::Altered));
+    }
+}
