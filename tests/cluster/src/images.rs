@@ -29,7 +29,12 @@ pub struct Images {
 
 /// Builds every image but pause. Static: the images hold nothing else.
 pub fn build_all() -> Result<Images> {
-    let binaries = cargo(&["chamber-operator", "kms-emulator", "dev-chamber"])?;
+    let binaries = cargo(&[
+        "chamber-operator",
+        "kms-emulator",
+        "dev-chamber",
+        "pod-targets",
+    ])?;
     let dir = binaries.join("images");
     fs::create_dir_all(&dir)?;
     let program = |name: &str| read(&binaries.join(name), format!("/{name}"));
@@ -83,11 +88,14 @@ pub fn build_all() -> Result<Images> {
             files,
         )?;
     }
+    let mut monitoring = prometheus()?;
+    // Debian's build has no Kubernetes discovery: a sidecar of the same image tells it the pods.
+    monitoring.push(program("pod-targets")?);
     image(
         "prometheus.tar",
         "chamber.local/prometheus:dev",
         &["/usr/bin/prometheus"],
-        prometheus()?,
+        monitoring,
     )?;
     Ok(Images { dir, tars })
 }
