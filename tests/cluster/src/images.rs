@@ -9,11 +9,19 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::run;
 use crate::configs::PAUSE_IMAGE;
-use crate::oci::Image;
+use crate::oci::{Image, ImageFile};
 use crate::paths;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// What the images hold.
+const PACKAGES: [&str; 4] = [
+    "chamber-operator",
+    "kms-emulator",
+    "dev-chamber",
+    "pod-targets",
+];
 
 /// The releases of the demo's chamber: their measurements differ.
 const RELEASES: [&str; 2] = ["v1", "v2"];
@@ -25,95 +33,93 @@ pub struct Images {
     pub dir: PathBuf,
     /// Tars to load.
     pub tars: Vec<PathBuf>,
+    /// Name and manifest digest of each, in the same order.
+    pub digests: Vec<(String, String)>,
 }
 
 /// Builds every image but pause. Static: the images hold nothing else.
 pub fn build_all() -> Result<Images> {
-    let binaries = cargo(&[
-        "chamber-operator",
-        "kms-emulator",
-        "dev-chamber",
-        "pod-targets",
-    ])?;
-    let dir = binaries.join("images");
+    let bin = cargo(&PACKAGES)?;
+    let dir = bin.join("images");
     fs::create_dir_all(&dir)?;
-    let program = |name: &str| read(&binaries.join(name), format!("/{name}"));
-
-    let mut operator = vec![program("chamber-operator")?];
-    if Path::new(CERTIFICATES).exists() {
-        operator.push((CERTIFICATES.to_owned(), fs::read(CERTIFICATES)?, 0o644));
-    }
-    let mut tars = Vec::new();
-    let mut image = |file: &str, name: &str, entrypoint: &[&str], files| -> Result<()> {
-        let tar = dir.join(file);
-        Image {
-            name,
-            entrypoint,
-            files,
-        }
-        .write(&tar)?;
-        tars.push(tar);
-        Ok(())
-    };
-    image(
-        "chamber-operator.tar",
-        "chamber.local/chamber-operator:dev",
-        &["/chamber-operator", "run"],
-        operator,
-    )?;
-    image(
-        "kms-emulator.tar",
-        "chamber.local/kms-emulator:dev",
-        &["/kms-emulator"],
-        vec![program("kms-emulator")?],
-    )?;
+    let mut images = vec![operator(&bin)?, emulator(&bin)?, prometheus(&bin)?];
     for release in RELEASES {
-        let measurement = dir.join(format!("chamber-{release}.measurement.json"));
-        let chamber = binaries.join("dev-chamber");
-        let mut measure = Command::new(&chamber);
-        measure
-            .args(["measure", "--release", release, "--out"])
-            .arg(&measurement)
-            .arg(&chamber);
-        run(&mut measure)?;
-        let files = vec![
-            program("dev-chamber")?,
-            read(&measurement, "/measurement.json".into())?,
-        ];
-        let name = format!("chamber.local/chamber:{release}");
-        image(
-            &format!("chamber-{release}.tar"),
-            &name,
-            &["/dev-chamber", "host"],
-            files,
-        )?;
+        images.push(chamber(&bin, &dir, release)?);
     }
-    let mut monitoring = prometheus()?;
-    // Debian's build has no Kubernetes discovery: a sidecar of the same image tells it the pods.
-    monitoring.push(program("pod-targets")?);
-    image(
-        "prometheus.tar",
-        "chamber.local/prometheus:dev",
-        &["/usr/bin/prometheus"],
-        monitoring,
-    )?;
-    Ok(Images { dir, tars })
+    let (mut tars, mut digests) = (Vec::new(), Vec::new());
+    for image in images {
+        let tar = dir.join(file_name(&image.name));
+        digests.push((image.name.clone(), image.write(&tar)?));
+        tars.push(tar);
+    }
+    Ok(Images { dir, tars, digests })
+}
+
+/// `chamber.local/chamber:v1` is in `chamber-v1.tar`.
+fn file_name(image: &str) -> String {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    format!("{}.tar", name.replace(':', "-"))
+}
+
+fn operator(bin: &Path) -> Result<Image> {
+    let mut files = vec![program(bin, "chamber-operator")?];
+    if Path::new(CERTIFICATES).exists() {
+        files.push(read(Path::new(CERTIFICATES), CERTIFICATES)?);
+    }
+    Ok(Image {
+        name: "chamber.local/chamber-operator:dev".into(),
+        entrypoint: &["/chamber-operator", "run"],
+        files,
+    })
+}
+
+fn emulator(bin: &Path) -> Result<Image> {
+    Ok(Image {
+        name: "chamber.local/kms-emulator:dev".into(),
+        entrypoint: &["/kms-emulator"],
+        files: vec![program(bin, "kms-emulator")?],
+    })
+}
+
+/// A release: the same program, and the measurement that its enclave would have.
+fn chamber(bin: &Path, dir: &Path, release: &str) -> Result<Image> {
+    let measurement = dir.join(format!("chamber-{release}.measurement.json"));
+    let chamber = bin.join("dev-chamber");
+    let mut measure = Command::new(&chamber);
+    measure
+        .args(["measure", "--release", release, "--out"])
+        .arg(&measurement)
+        .arg(&chamber);
+    run(&mut measure)?;
+    Ok(Image {
+        name: format!("chamber.local/chamber:{release}"),
+        entrypoint: &["/dev-chamber", "host"],
+        files: vec![
+            program(bin, "dev-chamber")?,
+            read(&measurement, "/measurement.json")?,
+        ],
+    })
 }
 
 /// Debian's Prometheus with the libraries that it is linked with.
-fn prometheus() -> Result<Vec<(String, Vec<u8>, u32)>> {
-    let mut files = vec![read(
-        Path::new("/usr/bin/prometheus"),
-        "/usr/bin/prometheus".into(),
-    )?];
-    let linked = run(Command::new("ldd").arg("/usr/bin/prometheus")).unwrap_or_default();
-    for word in linked
+fn prometheus(bin: &Path) -> Result<Image> {
+    const PROMETHEUS: &str = "/usr/bin/prometheus";
+    let mut files = vec![read(Path::new(PROMETHEUS), PROMETHEUS)?];
+    // Fails for a static program, which needs none.
+    let linked = run(Command::new("ldd").arg(PROMETHEUS)).unwrap_or_default();
+    let libraries = linked
         .split_whitespace()
-        .filter(|word| word.starts_with('/'))
-    {
-        files.push(read(Path::new(word), word.to_owned())?);
+        .filter(|word| word.starts_with('/'));
+    for library in libraries {
+        files.push(read(Path::new(library), library)?);
     }
-    Ok(files)
+    // Debian's build has no Kubernetes discovery: a sidecar of the same image tells it the pods.
+    files.push(program(bin, "pod-targets")?);
+    Ok(Image {
+        name: "chamber.local/prometheus:dev".into(),
+        entrypoint: &[PROMETHEUS],
+        files,
+    })
 }
 
 /// The pause image, as the file that a node imports.
@@ -133,19 +139,28 @@ pub fn pause(tar: &Path) -> Result<()> {
         .arg("tests/cluster/pause.rs")
         .current_dir(paths::project());
     run(&mut rustc)?;
-    let files = vec![read(&program, "/pause".into())?];
-    Image {
-        name: PAUSE_IMAGE,
+    let image = Image {
+        name: PAUSE_IMAGE.into(),
         entrypoint: &["/pause"],
-        files,
-    }
-    .write(tar)
+        files: vec![read(&program, "/pause")?],
+    };
+    image.write(tar).map(drop)
 }
 
-fn read(file: &Path, path: String) -> Result<(String, Vec<u8>, u32)> {
+/// A program that cargo built, at the root of the image.
+fn program(bin: &Path, name: &str) -> Result<ImageFile> {
+    read(&bin.join(name), &format!("/{name}"))
+}
+
+fn read(file: &Path, path: &str) -> Result<ImageFile> {
     let content = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-    let mode = fs::metadata(file)?.permissions().mode() & 0o755;
-    Ok((path, content, mode))
+    let executable = fs::metadata(file)?.permissions().mode() & 0o100 != 0;
+    Ok(ImageFile {
+        path: path.to_owned(),
+        content,
+        // Not the file's own: that follows the umask of who built it.
+        mode: if executable { 0o755 } else { 0o644 },
+    })
 }
 
 /// Builds packages statically and gives the folder of their programs.
@@ -161,6 +176,8 @@ fn cargo(packages: &[&str]) -> Result<PathBuf> {
             TARGET,
         ])
         .current_dir(paths::project())
+        // It would win over RUSTFLAGS.
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
     for package in packages {
         build.args(["-p", package]);
@@ -169,7 +186,30 @@ fn cargo(packages: &[&str]) -> Result<PathBuf> {
     if !status.success() {
         bail!("cargo build of {} failed", packages.join(", "));
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| paths::project().join("target"));
-    Ok(target.join(TARGET).join("release"))
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let release = Path::new(&target).join(TARGET).join("release");
+    Ok(paths::project().join(release))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_mode_does_not_follow_the_umask() {
+        let file = std::env::temp_dir().join(format!("cluster-mode-{}", std::process::id()));
+        for (found, expected) in [(0o700, 0o755), (0o600, 0o644), (0o775, 0o755)] {
+            fs::write(&file, "x").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(found)).unwrap();
+            assert_eq!(read(&file, "/a").unwrap().mode, expected);
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(read(&file, "/a").is_err());
+    }
+
+    #[test]
+    fn every_image_has_a_file_of_its_own() {
+        assert_eq!(file_name("chamber.local/chamber:v1"), "chamber-v1.tar");
+        assert_eq!(file_name(PAUSE_IMAGE), "pause-1.tar");
+    }
 }

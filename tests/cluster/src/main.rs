@@ -53,7 +53,8 @@ enum Action {
     },
     /// Installs packages and builds the components; prints their folder.
     Binaries,
-    /// Builds the project's images; prints their folder.
+    /// Builds the project's images; prints their digests, and the folder of their tars last.
+    #[command(alias = "image")]
     Images,
     /// The process that makes the namespaces and cleans up after them.
     #[command(hide = true)]
@@ -114,7 +115,15 @@ fn act(action: Action) -> Result<()> {
             requirements::install()?;
             println!("{}", binaries::ensure()?.dir.display());
         }
-        Action::Images => println!("{}", images::build_all()?.dir.display()),
+        Action::Images => {
+            requirements::check()?;
+            requirements::install()?;
+            let images = images::build_all()?;
+            for (name, digest) in &images.digests {
+                println!("{name} {digest}");
+            }
+            println!("{}", images.dir.display());
+        }
         Action::Keep(place) => {
             keeper::keep(
                 place.dir,

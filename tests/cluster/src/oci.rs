@@ -9,21 +9,31 @@ use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
 /// What an image is made of.
-pub struct Image<'a> {
+pub(crate) struct Image {
     /// Name with tag.
-    pub name: &'a str,
+    pub name: String,
     /// Program and its first arguments.
-    pub entrypoint: &'a [&'a str],
-    /// Path in the image, content, mode.
-    pub files: Vec<(String, Vec<u8>, u32)>,
+    pub entrypoint: &'static [&'static str],
+    /// In any order; parent folders need no entry.
+    pub files: Vec<ImageFile>,
+}
+
+/// A file of an image.
+pub(crate) struct ImageFile {
+    /// Absolute, in the image.
+    pub path: String,
+    /// What it holds.
+    pub content: Vec<u8>,
+    /// Permissions.
+    pub mode: u32,
 }
 
 /// Numeric user and group of every image: nobody in particular.
 const USER: &str = "65532:65532";
 
-impl Image<'_> {
-    /// Writes the image as a tar of an OCI layout.
-    pub fn write(&self, file: &Path) -> Result<()> {
+impl Image {
+    /// Writes the image as a tar of an OCI layout and gives the digest of its manifest.
+    pub fn write(&self, file: &Path) -> Result<String> {
         let layer = self.layer()?;
         let config = json!({
             "architecture": "amd64", "os": "linux",
@@ -47,7 +57,9 @@ impl Image<'_> {
         });
         let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
 
-        let mut tar = Builder::new(File::create(file)?);
+        // Whole or not at all: another run may be loading it.
+        let part = file.with_extension(format!("part-{}", std::process::id()));
+        let mut tar = Builder::new(File::create(&part)?);
         append(
             &mut tar,
             "oci-layout",
@@ -64,13 +76,15 @@ impl Image<'_> {
             )?;
         }
         tar.into_inner()?;
-        Ok(())
+        std::fs::rename(part, file)?;
+        Ok(digest(manifest.as_bytes()))
     }
 
     fn layer(&self) -> Result<Vec<u8>> {
         let mut tar = Builder::new(Vec::new());
-        for (path, content, mode) in &self.files {
-            append(&mut tar, path.trim_start_matches('/'), content, *mode)?;
+        for file in &self.files {
+            let path = file.path.trim_start_matches('/');
+            append(&mut tar, path, &file.content, file.mode)?;
         }
         Ok(tar.into_inner()?)
     }
@@ -105,44 +119,79 @@ fn hash(content: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Read;
+
     use super::*;
 
+    fn image(content: &[u8]) -> Image {
+        Image {
+            name: "test.local/a:1".into(),
+            entrypoint: &["/a", "run"],
+            files: vec![ImageFile {
+                path: "/bin/a".into(),
+                content: content.to_vec(),
+                mode: 0o755,
+            }],
+        }
+    }
+
+    /// Path and content of every entry, and that none tells when it was made.
+    fn entries(tar: &[u8]) -> BTreeMap<String, Vec<u8>> {
+        let mut archive = tar::Archive::new(tar);
+        let entries = archive.entries().unwrap().map(|entry| {
+            let mut entry = entry.unwrap();
+            assert_eq!(entry.header().mtime().unwrap(), 0);
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            (entry.path().unwrap().display().to_string(), content)
+        });
+        entries.collect()
+    }
+
     #[test]
-    fn equal_content_gives_equal_bytes_and_the_index_names_the_manifest() {
+    fn equal_content_gives_equal_bytes() {
         let dir = std::env::temp_dir().join(format!("cluster-oci-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        let image = |content: &[u8]| Image {
-            name: "test.local/a:1",
-            entrypoint: &["/a"],
-            files: vec![("/a".into(), content.to_vec(), 0o755)],
+        let written = |name: &str, content: &[u8]| {
+            let file = dir.join(name);
+            let digest = image(content).write(&file).unwrap();
+            (digest, std::fs::read(file).unwrap())
         };
-        let (one, two, other) = (dir.join("1"), dir.join("2"), dir.join("3"));
-        image(b"x").write(&one).unwrap();
-        image(b"x").write(&two).unwrap();
-        image(b"y").write(&other).unwrap();
-        let read = |path: &Path| std::fs::read(path).unwrap();
-        assert_eq!(read(&one), read(&two));
-        assert_ne!(read(&one), read(&other));
-
-        let mut archive = tar::Archive::new(File::open(&one).unwrap());
-        let names: Vec<_> = archive
-            .entries()
-            .unwrap()
-            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
-            .collect();
-        let mut archive = tar::Archive::new(File::open(&one).unwrap());
-        let index = archive
-            .entries()
-            .unwrap()
-            .map(Result::unwrap)
-            .find(|entry| entry.path().unwrap().ends_with("index.json"))
-            .unwrap();
-        let index: Value = serde_json::from_reader(index).unwrap();
-        let manifest = index["manifests"][0]["digest"]
-            .as_str()
-            .unwrap()
-            .replace("sha256:", "blobs/sha256/");
-        assert!(names.contains(&manifest), "{names:?}");
+        let (one, two, other) = (written("1", b"x"), written("2", b"x"), written("3", b"y"));
+        let files = std::fs::read_dir(&dir).unwrap().count();
         std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(one, two);
+        assert_ne!(one.0, other.0);
+        assert_eq!(files, 3, "a partial file was left");
+    }
+
+    #[test]
+    fn the_layout_leads_from_the_index_to_the_file() {
+        let file = std::env::temp_dir().join(format!("cluster-layout-{}.tar", std::process::id()));
+        let digest = image(b"program").write(&file).unwrap();
+        let layout = entries(&std::fs::read(&file).unwrap());
+        std::fs::remove_file(&file).unwrap();
+        let blob = |descriptor: &Value| {
+            let name = descriptor["digest"].as_str().unwrap();
+            let content = &layout[&format!("blobs/{}", name.replace(':', "/"))];
+            assert_eq!(descriptor["size"], content.len());
+            assert_eq!(name, super::digest(content));
+            content
+        };
+        let index: Value = serde_json::from_slice(&layout["index.json"]).unwrap();
+        let entry = &index["manifests"][0];
+        assert_eq!(entry["digest"], digest);
+        assert_eq!(
+            entry["annotations"]["io.containerd.image.name"],
+            "test.local/a:1"
+        );
+        let manifest: Value = serde_json::from_slice(blob(entry)).unwrap();
+        let config: Value = serde_json::from_slice(blob(&manifest["config"])).unwrap();
+        assert_eq!(config["config"]["User"], USER);
+        assert_eq!(config["config"]["Entrypoint"], json!(["/a", "run"]));
+        let layer = &manifest["layers"][0];
+        assert_eq!(config["rootfs"]["diff_ids"][0], layer["digest"]);
+        assert_eq!(entries(blob(layer))["bin/a"], b"program");
     }
 }

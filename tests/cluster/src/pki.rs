@@ -93,3 +93,40 @@ fn sign(
     fs::write(dir.join(format!("{file}.key")), key.serialize_pem())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::pem::parse_x509_pem;
+    use x509_parser::prelude::GeneralName;
+
+    use super::*;
+
+    #[test]
+    fn certificates_carry_the_names_that_kubernetes_looks_at() {
+        let dir = std::env::temp_dir().join(format!("cluster-pki-{}", std::process::id()));
+        write(&dir, "10.200.9.2").unwrap();
+        let pem = |name: &str| {
+            parse_x509_pem(&fs::read(dir.join(name)).unwrap())
+                .unwrap()
+                .1
+        };
+        let authority = pem("ca.crt");
+        let authority = authority.parse_x509().unwrap();
+        assert!(authority.is_ca());
+
+        let server = pem("apiserver.crt");
+        let server = server.parse_x509().unwrap();
+        // rcgen's signature is checked by every client; here only that the authority is this one.
+        assert_eq!(server.issuer(), authority.subject());
+        let names = &server.subject_alternative_name().unwrap().unwrap().value;
+        let has = |name: &GeneralName| names.general_names.contains(name);
+        assert!(has(&GeneralName::IPAddress(&[10, 200, 9, 2])));
+        assert!(has(&GeneralName::DNSName("kubernetes.default.svc")));
+
+        let kubelet = pem("kubelet.crt");
+        let kubelet = kubelet.parse_x509().unwrap();
+        let group = kubelet.subject().iter_organization().next().unwrap();
+        assert_eq!(group.as_str().unwrap(), "system:nodes");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}

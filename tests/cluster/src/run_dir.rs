@@ -1,6 +1,7 @@
 //! The folder of one cluster: its state while it runs, its logs after.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -85,8 +86,11 @@ impl RunDir {
         if self.0.exists() {
             fs::remove_dir_all(&self.0).with_context(|| self.0.display().to_string())?;
         }
-        fs::create_dir_all(self.join("logs"))?;
-        fs::create_dir_all(self.join("pod-logs"))?;
+        // The administrator's key is in it.
+        let mut private = DirBuilder::new();
+        private.mode(0o700).recursive(true).create(&self.0)?;
+        fs::create_dir(self.join("logs"))?;
+        fs::create_dir(self.join("pod-logs"))?;
         Ok(())
     }
 
@@ -177,6 +181,8 @@ fn lives(pid: Pid) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn folder(name: &str) -> RunDir {
@@ -218,6 +224,8 @@ mod tests {
             fs::write(dir.join(file), "0").unwrap();
         }
         fs::create_dir(dir.join("etcd")).unwrap();
+        let mode = fs::metadata(dir.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "others can read the keys");
         dir.clean().unwrap();
         assert!(dir.join("audit.log").exists() && dir.join("logs/etcd.log").exists());
         for gone in ["pid", "admin.kubeconfig", "etcd"] {
