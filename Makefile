@@ -1,46 +1,61 @@
 # Everything that people run here. `make help` says what there is.
 
-CLUSTER = cargo run -q -p cluster --
+CLUSTER = cargo run -q --locked -p cluster --
+NAME ?= dev
 export RUST_BACKTRACE ?= 0
 
 .PHONY: help demo demo-down demo-shell test test-fast contract e2e bench-rollover images crds
+.PHONY: cluster-up cluster-down cluster-shell program
 
 help: ## Says what there is.
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: ## A real rollover on a real cluster, told as it happens.
 	@bash tests/require.sh
-	@cargo build -q -p cluster -p demo
-	@cargo run -q -p demo
+	@cargo build --locked -p cluster -p demo
+	@cargo run -q --locked -p demo
 
-demo-down: ## Removes the demo's cluster.
+demo-down: program ## Removes the demo's cluster.
 	@$(CLUSTER) down --name demo
 
-demo-shell: ## A prompt whose kubectl and helm speak to the demo's cluster.
+demo-shell: program ## A prompt whose kubectl and helm speak to the demo's cluster.
 	@$(CLUSTER) shell --name demo
 
 test: ## All checks: formatting, lints, unit, story and contract tests, then the end-to-end tests.
 	@bash tests/require.sh
-	@$(MAKE) --no-print-directory test-fast contract e2e
+	@$(MAKE) --no-print-directory program
+	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast contract e2e
 
-test-fast: ## The checks that need no cluster.
+test-fast: ## The checks that need no cluster and no root (the chart's only where HELM names the program).
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	HELM="$$($(CLUSTER) binaries | tail -n 1)/helm" cargo test --workspace --exclude e2e --locked
+	cargo test --workspace --exclude e2e --locked
 
 contract: ## The KMS emulator against boto3.
 	bash tests/kms-emulator/contract-boto3.sh
 
-e2e: ## The end-to-end tests, on a cluster of their own (or the one that KUBECONFIG names).
-	cargo build -q -p cluster
-	cargo test -p e2e --locked -- --nocapture
+e2e: program ## The end-to-end tests, on clusters of their own (or the one that KUBECONFIG names).
+	[ -n "$$KUBECONFIG" ] || cargo test -p cluster --locked --test live -- --ignored
+	cargo test -p e2e --locked -- --nocapture; status=$$?; \
+	[ -n "$$KUBECONFIG" ] || $(CLUSTER) down --name e2e; exit $$status
 
-bench-rollover: ## Time and cost of a rollover, against a bare Deployment of the same pods.
-	cargo build -q -p cluster
-	cargo run -q -p e2e --bin bench-rollover
+bench-rollover: program ## Time and cost of a rollover, against a bare Deployment of the same pods.
+	cargo run -q --locked -p e2e --bin bench-rollover
 
-images: ## The container images, as OCI tars.
+images: program ## The container images, as OCI tars, with their digests.
 	@$(CLUSTER) images
 
+cluster-up: program ## A cluster to work with (NAME=dev).
+	@$(CLUSTER) up --name $(NAME)
+
+cluster-down: program ## Ends it.
+	@$(CLUSTER) down --name $(NAME)
+
+cluster-shell: program ## A prompt whose kubectl and helm speak to it.
+	@$(CLUSTER) shell --name $(NAME)
+
 crds: ## Writes the generated CRD anew.
-	BLESS=1 cargo test -q -p chamber-api
+	BLESS=1 cargo test -q --locked -p chamber-api
+
+program:
+	@cargo build --locked -p cluster

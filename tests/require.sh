@@ -3,7 +3,7 @@
 set -euo pipefail
 missing=()
 [ "$(id -u)" = 0 ] || missing+=("root (namespaces, mounts and packages need it)")
-for tool in cargo rustc go python3; do
+for tool in cargo rustc cc go python3; do
     command -v "$tool" >/dev/null || missing+=("$tool")
 done
 if [ "${#missing[@]}" -gt 0 ]; then

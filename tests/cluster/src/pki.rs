@@ -127,6 +127,9 @@ mod tests {
         let kubelet = kubelet.parse_x509().unwrap();
         let group = kubelet.subject().iter_organization().next().unwrap();
         assert_eq!(group.as_str().unwrap(), "system:nodes");
+        let names = &kubelet.subject_alternative_name().unwrap().unwrap().value;
+        let address = GeneralName::IPAddress(&[10, 200, 9, 2]);
+        assert!(names.general_names.contains(&address), "logs would fail");
         fs::remove_dir_all(&dir).unwrap();
     }
 }

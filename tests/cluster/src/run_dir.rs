@@ -181,6 +181,7 @@ fn lives(pid: Pid) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -196,11 +197,15 @@ mod tests {
     fn only_a_process_that_names_the_very_folder_is_the_clusters() {
         let (one, longer) = (folder("a"), folder("a2"));
         let mut child = std::process::Command::new("sh")
-            .args(["-c", "read line", "sh"])
+            .args(["-c", "echo; read line", "sh"])
             .arg(longer.path())
             .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
+        // Only then does the kernel show its arguments.
+        let mut said = child.stdout.take().unwrap();
+        said.read_exact(&mut [0]).unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         one.note(Role::Supervisor, pid).unwrap();
         longer.note(Role::Supervisor, pid).unwrap();
