@@ -64,7 +64,7 @@ impl Cluster {
     }
 
     /// A cluster that somebody else keeps: images must be in it already.
-    pub fn existing(kubeconfig: &Path) -> Result<Self> {
+    fn existing(kubeconfig: &Path) -> Result<Self> {
         let kubeconfig = kubeconfig
             .canonicalize()
             .with_context(|| format!("KUBECONFIG names {}", kubeconfig.display()))?;
@@ -223,4 +223,22 @@ fn await_ready(dir: &RunDir) -> Result<()> {
         }
         Ok(None)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kubeconfig_that_is_not_there_is_named() {
+        let error = Cluster::existing(Path::new("/no/such/file")).unwrap_err();
+        let said = format!("{error:#}");
+        assert!(said.contains("KUBECONFIG names /no/such/file"), "{said}");
+    }
+
+    #[test]
+    fn a_name_is_checked_before_anything_is_ended() {
+        assert!(Cluster::down("../bin").is_err());
+        assert!(Cluster::running("").is_err());
+    }
 }

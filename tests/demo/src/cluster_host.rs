@@ -41,10 +41,7 @@ impl ClusterHost {
         requirements::install()?;
         // Both are slow when nothing is built yet, and neither needs the other.
         let (cluster, images) = std::thread::scope(|scope| {
-            let cluster = scope.spawn(|| match std::env::var_os("KUBECONFIG") {
-                Some(file) => Cluster::existing(&PathBuf::from(file)),
-                None => Cluster::fresh(name),
-            });
+            let cluster = scope.spawn(|| Cluster::from_env(name));
             let images = images::build_all();
             (cluster.join(), images)
         });
