@@ -30,10 +30,14 @@ pub struct Environment {
 
 impl Environment {
     /// Starts from a clean cluster of this name and waits until the emulator and Prometheus run.
+    pub async fn start(name: &str, tenants: &[Tenant]) -> Result<Self> {
+        Self::on(ClusterHost::fresh(name).await?, tenants).await
+    }
+
+    /// Puts emulator, Prometheus and tenants on a cluster and waits until they run.
     ///
     /// The tenants' principals and keys are in the emulator's configuration, their namespaces and Secrets are there.
-    pub async fn start(name: &str, tenants: &[Tenant]) -> Result<Self> {
-        let host = ClusterHost::fresh(name).await?;
+    pub async fn on(host: ClusterHost, tenants: &[Tenant]) -> Result<Self> {
         let client = connect(&host).await?;
         let releases = host.releases()?;
         let environment = Self {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, anyhow};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use chamber_api::names::{self, BLOB_KEY};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::DeleteParams;
 use kube::{Api, Client};
@@ -84,7 +85,7 @@ struct Answer {
 /// The shares from the Secret that holds the blob bound to `release`: registers are public, so anybody may open it.
 pub async fn shares(client: &Client, tenant: &Tenant, release: &Release) -> Result<Shares> {
     let measurement = release.parsed()?;
-    let name = chamber_api::names::sealed_secret(&tenant.name, &measurement.id());
+    let name = names::sealed_secret(&tenant.name, &measurement.id());
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &tenant.namespace);
     let secret = secrets
         .get(&name)
@@ -92,9 +93,13 @@ pub async fn shares(client: &Client, tenant: &Tenant, release: &Release) -> Resu
         .with_context(|| format!("sealed Secret {name}"))?;
     let blob = secret
         .data
-        .and_then(|mut data| data.remove(chamber_api::names::BLOB_KEY))
-        .with_context(|| format!("Secret {name} has no key {}", chamber_api::names::BLOB_KEY))?;
-    let inner = sealed_blob::open(&blob.0, |index| measurement.register(index).copied())
+        .and_then(|mut data| data.remove(BLOB_KEY))
+        .with_context(|| format!("Secret {name} has no key {}", BLOB_KEY))?;
+    // The value is what the container gets in its environment: text.
+    let blob = BASE64
+        .decode(&blob.0)
+        .with_context(|| format!("Secret {name}, key {BLOB_KEY}"))?;
+    let inner = sealed_blob::open(&blob, |index| measurement.register(index).copied())
         .with_context(|| format!("blob of Secret {name}"))?;
     let share = |(index, share): (u8, &sealed_blob::SealedShare)| {
         json!({

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chamber_api::names::{ENCLAVE_CONTAINER, ROLE_LABEL};
 use chamber_api::{ChamberCluster, ChamberClusterStatus};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -63,21 +64,26 @@ impl Narrator {
 
     /// What changed with a pod.
     pub fn pod(&mut self, pod: &Pod) -> Vec<Line> {
+        let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
         let state = if pod.metadata.deletion_timestamp.is_some() {
             "stops"
-        } else if kubernetes::is_ready(pod) {
-            "unsealed"
-        } else {
-            match pod
-                .status
-                .as_ref()
-                .and_then(|status| status.phase.as_deref())
-            {
-                Some("Running") => "sealed",
-                Some("Succeeded") => "done",
+        } else if pod
+            .labels()
+            .get(ROLE_LABEL)
+            .is_some_and(|role| role == "seal")
+        {
+            match phase {
+                Some("Running") => "makes the master key",
+                Some("Succeeded") => "offers the sealed blob",
                 Some("Failed") => "failed",
                 _ => "starts",
             }
+        } else if kubernetes::is_ready(pod) {
+            "unsealed"
+        } else if phase == Some("Running") {
+            "sealed"
+        } else {
+            "starts"
         };
         self.pod_line(pod, state)
     }
@@ -96,7 +102,7 @@ impl Narrator {
         }
         let image = pod.spec.iter().flat_map(|spec| &spec.containers);
         let image = image
-            .filter(|container| container.name == chamber_api::names::ENCLAVE_CONTAINER)
+            .filter(|container| container.name == ENCLAVE_CONTAINER)
             .find_map(|container| container.image.clone())
             .unwrap_or_default();
         let release = self.releases.name_of(&image);
@@ -226,6 +232,14 @@ mod tests {
         let expected =
             ["starts", "sealed", "unsealed", "gone"].map(|state| format!("signer-x (v2) {state}"));
         assert_eq!(texts(&said), expected);
+    }
+
+    #[test]
+    fn a_ready_seal_pod_is_not_called_unsealed() {
+        let mut seal = pod("Running", true);
+        seal.labels_mut().insert(ROLE_LABEL.into(), "seal".into());
+        let lines = narrator().pod(&seal);
+        assert_eq!(texts(&lines), ["signer-x (v2) makes the master key"]);
     }
 
     #[test]

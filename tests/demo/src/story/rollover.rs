@@ -14,6 +14,7 @@ use super::printer::{Kind, Printer};
 use super::summary::{Moments, Summary};
 use crate::aws::Tenant;
 use crate::chambers::Shape;
+use crate::cluster_host::ClusterHost;
 use crate::releases::Release;
 use crate::wait::Seen;
 use crate::{Environment, load, operator, probe};
@@ -31,10 +32,17 @@ pub async fn tell() -> Result<bool> {
     let printer = Printer::new();
     let tenant =
         Tenant::with_admin_role(NAME, "signer", "demo-local-signer", 3, "ChamberKmsKeyAdmin")?;
-    printer.say("a clean cluster, the KMS emulator, Prometheus");
-    let environment = Box::pin(Environment::start(NAME, std::slice::from_ref(&tenant))).await?;
-    let told = Box::pin(perform(&environment, &tenant, printer)).await;
-    told.with_context(|| format!("look at {}", environment.host.traces()))
+    printer.say("images and a clean cluster");
+    let host = ClusterHost::fresh(NAME).await?;
+    let traces = host.traces();
+    printer.say("the KMS emulator with three keys that admit nobody, and Prometheus");
+    let told = async {
+        let environment = Environment::on(host, std::slice::from_ref(&tenant)).await?;
+        perform(&environment, &tenant, printer).await
+    };
+    Box::pin(told)
+        .await
+        .with_context(|| format!("look at {traces}"))
 }
 
 async fn perform(environment: &Environment, tenant: &Tenant, printer: Printer) -> Result<bool> {
