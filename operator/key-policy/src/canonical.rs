@@ -8,7 +8,7 @@ use crate::{Policy, evaluate};
 /// A policy without order, spelling and the difference between a text and a list of one.
 #[derive(PartialEq, Eq)]
 pub struct Form<'a> {
-    version: Option<&'a str>,
+    version: &'a str,
     id: Option<&'a str>,
     statements: Vec<StatementForm>,
 }
@@ -69,12 +69,9 @@ fn principals(listed: &Principals) -> BTreeSet<(String, String)> {
         .flat_map(|(kind, names)| names.iter().map(move |name| (kind, name)));
     pairs
         .map(|(kind, name)| {
-            // KMS stores a bare account id as the ARN of its root.
-            let name = match evaluate::bare_account(name) {
-                Some(account) => format!("arn:aws:iam::{account}:root"),
-                None => name.clone(),
-            };
-            (kind.clone(), name)
+            // KMS stores a bare account id as the ARN of its root, in whichever partition.
+            let name = evaluate::account_of_root(name).unwrap_or(name);
+            (kind.clone(), name.to_owned())
         })
         .collect()
 }

@@ -1,100 +1,49 @@
 //! A policy document: kept as it was written, and understood as statements.
 
-use serde_json::{Map, Value};
-
-use crate::canonical;
-use crate::statement::{self, Statement};
+use crate::json::{self, Node};
+use crate::statement::{self, Condition, Statement};
+use crate::{ParseError, canonical, parse};
 
 /// A policy document. What is not understood is kept.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    document: Map<String, Value>,
+    document: Node,
+    version: Option<String>,
+    id: Option<String>,
     statements: Vec<Statement>,
-}
-
-/// Why a text is no policy document.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseError {
-    /// Not JSON.
-    #[error("is not JSON: {0}")]
-    Json(String),
-    /// JSON, but not of the shape of a policy.
-    #[error("{path} {what}")]
-    Shape {
-        /// Where, for example `Statement[2].Effect`.
-        path: String,
-        /// What was found and expected.
-        what: String,
-    },
-}
-
-impl ParseError {
-    pub(crate) fn shape(path: impl Into<String>, what: impl Into<String>) -> Self {
-        Self::Shape {
-            path: path.into(),
-            what: what.into(),
-        }
-    }
 }
 
 impl Policy {
     /// Parses a policy document.
     pub fn parse(json: &str) -> Result<Self, ParseError> {
-        let value: Value =
-            serde_json::from_str(json).map_err(|error| ParseError::Json(error.to_string()))?;
-        let Value::Object(document) = value else {
-            return Err(ParseError::shape("the document", "is no object"));
-        };
-        Self::from_document(document)
-    }
-
-    /// A policy from its members.
-    pub(crate) fn from_document(document: Map<String, Value>) -> Result<Self, ParseError> {
-        for (name, member) in &document {
-            match (name.as_str(), member) {
-                ("Version" | "Id", Value::String(_)) | ("Statement", _) => {}
-                ("Version" | "Id", _) => return Err(ParseError::shape(name, "is no text")),
-                _ => {
-                    return Err(ParseError::shape(
-                        name,
-                        "is not a member of a policy (Version, Id, Statement)",
-                    ));
-                }
-            }
-        }
-        let statements = match document.get("Statement") {
-            Some(Value::Array(statements)) => statements.iter().collect(),
-            Some(one @ Value::Object(_)) => vec![one],
-            Some(_) => {
-                return Err(ParseError::shape(
-                    "Statement",
-                    "is neither a list nor an object",
-                ));
-            }
-            None => return Err(ParseError::shape("Statement", "is missing")),
-        };
-        let statements = statements
-            .into_iter()
-            .enumerate()
-            .map(|(index, value)| statement::parse(value, &format!("Statement[{index}]")))
-            .collect::<Result<_, _>>()?;
+        let document = json::read(json)?;
+        let parts = parse::document(&document).map_err(|fault| ParseError::shape(json, fault))?;
         Ok(Self {
             document,
-            statements,
+            version: parts.version,
+            id: parts.id,
+            statements: parts.statements,
         })
     }
 
-    /// A policy without statements: nobody may do anything.
-    pub(crate) fn empty() -> Self {
+    /// The policy of these statements, in the current version of the language.
+    pub(crate) fn of(statements: Vec<Statement>) -> Self {
+        let version = "2012-10-17";
+        let nodes = statements.iter().map(Statement::to_node).collect();
         Self {
-            document: Map::new(),
-            statements: Vec::new(),
+            document: Node::Object(vec![
+                ("Version".to_owned(), Node::text(version)),
+                ("Statement".to_owned(), Node::List(nodes)),
+            ]),
+            version: Some(version.to_owned()),
+            id: None,
+            statements,
         }
     }
 
-    /// The document as JSON, indented.
+    /// The document as JSON, indented. Parsing it gives this policy again.
     pub fn to_json(&self) -> String {
-        format!("{:#}", Value::Object(self.document.clone()))
+        self.document.to_string()
     }
 
     /// Bytes of the document as it would be sent.
@@ -112,39 +61,62 @@ impl Policy {
         &self.statements
     }
 
-    /// The statement with this Sid.
+    /// The first statement with this Sid.
     pub fn statement(&self, sid: &str) -> Option<&Statement> {
-        self.statements
-            .iter()
-            .find(|statement| statement.sid.as_deref() == Some(sid))
+        self.statements_named(sid).next()
     }
 
-    /// The language version.
-    pub(crate) fn version(&self) -> Option<&str> {
-        self.document.get("Version").and_then(Value::as_str)
+    /// The statements with this Sid. KMS does not promise that there is one at most.
+    pub(crate) fn statements_named(&self, sid: &str) -> impl Iterator<Item = &Statement> {
+        self.statements
+            .iter()
+            .filter(move |statement| statement.sid.as_deref() == Some(sid))
+    }
+
+    /// The language version; without one it is the first.
+    pub(crate) fn version(&self) -> &str {
+        self.version.as_deref().unwrap_or("2008-10-17")
     }
 
     /// The policy's own name.
     pub(crate) fn id(&self) -> Option<&str> {
-        self.document.get("Id").and_then(Value::as_str)
+        self.id.as_deref()
     }
 
-    /// The same document with another condition in the statement with this Sid.
-    pub(crate) fn with_condition(&self, sid: &str, condition: Value) -> Result<Self, ParseError> {
-        let mut document = self.document.clone();
-        let list = match document.get_mut("Statement") {
-            Some(Value::Array(statements)) => statements.iter_mut().collect(),
-            Some(one) => vec![one],
-            None => Vec::new(),
+    /// The same document with other conditions in the first statement with this Sid.
+    pub(crate) fn with_conditions(&self, sid: &str, conditions: Vec<Condition>) -> Self {
+        let mut changed = self.clone();
+        let found = changed
+            .statements
+            .iter_mut()
+            .enumerate()
+            .find(|(_, statement)| statement.sid.as_deref() == Some(sid));
+        let Some((index, statement)) = found else {
+            return changed;
         };
-        for statement in list {
-            if let Some(members) = statement.as_object_mut()
-                && members.get("Sid").and_then(Value::as_str) == Some(sid)
-            {
-                members.insert("Condition".to_owned(), condition);
-                break;
+        let node = statement::conditions_node(&conditions);
+        statement.conditions = conditions;
+        if let Some(members) = statement_members(&mut changed.document, index) {
+            match members.iter_mut().find(|(name, _)| name == "Condition") {
+                Some((_, condition)) => *condition = node,
+                None => members.push(("Condition".to_owned(), node)),
             }
         }
-        Self::from_document(document)
+        changed
+    }
+}
+
+fn statement_members(document: &mut Node, index: usize) -> Option<&mut Vec<(String, Node)>> {
+    let Node::Object(members) = document else {
+        return None;
+    };
+    let (_, listed) = members.iter_mut().find(|(name, _)| name == "Statement")?;
+    let statement = match listed {
+        Node::List(items) => items.get_mut(index)?,
+        one => one,
+    };
+    match statement {
+        Node::Object(members) => Some(members),
+        _ => None,
     }
 }

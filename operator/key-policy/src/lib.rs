@@ -5,15 +5,19 @@
 
 mod canonical;
 mod document;
+mod error;
 pub mod evaluate;
-mod foreign;
+mod foreign_deny;
+mod json;
 mod lint;
+mod parse;
 mod project;
 mod statement;
 mod template;
 
-pub use document::{ParseError, Policy};
-pub use foreign::foreign_deny;
+pub use document::Policy;
+pub use error::ParseError;
+pub use foreign_deny::foreign_deny;
 pub use lint::{Finding, MAX_SIZE, RuleId, Severity, lint};
 pub use project::{Admitted, NotOurs, admitted, project};
 pub use statement::{Condition, Effect, Match, Principals, Statement};

@@ -7,7 +7,7 @@ use strum::IntoEnumIterator;
 
 use crate::statement::{Effect, Match, Statement};
 use crate::template::{Sid, Template};
-use crate::{ATTESTATION, Policy};
+use crate::{ATTESTATION, IMAGE_SHA384, Policy};
 
 /// Why a policy is not one of the five statements of this cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,11 +27,11 @@ pub enum NotOurs {
         expected: String,
     },
     /// A statement is not as the template has it.
-    #[error("has in statement {sid} {what}")]
+    #[error("statement {sid} {what}")]
     Unexpected {
         /// Its Sid.
         sid: String,
-        /// What is not as expected.
+        /// What is not as expected; reads on after the Sid.
         what: String,
     },
 }
@@ -48,21 +48,11 @@ pub struct Admitted {
 /// What a policy of the five statements admits.
 pub fn admitted(policy: &Policy, template: &Template) -> Result<Admitted, NotOurs> {
     for sid in Sid::iter() {
-        let name: &str = sid.into();
-        if policy.statement(name).is_none() {
-            return Err(NotOurs::MissingStatement {
-                sid: name.to_owned(),
-            });
-        }
+        one(policy, sid)?;
     }
-    let encrypt = policy.statement(Sid::AllowChamberEnclaveEncryptForWrapping.into());
-    if let Some(statement) = encrypt {
-        role(statement, template)?;
-    }
-    let decrypt = policy.statement(Sid::AllowChamberEnclaveDecryptWithAttestation.into());
-    let decrypt = decrypt.ok_or_else(|| NotOurs::MissingStatement {
-        sid: Sid::AllowChamberEnclaveDecryptWithAttestation.to_string(),
-    })?;
+    let encrypt = one(policy, Sid::AllowChamberEnclaveEncryptForWrapping)?;
+    role(encrypt, template)?;
+    let decrypt = one(policy, DECRYPT)?;
     role(decrypt, template)?;
     shape(decrypt)?;
     values(decrypt)
@@ -75,15 +65,30 @@ pub fn project(
     live: &[Measurement],
 ) -> Result<Policy, NotOurs> {
     admitted(policy, template)?;
-    let sid: &str = Sid::AllowChamberEnclaveDecryptWithAttestation.into();
-    policy
-        .with_condition(sid, template.condition(live))
-        .map_err(|error| unexpected(error.to_string()))
+    Ok(policy.with_conditions(DECRYPT.into(), template.conditions(live)))
+}
+
+/// Statement 3.
+const DECRYPT: Sid = Sid::AllowChamberEnclaveDecryptWithAttestation;
+
+/// The one statement with this Sid: a second one could admit what the first does not show.
+fn one(policy: &Policy, sid: Sid) -> Result<&Statement, NotOurs> {
+    let mut found = policy.statements_named(sid.into());
+    match (found.next(), found.next()) {
+        (Some(statement), None) => Ok(statement),
+        (Some(_), Some(_)) => Err(NotOurs::Unexpected {
+            sid: sid.to_string(),
+            what: "is there twice".to_owned(),
+        }),
+        (None, _) => Err(NotOurs::MissingStatement {
+            sid: sid.to_string(),
+        }),
+    }
 }
 
 fn unexpected(what: impl Into<String>) -> NotOurs {
     NotOurs::Unexpected {
-        sid: Sid::AllowChamberEnclaveDecryptWithAttestation.to_string(),
+        sid: DECRYPT.to_string(),
         what: what.into(),
     }
 }
@@ -91,19 +96,11 @@ fn unexpected(what: impl Into<String>) -> NotOurs {
 /// The statement is for the enclave role and nobody else.
 fn role(statement: &Statement, template: &Template) -> Result<(), NotOurs> {
     let expected = template.enclave_role_arn();
-    let found: Vec<_> = match &statement.principals {
-        Some(Match {
-            negated: false,
-            listed,
-        }) => listed.values().flatten().map(String::as_str).collect(),
-        Some(Match { negated: true, .. }) => vec!["NotPrincipal"],
-        None => Vec::new(),
-    };
-    if found == [expected.as_str()] {
+    if statement.names_only(&expected) {
         return Ok(());
     }
     Err(NotOurs::ForeignRole {
-        found: found.join(", "),
+        found: statement.who(),
         expected,
     })
 }
@@ -112,63 +109,67 @@ fn role(statement: &Statement, template: &Template) -> Result<(), NotOurs> {
 fn shape(statement: &Statement) -> Result<(), NotOurs> {
     let only = |matched: &Option<Match<Vec<String>>>, wanted: &str| {
         matched.as_ref().is_some_and(|matched| {
+            let mut listed = matched.listed.iter();
             !matched.negated
-                && matched
-                    .listed
-                    .iter()
-                    .all(|found| found.eq_ignore_ascii_case(wanted))
                 && !matched.listed.is_empty()
+                && listed.all(|found| found.eq_ignore_ascii_case(wanted))
         })
     };
     if statement.effect != Effect::Allow {
-        return Err(unexpected("the effect Deny"));
+        return Err(unexpected("has the effect Deny, expected Allow"));
     }
     if !only(&statement.actions, "kms:Decrypt") {
-        return Err(unexpected("other actions than kms:Decrypt"));
+        return Err(unexpected("has other actions than kms:Decrypt"));
     }
     if !only(&statement.resources, "*") {
-        return Err(unexpected("another resource than \"*\""));
+        return Err(unexpected("has another resource than \"*\""));
     }
     Ok(())
 }
 
 fn values(statement: &Statement) -> Result<Admitted, NotOurs> {
     let mut admitted = Admitted::default();
-    let mut gated = false;
+    let mut seen = BTreeSet::new();
     for condition in &statement.conditions {
         if condition.operator != "StringEqualsIgnoreCase" {
-            let what = format!(
-                "the operator {} (only StringEqualsIgnoreCase is understood)",
+            return Err(unexpected(format!(
+                "has the operator {}, expected StringEqualsIgnoreCase alone",
                 condition.operator
-            );
-            return Err(unexpected(what));
+            )));
         }
-        let values = condition
-            .values
-            .iter()
-            .map(|value| value.to_lowercase())
-            .collect();
         let key = condition.key.to_lowercase();
+        // Keys are case-insensitive: two spellings of one would be two lists, of which both must hold.
+        if !seen.insert(key.clone()) {
+            return Err(unexpected(format!(
+                "has the condition key {} in two spellings",
+                condition.key
+            )));
+        }
+        let values = condition.values.iter().map(|value| value.to_lowercase());
         match key.strip_prefix(ATTESTATION) {
-            Some("imagesha384") => {
-                gated = true;
-                admitted.image_sha384 = values;
-            }
+            Some("imagesha384") => admitted.image_sha384 = values.collect(),
             Some(register) => {
-                let index = register
-                    .strip_prefix("pcr")
-                    .and_then(|digits| digits.parse().ok());
-                let index: u8 = index
-                    .ok_or_else(|| unexpected(format!("the condition key {}", condition.key)))?;
-                admitted.registers.insert(index, values);
+                let index = register_index(register)
+                    .ok_or_else(|| unexpected(unknown_key(&condition.key)))?;
+                admitted.registers.insert(index, values.collect());
             }
-            None => return Err(unexpected(format!("the condition key {}", condition.key))),
+            None => return Err(unexpected(unknown_key(&condition.key))),
         }
     }
-    if !gated {
-        return Err(unexpected(
-            "no condition on kms:RecipientAttestation:ImageSha384: anybody's enclave would be admitted",
-        ));
+    if !seen.contains(&IMAGE_SHA384.to_lowercase()) {
+        return Err(unexpected(format!(
+            "has no condition on {IMAGE_SHA384}: enclaves of any image would be admitted"
+        )));
     }
     Ok(admitted)
+}
+
+fn unknown_key(key: &str) -> String {
+    format!("has the condition key {key}, expected kms:RecipientAttestation:ImageSha384 or PCR<n>")
+}
+
+/// The `<n>` of `pcr<n>`, as AWS writes it: no sign, no leading zero, 31 at most.
+fn register_index(register: &str) -> Option<u8> {
+    let index: u8 = register.strip_prefix("pcr")?.parse().ok()?;
+    (index <= 31 && register == format!("pcr{index}")).then_some(index)
 }

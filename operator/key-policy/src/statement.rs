@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
-use crate::ParseError;
+use crate::evaluate::account_of_root;
+use crate::json::Node;
 
 /// Allow or Deny.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +17,7 @@ pub enum Effect {
 /// A list of patterns, or everything but it (`NotAction`, `NotResource`, `NotPrincipal`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Match<T> {
-    /// The listed ones are meant, or all others.
+    /// All others than the listed ones are meant.
     pub negated: bool,
     /// What is listed.
     pub listed: T,
@@ -39,7 +38,7 @@ pub struct Condition {
 }
 
 /// One statement. A statement without Action or Resource is accepted by KMS and has no effect.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// Its name.
     pub sid: Option<String>,
@@ -55,135 +54,127 @@ pub struct Statement {
     pub conditions: Vec<Condition>,
 }
 
-/// Parses one statement; `path` names it in errors.
-pub(crate) fn parse(value: &Value, path: &str) -> Result<Statement, ParseError> {
-    let Value::Object(members) = value else {
-        return Err(ParseError::shape(path, "is no object"));
-    };
-    let known = [
-        "Sid",
-        "Effect",
-        "Principal",
-        "NotPrincipal",
-        "Action",
-        "NotAction",
-        "Resource",
-        "NotResource",
-        "Condition",
-    ];
-    if let Some(unknown) = members.keys().find(|name| !known.contains(&name.as_str())) {
-        return Err(ParseError::shape(
-            format!("{path}.{unknown}"),
-            "is not a member of a statement",
-        ));
+impl Statement {
+    /// Its Sid, or its place in the policy.
+    pub(crate) fn name(&self, index: usize) -> String {
+        self.sid.clone().unwrap_or_else(|| format!("#{index}"))
     }
-    let sid = match members.get("Sid") {
-        None => None,
-        Some(Value::String(sid)) => Some(sid.clone()),
-        Some(_) => return Err(ParseError::shape(format!("{path}.Sid"), "is no text")),
-    };
-    let effect = match members.get("Effect").and_then(Value::as_str) {
-        Some("Allow") => Effect::Allow,
-        Some("Deny") => Effect::Deny,
-        _ => {
-            return Err(ParseError::shape(
-                format!("{path}.Effect"),
-                "is neither Allow nor Deny",
-            ));
-        }
-    };
-    Ok(Statement {
-        sid,
-        effect,
-        principals: either(members, path, "Principal", principals)?,
-        actions: either(members, path, "Action", texts)?,
-        resources: either(members, path, "Resource", texts)?,
-        conditions: match members.get("Condition") {
-            None => Vec::new(),
-            Some(block) => conditions(block, &format!("{path}.Condition"))?,
-        },
-    })
-}
 
-/// A member or its negated form, not both.
-fn either<T>(
-    members: &Map<String, Value>,
-    path: &str,
-    name: &str,
-    parse: impl Fn(&Value, &str) -> Result<T, ParseError>,
-) -> Result<Option<Match<T>>, ParseError> {
-    let negated_name = format!("Not{name}");
-    let (negated, value) = match (members.get(name), members.get(&negated_name)) {
-        (None, None) => return Ok(None),
-        (Some(value), None) => (false, value),
-        (None, Some(value)) => (true, value),
-        (Some(_), Some(_)) => {
-            return Err(ParseError::shape(
-                format!("{path}.{name}"),
-                format!("stands beside {negated_name}"),
-            ));
-        }
-    };
-    let listed = parse(value, &format!("{path}.{name}"))?;
-    Ok(Some(Match { negated, listed }))
-}
-
-fn principals(value: &Value, path: &str) -> Result<Principals, ParseError> {
-    match value {
-        Value::String(all) if all == "*" => Ok([("AWS".to_owned(), vec!["*".to_owned()])].into()),
-        Value::Object(kinds) => kinds
-            .iter()
-            .map(|(kind, listed)| Ok((kind.clone(), texts(listed, &format!("{path}.{kind}"))?)))
-            .collect(),
-        _ => Err(ParseError::shape(path, "is neither \"*\" nor an object")),
-    }
-}
-
-/// A text or a list of texts.
-fn texts(value: &Value, path: &str) -> Result<Vec<String>, ParseError> {
-    let text = |value: &Value| match value {
-        Value::String(text) => Ok(text.clone()),
-        _ => Err(ParseError::shape(
-            path,
-            "is neither a text nor a list of texts",
-        )),
-    };
-    match value {
-        Value::Array(items) => items.iter().map(text).collect(),
-        one => Ok(vec![text(one)?]),
-    }
-}
-
-fn conditions(value: &Value, path: &str) -> Result<Vec<Condition>, ParseError> {
-    let Value::Object(operators) = value else {
-        return Err(ParseError::shape(path, "is no object"));
-    };
-    let mut conditions = Vec::new();
-    for (operator, keys) in operators {
-        let path = format!("{path}.{operator}");
-        let Value::Object(keys) = keys else {
-            return Err(ParseError::shape(path, "is no object"));
+    /// Whether it names this principal (the ARN of a role, a user or an account's root) and no other.
+    pub(crate) fn names_only(&self, arn: &str) -> bool {
+        let account = account_of_root(arn);
+        let same = |found: &String| {
+            found == arn || (account.is_some() && account_of_root(found) == account)
         };
-        for (key, values) in keys {
-            conditions.push(Condition {
-                operator: operator.clone(),
-                key: key.clone(),
-                values: scalars(values, &format!("{path}.{key}"))?,
-            });
-        }
+        self.principals.as_ref().is_some_and(|principals| {
+            let mut kinds = principals.listed.iter();
+            !principals.negated
+                && principals.listed.values().any(|names| !names.is_empty())
+                && kinds.all(|(kind, names)| kind == "AWS" && names.iter().all(same))
+        })
     }
-    Ok(conditions)
+
+    /// Whether it is about every key it is attached to, and so about this one.
+    pub(crate) fn is_for_this_key(&self) -> bool {
+        self.resources.as_ref().is_some_and(|resources| {
+            !resources.negated && resources.listed.iter().any(|one| one == "*")
+        })
+    }
+
+    /// Its principals, for messages.
+    pub(crate) fn who(&self) -> String {
+        let Some(Match { negated, listed }) = &self.principals else {
+            return "nobody".to_owned();
+        };
+        let listed: Vec<_> = listed.values().flatten().map(String::as_str).collect();
+        let not = if *negated { "everybody but " } else { "" };
+        format!("{not}{}", listed.join(", "))
+    }
+
+    /// The statement as JSON, its members in the usual order.
+    pub(crate) fn to_node(&self) -> Node {
+        let mut members = Vec::new();
+        let mut add = |name: &str, node| members.push((name.to_owned(), node));
+        if let Some(sid) = &self.sid {
+            add("Sid", Node::text(sid));
+        }
+        let effect = match self.effect {
+            Effect::Allow => "Allow",
+            Effect::Deny => "Deny",
+        };
+        add("Effect", Node::text(effect));
+        if let Some(matched) = &self.principals {
+            let name = if matched.negated {
+                "NotPrincipal"
+            } else {
+                "Principal"
+            };
+            add(name, principals_node(&matched.listed));
+        }
+        if let Some(matched) = &self.actions {
+            let name = if matched.negated {
+                "NotAction"
+            } else {
+                "Action"
+            };
+            add(name, texts_node(&matched.listed));
+        }
+        if let Some(matched) = &self.resources {
+            let name = if matched.negated {
+                "NotResource"
+            } else {
+                "Resource"
+            };
+            add(name, texts_node(&matched.listed));
+        }
+        if !self.conditions.is_empty() {
+            add("Condition", conditions_node(&self.conditions));
+        }
+        Node::Object(members)
+    }
 }
 
-/// A text, number or boolean, or a list of them.
-fn scalars(value: &Value, path: &str) -> Result<Vec<String>, ParseError> {
-    let scalar = |value: &Value| match value {
-        Value::String(text) => Ok(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
-        _ => Err(ParseError::shape(path, "is no text, number or boolean")),
-    };
-    match value {
-        Value::Array(items) => items.iter().map(scalar).collect(),
-        one => Ok(vec![scalar(one)?]),
+/// Everybody is written as `"*"`, others by kind.
+fn principals_node(principals: &Principals) -> Node {
+    let everybody =
+        principals.len() == 1 && principals.get("AWS").is_some_and(|names| names == &["*"]);
+    if everybody {
+        return Node::text("*");
     }
+    let kinds = principals
+        .iter()
+        .map(|(kind, names)| (kind.clone(), texts_node(names)));
+    Node::Object(kinds.collect())
+}
+
+/// One text stands alone.
+fn texts_node(texts: &[String]) -> Node {
+    match texts {
+        [one] => Node::text(one),
+        many => list_node(many),
+    }
+}
+
+fn list_node(texts: &[String]) -> Node {
+    Node::List(texts.iter().map(Node::text).collect())
+}
+
+/// A condition block. What is compared is a list, also of one: it grows and shrinks; `Null` and `Bool` are plain.
+pub(crate) fn conditions_node(conditions: &[Condition]) -> Node {
+    let mut operators: Vec<(String, Node)> = Vec::new();
+    for condition in conditions {
+        let values = match condition.operator.as_str() {
+            "Null" | "Bool" => texts_node(&condition.values),
+            _ => list_node(&condition.values),
+        };
+        let entry = (condition.key.clone(), values);
+        let known = operators
+            .iter_mut()
+            .find(|(operator, _)| *operator == condition.operator);
+        match known {
+            Some((_, Node::Object(keys))) => keys.push(entry),
+            _ => operators.push((condition.operator.clone(), Node::Object(vec![entry]))),
+        }
+    }
+    Node::Object(operators)
 }

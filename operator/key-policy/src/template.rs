@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use measurement::Measurement;
-use serde_json::{Map, Value, json};
+use measurement::{Measurement, Pcr};
 use strum::{Display, EnumIter, IntoStaticStr};
 
+use crate::statement::{Condition, Effect, Match, Principals, Statement};
 use crate::{IMAGE_SHA384, Policy};
 
 /// The five statements, by their Sids.
@@ -85,77 +85,92 @@ impl Template {
 
     /// The five statements that admit these measurements; none admits nobody.
     pub fn render(&self, live: &[Measurement]) -> Policy {
-        let document = json!({
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": Sid::EnableIAMRootPermissionsBreakGlass.to_string(),
-                    "Effect": "Allow",
-                    "Principal": {"AWS": self.root_arn()},
-                    "Action": "kms:*",
-                    "Resource": "*"
-                },
-                {
-                    "Sid": Sid::AllowKeyAdministrators.to_string(),
-                    "Effect": "Allow",
-                    "Principal": {"AWS": self.admin_role_arn},
-                    "Action": ADMIN_ACTIONS,
-                    "Resource": "*"
-                },
-                {
-                    "Sid": Sid::AllowChamberEnclaveDecryptWithAttestation.to_string(),
-                    "Effect": "Allow",
-                    "Principal": {"AWS": self.enclave_role_arn()},
-                    "Action": "kms:Decrypt",
-                    "Resource": "*",
-                    "Condition": self.condition(live)
-                },
-                {
-                    "Sid": Sid::AllowChamberEnclaveEncryptForWrapping.to_string(),
-                    "Effect": "Allow",
-                    "Principal": {"AWS": self.enclave_role_arn()},
-                    "Action": "kms:Encrypt",
-                    "Resource": "*"
-                },
-                {
-                    "Sid": Sid::DenyDataOpsWithoutAttestation.to_string(),
-                    "Effect": "Deny",
-                    "Principal": "*",
-                    "Action": DENIED_ACTIONS,
-                    "Resource": "*",
-                    "Condition": {"Null": {IMAGE_SHA384: "true"}}
-                }
-            ]
-        });
-        let members = document.as_object().cloned().unwrap_or_default();
-        Policy::from_document(members).unwrap_or_else(|_| Policy::empty())
+        let enclave = self.enclave_role_arn();
+        Policy::of(vec![
+            allow(
+                Sid::EnableIAMRootPermissionsBreakGlass,
+                &self.root_arn(),
+                &["kms:*"],
+            ),
+            allow(
+                Sid::AllowKeyAdministrators,
+                &self.admin_role_arn,
+                &ADMIN_ACTIONS,
+            ),
+            Statement {
+                conditions: self.conditions(live),
+                ..allow(
+                    Sid::AllowChamberEnclaveDecryptWithAttestation,
+                    &enclave,
+                    &["kms:Decrypt"],
+                )
+            },
+            allow(
+                Sid::AllowChamberEnclaveEncryptForWrapping,
+                &enclave,
+                &["kms:Encrypt"],
+            ),
+            Statement {
+                effect: Effect::Deny,
+                conditions: vec![Condition {
+                    operator: "Null".to_owned(),
+                    key: IMAGE_SHA384.to_owned(),
+                    values: vec!["true".to_owned()],
+                }],
+                ..allow(Sid::DenyDataOpsWithoutAttestation, "*", &DENIED_ACTIONS)
+            },
+        ])
     }
 
-    /// The condition of statement 3. A register is pinned only while every live release has it.
-    pub(crate) fn condition(&self, live: &[Measurement]) -> Value {
-        let mut keys = Map::new();
-        keys.insert(
-            IMAGE_SHA384.to_owned(),
-            values(live.iter().map(|m| m.image_sha384)),
-        );
+    /// The conditions of statement 3. A register is pinned only while every live release has it.
+    pub(crate) fn conditions(&self, live: &[Measurement]) -> Vec<Condition> {
+        let image = live.iter().map(|measurement| measurement.image_sha384);
+        let mut conditions = vec![equals(IMAGE_SHA384.to_owned(), image)];
         for index in &self.pins {
             let pinned: Option<Vec<_>> = live.iter().map(|m| m.register(*index).copied()).collect();
             if let Some(pinned) = pinned.filter(|pinned| !pinned.is_empty()) {
                 let key = format!("kms:RecipientAttestation:PCR{index}");
-                keys.insert(key, values(pinned.into_iter()));
+                conditions.push(equals(key, pinned.into_iter()));
             }
         }
-        json!({"StringEqualsIgnoreCase": keys})
+        conditions
     }
 }
 
-/// Each value once, in order of first appearance.
-fn values(all: impl Iterator<Item = measurement::Pcr>) -> Value {
-    let mut seen = Vec::new();
-    for pcr in all {
-        if !seen.contains(&pcr) {
-            seen.push(pcr);
+fn allow(sid: Sid, principal: &str, actions: &[&str]) -> Statement {
+    Statement {
+        sid: Some(sid.to_string()),
+        effect: Effect::Allow,
+        principals: Some(listed(Principals::from([(
+            "AWS".to_owned(),
+            vec![principal.to_owned()],
+        )]))),
+        actions: Some(listed(
+            actions.iter().map(|action| (*action).to_owned()).collect(),
+        )),
+        resources: Some(listed(vec!["*".to_owned()])),
+        conditions: Vec::new(),
+    }
+}
+
+fn listed<T>(listed: T) -> Match<T> {
+    Match {
+        negated: false,
+        listed,
+    }
+}
+
+/// Each value once, in order of first appearance: two releases may share a certificate.
+fn equals(key: String, pcrs: impl Iterator<Item = Pcr>) -> Condition {
+    let mut values = Vec::new();
+    for value in pcrs.map(|pcr| pcr.to_string()) {
+        if !values.contains(&value) {
+            values.push(value);
         }
     }
-    seen.iter().map(ToString::to_string).collect()
+    Condition {
+        operator: "StringEqualsIgnoreCase".to_owned(),
+        key,
+        values,
+    }
 }

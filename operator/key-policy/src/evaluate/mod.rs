@@ -3,7 +3,9 @@
 //! Unlike other services, KMS asks the key policy first: without it IAM allows have no effect, and
 //! naming the account's root delegates to its IAM policies. An explicit Deny anywhere wins.
 
+mod compare;
 mod condition;
+mod pattern;
 mod principal;
 
 use std::collections::BTreeMap;
@@ -13,10 +15,10 @@ use measurement::Measurement;
 use crate::statement::{Effect, Match, Statement};
 use crate::{ATTESTATION, IMAGE_SHA384, Policy};
 
-pub use condition::holds as condition_holds;
+pub(crate) use condition::{Facts, holds as condition_holds};
 use principal::Named;
 pub use principal::Principal;
-pub(crate) use principal::bare_account;
+pub(crate) use principal::account_of_root;
 
 /// What is asked: may this principal do this, to this resource, in this context?
 #[derive(Clone, Copy, Debug)]
@@ -73,17 +75,19 @@ pub fn key_policy(
     if let Decision::ExplicitDeny { .. } = by_identity {
         return by_identity;
     }
-    let identity_allows = matches!(by_identity, Decision::Allowed { .. });
+    // IAM policies keep nothing from an account's root.
+    let identity_allows =
+        matches!(by_identity, Decision::Allowed { .. }) || request.principal.is_root();
     let same_account = request.principal.account == key_account;
     let mut delegated = None;
-    for (index, statement) in applying(policy, request, Effect::Allow) {
-        let by = name(index, statement);
+    for (index, statement) in applying(policy, request, Effect::Allow, Scope::Named) {
+        let by = statement.name(index);
         match named(statement, request.principal) {
             // Another account must allow it on its side, too.
             Some(Named::Directly) if same_account || identity_allows => {
                 return Decision::Allowed { by };
             }
-            Some(Named::ByAccount) if identity_allows || request.principal.is_root() => {
+            Some(Named::ByAccount) if identity_allows => {
                 delegated.get_or_insert(by);
             }
             _ => {}
@@ -92,16 +96,20 @@ pub fn key_policy(
     delegated.map_or(Decision::ImplicitDeny, |by| Decision::Allowed { by })
 }
 
-/// One resource policy alone (a role's trust policy, say): naming the account is enough.
+/// One resource policy alone (a role's trust policy, say): naming the account is enough, and a
+/// statement without Resource is about what the policy is attached to.
 pub fn resource_policy(policy: &Policy, request: &Request<'_>) -> Decision {
-    if let Some(by) = denied(policy, request) {
+    let denied = applying(policy, request, Effect::Deny, Scope::Attached)
+        .find(|(_, statement)| named(statement, request.principal).is_some());
+    if let Some((index, statement)) = denied {
+        let by = statement.name(index);
         return Decision::ExplicitDeny { by };
     }
-    let allowed = applying(policy, request, Effect::Allow)
+    let allowed = applying(policy, request, Effect::Allow, Scope::Attached)
         .find(|(_, statement)| named(statement, request.principal).is_some());
     allowed.map_or(Decision::ImplicitDeny, |(index, statement)| {
         Decision::Allowed {
-            by: name(index, statement),
+            by: statement.name(index),
         }
     })
 }
@@ -110,22 +118,35 @@ pub fn resource_policy(policy: &Policy, request: &Request<'_>) -> Decision {
 pub fn identity_policy(policies: &[Policy], request: &Request<'_>) -> Decision {
     let mut allowed = None;
     for policy in policies {
-        if let Some((index, statement)) = applying(policy, request, Effect::Deny).next() {
+        if let Some((index, statement)) =
+            applying(policy, request, Effect::Deny, Scope::Named).next()
+        {
             return Decision::ExplicitDeny {
-                by: name(index, statement),
+                by: statement.name(index),
             };
         }
-        if let Some((index, statement)) = applying(policy, request, Effect::Allow).next() {
-            allowed.get_or_insert_with(|| name(index, statement));
+        if let Some((index, statement)) =
+            applying(policy, request, Effect::Allow, Scope::Named).next()
+        {
+            allowed.get_or_insert_with(|| statement.name(index));
         }
     }
     allowed.map_or(Decision::ImplicitDeny, |by| Decision::Allowed { by })
 }
 
 fn denied(policy: &Policy, request: &Request<'_>) -> Option<String> {
-    applying(policy, request, Effect::Deny)
+    applying(policy, request, Effect::Deny, Scope::Named)
         .find(|(_, statement)| named(statement, request.principal).is_some())
-        .map(|(index, statement)| name(index, statement))
+        .map(|(index, statement)| statement.name(index))
+}
+
+/// What a statement without Resource is about.
+#[derive(Clone, Copy, PartialEq)]
+enum Scope {
+    /// Nothing: key policies and identity policies have to name resources.
+    Named,
+    /// What the policy is attached to.
+    Attached,
 }
 
 /// The statements of this effect whose action, resource and conditions match; principals are left to the caller.
@@ -133,90 +154,65 @@ fn applying<'p>(
     policy: &'p Policy,
     request: &'p Request<'_>,
     effect: Effect,
+    scope: Scope,
 ) -> impl Iterator<Item = (usize, &'p Statement)> {
+    let facts = Facts::of(policy, request.context);
+    let applies = move |statement: &Statement| {
+        statement.effect == effect
+            && names_action(statement, request.action)
+            && (names_resource(statement, request.resource, facts)
+                || (scope == Scope::Attached && statement.resources.is_none()))
+            && statement
+                .conditions
+                .iter()
+                .all(|condition| condition_holds(condition, facts, effect))
+    };
     policy
         .statements()
         .iter()
         .enumerate()
-        .filter(move |(_, statement)| {
-            statement.effect == effect
-                && names_action(statement, request.action)
-                && names_resource(statement, request.resource)
-                && statement
-                    .conditions
-                    .iter()
-                    .all(|condition| condition_holds(condition, request.context, effect))
-        })
-}
-
-fn name(index: usize, statement: &Statement) -> String {
-    statement.sid.clone().unwrap_or_else(|| format!("#{index}"))
+        .filter(move |(_, statement)| applies(statement))
 }
 
 /// How a statement names a principal.
 fn named(statement: &Statement, principal: &Principal) -> Option<Named> {
     let Match { negated, listed } = statement.principals.as_ref()?;
-    let found = principal::find(listed, principal);
-    match (negated, found) {
-        (false, found) => found,
-        (true, None) => Some(Named::Directly),
-        (true, Some(_)) => None,
+    if !negated {
+        return principal::find(listed, principal);
     }
+    let spared = match statement.effect {
+        Effect::Allow => principal::find(listed, principal).is_some(),
+        Effect::Deny => principal::is_spared(listed, principal),
+    };
+    (!spared).then_some(Named::Directly)
 }
 
-/// Whether a statement is about this principal at all.
-pub(crate) fn names_principal(statement: &Statement, principal: &Principal) -> bool {
-    named(statement, principal).is_some()
+/// Whether a statement is about this principal beyond doubt.
+pub(crate) fn certainly_names_principal(statement: &Statement, principal: &Principal) -> bool {
+    statement
+        .principals
+        .as_ref()
+        .is_some_and(|Match { negated, listed }| {
+            principal::find(listed, principal).is_some() != *negated
+        })
 }
 
 /// Whether a statement is about this action; names are case-insensitive.
 pub(crate) fn names_action(statement: &Statement, action: &str) -> bool {
-    matches(statement.actions.as_ref(), action, true)
-}
-
-fn names_resource(statement: &Statement, resource: &str) -> bool {
-    matches(statement.resources.as_ref(), resource, false)
-}
-
-/// A statement without the member has no effect.
-fn matches(listed: Option<&Match<Vec<String>>>, text: &str, ignore_case: bool) -> bool {
-    listed.is_some_and(|Match { negated, listed }| {
-        listed.iter().any(|one| pattern(one, text, ignore_case)) != *negated
+    named_by(statement.actions.as_ref(), |one| {
+        pattern::matches_ignoring_case(one, action)
     })
 }
 
-/// Whether a pattern with `*` and `?` matches the whole text. Linear in memory, never exponential.
-pub(crate) fn pattern(pattern: &str, text: &str, ignore_case: bool) -> bool {
-    let fold = |text: &str| -> Vec<char> {
-        if ignore_case {
-            text.to_lowercase().chars().collect()
-        } else {
-            text.chars().collect()
-        }
-    };
-    let (pattern, text) = (fold(pattern), fold(text));
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                // The last star takes one character more.
-                Some((at, taken)) => {
-                    star = Some((at, taken + 1));
-                    p = at + 1;
-                    t = taken + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|rest| *rest == '*')
+fn names_resource(statement: &Statement, resource: &str, facts: Facts<'_>) -> bool {
+    named_by(statement.resources.as_ref(), |one| {
+        facts
+            .pattern(one)
+            .is_some_and(|pattern| pattern.matches(resource))
+    })
+}
+
+/// A statement without the member has no effect.
+fn named_by(listed: Option<&Match<Vec<String>>>, names: impl Fn(&str) -> bool) -> bool {
+    listed.is_some_and(|Match { negated, listed }| listed.iter().any(|one| names(one)) != *negated)
 }

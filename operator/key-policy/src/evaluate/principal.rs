@@ -43,39 +43,50 @@ impl Principal {
     }
 }
 
-/// A bare account id stands for the account's root.
-pub fn bare_account(name: &str) -> Option<&str> {
-    (name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
+/// The account that a bare id or the ARN of an account's root stands for.
+pub fn account_of_root(name: &str) -> Option<&str> {
+    let account = match name.strip_suffix(":root") {
+        Some(arn) => arn.strip_prefix("arn:")?.split_once(":iam::")?.1,
+        None => name,
+    };
+    let digits = account.bytes().all(|byte| byte.is_ascii_digit());
+    (account.len() == 12 && digits).then_some(account)
 }
 
 /// The strongest way in which the list names the principal.
 pub fn find(listed: &Principals, principal: &Principal) -> Option<Named> {
-    let aws = listed.get("AWS")?;
-    let mut found = None;
-    for name in aws {
-        match one(name, principal) {
-            Some(Named::Directly) => return Some(Named::Directly),
-            Some(Named::ByAccount) => found = Some(Named::ByAccount),
-            None => {}
-        }
-    }
-    found
+    let found = || aws(listed).filter_map(|name| one(name, principal));
+    found()
+        .find(|named| *named == Named::Directly)
+        .or_else(|| found().next())
+}
+
+/// Whether the `NotPrincipal` of a Deny spares the principal: AWS may look at the account before the
+/// role, so the account has to be listed, too (IAM user guide, "`NotPrincipal`").
+pub fn is_spared(listed: &Principals, principal: &Principal) -> bool {
+    let everybody = aws(listed).any(|name| name == "*");
+    let account = aws(listed).any(|name| account_of_root(name) == Some(&principal.account));
+    let itself = principal.is_root() || find(listed, principal) == Some(Named::Directly);
+    everybody || (account && itself)
+}
+
+fn aws(listed: &Principals) -> impl Iterator<Item = &String> {
+    listed.get("AWS").into_iter().flatten()
 }
 
 fn one(name: &str, principal: &Principal) -> Option<Named> {
     if name == "*" || name == principal.arn {
         return Some(Named::Directly);
     }
-    if let Some(account) = bare_account(name) {
+    if let Some(account) = account_of_root(name) {
         return (account == principal.account).then_some(Named::ByAccount);
     }
-    let mut parts = name.splitn(6, ':');
-    let (service, account, resource) = (parts.nth(2)?, parts.nth(1)?, parts.next()?);
-    if service != "iam" || account != principal.account {
+    let mut parts = name.splitn(6, ':').skip(1);
+    let (partition, service) = (parts.next()?, parts.next()?);
+    let (account, resource) = (parts.nth(1)?, parts.next()?);
+    let mut own = principal.arn.split(':').skip(1);
+    if service != "iam" || account != principal.account || own.next() != Some(partition) {
         return None;
-    }
-    if resource == "root" {
-        return Some(Named::ByAccount);
     }
     // A session is named by its role, whatever the role's path.
     let role = resource.strip_prefix("role/")?.rsplit('/').next();

@@ -3,7 +3,7 @@
 use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
 
-pub const SEED: &str = include_str!("../seed.json");
+pub const SEED: &str = include_str!("golden/seed.json");
 
 pub fn template() -> Template {
     Template {
@@ -18,6 +18,21 @@ pub fn template() -> Template {
 
 pub fn release(byte: u8) -> Measurement {
     Measurement::image(Pcr::from_bytes([byte; 48]))
+}
+
+/// A release that names a register beside its image.
+pub fn signed(byte: u8, index: u8, register: u8) -> Measurement {
+    let mut release = release(byte);
+    let pcr = Pcr::from_bytes([register; 48]);
+    release.registers.insert(index, pcr);
+    release
+}
+
+/// The seed with one text replaced; fails where the text is not there.
+pub fn spoilt(from: &str, to: &str) -> Policy {
+    let text = SEED.replacen(from, to, 1);
+    assert_ne!(text, SEED, "{from} is not in the seed");
+    Policy::parse(&text).unwrap()
 }
 
 /// The template's policy for releases 1 and 2 with one statement more.

@@ -1,0 +1,100 @@
+//! What each operator compares.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use super::pattern::Pattern;
+
+/// Compares a value of the request with one of the policy; `None` where they cannot be compared.
+pub type Compare = fn(&str, &Pattern) -> Option<bool>;
+
+/// The comparison behind an operator's name, and whether the operator negates it.
+pub fn operator(name: &str) -> Option<(Compare, bool)> {
+    Some(match name {
+        "StringEquals" | "BinaryEquals" => (|a, b| Some(equal(a, b)), false),
+        "StringNotEquals" => (|a, b| Some(equal(a, b)), true),
+        "StringEqualsIgnoreCase" | "Bool" => (|a, b| Some(equal_ignoring_case(a, b)), false),
+        "StringNotEqualsIgnoreCase" => (|a, b| Some(equal_ignoring_case(a, b)), true),
+        "StringLike" => (|a, b| Some(like(a, b)), false),
+        "StringNotLike" => (|a, b| Some(like(a, b)), true),
+        "ArnEquals" | "ArnLike" => (|a, b| Some(arn_like(a, b)), false),
+        "ArnNotEquals" | "ArnNotLike" => (|a, b| Some(arn_like(a, b)), true),
+        "NumericEquals" => (|a, b| numeric(a, b, |a, b| a.total_cmp(&b).is_eq()), false),
+        "NumericNotEquals" => (|a, b| numeric(a, b, |a, b| a.total_cmp(&b).is_eq()), true),
+        "NumericLessThan" => (|a, b| numeric(a, b, |a, b| a < b), false),
+        "NumericLessThanEquals" => (|a, b| numeric(a, b, |a, b| a <= b), false),
+        "NumericGreaterThan" => (|a, b| numeric(a, b, |a, b| a > b), false),
+        "NumericGreaterThanEquals" => (|a, b| numeric(a, b, |a, b| a >= b), false),
+        "DateEquals" => (|a, b| date(a, b, |a, b| a == b), false),
+        "DateNotEquals" => (|a, b| date(a, b, |a, b| a == b), true),
+        "DateLessThan" => (|a, b| date(a, b, |a, b| a < b), false),
+        "DateLessThanEquals" => (|a, b| date(a, b, |a, b| a <= b), false),
+        "DateGreaterThan" => (|a, b| date(a, b, |a, b| a > b), false),
+        "DateGreaterThanEquals" => (|a, b| date(a, b, |a, b| a >= b), false),
+        "IpAddress" => (in_network, false),
+        "NotIpAddress" => (in_network, true),
+        _ => return None,
+    })
+}
+
+fn equal(found: &str, wanted: &Pattern) -> bool {
+    found == wanted.literal()
+}
+
+fn equal_ignoring_case(found: &str, wanted: &Pattern) -> bool {
+    found.to_lowercase() == wanted.literal().to_lowercase()
+}
+
+fn like(found: &str, wanted: &Pattern) -> bool {
+    wanted.matches(found)
+}
+
+/// Each of the six parts of an ARN is compared by itself: a star does not reach past a colon of the first five.
+fn arn_like(found: &str, wanted: &Pattern) -> bool {
+    let found: Vec<_> = found.splitn(6, ':').collect();
+    let wanted = wanted.split(':', 6);
+    found.len() == wanted.len()
+        && found
+            .iter()
+            .zip(&wanted)
+            .all(|(found, wanted)| wanted.matches(found))
+}
+
+fn numeric(found: &str, wanted: &Pattern, compare: fn(f64, f64) -> bool) -> Option<bool> {
+    let number = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite());
+    Some(compare(number(found)?, number(&wanted.literal())?))
+}
+
+fn date(found: &str, wanted: &Pattern, compare: fn(Timestamp, Timestamp) -> bool) -> Option<bool> {
+    Some(compare(instant(found)?, instant(&wanted.literal())?))
+}
+
+/// ISO 8601 with a time zone, a date alone, or seconds since 1970.
+fn instant(text: &str) -> Option<Timestamp> {
+    let epoch = || Timestamp::from_second(text.parse().ok()?).ok();
+    let day = || format!("{text}T00:00:00Z").parse().ok();
+    text.parse().ok().or_else(epoch).or_else(day)
+}
+
+fn in_network(found: &str, wanted: &Pattern) -> Option<bool> {
+    let address: IpAddr = found.parse().ok()?;
+    let network = wanted.literal();
+    let (base, length) = match network.split_once('/') {
+        Some((base, length)) => (base, Some(length.parse::<u32>().ok()?)),
+        None => (network.as_str(), None),
+    };
+    match (address, base.parse().ok()?) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            same_prefix(u128::from(a.to_bits()), u128::from(b.to_bits()), 32, length)
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => same_prefix(a.to_bits(), b.to_bits(), 128, length),
+        _ => Some(false),
+    }
+}
+
+/// Whether the first `length` of `width` bits are the same; all of them where no length is given.
+fn same_prefix(a: u128, b: u128, width: u32, length: Option<u32>) -> Option<bool> {
+    let host_bits = width.checked_sub(length.unwrap_or(width))?;
+    Some((a ^ b).checked_shr(host_bits).unwrap_or(0) == 0)
+}

@@ -1,0 +1,127 @@
+//! Patterns with `*` and `?`, and policy variables in them.
+
+use std::collections::BTreeMap;
+
+/// One piece of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token {
+    /// Any characters, also none.
+    Star,
+    /// Any one character.
+    One,
+    /// This character.
+    Exactly(char),
+}
+
+/// A pattern that was read once.
+pub struct Pattern(Vec<Token>);
+
+impl Pattern {
+    /// A pattern without variables.
+    pub fn plain(text: &str) -> Self {
+        Self(text.chars().map(token).collect())
+    }
+
+    /// A pattern whose `${key}` are replaced by what the request has; `None` where it lacks one.
+    ///
+    /// Source: IAM user guide, "IAM policy elements: Variables and tags". What a variable brings in
+    /// is taken literally, and `${*}`, `${?}` and `${$}` stand for these characters.
+    pub fn with_variables(text: &str, context: &BTreeMap<String, Vec<String>>) -> Option<Self> {
+        let mut tokens = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let Some((variable, behind)) = after.split_once('}') else {
+                break;
+            };
+            tokens.extend(before.chars().map(token));
+            tokens.extend(value(variable, context)?.chars().map(Token::Exactly));
+            rest = behind;
+        }
+        tokens.extend(rest.chars().map(token));
+        Some(Self(tokens))
+    }
+
+    /// The text that the pattern is when its stars are only stars.
+    pub fn literal(&self) -> String {
+        let character = |token: &Token| match token {
+            Token::Star => '*',
+            Token::One => '?',
+            Token::Exactly(character) => *character,
+        };
+        self.0.iter().map(character).collect()
+    }
+
+    /// The parts between a separator, `most` at most. The separator never is a wildcard.
+    pub fn split(&self, separator: char, most: usize) -> Vec<Self> {
+        let parts = self
+            .0
+            .splitn(most, |token| *token == Token::Exactly(separator));
+        parts.map(|part| Self(part.to_vec())).collect()
+    }
+
+    /// Whether it matches the whole text. Time is at most the product of both lengths.
+    pub fn matches(&self, text: &str) -> bool {
+        let text: Vec<char> = text.chars().collect();
+        let (mut p, mut t) = (0, 0);
+        let mut star: Option<(usize, usize)> = None;
+        while t < text.len() {
+            match self.0.get(p) {
+                Some(Token::Star) => {
+                    star = Some((p, t));
+                    p += 1;
+                }
+                Some(Token::One) => {
+                    p += 1;
+                    t += 1;
+                }
+                Some(Token::Exactly(character)) if *character == text[t] => {
+                    p += 1;
+                    t += 1;
+                }
+                _ => match star {
+                    // The last star takes one character more.
+                    Some((at, taken)) => {
+                        star = Some((at, taken + 1));
+                        p = at + 1;
+                        t = taken + 1;
+                    }
+                    None => return false,
+                },
+            }
+        }
+        self.0[p..].iter().all(|rest| *rest == Token::Star)
+    }
+}
+
+/// Whether a pattern matches a text, whatever the case of both.
+pub fn matches_ignoring_case(pattern: &str, text: &str) -> bool {
+    Pattern::plain(&pattern.to_lowercase()).matches(&text.to_lowercase())
+}
+
+fn token(character: char) -> Token {
+    match character {
+        '*' => Token::Star,
+        '?' => Token::One,
+        other => Token::Exactly(other),
+    }
+}
+
+/// The value of `key` or of `key, 'default'`. Keys with several values are no variables.
+fn value(variable: &str, context: &BTreeMap<String, Vec<String>>) -> Option<String> {
+    if matches!(variable, "*" | "?" | "$") {
+        return Some(variable.to_owned());
+    }
+    let (key, default) = match variable.split_once(',') {
+        Some((key, default)) => (key, Some(default)),
+        None => (variable, None),
+    };
+    match context.get(&key.trim().to_lowercase()).map(Vec::as_slice) {
+        Some([one]) => Some(one.clone()),
+        Some([_, _, ..]) => None,
+        Some([]) | None => {
+            let quoted = default?.trim();
+            let inner = quoted.strip_prefix('\'')?.strip_suffix('\'')?;
+            Some(inner.to_owned())
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! From nodes to text, indented by two.
+
+use std::fmt::{self, Write};
+
+use super::Node;
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(f, self, 0)
+    }
+}
+
+fn write(f: &mut fmt::Formatter<'_>, node: &Node, depth: usize) -> fmt::Result {
+    match node {
+        Node::Object(members) => block(f, ['{', '}'], depth, members, |f, (name, value)| {
+            quoted(f, name)?;
+            f.write_str(": ")?;
+            write(f, value, depth + 1)
+        }),
+        Node::List(items) => block(f, ['[', ']'], depth, items, |f, item| {
+            write(f, item, depth + 1)
+        }),
+        Node::Text(text) => quoted(f, text),
+        Node::Number(digits) => f.write_str(digits),
+        Node::Bool(value) => write!(f, "{value}"),
+        Node::Null => f.write_str("null"),
+    }
+}
+
+fn block<T>(
+    f: &mut fmt::Formatter<'_>,
+    [open, close]: [char; 2],
+    depth: usize,
+    items: &[T],
+    mut write_item: impl FnMut(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    f.write_char(open)?;
+    for (index, item) in items.iter().enumerate() {
+        f.write_str(if index == 0 { "\n" } else { ",\n" })?;
+        indent(f, depth + 1)?;
+        write_item(f, item)?;
+    }
+    if !items.is_empty() {
+        f.write_char('\n')?;
+        indent(f, depth)?;
+    }
+    f.write_char(close)
+}
+
+fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+    write!(f, "{:width$}", "", width = depth * 2)
+}
+
+/// KMS takes no character above U+00FF, so what was escaped when it was read is escaped again.
+fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_char('"')?;
+    for character in text.chars() {
+        match character {
+            '"' => f.write_str("\\\"")?,
+            '\\' => f.write_str("\\\\")?,
+            '\u{20}'..='\u{ff}' => f.write_char(character)?,
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(f, "\\u{unit:04x}")?;
+                }
+            }
+        }
+    }
+    f.write_char('"')
+}

@@ -1,0 +1,121 @@
+//! Rules that a policy must keep, each with its cure.
+
+mod administrators;
+mod attestation;
+mod document;
+mod foreign_allow;
+mod without_attestation;
+
+use strum::{Display, EnumIter};
+
+use crate::Policy;
+use crate::template::Template;
+
+pub use document::MAX_SIZE;
+
+/// What uses a key's material.
+const DATA_OPERATIONS: [&str; 9] = [
+    "kms:Decrypt",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyPair",
+    "kms:GenerateDataKeyPairWithoutPlaintext",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:DeriveSharedSecret",
+];
+/// What gives others a way to the key's material: another policy, a grant, a copy with a policy of its own.
+const WAYS_ROUND: [&str; 3] = ["kms:PutKeyPolicy", "kms:CreateGrant", "kms:ReplicateKey"];
+
+/// How bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; the template itself has it.
+    Note,
+    /// Should be mended.
+    Warning,
+    /// Must not be written.
+    Error,
+}
+
+/// The rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumIter)]
+#[strum(serialize_all = "kebab-case")]
+pub enum RuleId {
+    /// The account's root may not do everything: losing the admin role loses the key.
+    MissingBreakGlass,
+    /// An administrator may use the key's material.
+    AdminUsesKey,
+    /// The enclave role may decrypt without the right attestation.
+    DecryptWithoutAttestation,
+    /// A value is not 96 lower-case hex characters.
+    MalformedMeasurement,
+    /// A value of `ImageSha384` is all zeros.
+    ZeroMeasurement,
+    /// More than two measurements are admitted.
+    TooManyMeasurements,
+    /// Data operations without attestation are not denied to everybody.
+    MissingDeny,
+    /// Somebody whom the template does not name may use the key or open a way to it.
+    ForeignAllow,
+    /// One of the five statements is there more than once.
+    RepeatedSid,
+    /// The document is larger than KMS accepts.
+    TooLarge,
+    /// The statement of the administrators names others than the admin role.
+    OtherAdministrator,
+    /// A statement lacks what it would need to have an effect.
+    WithoutEffect,
+    /// The root statement lets IAM policies of the account decide.
+    RootDelegates,
+    /// `kms:Create*` includes `CreateGrant`.
+    AdminCreatesGrants,
+}
+
+/// What a rule found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule.
+    pub rule: RuleId,
+    /// How bad.
+    pub severity: Severity,
+    /// What was found.
+    pub message: String,
+    /// What to do.
+    pub cure: String,
+}
+
+impl Finding {
+    fn new(rule: RuleId, severity: Severity, message: impl Into<String>, cure: &str) -> Self {
+        Self {
+            rule,
+            severity,
+            message: message.into(),
+            cure: cure.to_owned(),
+        }
+    }
+
+    fn error(rule: RuleId, message: impl Into<String>, cure: &str) -> Self {
+        Self::new(rule, Severity::Error, message, cure)
+    }
+}
+
+/// Everything that the rules find, in the order of the rules.
+pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(administrators::break_glass(policy, template));
+    findings.extend(administrators::data_operations(policy, template));
+    findings.extend(administrators::others(policy, template));
+    findings.extend(attestation::gate(policy));
+    findings.extend(attestation::measurements(policy));
+    findings.extend(without_attestation::deny(policy));
+    findings.extend(foreign_allow::ways_to_the_key(policy, template));
+    findings.extend(document::repeated_sids(policy));
+    findings.extend(document::size(policy));
+    findings.extend(document::without_effect(policy));
+    findings.extend(administrators::known_holes(policy));
+    findings.sort_by_key(|finding| finding.rule);
+    findings
+}

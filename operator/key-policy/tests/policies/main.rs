@@ -1,0 +1,13 @@
+//! Policies as values: the seed's template, documents of others, AWS's rules.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod attacks;
+mod canonical;
+mod common;
+mod evaluate;
+mod foreign_deny;
+mod lint;
+mod parse;
+mod project;
+mod properties;
+mod template;
