@@ -45,7 +45,10 @@ fn statement(statement: &Statement) -> StatementForm {
         // Action names are case-insensitive.
         actions: statement.actions.as_ref().map(|all| {
             map(all, |listed| {
-                listed.iter().map(|action| action.to_lowercase()).collect()
+                listed
+                    .iter()
+                    .map(|action| action.to_ascii_lowercase())
+                    .collect()
             })
         }),
         resources: statement
@@ -81,7 +84,7 @@ fn condition(condition: &Condition) -> (String, String, BTreeSet<String>) {
     let values = condition.values.iter().cloned().collect();
     (
         condition.operator.clone(),
-        condition.key.to_lowercase(),
+        condition.key.to_ascii_lowercase(),
         values,
     )
 }

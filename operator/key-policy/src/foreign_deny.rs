@@ -76,7 +76,7 @@ fn verdict(policy: &Policy, statement: &Statement, measurement: &Measurement) ->
 
 /// Whether an enclave with this measurement has a value for the key that is known here, or surely none.
 fn known(condition: &Condition, measurement: &Measurement) -> bool {
-    let key = condition.key.to_lowercase();
+    let key = condition.key.to_ascii_lowercase();
     let Some(name) = key.strip_prefix(ATTESTATION) else {
         return false;
     };

@@ -137,7 +137,7 @@ fn values(statement: &Statement) -> Result<Admitted, NotOurs> {
                 condition.operator
             )));
         }
-        let key = condition.key.to_lowercase();
+        let key = condition.key.to_ascii_lowercase();
         // Keys are case-insensitive: two spellings of one would be two lists, of which both must hold.
         if !seen.insert(key.clone()) {
             return Err(unexpected(format!(
@@ -145,7 +145,10 @@ fn values(statement: &Statement) -> Result<Admitted, NotOurs> {
                 condition.key
             )));
         }
-        let values = condition.values.iter().map(|value| value.to_lowercase());
+        let values = condition
+            .values
+            .iter()
+            .map(|value| value.to_ascii_lowercase());
         match key.strip_prefix(ATTESTATION) {
             Some("imagesha384") => admitted.image_sha384 = values.collect(),
             Some(register) => {
@@ -156,7 +159,7 @@ fn values(statement: &Statement) -> Result<Admitted, NotOurs> {
             None => return Err(unexpected(unknown_key(&condition.key))),
         }
     }
-    if !seen.contains(&IMAGE_SHA384.to_lowercase()) {
+    if !seen.contains(&IMAGE_SHA384.to_ascii_lowercase()) {
         return Err(unexpected(format!(
             "has no condition on {IMAGE_SHA384}: enclaves of any image would be admitted"
         )));

@@ -50,7 +50,7 @@ enum Quantifier {
 pub fn holds(condition: &Condition, facts: Facts<'_>, effect: Effect) -> bool {
     let found = facts
         .context
-        .get(&condition.key.to_lowercase())
+        .get(&condition.key.to_ascii_lowercase())
         .filter(|values| !values.is_empty());
     let not_understood = effect == Effect::Deny;
     if condition.operator == "Null" {

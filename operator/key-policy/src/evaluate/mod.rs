@@ -56,7 +56,7 @@ pub fn attested(measurement: &Measurement) -> BTreeMap<String, Vec<String>> {
         .all()
         .map(|(index, pcr)| (format!("{ATTESTATION}pcr{index}"), pcr));
     registers
-        .chain([(IMAGE_SHA384.to_lowercase(), &measurement.image_sha384)])
+        .chain([(IMAGE_SHA384.to_ascii_lowercase(), &measurement.image_sha384)])
         .map(|(key, pcr)| (key, vec![pcr.to_string()]))
         .collect()
 }

@@ -95,7 +95,7 @@ impl Pattern {
 
 /// Whether a pattern matches a text, whatever the case of both.
 pub fn matches_ignoring_case(pattern: &str, text: &str) -> bool {
-    Pattern::plain(&pattern.to_lowercase()).matches(&text.to_lowercase())
+    Pattern::plain(&pattern.to_ascii_lowercase()).matches(&text.to_ascii_lowercase())
 }
 
 fn token(character: char) -> Token {
@@ -115,7 +115,10 @@ fn value(variable: &str, context: &BTreeMap<String, Vec<String>>) -> Option<Stri
         Some((key, default)) => (key, Some(default)),
         None => (variable, None),
     };
-    match context.get(&key.trim().to_lowercase()).map(Vec::as_slice) {
+    match context
+        .get(&key.trim().to_ascii_lowercase())
+        .map(Vec::as_slice)
+    {
         Some([one]) => Some(one.clone()),
         Some([_, _, ..]) => None,
         Some([]) | None => {

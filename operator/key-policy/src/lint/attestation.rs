@@ -36,7 +36,7 @@ pub fn gate(policy: &Policy) -> impl Iterator<Item = Finding> {
 pub fn measurements(policy: &Policy) -> Vec<Finding> {
     let mut findings = Vec::new();
     for condition in decrypts(policy).flat_map(|statement| &statement.conditions) {
-        if !condition.key.to_lowercase().starts_with(ATTESTATION) {
+        if !condition.key.to_ascii_lowercase().starts_with(ATTESTATION) {
             continue;
         }
         findings.extend(
@@ -45,7 +45,11 @@ pub fn measurements(policy: &Policy) -> Vec<Finding> {
                 .iter()
                 .filter_map(|value| one(condition, value)),
         );
-        let different: BTreeSet<_> = condition.values.iter().map(|v| v.to_lowercase()).collect();
+        let different: BTreeSet<_> = condition
+            .values
+            .iter()
+            .map(|v| v.to_ascii_lowercase())
+            .collect();
         if is_image(condition) && different.len() > MAX_MEASUREMENTS {
             findings.push(Finding::error(
                 RuleId::TooManyMeasurements,

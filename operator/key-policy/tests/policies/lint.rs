@@ -339,6 +339,20 @@ fn names_of_rules_are_stable() {
     assert_eq!(Severity::Error.to_string(), "error");
 }
 
+/// U+212A is a K to Unicode, and none to AWS.
+#[test]
+fn a_letter_that_only_looks_the_same_is_another() {
+    assert_eq!(
+        spoilt("\"kms:ReEncryptTo\"", "\"\\u212ams:ReEncryptTo\""),
+        [RuleId::MissingDeny]
+    );
+    let key = "kms:RecipientAttestation:ImageSha384\": [";
+    let other = key.replace('k', "\\u212a");
+    assert_eq!(spoilt(key, &other), [RuleId::DecryptWithoutAttestation]);
+    let policy = common::spoilt(key, &other);
+    assert!(key_policy::admitted(&policy, &template()).is_err());
+}
+
 #[test]
 fn a_document_beyond_the_quota_is_refused() {
     let padding = format!(
