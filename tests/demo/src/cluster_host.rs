@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use cluster::images::Images;
 use cluster::{Cluster, images, requirements};
 use tokio::task::spawn_blocking;
@@ -23,34 +23,32 @@ impl ClusterHost {
         spawn_blocking(move || Self::start(&name)).await?
     }
 
-    /// The cluster that an earlier run left, with the images of that run.
-    pub async fn running(name: &str) -> Result<Self> {
-        let name = name.to_owned();
-        spawn_blocking(move || {
-            let cluster = Cluster::running(&name)?;
-            Ok(Self {
-                cluster,
-                images: images::build_all()?,
-            })
-        })
-        .await?
-    }
-
     fn start(name: &str) -> Result<Self> {
         requirements::check()?;
         requirements::install()?;
-        // Both are slow when nothing is built yet, and neither needs the other.
-        let (cluster, images) = std::thread::scope(|scope| {
-            let cluster = scope.spawn(|| Cluster::from_env(name));
-            let images = images::build_all();
-            (cluster.join(), images)
-        });
-        let host = Self {
-            cluster: cluster.map_err(|_| anyhow::anyhow!("starting cluster {name} panicked"))??,
-            images: images.context("building the images")?,
+        let host = if std::env::var_os("KUBECONFIG").is_some() {
+            Self {
+                cluster: Cluster::from_env(name)?,
+                images: images::build_all()?,
+            }
+        } else {
+            Self::start_ours(name)?
         };
         host.cluster.load(&host.images.tars)?;
         Ok(host)
+    }
+
+    /// Cluster and images at once: both are slow when nothing is built yet, and neither needs the other.
+    fn start_ours(name: &str) -> Result<Self> {
+        let (cluster, images) = std::thread::scope(|scope| {
+            let cluster = scope.spawn(|| Cluster::fresh(name));
+            let images = images::build_all();
+            (cluster.join(), images)
+        });
+        Ok(Self {
+            cluster: cluster.map_err(|_| anyhow!("starting cluster {name} panicked"))??,
+            images: images.context("building the images")?,
+        })
     }
 
     /// Access as its administrator.

@@ -54,17 +54,6 @@ impl Emulator {
         serde_json::from_str(&text).context("audit log of the KMS emulator")
     }
 
-    /// Forgets the calls so far.
-    pub async fn clear_audit(&self) -> Result<()> {
-        self.call(Method::DELETE, "audit", None).await.map(drop)
-    }
-
-    /// The knobs as they are.
-    pub async fn knobs(&self) -> Result<Value> {
-        let text = self.call(Method::GET, "knobs", None).await?;
-        serde_json::from_str(&text).context("knobs of the KMS emulator")
-    }
-
     /// Sets all knobs; those that are left out go back to their rest.
     pub async fn set_knobs(&self, knobs: &Value) -> Result<()> {
         self.call(Method::PUT, "knobs", Some(knobs.to_string()))

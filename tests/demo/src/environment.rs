@@ -31,7 +31,7 @@ pub struct Environment {
 impl Environment {
     /// Starts from a clean cluster of this name and waits until the emulator and Prometheus run.
     pub async fn start(name: &str, tenants: &[Tenant]) -> Result<Self> {
-        Self::on(ClusterHost::fresh(name).await?, tenants).await
+        Box::pin(Self::on(ClusterHost::fresh(name).await?, tenants)).await
     }
 
     /// Puts emulator, Prometheus and tenants on a cluster and waits until they run.

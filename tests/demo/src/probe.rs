@@ -94,7 +94,7 @@ pub async fn shares(client: &Client, tenant: &Tenant, release: &Release) -> Resu
     let blob = secret
         .data
         .and_then(|mut data| data.remove(BLOB_KEY))
-        .with_context(|| format!("Secret {name} has no key {}", BLOB_KEY))?;
+        .with_context(|| format!("Secret {name} has no key {BLOB_KEY}"))?;
     // The value is what the container gets in its environment: text.
     let blob = BASE64
         .decode(&blob.0)

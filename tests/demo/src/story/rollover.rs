@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use chamber_api::{ChamberCluster, conditions};
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -37,12 +37,12 @@ pub async fn tell() -> Result<bool> {
     let traces = host.traces();
     printer.say("the KMS emulator with three keys that admit nobody, and Prometheus");
     let told = async {
-        let environment = Environment::on(host, std::slice::from_ref(&tenant)).await?;
-        perform(&environment, &tenant, printer).await
+        let started = Environment::on(host, std::slice::from_ref(&tenant));
+        let environment = Box::pin(started).await?;
+        Box::pin(perform(&environment, &tenant, printer)).await
     };
-    Box::pin(told)
-        .await
-        .with_context(|| format!("look at {traces}"))
+    told.await
+        .map_err(|error| anyhow!("{error:#}. Look at {traces}"))
 }
 
 async fn perform(environment: &Environment, tenant: &Tenant, printer: Printer) -> Result<bool> {
