@@ -12,9 +12,15 @@ fn the_runbook_knows_every_reason_and_no_other() {
         .collect();
     let reasons: Vec<String> = Reason::iter().map(|reason| reason.to_string()).collect();
     for reason in &reasons {
-        assert!(rows.contains(&reason.as_str()), "docs/runbook.md has no row for {reason}");
+        assert!(
+            rows.contains(&reason.as_str()),
+            "docs/runbook.md has no row for {reason}"
+        );
     }
     for row in rows {
-        assert!(reasons.iter().any(|reason| reason == row), "docs/runbook.md has a row for {row}, which is no reason");
+        assert!(
+            reasons.iter().any(|reason| reason == row),
+            "docs/runbook.md has a row for {row}, which is no reason"
+        );
     }
 }

@@ -1,4 +1,5 @@
 //! Stories: what the planner does, told in the order in which it happens. `BLESS=1` writes them anew.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod play;
 
@@ -185,7 +186,7 @@ fn drift_is_put_back() {
     let mut play = Play::settled();
     let template = play.world.spec.shares[0].template.clone();
     play.set_facts(0, |facts| {
-        facts.policy = Ok(template.render(&[release(1).measurement, release(9).measurement]))
+        facts.policy = Ok(template.render(&[release(1).measurement, release(9).measurement]));
     });
     play.set_facts(1, |facts| facts.policy = Ok(template.render(&[])));
     play.run(200);
@@ -202,7 +203,7 @@ fn a_policy_that_is_changed_while_rolling_is_admitted_again_before_anything_star
     play.tell("-- a foreign hand takes v2 out of b");
     let template = play.world.spec.shares[1].template.clone();
     play.set_facts(1, |facts| {
-        facts.policy = Ok(template.render(&[release(1).measurement]))
+        facts.policy = Ok(template.render(&[release(1).measurement]));
     });
     play.run(200);
     compare("admission-lost", &play);
@@ -279,9 +280,9 @@ fn a_lost_blob_is_never_sealed_anew() {
 
 #[test]
 fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
-    let cases: [(Reason, fn(&mut Play)); 9] = [
+    let cases: [(Reason, Spoil); 9] = [
         (Reason::KeyNotEnabled, |play| {
-            play.set_facts(1, |facts| facts.state = KeyState::Other("Disabled".into()))
+            play.set_facts(1, |facts| facts.state = KeyState::Other("Disabled".into()));
         }),
         (Reason::KeyOwnedByAnother, |play| {
             play.set_facts(1, |facts| {
@@ -289,7 +290,7 @@ fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
                     facts
                         .tags
                         .insert("chamber.dev/owner".into(), "other".into()),
-                )
+                );
             });
         }),
         (Reason::KeyNotFound, |play| {
@@ -302,12 +303,12 @@ fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
             };
         }),
         (Reason::PolicyUnparsable, |play| {
-            play.set_facts(1, |facts| facts.policy = Err("no JSON".into()))
+            play.set_facts(1, |facts| facts.policy = Err("no JSON".into()));
         }),
         (Reason::PolicyNotOurs, |play| {
             let none = r#"{"Version":"2012-10-17","Statement":[]}"#;
             play.set_facts(1, |facts| {
-                facts.policy = key_policy::Policy::parse(none).map_err(|e| e.to_string())
+                facts.policy = key_policy::Policy::parse(none).map_err(|e| e.to_string());
             });
         }),
         (Reason::KeyOfAnotherCluster, |play| {
@@ -319,18 +320,18 @@ fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
             with_statement(
                 play,
                 r#"{"Sid":"Stop","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*"}"#,
-            )
+            );
         }),
         (Reason::PolicyUnsound, |play| {
             with_statement(
                 play,
                 r#"{"Sid":"Open","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"kms:D*","Resource":"*"}"#,
-            )
+            );
         }),
         (Reason::UnknownMeasurement, |play| {
             let template = share("b", true).template;
             play.set_facts(1, |facts| {
-                facts.policy = Ok(template.render(&[release(9).measurement]))
+                facts.policy = Ok(template.render(&[release(9).measurement]));
             });
         }),
     ];
@@ -353,6 +354,9 @@ fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
     }
 }
 
+/// Makes one thing of a good world bad.
+type Spoil = fn(&mut Play);
+
 fn with_statement(play: &mut Play, statement: &str) {
     let rendered = share("b", true).template.render(&[]).to_json();
     let open = rendered.rfind(']').unwrap();
@@ -362,7 +366,7 @@ fn with_statement(play: &mut Play, statement: &str) {
         &rendered[open + 1..]
     );
     play.set_facts(1, |facts| {
-        facts.policy = Ok(key_policy::Policy::parse(&text).unwrap())
+        facts.policy = Ok(key_policy::Policy::parse(&text).unwrap());
     });
 }
 

@@ -6,7 +6,6 @@ use kube::Client;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::aws::Tenant;
 use crate::manifests;
 
 /// The admin client.
@@ -73,18 +72,6 @@ impl Emulator {
         self.call(Method::PUT, &path, Some(text.to_owned()))
             .await
             .map(drop)
-    }
-
-    /// Makes a tenant's principals and keys known to an emulator that is running.
-    pub async fn add_tenant(&self, tenant: &Tenant) -> Result<()> {
-        let principals = tenant.principals().to_string();
-        self.call(Method::POST, "principals", Some(principals))
-            .await?;
-        for key in tenant.key_entries()? {
-            self.call(Method::POST, "keys", Some(key.to_string()))
-                .await?;
-        }
-        Ok(())
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<String>) -> Result<String> {

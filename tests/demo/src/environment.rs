@@ -72,12 +72,6 @@ impl Environment {
         Emulator::new(self.client.clone())
     }
 
-    /// Brings a tenant to an environment that runs: principals, keys, namespace, Secrets.
-    pub async fn add_tenant(&self, tenant: &Tenant) -> Result<()> {
-        self.emulator().add_tenant(tenant).await?;
-        self.prepare(tenant).await
-    }
-
     /// Declares the tenant's `ChamberCluster` on this release.
     pub async fn apply_chamber_cluster(
         &self,

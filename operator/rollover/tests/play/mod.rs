@@ -1,4 +1,5 @@
 //! A world in miniature that does what the planner orders, and tells the story.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -377,7 +378,7 @@ impl Play {
         for arn in arns {
             let index = self.index(arn);
             self.set_facts(index, |facts| {
-                drop(facts.tags.insert(name.into(), value.into()))
+                drop(facts.tags.insert(name.into(), value.into()));
             });
         }
     }

@@ -64,7 +64,7 @@ async fn bench(stage: &Stage) -> Result<()> {
             rollovers[round as usize].as_secs_f64()
         );
     }
-    let cpu = operator.cpu()? - cpu;
+    let cpu = operator.cpu()?.saturating_sub(cpu);
     let calls = stage.environment.emulator().audit(first).await?;
     for round in 0..ROUNDS {
         deployments.push(deploy(stage, tenant, round).await?);
@@ -173,9 +173,10 @@ async fn rolled(deployments: &Api<Deployment>) -> Result<()> {
             status.updated_replicas,
             status.available_replicas,
         ];
-        match status.observed_generation >= generation && all == [Some(3); 3] {
-            true => Seen::Yes(()),
-            false => Seen::NotYet(format!("{all:?}")),
+        if status.observed_generation >= generation && all == [Some(3); 3] {
+            Seen::Yes(())
+        } else {
+            Seen::NotYet(format!("{all:?}"))
         }
     };
     wait::until(
