@@ -170,18 +170,18 @@ impl Candidate {
         if holder.is_empty() || holder == self.identity {
             return false;
         }
-        let since = match &self.seen {
-            Some((seen, since)) if seen == version => *since,
-            _ => {
-                let now = Instant::now();
-                self.seen = Some((version.to_owned(), now));
-                now
-            }
-        };
-        let seconds = spec
+        let duration = spec
             .lease_duration_seconds
-            .and_then(|s| u64::try_from(s).ok());
-        since.elapsed() <= seconds.map_or(DURATION, Duration::from_secs)
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .map_or(DURATION, Duration::from_secs);
+        match &self.seen {
+            Some((seen, since)) if seen == version => since.elapsed() <= duration,
+            // Seen for the first time: it may have been renewed just now.
+            _ => {
+                self.seen = Some((version.to_owned(), Instant::now()));
+                true
+            }
+        }
     }
 
     fn spec(&self, before: Option<LeaseSpec>) -> LeaseSpec {
@@ -210,3 +210,7 @@ fn won(written: Result<Object, kube::Error>) -> Result<bool, kube::Error> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+#[path = "election_tests.rs"]
+mod tests;

@@ -98,7 +98,7 @@ where
         Some("NotFoundException") => (Reason::KeyNotFound, "Correct the ARN in spec.keys.shares"),
         _ => (
             Reason::KeyUnreadable,
-            "Check assumeRoleArn, the trust of that role (ExternalId is in status.message's owner form <cluster uid>/<namespace>/<name>), and its permissions",
+            "Check assumeRoleArn, that the role's trust lets this operator assume it with the ExternalId <uid of namespace kube-system>/<namespace>/<name>, and what the role may do",
         ),
     };
     Failure {
