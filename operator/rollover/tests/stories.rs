@@ -231,6 +231,15 @@ fn an_absent_series_is_never_zero() {
 }
 
 #[test]
+fn a_sample_from_before_the_chambers_start_proves_nothing() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.stale = true;
+    play.run(200);
+    compare("not-scraped", &play);
+}
+
+#[test]
 fn a_paused_rollover_does_nothing_and_says_so() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
@@ -377,6 +386,15 @@ fn nothing_is_rolled_while_prometheus_cannot_be_asked() {
     play.turn();
     play.world.metrics = Some(Metrics::Unavailable("connection refused".into()));
     assert_eq!(blocked(&play).0, Reason::PrometheusUnavailable);
+}
+
+#[test]
+fn settled_keys_are_read_once_in_a_drift_interval() {
+    let mut play = Play::settled();
+    play.world.now += jiff::SignedDuration::from_mins(9);
+    assert!(matches!(plan(&play.world), Plan::Settled { .. }));
+    play.world.now += jiff::SignedDuration::from_mins(2);
+    assert_eq!(plan(&play.world), Plan::Look(rollover::Look::Keys));
 }
 
 #[test]

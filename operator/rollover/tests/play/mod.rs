@@ -17,6 +17,8 @@ pub struct Play {
     pub enforced: Vec<Policy>,
     pub held: bool,
     pub scraped: bool,
+    /// Prometheus only has samples from before the chambers' start.
+    pub stale: bool,
     pub rejected: f64,
     pub story: String,
     created: u32,
@@ -91,6 +93,7 @@ impl Play {
             enforced: policies.clone(),
             held: false,
             scraped: true,
+            stale: false,
             rejected: 0.0,
             story: String::new(),
             created: 0,
@@ -215,7 +218,11 @@ impl Play {
                     .map(|chamber| {
                         let metrics = PodMetrics {
                             unsealed: Some(f64::from(u8::from(chamber.serves()))),
-                            sampled_at: Some(self.world.now),
+                            sampled_at: Some(if self.stale {
+                                Timestamp::UNIX_EPOCH
+                            } else {
+                                self.world.now
+                            }),
                             rejected: Some(self.rejected),
                         };
                         (chamber.name.clone(), metrics)
