@@ -217,7 +217,7 @@ fn a_trust_policy_names_no_resource() {
 }
 
 /// Operator, values in the policy, value in the request (`None` is absent), and whether it holds.
-const OPERATORS: [(&str, &str, Option<&str>, bool); 74] = [
+const OPERATORS: [(&str, &str, Option<&str>, bool); 75] = [
     ("StringEquals", r#""a""#, Some("a"), true),
     ("StringEquals", r#""a""#, Some("A"), false),
     ("StringEquals", r#"["b","a"]"#, Some("a"), true),
@@ -318,6 +318,7 @@ const OPERATORS: [(&str, &str, Option<&str>, bool); 74] = [
     ("NumericGreaterThan", "5", Some("5.1"), true),
     ("NumericNotEquals", "5", Some("x"), false),
     ("NumericEquals", "5", Some("NaN"), false),
+    ("NumericNotEquals", "5", Some("NaN"), false),
     ("NumericLessThan", "5", None, false),
     ("NumericNotEquals", "5", None, true),
     (

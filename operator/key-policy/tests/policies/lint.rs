@@ -97,6 +97,13 @@ fn a_deny_that_spares_somebody_is_no_deny() {
         ),
         [RuleId::MissingDeny]
     );
+    assert_eq!(
+        spoilt(
+            "\"Resource\": \"*\",\n      \"Condition\": {\"Null\"",
+            "\"Resource\": \"arn:aws:kms:us-east-1:111122223333:key/other\",\n      \"Condition\": {\"Null\""
+        ),
+        [RuleId::MissingDeny]
+    );
 }
 
 #[test]
@@ -155,6 +162,11 @@ fn one_of_the_five_by_name_is_not_believed_with_another_principal() {
         errors(&Policy::parse(&wide).unwrap()),
         [RuleId::ForeignAllow]
     );
+    for more in ["kms:Encrypt", "kms:CreateGrant"] {
+        let wide = format!("\"Action\": [\"kms:Decrypt\", \"{more}\"]");
+        let found = spoilt("\"Action\": \"kms:Decrypt\"", &wide);
+        assert_eq!(found, [RuleId::ForeignAllow], "{more}");
+    }
 }
 
 #[test]
@@ -208,6 +220,8 @@ fn other_administrators_are_a_warning_in_the_account_and_an_error_outside() {
         r#"{"AWS": "arn:aws:iam::999999999999:role/ChamberKmsKeyAdmin"}"#,
         r#"{"AWS": "AROAEXAMPLEEXAMPLEEXA"}"#,
         r#"{"Service": "ec2.amazonaws.com"}"#,
+        r#"{"Federated": "arn:aws:iam::111122223333:role/Keepers"}"#,
+        r#"{"AWS": "arn:aws:iam::111122223333:group/keepers"}"#,
     ] {
         assert_eq!(
             found(stranger),
@@ -248,6 +262,8 @@ fn the_break_glass_has_to_break() {
             "\"kms:*\",\n      \"Resource\": \"arn\"",
         ),
         ("\"Action\": \"kms:*\"", "\"NotAction\": \"kms:Decrypt\""),
+        ("\"Action\": \"kms:*\"", "\"NotAction\": \"kms:*\""),
+        ("\"Principal\"", "\"NotPrincipal\""),
     ] {
         assert!(
             spoilt(from, to).contains(&RuleId::MissingBreakGlass),
@@ -355,9 +371,14 @@ fn a_letter_that_only_looks_the_same_is_another() {
 
 #[test]
 fn a_document_beyond_the_quota_is_refused() {
-    let padding = format!(
-        r#"{{"Sid":"{}","Effect":"Deny","Principal":"*","Action":"kms:Sign","Resource":"*"}}"#,
-        "x".repeat(33_000)
-    );
-    assert_eq!(errors(&with(&padding)), [RuleId::TooLarge]);
+    let padded = |bytes: usize| {
+        with(&format!(
+            r#"{{"Sid":"{}","Effect":"Deny","Principal":"*","Action":"kms:Sign","Resource":"*"}}"#,
+            "x".repeat(bytes)
+        ))
+    };
+    let room = key_policy::MAX_SIZE - padded(0).size();
+    assert_eq!(padded(room).size(), 32_768);
+    assert_eq!(errors(&padded(room)), []);
+    assert_eq!(errors(&padded(room + 1)), [RuleId::TooLarge]);
 }
