@@ -36,7 +36,7 @@ contract: ## The KMS emulator against boto3.
 
 e2e: program ## The end-to-end tests, on clusters of their own (or the one that KUBECONFIG names).
 	[ -n "$$KUBECONFIG" ] || cargo test -p cluster --locked --test live -- --ignored
-	cargo test -p e2e --locked -- --nocapture; status=$$?; \
+	cargo test -p e2e --locked --test e2e -- --nocapture; status=$$?; \
 	[ -n "$$KUBECONFIG" ] || $(CLUSTER) down --name e2e; exit $$status
 
 bench-rollover: program ## Time and cost of a rollover, against a bare Deployment of the same pods.
