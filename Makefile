@@ -2,9 +2,12 @@
 
 CLUSTER = cargo run -q --locked -p cluster --
 NAME ?= dev
+STATES ?= 120000
+FAULTS ?= 1
+WISHES ?= 1
 export RUST_BACKTRACE ?= 0
 
-.PHONY: help demo demo-down demo-shell test test-fast contract e2e bench-rollover images crds
+.PHONY: help demo demo-down demo-shell test test-fast laws bench-plan contract e2e bench-rollover images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
 help: ## Says what there is.
@@ -24,12 +27,19 @@ demo-shell: program ## A prompt whose kubectl and helm speak to the demo's clust
 test: ## All checks: formatting, lints, unit, story and contract tests, then the end-to-end tests.
 	@bash tests/require.sh
 	@$(MAKE) --no-print-directory program
-	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast contract e2e
+	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws contract e2e
 
 test-fast: ## The checks that need no cluster and no root (the chart's only where HELM names the program).
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --workspace --exclude e2e --locked
+	cargo test --workspace --exclude e2e --exclude laws --locked
+
+laws: ## Searches small worlds for a broken law (STATES a world, FAULTS and WISHES on one way).
+	cargo test --release --locked -p laws
+	cargo run -q --release --locked -p laws -- --limit $(STATES) --faults $(FAULTS) --wishes $(WISHES)
+
+bench-plan: ## What one plan costs, with 100 chambers and 5 keys.
+	cargo bench --locked -p rollover
 
 contract: ## The KMS emulator against boto3.
 	bash tests/kms-emulator/contract-boto3.sh

@@ -22,6 +22,9 @@ pub const ROLE_LABEL: &str = "chamber.dev/role";
 /// The release (image, measurement, revision) as JSON, on its `ReplicaSet`.
 pub const RELEASE_ANNOTATION: &str = "chamber.dev/release";
 
+/// The process that may resize a `ReplicaSet`: orders of older ones are void.
+pub const FENCE_ANNOTATION: &str = "chamber.dev/fence";
+
 /// Annotation: `true` pauses before the next action, as `spec.rollover.paused` does.
 pub const PAUSED_ANNOTATION: &str = "chamber.dev/paused";
 /// Annotation: any new value asks once to return to the release before.

@@ -10,6 +10,7 @@ use rollover::Key;
 
 use crate::election::Lease;
 use crate::events::Events;
+use crate::fence::Fence;
 use crate::kms::Keyring;
 use crate::settings::Settings;
 use crate::telemetry::Telemetry;
@@ -30,6 +31,8 @@ pub struct Context {
     pub telemetry: Arc<Telemetry>,
     /// Whether this replica leads.
     pub lease: Lease,
+    /// This process' mark on `ReplicaSets`.
+    pub fence: Fence,
     /// All `ChamberClusters` that are watched.
     pub clusters: Vec<Store<ChamberCluster>>,
     /// uid of namespace kube-system: names the Kubernetes cluster in tags and external ids.
@@ -63,6 +66,7 @@ pub struct Parts {
 impl Context {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
+        let fence = Fence::new(&parts.settings.identity);
         let events = Events::new(parts.client.clone(), &parts.settings.identity);
         Self {
             client: parts.client,
@@ -72,6 +76,7 @@ impl Context {
             events,
             telemetry: parts.telemetry,
             lease: parts.lease,
+            fence,
             clusters: parts.clusters,
             cluster_uid: parts.cluster_uid,
             readings: Mutex::default(),

@@ -112,6 +112,8 @@ pub fn sentence(action: &Action) -> String {
                 .collect();
             parts.join(", ")
         }
+        Action::MakeSet(release) => format!("made the ReplicaSet of release {}", release.revision),
+        Action::Fence(fences) => format!("marked {} ReplicaSets as this leader's", fences.len()),
         Action::RemoveSets(names) => format!("removed {}", names.join(", ")),
     }
 }

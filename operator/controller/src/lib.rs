@@ -8,6 +8,7 @@ pub mod bindings;
 pub mod context;
 pub mod election;
 pub mod events;
+pub mod fence;
 pub mod kms;
 pub mod objects;
 pub mod observe;

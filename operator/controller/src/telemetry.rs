@@ -208,6 +208,8 @@ fn kind(action: &Action) -> &'static str {
         Action::StoreBlob(_) => "StoreBlob",
         Action::TagCommitment { .. } => "TagCommitment",
         Action::RemoveSealPod => "RemoveSealPod",
+        Action::MakeSet(_) => "MakeSet",
+        Action::Fence(_) => "Fence",
         Action::Resize(_) => "Resize",
         Action::RemoveSets(_) => "RemoveSets",
     }

@@ -34,6 +34,13 @@ pub fn form(policy: &Policy) -> Form<'_> {
     }
 }
 
+/// Whether two lists of conditions mean the same.
+pub fn same_conditions(some: &[Condition], others: &[Condition]) -> bool {
+    let form =
+        |conditions: &[Condition]| -> BTreeSet<_> { conditions.iter().map(condition).collect() };
+    form(some) == form(others)
+}
+
 fn statement(statement: &Statement) -> StatementForm {
     StatementForm {
         sid: statement.sid.clone(),

@@ -19,7 +19,7 @@ pub use document::Policy;
 pub use error::ParseError;
 pub use foreign_deny::foreign_deny;
 pub use lint::{Finding, MAX_SIZE, RuleId, Severity, lint};
-pub use project::{Admitted, NotOurs, admitted, project};
+pub use project::{Admitted, NotOurs, admitted, holds, project};
 pub use statement::{Condition, Effect, Match, Principals, Statement};
 pub use template::{Sid, Template};
 

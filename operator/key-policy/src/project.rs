@@ -7,7 +7,7 @@ use strum::IntoEnumIterator;
 
 use crate::statement::{Effect, Match, Statement};
 use crate::template::{Sid, Template};
-use crate::{ATTESTATION, IMAGE_SHA384, Policy};
+use crate::{ATTESTATION, IMAGE_SHA384, Policy, canonical};
 
 /// Why a policy is not one of the five statements of this cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,16 @@ pub fn admitted(policy: &Policy, template: &Template) -> Result<Admitted, NotOur
     role(decrypt, template)?;
     shape(decrypt)?;
     values(decrypt)
+}
+
+/// Whether statement 3 admits exactly these measurements: [`project`] would change nothing.
+pub fn holds(policy: &Policy, template: &Template, live: &[Measurement]) -> Result<bool, NotOurs> {
+    admitted(policy, template)?;
+    let found = one(policy, DECRYPT)?;
+    Ok(canonical::same_conditions(
+        &found.conditions,
+        &template.conditions(live),
+    ))
 }
 
 /// The same policy with statement 3 admitting exactly these measurements. All else stays.

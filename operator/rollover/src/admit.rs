@@ -5,7 +5,9 @@ use measurement::Measurement;
 
 use crate::keys::{self, takes_part};
 use crate::tags::{self, Progress};
-use crate::{Action, KeyFacts, KeyWrite, Note, Plan, Reason, Rollover, Share, Step, World, seal};
+use crate::{
+    Action, KeyFacts, KeyWrite, Note, Plan, Reason, Rollover, Share, Step, World, roll, seal,
+};
 
 const STEP: Step = Step::Admit;
 
@@ -15,7 +17,10 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         return None;
     }
     let live = world.trusted(rollover.live());
-    hold_deletion(world, rollover)
+    let from = rollover.from.iter().chain([&rollover.to]);
+    let keep: Vec<_> = from.map(|release| release.revision.as_str()).collect();
+    roll::clear(world, &keep, STEP)
+        .or_else(|| hold_deletion(world, rollover))
         .or_else(|| claim(world, STEP, (world.record.rollovers, false)))
         .or_else(|| write(world, rollover, &live))
         .or_else(|| ask(world, STEP, &live, Extent::AtLeast))
@@ -126,9 +131,12 @@ pub fn key_write(
     let Ok(found) = &facts.policy else {
         return Ok(None);
     };
-    let policy = key_policy::project(found, &share.template, live)
-        .map_err(|fault| format!("the policy of key {}: {fault}", share.name))?;
-    Ok((!policy.equivalent(found)).then(|| KeyWrite {
+    let fault = |fault| format!("the policy of key {}: {fault}", share.name);
+    if key_policy::holds(found, &share.template, live).map_err(fault)? {
+        return Ok(None);
+    }
+    let policy = key_policy::project(found, &share.template, live).map_err(fault)?;
+    Ok(Some(KeyWrite {
         name: share.name.clone(),
         arn: share.arn.clone(),
         expected: found.clone(),

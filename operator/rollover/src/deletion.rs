@@ -1,6 +1,7 @@
 //! The resource is being deleted: policies are left with one measurement, or it is said why not.
 
 use crate::admit::{key_write, sound};
+use crate::roll::order;
 use crate::{Action, Deletion, Look, Plan, Reading, Reason, Release, Rollover, Set, Step, World};
 
 const STEP: Step = Step::Retire;
@@ -17,8 +18,7 @@ pub fn next(world: &World) -> Option<Plan> {
 
 /// The chambers go first, then one measurement stays: that of the release that can be returned to.
 fn leave(world: &World, rollover: &Rollover, deletion: Deletion) -> Plan {
-    let running = |set: &&Set| set.replicas > 0 || !set.chambers.is_empty();
-    let left: Vec<&Set> = world.sets.iter().filter(running).collect();
+    let left: Vec<&Set> = world.sets.iter().filter(|set| set.runs()).collect();
     let stays: &Release = match (&left[..], &rollover.from, rollover.retire_begun_at) {
         ([only], _, _) if deletion.orphans => &only.release,
         ([_, ..], _, _) if deletion.orphans => {
@@ -42,7 +42,7 @@ fn stop(world: &World, left: &[&Set]) -> Plan {
         .map(|set| set.resized(0))
         .collect();
     if !resizes.is_empty() {
-        return Plan::act(STEP, Action::Resize(resizes));
+        return order(world, STEP, resizes);
     }
     let mut overdue = world.chambers().filter(|chamber| {
         chamber

@@ -100,7 +100,7 @@ fn policy_fault(share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
 
 /// Whether a policy admits exactly these measurements.
 pub fn in_sync(policy: &Policy, template: &Template, live: &[Measurement]) -> bool {
-    key_policy::project(policy, template, live).is_ok_and(|desired| desired.equivalent(policy))
+    key_policy::holds(policy, template, live).unwrap_or(false)
 }
 
 /// The `ImageSha384` values that a policy admits but that are not among `known`.

@@ -24,7 +24,7 @@ mod verify;
 mod world;
 
 pub use keys::in_sync;
-pub use plan::{Action, Answer, KeyWrite, Look, Note, Plan, Resize, Step, Verb};
+pub use plan::{Action, Answer, Fence, KeyWrite, Look, Note, Plan, Resize, Step, Verb};
 pub use reason::Reason;
 pub use world::{
     Blob, Chamber, Deletion, DriftPolicy, Failure, Key, KeyFacts, KeyState, Metrics, OnFailure,

@@ -134,6 +134,10 @@ pub enum Action {
     },
     /// Delete the seal pod.
     RemoveSealPod,
+    /// Make the `ReplicaSet` of a release, with no chambers: what comes late makes none.
+    MakeSet(Release),
+    /// Mark these `ReplicaSets` as this leader's: what an older one has still ordered becomes void.
+    Fence(Vec<Fence>),
     /// Set the numbers of chambers of these releases, in one go; each only while its `ReplicaSet` is as it was seen.
     Resize(Vec<Resize>),
     /// Delete these `ReplicaSets`; they have no pods.
@@ -153,13 +157,22 @@ pub struct KeyWrite {
     pub policy: Policy,
 }
 
+/// A `ReplicaSet` that is marked as this leader's, while it is as it was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fence {
+    /// Its name.
+    pub name: String,
+    /// Its version when it was seen.
+    pub version: String,
+}
+
 /// A new number of chambers of one release.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resize {
-    /// The release; its `ReplicaSet` is made if it is not there.
+    /// The release.
     pub release: Release,
-    /// Version of the `ReplicaSet` that was seen; none where it is to be made.
-    pub version: Option<String>,
+    /// Version of the `ReplicaSet` that was seen.
+    pub version: String,
     /// Chambers before.
     pub from: u32,
     /// Chambers after.
@@ -251,6 +264,8 @@ impl Action {
             self,
             Self::RemoveSealPod
                 | Self::RemoveSets(_)
+                | Self::Fence(_)
+                | Self::MakeSet(_)
                 | Self::HoldDeletion
                 | Self::AllowDeletion(_)
                 | Self::Note(

@@ -1,6 +1,6 @@
 //! The target changed in the middle of a rollover.
 
-use crate::{Action, Note, Plan, Reason, Rollover, Set, Step, World, measure};
+use crate::{Action, Note, Plan, Rollover, Set, Step, World, measure, roll};
 
 const STEP: Step = Step::Measure;
 
@@ -29,7 +29,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         return Some(instead_of_the_first(world, rollover));
     };
     let way_back = !world.revoked(&from.measurement.image_sha384);
-    let started = world.set(&rollover.to.revision).is_some();
+    let started = world.set(&rollover.to.revision).is_some_and(Set::runs);
     let current = world.record.current.as_ref();
     match current {
         _ if !started => Some(measure::next(world, Some(from))),
@@ -51,30 +51,14 @@ fn nothing_ever_ran(world: &World, rollover: &Rollover) -> Option<Plan> {
     if world.unsealed() > 0 {
         return None;
     }
-    let older = |set: &&Set| {
-        set.release.revision != rollover.to.revision
-            && (set.replicas > 0 || !set.chambers.is_empty())
-    };
-    let resizes: Vec<_> = world
-        .sets
-        .iter()
-        .filter(older)
-        .filter(|set| set.replicas > 0)
-        .map(|set| set.resized(0))
-        .collect();
-    if !resizes.is_empty() {
-        return Some(Plan::act(STEP, Action::Resize(resizes)));
-    }
-    if world.sets.iter().any(|set| older(&set)) {
-        let message = "the chambers of a release that never ran well are ending";
-        return Some(Plan::wait(STEP, Reason::ChamberTerminating, message));
-    }
-    Some(measure::next(world, Some(&rollover.to)))
+    roll::clear(world, &[&rollover.to.revision], STEP)
+        .or_else(|| Some(measure::next(world, Some(&rollover.to))))
 }
 
 /// The first release never ran well, but chambers or a blob of it may be there.
 fn instead_of_the_first(world: &World, rollover: &Rollover) -> Plan {
     let to = &rollover.to;
-    let left = world.set(&to.revision).is_some() || world.blobs.contains_key(&to.measurement.id());
+    let left = world.set(&to.revision).is_some_and(Set::runs)
+        || world.blobs.contains_key(&to.measurement.id());
     measure::next(world, left.then_some(to))
 }

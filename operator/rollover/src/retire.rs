@@ -12,7 +12,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Plan {
     let live = world.trusted(vec![rollover.to.measurement.clone()]);
     write(world, rollover, &live)
         .or_else(|| ask(world, STEP, &live, Extent::Exactly))
-        .or_else(|| remove(world, rollover))
+        .or_else(|| roll::clear(world, &[&rollover.to.revision], STEP))
         .unwrap_or_else(|| Plan::act(STEP, Action::Note(Note::Finished)))
 }
 
@@ -25,18 +25,8 @@ fn write(world: &World, rollover: &Rollover, live: &[Measurement]) -> Option<Pla
     if rollover.retire_begun_at.is_none() {
         return Some(Plan::act(STEP, Action::Note(Note::RetireBegun)));
     }
-    claim(world, STEP, (world.record.rollovers, true))
+    roll::clear(world, &[&rollover.to.revision], STEP)
+        .or_else(|| claim(world, STEP, (world.record.rollovers, true)))
         .or_else(|| roll::unfinished(world, rollover, STEP))
         .or(Some(plan))
-}
-
-/// The old release's `ReplicaSets` go when nothing is left of them.
-fn remove(world: &World, rollover: &Rollover) -> Option<Plan> {
-    let old: Vec<_> = world
-        .sets
-        .iter()
-        .filter(|set| set.release.revision != rollover.to.revision && set.replicas == 0)
-        .map(|set| set.name.clone())
-        .collect();
-    (!old.is_empty()).then(|| Plan::act(STEP, Action::RemoveSets(old)))
 }

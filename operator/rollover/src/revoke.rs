@@ -45,16 +45,30 @@ fn without_revoked(world: &World, share: &Share, facts: &KeyFacts) -> Option<Key
     {
         return None;
     }
-    // What stays is a release that status knows: its registers are needed, too.
-    let known = world.record.rollover.iter().flat_map(crate::Rollover::live);
-    let current = world.record.current.iter();
-    let stays: Vec<Measurement> = known
-        .chain(current.map(|current| current.measurement.clone()))
+    // What stays is a release that is known, even where status was lost: its registers are needed, too.
+    let stays: Vec<Measurement> = known(world)
         .filter(|measurement| images.contains(&measurement.image_sha384))
         .collect();
-    let mut live = world.trusted(stays);
-    live.dedup();
+    let live = world.trusted(stays);
     key_write(share, facts, &live).ok().flatten()
+}
+
+/// The measurements that status, the chambers and the spec name, each image once.
+fn known(world: &World) -> impl Iterator<Item = Measurement> {
+    let recorded = world.record.rollover.iter().flat_map(crate::Rollover::live);
+    let current = world.record.current.iter();
+    let sets = world.sets.iter().map(|set| &set.release);
+    let others = current.chain(sets).chain([&world.spec.release]);
+    let mut seen = Vec::new();
+    recorded
+        .chain(others.map(|release| release.measurement.clone()))
+        .filter(move |measurement| {
+            let new = !seen.contains(&measurement.image_sha384);
+            if new {
+                seen.push(measurement.image_sha384);
+            }
+            new
+        })
 }
 
 /// The keys know of it, too, so that a lost status does not bring it back.

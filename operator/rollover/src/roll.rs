@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::{Action, Chamber, Look, Plan, Reason, Resize, Rollover, Set, Step, World};
+use crate::{Action, Chamber, Fence, Look, Plan, Reason, Resize, Rollover, Set, Step, World};
 
 const STEP: Step = Step::Roll;
 /// A pod that is still there this long after it should be gone is on a lost node.
@@ -13,19 +13,22 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     if rollover.retire_begun_at.is_some() {
         return None;
     }
-    let (resizes, stops) = resizes(world, rollover);
+    let Some(target) = world.set(&rollover.to.revision) else {
+        return Some(Plan::act(STEP, Action::MakeSet(rollover.to.clone())));
+    };
+    let (resizes, stops) = resizes(world, rollover, target);
     if resizes.is_empty() {
         return unfinished(world, rollover, STEP);
     }
     Some(within_budget(world, STEP, resizes, stops))
 }
 
-/// Resizes, where the disruption budgets allow that so many unsealed chambers stop.
+/// Resizes, once older orders are void, and where the disruption budgets allow that so many unsealed chambers stop.
 pub fn within_budget(world: &World, step: Step, resizes: Vec<Resize>, stops: u32) -> Plan {
     match world.budget {
-        _ if stops == 0 => Plan::act(step, Action::Resize(resizes)),
+        _ if stops == 0 => order(world, step, resizes),
         None => Plan::Look(Look::Budget),
-        Some(allowed) if stops <= allowed => Plan::act(step, Action::Resize(resizes)),
+        Some(allowed) if stops <= allowed => order(world, step, resizes),
         Some(allowed) => {
             let message = format!(
                 "{stops} unsealed chambers would be stopped, and the disruption budgets over them allow {allowed} now"
@@ -35,14 +38,30 @@ pub fn within_budget(world: &World, step: Step, resizes: Vec<Resize>, stops: u32
     }
 }
 
+/// A late order of an older leader for one set could meet an order of ours for another: theirs are made void first.
+pub fn order(world: &World, step: Step, resizes: Vec<Resize>) -> Plan {
+    let open: Vec<_> = world
+        .sets
+        .iter()
+        .filter(|set| !set.fenced)
+        .map(|set| Fence {
+            name: set.name.clone(),
+            version: set.version.clone(),
+        })
+        .collect();
+    if open.is_empty() {
+        Plan::act(step, Action::Resize(resizes))
+    } else {
+        Plan::act(step, Action::Fence(open))
+    }
+}
+
 /// The next numbers of chambers, old and new together, within `maxUnavailable` and `maxSurge`;
 /// and how many unsealed chambers they stop.
-fn resizes(world: &World, rollover: &Rollover) -> (Vec<Resize>, u32) {
+fn resizes(world: &World, rollover: &Rollover, target: &Set) -> (Vec<Resize>, u32) {
     let spec = &world.spec;
-    let target = world.set(&rollover.to.revision);
-    let (new_wanted, new_unsealed) = target.map_or((0, 0), |set| {
-        (set.replicas, set.unsealed().min(set.replicas))
-    });
+    let new_wanted = target.replicas;
+    let new_unsealed = target.unsealed().min(new_wanted);
     let old: Vec<&Set> = world
         .sets
         .iter()
@@ -57,62 +76,84 @@ fn resizes(world: &World, rollover: &Rollover) -> (Vec<Resize>, u32) {
         }
     };
 
-    let mut resizes = Vec::new();
-    let stops = batch.min(may_stop(world, &old)).min(old_wanted);
-    let (mut left, mut unsealed_stops) = (stops, 0);
-    for set in old {
-        let less = left.min(set.replicas);
-        if less > 0 {
-            resizes.push(set.resized(set.replicas - less));
-            unsealed_stops += set.unsealed().saturating_sub(set.replicas - less);
-            left -= less;
-        }
-    }
-    resizes.extend(start(
-        world,
-        rollover,
-        batch,
-        old_wanted - stops + new_wanted,
-    ));
-    if let Some(set) = target.filter(|set| set.replicas > spec.replicas) {
-        resizes.push(set.resized(spec.replicas));
-        unsealed_stops += set.unsealed().saturating_sub(spec.replicas);
+    let (mut resizes, unsealed_stops) = stop(world, &old, batch);
+    let stops: u32 = resizes.iter().map(|resize| resize.from - resize.to).sum();
+    let mut unsealed_stops = unsealed_stops;
+    let staying = old_wanted - stops + new_wanted;
+    resizes.extend(start(world, target, batch, staying));
+    if target.replicas > spec.replicas {
+        resizes.push(target.resized(spec.replicas));
+        unsealed_stops += target.unsealed().saturating_sub(spec.replicas);
     }
     (resizes, unsealed_stops)
 }
 
 /// More chambers of the target, as far as there is room beside those that stay.
-fn start(world: &World, rollover: &Rollover, batch: u32, staying: u32) -> Option<Resize> {
+fn start(world: &World, target: &Set, batch: u32, staying: u32) -> Option<Resize> {
     let spec = &world.spec;
-    let target = world.set(&rollover.to.revision);
-    let wanted = target.map_or(0, |set| set.replicas);
+    let wanted = target.replicas;
     let room = (spec.replicas + spec.max_surge).saturating_sub(staying);
     let more = batch.min(room).min(spec.replicas.saturating_sub(wanted));
-    (more > 0).then(|| match target {
-        Some(set) => set.resized(wanted + more),
-        None => Resize {
-            release: rollover.to.clone(),
-            version: None,
-            from: 0,
-            to: more,
-        },
-    })
+    (more > 0).then(|| target.resized(wanted + more))
 }
 
-/// Old chambers that may go: sealed ones always, unsealed ones while enough others stay unsealed.
-fn may_stop(world: &World, old: &[&Set]) -> u32 {
-    let spare = world.unsealed().saturating_sub(
-        world
-            .spec
-            .replicas
-            .saturating_sub(world.spec.max_unavailable),
-    );
-    let sealed: u32 = old
+/// Fewer old chambers, so many at most, and how many of them are unsealed: sealed ones may always go,
+/// unsealed ones while enough others stay. A `ReplicaSet` removes its unready pods first.
+fn stop(world: &World, old: &[&Set], most: u32) -> (Vec<Resize>, u32) {
+    let floor = world
+        .spec
+        .replicas
+        .saturating_sub(world.spec.max_unavailable);
+    let spare = world.unsealed().saturating_sub(floor);
+    let mut left = most;
+    let sealed: Vec<u32> = old
         .iter()
-        .map(|set| set.replicas.saturating_sub(set.unsealed()))
-        .sum();
-    // A ReplicaSet removes its unready pods first, so the sealed ones are what goes.
-    sealed + spare
+        .map(|set| take(&mut left, set.replicas.saturating_sub(set.unsealed())))
+        .collect();
+    left = left.min(spare);
+    let (mut resizes, mut unsealed_stops) = (Vec::new(), 0);
+    for (set, sealed) in old.iter().zip(sealed) {
+        let unsealed = take(&mut left, set.replicas - sealed);
+        if sealed + unsealed > 0 {
+            resizes.push(set.resized(set.replicas - sealed - unsealed));
+            unsealed_stops += unsealed;
+        }
+    }
+    (resizes, unsealed_stops)
+}
+
+/// As much of it as is left.
+fn take(left: &mut u32, wanted: u32) -> u32 {
+    let taken = wanted.min(*left);
+    *left -= taken;
+    taken
+}
+
+/// Ends the chambers of every other release than these, and removes their sets, so that no late order finds them.
+///
+/// `None` when there are none. Sealed chambers go at once; unsealed ones only while enough others stay.
+pub fn clear(world: &World, keep: &[&str], step: Step) -> Option<Plan> {
+    let others: Vec<&Set> = world
+        .sets
+        .iter()
+        .filter(|set| !keep.contains(&set.release.revision.as_str()))
+        .collect();
+    let (resizes, stops) = stop(world, &others, u32::MAX);
+    if !resizes.is_empty() {
+        return Some(within_budget(world, step, resizes, stops));
+    }
+    if let Some(set) = others.iter().find(|set| set.replicas > 0) {
+        let message = format!(
+            "ReplicaSet {} has {} chambers of release {}, which is neither current nor the target, and too few others are unsealed to stop them: scale it to 0",
+            set.name, set.replicas, set.release.revision
+        );
+        return Some(Plan::block(step, Reason::UnexpectedChambers, message));
+    }
+    if let Some(chamber) = others.iter().find_map(|set| set.chambers.first()) {
+        return Some(leaves(world, chamber, step));
+    }
+    let names: Vec<_> = others.iter().map(|set| set.name.clone()).collect();
+    (!names.is_empty()).then(|| Plan::act(step, Action::RemoveSets(names)))
 }
 
 /// Why not every chamber runs the target unsealed, with none of another release left; `None` when that is so.

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::admit::{Extent, ask, write_all};
 use crate::roll::within_budget;
 use crate::{
-    Action, Blob, DriftPolicy, Look, Note, Plan, Reason, Release, Resize, Step, World, keys,
-    measure, seal, tags,
+    Action, Blob, DriftPolicy, Look, Note, Plan, Reason, Release, Step, World, keys, measure, roll,
+    seal, tags,
 };
 
 const STEP: Step = Step::Settled;
@@ -131,34 +131,14 @@ fn blob(world: &World, current: &Release) -> Option<Plan> {
 
 /// The current release has its chambers, and no other release has any.
 fn sets(world: &World, current: &Release) -> Option<Plan> {
-    let (own, others): (Vec<_>, Vec<_>) = world
-        .sets
-        .iter()
-        .partition(|set| set.release.revision == current.revision);
-    if let Some(other) = others.iter().find(|set| set.replicas > 0) {
-        let message = format!(
-            "ReplicaSet {} wants {} chambers of a release that is not current: scale it to 0",
-            other.name, other.replicas
-        );
-        return Some(Plan::block(STEP, Reason::UnexpectedChambers, message));
-    }
-    if !others.is_empty() {
-        let names = others.iter().map(|set| set.name.clone()).collect();
-        return Some(Plan::act(STEP, Action::RemoveSets(names)));
-    }
-    let resize = match own.first() {
-        Some(set) => set.resized(world.spec.replicas),
-        None => Resize {
-            release: current.clone(),
-            version: None,
-            from: 0,
-            to: world.spec.replicas,
-        },
+    let Some(set) = world.set(&current.revision) else {
+        return Some(Plan::act(STEP, Action::MakeSet(current.clone())));
     };
-    let stops = own
-        .first()
-        .map_or(0, |set| set.unsealed().saturating_sub(resize.to));
-    (resize.from != resize.to).then(|| within_budget(world, STEP, vec![resize], stops))
+    let resize = set.resized(world.spec.replicas);
+    let stops = set.unsealed().saturating_sub(resize.to);
+    roll::clear(world, &[&current.revision], STEP).or_else(|| {
+        (resize.from != resize.to).then(|| within_budget(world, STEP, vec![resize], stops))
+    })
 }
 
 /// All is kept as it is, but it is not what the spec wants, or cannot last.

@@ -5,7 +5,7 @@ use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
-use rollover::{Resize, World};
+use rollover::{Fence, Release, Resize, World};
 use serde_json::json;
 
 use crate::act::Error;
@@ -20,46 +20,58 @@ fn api(ctx: &Context, cluster: &ChamberCluster) -> Api<ReplicaSet> {
 pub async fn resize(
     ctx: &Context,
     cluster: &ChamberCluster,
-    world: &World,
     resizes: &[Resize],
 ) -> Result<(), Error> {
-    let each = resizes
-        .iter()
-        .map(|resize| one(ctx, cluster, world, resize));
-    try_join_all(each).await.map(|_| ())
-}
-
-async fn one(
-    ctx: &Context,
-    cluster: &ChamberCluster,
-    world: &World,
-    resize: &Resize,
-) -> Result<(), Error> {
     let api = api(ctx, cluster);
-    if let Some(version) = &resize.version {
+    let each = resizes.iter().map(async |resize| {
         let name = names::replica_set(&cluster.name_any(), &resize.release.revision);
         // A late order of an old leader, or one on an old look, is a conflict and does nothing.
         let patch = Patch::Merge(json!({
-            "metadata": {"resourceVersion": version},
+            "metadata": {"resourceVersion": resize.version},
             "spec": {"replicas": resize.to},
         }));
-        api.patch(&name, &PatchParams::default(), &patch).await?;
-        return Ok(());
-    }
+        api.patch(&name, &PatchParams::default(), &patch).await
+    });
+    try_join_all(each).await?;
+    Ok(())
+}
+
+/// Makes the `ReplicaSet` of a release, with no chambers.
+pub async fn make(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    world: &World,
+    release: &Release,
+) -> Result<(), Error> {
     // The template of a release is only in the spec; a rollover never starts one that is not.
-    let replica_set = replica_set::build(
-        cluster,
-        &resize.release,
-        resize.to,
-        world.spec.managed_sealing,
-    )
-    .map_err(|error| Error::Kubernetes(Box::new(kube::Error::SerdeError(error))))?;
-    match api.create(&PostParams::default(), &replica_set).await {
+    let mut replica_set = replica_set::build(cluster, release, 0, world.spec.managed_sealing)
+        .map_err(|error| Error::Kubernetes(Box::new(kube::Error::SerdeError(error))))?;
+    let fence = (names::FENCE_ANNOTATION.to_owned(), ctx.fence.mark());
+    replica_set.annotations_mut().extend([fence]);
+    match api(ctx, cluster)
+        .create(&PostParams::default(), &replica_set)
+        .await
+    {
         Ok(_) => Ok(()),
-        // An answer was lost before: it is there, and the next look sees its number.
+        // An answer was lost before: it is there.
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Marks `ReplicaSets` as this leader's, each while it is as it was seen.
+pub async fn fence(ctx: &Context, cluster: &ChamberCluster, fences: &[Fence]) -> Result<(), Error> {
+    let api = api(ctx, cluster);
+    let each = fences.iter().map(async |fence| {
+        let patch = Patch::Merge(json!({"metadata": {
+            "resourceVersion": fence.version,
+            "annotations": {names::FENCE_ANNOTATION: ctx.fence.mark()},
+        }}));
+        api.patch(&fence.name, &PatchParams::default(), &patch)
+            .await
+    });
+    try_join_all(each).await?;
+    Ok(())
 }
 
 /// Deletes `ReplicaSets` that have no chambers left.

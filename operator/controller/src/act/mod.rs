@@ -50,6 +50,10 @@ pub async fn perform(
         return Err(Error::NotLeading);
     }
     let done = order(ctx, cluster, world, action).await;
+    if let (Action::Resize(_), Err(_)) = (action, &done) {
+        // It may still arrive: what follows must not meet it.
+        ctx.fence.renew();
+    }
     if changes_keys(action) {
         // Whatever was written or half written: the next look reads the keys.
         ctx.keep_reading(&kube::ResourceExt::uid(cluster).unwrap_or_default(), None);
@@ -102,7 +106,9 @@ async fn order(
         Action::StartSeal(release) => blobs::start_seal(ctx, cluster, world, release).await,
         Action::StoreBlob(measurement) => blobs::store_offer(ctx, cluster, measurement).await,
         Action::RemoveSealPod => blobs::remove_seal_pod(ctx, cluster).await,
-        Action::Resize(resizes) => chambers::resize(ctx, cluster, world, resizes).await,
+        Action::MakeSet(release) => chambers::make(ctx, cluster, world, release).await,
+        Action::Fence(fences) => chambers::fence(ctx, cluster, fences).await,
+        Action::Resize(resizes) => chambers::resize(ctx, cluster, resizes).await,
         Action::RemoveSets(names) => chambers::remove(ctx, cluster, names).await,
     }
 }

@@ -19,7 +19,7 @@ pub async fn keys(ctx: &Context, cluster: &ChamberCluster, spec: &Spec) -> Vec<K
         let client = ctx.keyring.client(ctx, cluster, share).await;
         let read_at = Timestamp::now();
         let reading = match facts(&client, share, read_at).await {
-            Ok(facts) => Reading::Facts(Box::new(facts)),
+            Ok(facts) => Reading::Facts(std::sync::Arc::new(facts)),
             Err(failure) => Reading::Failed {
                 read_at,
                 reason: failure.reason,

@@ -36,7 +36,9 @@ pub async fn list(
     let pods = pods.list(&ours).await?;
     let replica_sets = replica_sets.list(&ours).await?;
 
-    let mut sets: Vec<_> = replica_sets.items.iter().filter_map(set).collect();
+    let mark = ctx.fence.mark();
+    let sets = replica_sets.items.iter();
+    let mut sets: Vec<_> = sets.filter_map(|found| set(found, &mark)).collect();
     let mut strays = Vec::new();
     for pod in pods.items.iter().filter(|pod| !ended(pod)) {
         let chamber = chamber(pod);
@@ -64,12 +66,16 @@ fn owned_by(pod: &Pod, set: &str) -> bool {
 }
 
 /// `None` for a `ReplicaSet` without the operator's annotation: not one of ours.
-fn set(replica_set: &ReplicaSet) -> Option<Set> {
+fn set(replica_set: &ReplicaSet, mark: &str) -> Option<Set> {
     let annotation = replica_set.annotations().get(names::RELEASE_ANNOTATION)?;
     let status: ReleaseStatus = serde_json::from_str(annotation).ok()?;
     let replicas = replica_set.spec.as_ref().and_then(|spec| spec.replicas);
     Some(Set {
         name: replica_set.name_any(),
+        fenced: replica_set
+            .annotations()
+            .get(names::FENCE_ANNOTATION)
+            .is_some_and(|found| found == mark),
         version: replica_set.resource_version().unwrap_or_default(),
         release: release::of_status(&status)?,
         replicas: u32::try_from(replicas.unwrap_or(1)).unwrap_or(0),

@@ -64,6 +64,7 @@ pub fn replanning_is_harmless(_: &World, action: &Action) -> Result<(), String> 
         | Action::TagCommitment { arns, .. }
         | Action::TagRevoked { arns, .. } => arns.is_empty(),
         Action::RemoveSets(names) => names.is_empty(),
+        Action::Fence(fences) => fences.is_empty(),
         _ => false,
     };
     if idle {

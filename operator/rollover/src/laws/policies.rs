@@ -27,14 +27,16 @@ fn writes<'a>(
 /// Law 2: a measurement enters only as the target, the one before, or the current one; never zeros; at most two.
 pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
     let known: BTreeSet<_> = recorded(world)
-        .filter(|m| !world.revoked(&m.image_sha384))
         .map(|m| m.image_sha384.to_string())
         .collect();
     for each in writes(world, action) {
         let (write, share) = each?;
-        let admitted = key_policy::admitted(&write.policy, &share.template)
-            .map_err(|fault| format!("key {}: {fault}", write.name))?
-            .image_sha384;
+        let images = |policy| {
+            key_policy::admitted(policy, &share.template)
+                .map(|admitted| admitted.image_sha384)
+                .map_err(|fault| format!("key {}: {fault}", write.name))
+        };
+        let (before, admitted) = (images(&write.expected)?, images(&write.policy)?);
         if admitted.len() > 2 {
             let count = admitted.len();
             return Err(format!(
@@ -42,9 +44,16 @@ pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
                 write.name
             ));
         }
-        if let Some(foreign) = admitted.iter().find(|found| !known.contains(*found)) {
+        let entering = admitted.difference(&before);
+        if let Some(foreign) = entering.into_iter().find(|found| !known.contains(*found)) {
             return Err(format!(
                 "key {} would admit {foreign}, which nobody approved",
+                write.name
+            ));
+        }
+        if let Some(revoked) = admitted.iter().find(|found| revoked(world, found)) {
+            return Err(format!(
+                "key {} would admit {revoked}, which was revoked",
                 write.name
             ));
         }
@@ -59,6 +68,10 @@ pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn revoked(world: &World, image: &str) -> bool {
+    image.parse().is_ok_and(|image| world.revoked(&image))
 }
 
 /// The measurements that status records, and the target.
@@ -124,8 +137,11 @@ fn foreign(policy: &Policy) -> Vec<&Statement> {
         .collect()
 }
 
-/// Law 10: what is written rests on the policy that was read, of a key that is this cluster's.
+/// Law 10: what is written rests on the policy that was read, of a key that is this cluster's; older leaders' orders are void.
 pub fn one_writer(world: &World, action: &Action) -> Result<(), String> {
+    if let (Action::Resize(_), Some(set)) = (action, world.sets.iter().find(|set| !set.fenced)) {
+        return Err(format!("ReplicaSet {} is not fenced", set.name));
+    }
     for each in writes(world, action) {
         let (write, share) = each?;
         if !share.managed {

@@ -4,7 +4,7 @@ use key_policy::Policy;
 use key_policy::evaluate::{self, Decision, Principal, Request};
 use measurement::Measurement;
 
-use crate::{Action, FRESH, KeyFacts, KeyState, KeyWrite, Resize, Rollover, Set, Share, World};
+use crate::{Action, FRESH, KeyFacts, KeyState, KeyWrite, Resize, Rollover, Share, World};
 
 /// An identity policy that allows everything.
 const ALLOW_ALL: &str = r#"{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
@@ -89,11 +89,10 @@ fn fresh(world: &World) -> Result<(), String> {
 
 /// The measurements that chambers run or may restart into; one that was revoked has lost that right.
 pub fn running(world: &World) -> Vec<&Measurement> {
-    let runs = |set: &&Set| set.replicas > 0 || !set.chambers.is_empty();
     world
         .sets
         .iter()
-        .filter(runs)
+        .filter(|set| set.runs())
         .map(|set| &set.release.measurement)
         .filter(|measurement| !world.revoked(&measurement.image_sha384))
         .collect()

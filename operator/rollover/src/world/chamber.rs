@@ -13,6 +13,8 @@ pub struct Set {
     pub name: String,
     /// Its version when it was read: it is changed only while that is still its version.
     pub version: String,
+    /// No order that an older leader gave can change it any more.
+    pub fenced: bool,
     /// The release it runs.
     pub release: Release,
     /// Chambers wanted of it.
@@ -26,10 +28,15 @@ impl Set {
     pub(crate) fn resized(&self, to: u32) -> Resize {
         Resize {
             release: self.release.clone(),
-            version: Some(self.version.clone()),
+            version: self.version.clone(),
             from: self.replicas,
             to,
         }
+    }
+
+    /// Chambers of it are there, or will be.
+    pub fn runs(&self) -> bool {
+        self.replicas > 0 || !self.chambers.is_empty()
     }
 
     /// Unsealed chambers that are not terminating.

@@ -1,6 +1,7 @@
 //! A key as read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use key_policy::Policy;
@@ -29,7 +30,7 @@ pub enum Reading {
         message: String,
     },
     /// It was read.
-    Facts(Box<KeyFacts>),
+    Facts(Arc<KeyFacts>),
 }
 
 /// What a key says of itself.

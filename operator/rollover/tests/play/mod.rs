@@ -7,7 +7,11 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
-use rollover::*;
+use rollover::{
+    Action, Answer, Blob, Chamber, DriftPolicy, Key, KeyFacts, KeyState, Look, Metrics, Note,
+    OnFailure, Plan, PodMetrics, Reading, Reason, Record, Release, SealPod, Set, Share, Spec,
+    Verbs, World, laws, plan, tags,
+};
 
 pub const OWNER: &str = "uid/ns/signer";
 
@@ -145,7 +149,7 @@ impl Play {
     pub fn set_facts(&mut self, index: usize, change: impl FnOnce(&mut KeyFacts)) {
         let key = &mut self.world.keys[index];
         if !matches!(key.reading, Reading::Facts(_)) {
-            key.reading = Reading::Facts(Box::new(KeyFacts {
+            key.reading = Reading::Facts(std::sync::Arc::new(KeyFacts {
                 read_at: self.world.now,
                 state: KeyState::Enabled,
                 policy: Err("never set".into()),
@@ -153,7 +157,7 @@ impl Play {
             }));
         }
         if let Reading::Facts(facts) = &mut key.reading {
-            change(facts);
+            change(std::sync::Arc::make_mut(facts));
         }
     }
 
@@ -250,7 +254,7 @@ impl Play {
                 let now = self.world.now;
                 for key in &mut self.world.keys {
                     if let Reading::Facts(facts) = &mut key.reading {
-                        facts.read_at = now;
+                        std::sync::Arc::make_mut(facts).read_at = now;
                     }
                 }
             }
@@ -392,24 +396,21 @@ impl Play {
             Action::RemoveSealPod => self.world.seal_pod = SealPod::Absent,
             Action::Resize(resizes) => {
                 for resize in resizes {
-                    match self
-                        .world
-                        .sets
-                        .iter_mut()
-                        .find(|set| set.release == resize.release)
-                    {
-                        Some(set) => set.replicas = resize.to,
-                        None => self.world.sets.push(Set {
-                            version: "1".into(),
-                            name: format!("signer-{}", resize.release.revision),
-                            release: resize.release,
-                            replicas: resize.to,
-                            chambers: vec![],
-                        }),
-                    }
+                    let set = self.world.sets.iter_mut();
+                    let mut found = set.filter(|set| set.release == resize.release);
+                    found.next().unwrap().replicas = resize.to;
                 }
                 self.replicate();
             }
+            Action::MakeSet(release) => self.world.sets.push(Set {
+                version: "1".into(),
+                fenced: true,
+                name: format!("signer-{}", release.revision),
+                release,
+                replicas: 0,
+                chambers: vec![],
+            }),
+            Action::Fence(_) => self.world.sets.iter_mut().for_each(|set| set.fenced = true),
             Action::RemoveSets(names) => self.world.sets.retain(|set| !names.contains(&set.name)),
         }
     }
@@ -470,6 +471,8 @@ fn sentence(action: &Action) -> String {
                 .map(|r| format!("{} {}->{}", r.release.revision, r.from, r.to));
             format!("resizes {}", each.collect::<Vec<_>>().join(", "))
         }
+        Action::MakeSet(release) => format!("makes the set of {}", release.revision),
+        Action::Fence(fences) => format!("fences {} sets", fences.len()),
         Action::RemoveSets(names) => format!("removes {}", names.join(" ")),
     }
 }

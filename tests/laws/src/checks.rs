@@ -1,0 +1,270 @@
+//! The laws once more, against what is true in the small world and not what the operator believes.
+
+use key_policy::{Policy, Severity};
+
+use crate::operator::Violation;
+use crate::setup::Setup;
+use crate::state::{FOREIGN, Images, Prometheus, RELEASES, Set, State};
+
+/// The images of a policy that is about to be written.
+///
+/// # Errors
+///
+/// Law 8 where the admin would lose the key, law 9 where somebody else's statement changes.
+pub fn images(setup: &Setup, key: usize, policy: &Policy) -> Result<Images, Violation> {
+    setup.images(key, policy).ok_or_else(|| {
+        let template = &setup.spec.shares[key].template;
+        let error = key_policy::lint(policy, template)
+            .into_iter()
+            .find(|finding| finding.severity == Severity::Error);
+        match error {
+            Some(finding) => Violation::of(
+                8,
+                format!("writes a policy with the error {}", finding.rule),
+            ),
+            None => Violation::of(9, "writes a policy that is more than other images"),
+        }
+    })
+}
+
+/// A policy was written.
+///
+/// # Errors
+///
+/// Laws 1, 2, 4, 5, 7 and 10.
+pub fn write(
+    setup: &Setup,
+    before: &State,
+    after: &State,
+    key: usize,
+    expected: Images,
+) -> Result<(), Violation> {
+    let (old, new) = (before.keys[key].stored, after.keys[key].stored);
+    if old != expected {
+        return Err(Violation::of(
+            10,
+            "writes over a policy that somebody else wrote since it was read",
+        ));
+    }
+    if old == new {
+        return Err(Violation::of(7, "writes a policy that is there already"));
+    }
+    trust(before, old, new)?;
+    (0..RELEASES).try_for_each(|release| leaves(setup, before, after, release, old & !new))
+}
+
+fn trust(state: &State, old: Images, new: Images) -> Result<(), Violation> {
+    let rollover = state.record.rollover.iter();
+    let known = rollover
+        .flat_map(|rollover| rollover.from.into_iter().chain([rollover.to]))
+        .chain(state.record.current)
+        .fold(1 << state.asked.release, |known: Images, release| {
+            known | 1 << release
+        });
+    let added = new & !old;
+    if new & FOREIGN != 0 || added & !known != 0 {
+        return Err(Violation::of(2, "admits an image that nobody approved"));
+    }
+    if new.count_ones() > 2 {
+        return Err(Violation::of(2, "admits three images"));
+    }
+    if new & state.record.revoked != 0 {
+        return Err(Violation::of(2, "admits a revoked image"));
+    }
+    Ok(())
+}
+
+fn leaves(
+    setup: &Setup,
+    before: &State,
+    after: &State,
+    release: usize,
+    removed: Images,
+) -> Result<(), Violation> {
+    let bit = 1 << release;
+    if removed & bit == 0 || before.record.revoked & bit != 0 {
+        return Ok(());
+    }
+    let threshold = setup.size.threshold;
+    let usable = |state: &State| state.usable(release, setup.size.keys);
+    let drops = usable(before) >= threshold && usable(after) < threshold;
+    if drops && before.runs(release) {
+        return Err(Violation::of(
+            1,
+            format!("v{} runs and can no longer decrypt", release + 1),
+        ));
+    }
+    if before.sets[release]
+        .as_ref()
+        .is_some_and(|set| !set.pods.is_empty())
+    {
+        return Err(Violation::of(
+            4,
+            format!(
+                "v{} leaves a policy while a chamber of it is there",
+                release + 1
+            ),
+        ));
+    }
+    let Some(rollover) = &before.record.rollover else {
+        return Ok(());
+    };
+    if rollover.from != u8::try_from(release).ok() || before.asked.deleting {
+        return Ok(());
+    }
+    if drops && !rollover.retires {
+        return Err(Violation::of(
+            5,
+            "the way back ends before that is recorded",
+        ));
+    }
+    all_run(setup, before, usize::from(rollover.to))
+}
+
+fn all_run(setup: &Setup, state: &State, release: usize) -> Result<(), Violation> {
+    let serving = |set: &Set| set.pods.iter().filter(|pod| pod.serves()).count();
+    let unsealed = state.sets[release].as_ref().map_or(0, serving);
+    if unsealed < usize::from(setup.size.chambers) {
+        let message =
+            format!("the old release is retired while {unsealed} new chambers are unsealed");
+        return Err(Violation::of(4, message));
+    }
+    Ok(())
+}
+
+/// The way back is given up.
+///
+/// # Errors
+///
+/// Laws 4 and 6.
+pub fn retire_begins(setup: &Setup, state: &State) -> Result<(), Violation> {
+    if state.prometheus != Prometheus::Fresh {
+        return Err(Violation::of(
+            6,
+            "Retire begins without an answer of Prometheus",
+        ));
+    }
+    let Some(rollover) = &state.record.rollover else {
+        return Err(Violation::of(0, "Retire begins without a rollover"));
+    };
+    let to = usize::from(rollover.to);
+    all_run(setup, state, to)?;
+    let others = (0..RELEASES).filter(|release| *release != to);
+    if others.into_iter().any(|release| {
+        state.sets[release]
+            .as_ref()
+            .is_some_and(|set| !set.pods.is_empty())
+    }) {
+        return Err(Violation::of(
+            4,
+            "Retire begins while an old chamber is there",
+        ));
+    }
+    let soaked = |set: &Set| {
+        set.pods
+            .iter()
+            .all(|pod| pod.unsealed.is_some_and(|age| age >= 1))
+    };
+    if !state.sets[to].as_ref().is_some_and(soaked) {
+        return Err(Violation::of(
+            4,
+            "Retire begins before the soak time is over",
+        ));
+    }
+    Ok(())
+}
+
+/// A release got another number of chambers.
+///
+/// # Errors
+///
+/// Laws 1, 3 and 7.
+pub fn size(setup: &Setup, before: &State, after: &State, release: usize) -> Result<(), Violation> {
+    let wanted = |state: &State| state.sets[release].as_ref().map_or(0, |set| set.replicas);
+    if wanted(after) == wanted(before) {
+        return Err(Violation::of(7, "resizes to what is there"));
+    }
+    if wanted(after) > wanted(before) {
+        return starts(setup, before, release);
+    }
+    let floor = setup
+        .size
+        .chambers
+        .saturating_sub(setup.size.max_unavailable);
+    let stops = after.unsealed() < before.unsealed();
+    if stops && after.unsealed() < usize::from(floor) && !before.asked.deleting {
+        let left = after.unsealed();
+        return Err(Violation::of(
+            3,
+            format!("{left} unsealed chambers are left of {floor}"),
+        ));
+    }
+    Ok(())
+}
+
+/// A reading must be fresh; whoever is late must find that every key still agrees.
+fn starts(setup: &Setup, state: &State, release: usize) -> Result<(), Violation> {
+    let bit = 1 << release;
+    if state.blobs & bit == 0 {
+        return Err(Violation::of(
+            1,
+            format!("v{} is started without a blob", release + 1),
+        ));
+    }
+    let keys = state.seen.as_ref().map_or(&state.keys, |seen| &seen.keys);
+    let age = state.seen.as_ref().map_or(0, |seen| seen.age);
+    // Where a second fault is allowed, what somebody else did to a key while an order was late is not the operator's doing.
+    let late = state.seen.is_none() && setup.size.faults > 1;
+    let admits = keys[..setup.size.keys]
+        .iter()
+        .all(|key| late || key.stored & bit != 0 && !key.disabled);
+    if age > 0 || !admits {
+        return Err(Violation::of(
+            1,
+            format!("v{} is started before every key agrees", release + 1),
+        ));
+    }
+    Ok(())
+}
+
+/// A `ReplicaSet` is removed.
+///
+/// # Errors
+///
+/// Law 3, where it still has chambers.
+pub fn remove(state: &State, release: usize) -> Result<(), Violation> {
+    match &state.sets[release] {
+        Some(set) if set.replicas > 0 => Err(Violation::of(
+            3,
+            "removes a release that still has chambers",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A blob is stored.
+///
+/// # Errors
+///
+/// Law 11.
+pub fn blob(state: &State, release: u8, first: bool) -> Result<(), Violation> {
+    if first && state.sealed {
+        return Err(Violation::of(11, "stores a second master key"));
+    }
+    if state.blobs & (1 << release) != 0 {
+        return Err(Violation::of(11, "overwrites a blob"));
+    }
+    Ok(())
+}
+
+/// The seal pod is started.
+///
+/// # Errors
+///
+/// Law 11.
+pub fn seal(state: &State, start: bool) -> Result<(), Violation> {
+    if start && state.sealed {
+        return Err(Violation::of(11, "seals a second time"));
+    }
+    Ok(())
+}

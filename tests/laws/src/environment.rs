@@ -1,0 +1,269 @@
+//! What can happen beside the operator, and how time passes.
+
+use crate::setup::Setup;
+use crate::state::{AGE, FOREIGN, Key, Order, Prometheus, RELEASES, Record, Seal, Set, State};
+
+/// Something that can happen, and the state after it.
+pub type Event = (String, State);
+
+/// Whatever can happen next beside the operator; time passes only where the operator rests.
+pub fn events(setup: &Setup, state: &State, rests: bool) -> Vec<Event> {
+    let mut events = Vec::new();
+    if state.gone {
+        return events;
+    }
+    pods(setup, state, &mut events);
+    kms(setup, state, &mut events);
+    if state.seal == Seal::Running {
+        events.push(with(state, "the seal pod is done", |state| {
+            state.seal = Seal::Offers;
+        }));
+    }
+    if rests {
+        events.push(with(state, "a minute passes", tick));
+    }
+    if state.faults > 0 {
+        faults(setup, state, &mut events);
+    }
+    if state.wishes > 0 {
+        wishes(state, &mut events);
+    }
+    events
+}
+
+/// A state that some time later follows by itself, when nothing goes wrong any more.
+pub fn progress(setup: &Setup, state: &State) -> State {
+    let mut next = state.clone();
+    for key in &mut next.keys {
+        key.enforced = key.stored;
+    }
+    for release in 0..RELEASES {
+        let opens = opens(setup, &next, release);
+        let Some(set) = &mut next.sets[release] else {
+            continue;
+        };
+        set.pods.retain(|pod| pod.leaving.is_none());
+        for pod in &mut set.pods {
+            if opens && pod.unsealed.is_none() {
+                pod.unsealed = Some(0);
+            }
+        }
+        set.pods.sort_unstable();
+        if set != state.sets[release].as_ref().unwrap_or(&Set::default()) {
+            next.set_changed(release);
+        }
+    }
+    if next.seal == Seal::Running {
+        next.seal = Seal::Offers;
+    }
+    // An old leader that never wakes is one that is gone.
+    next.late = None;
+    tick(&mut next);
+    next
+}
+
+fn with(state: &State, what: impl Into<String>, change: impl FnOnce(&mut State)) -> Event {
+    let mut next = state.clone();
+    change(&mut next);
+    (what.into(), next)
+}
+
+fn fault(state: &State, what: impl Into<String>, change: impl FnOnce(&mut State)) -> Event {
+    with(state, what, |state| {
+        state.faults -= 1;
+        change(state);
+    })
+}
+
+/// Whether a chamber of the release opens the master key, by what Decrypt enforces.
+fn opens(setup: &Setup, state: &State, release: usize) -> bool {
+    let bit = 1 << release;
+    let lets = |key: &&Key| !key.disabled && key.enforced & bit != 0;
+    let shares = state.keys[..setup.size.keys].iter().filter(lets).count();
+    setup.size.broken & bit == 0 && state.blobs & bit != 0 && shares >= setup.size.threshold
+}
+
+fn pods(setup: &Setup, state: &State, events: &mut Vec<Event>) {
+    for (release, set) in state.sets.iter().enumerate() {
+        let Some(set) = set else { continue };
+        let opens = opens(setup, state, release);
+        for (index, pod) in set.pods.iter().enumerate() {
+            // Pods are sorted: of equal ones one is enough.
+            if index > 0 && set.pods[index - 1] == *pod {
+                continue;
+            }
+            let name = format!("chamber {index} of v{}", release + 1);
+            let mut change = |what: &str, cost: u8, act: &dyn Fn(&mut Set)| {
+                let mut next = state.clone();
+                next.faults -= cost;
+                if let Some(set) = &mut next.sets[release] {
+                    act(set);
+                }
+                next.set_changed(release);
+                events.push((format!("{name} {what}"), next));
+            };
+            if pod.leaving.is_some() {
+                change("is gone", 0, &|set| {
+                    set.pods.remove(index);
+                });
+                continue;
+            }
+            if pod.unsealed.is_none() && opens {
+                change("unseals", 0, &|set| set.pods[index].unsealed = Some(0));
+            }
+            if state.faults > 0 {
+                if pod.unsealed.is_some() {
+                    change("crashes and restarts", 1, &|set| {
+                        set.pods[index].unsealed = None;
+                    });
+                }
+                change("is drained", 1, &|set| set.pods[index].leaving = Some(0));
+            }
+        }
+    }
+}
+
+fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
+    for index in 0..setup.size.keys {
+        let key = state.keys[index];
+        if key.enforced != key.stored {
+            let what = format!("Decrypt enforces the policy of key {index}");
+            events.push(with(state, what, |state| {
+                state.keys[index].enforced = key.stored;
+            }));
+        }
+        if state.faults == 0 {
+            continue;
+        }
+        let mut edit = |what: &str, images| {
+            if images != key.stored {
+                events.push(fault(
+                    state,
+                    format!("a foreign hand {what} key {index}"),
+                    |state| {
+                        state.keys[index].stored = images;
+                        state.policy_changed(index);
+                    },
+                ));
+            }
+        };
+        edit("empties", 0);
+        edit("adds an image to", key.stored | FOREIGN);
+        let lowest = key.stored & key.stored.wrapping_neg();
+        edit("takes an image from", key.stored & !lowest);
+        events.push(fault(
+            state,
+            format!("key {index} is disabled or enabled"),
+            |state| {
+                state.keys[index].disabled = !key.disabled;
+            },
+        ));
+    }
+}
+
+fn faults(setup: &Setup, state: &State, events: &mut Vec<Event>) {
+    if state.seen.is_some() {
+        events.push(fault(state, "the operator is killed", State::dies));
+    }
+    for (prometheus, what) in [
+        (Prometheus::Fresh, "Prometheus is well"),
+        (Prometheus::Stale, "Prometheus has old samples only"),
+        (Prometheus::Absent, "Prometheus has no series"),
+        (Prometheus::Down, "Prometheus is down"),
+    ] {
+        if prometheus != state.prometheus {
+            events.push(fault(state, what, |state| state.prometheus = prometheus));
+        }
+    }
+    if state.record != Record::default() {
+        events.push(fault(state, "status is lost", |state| {
+            state.record = Record::default();
+        }));
+    }
+    let backup = first_status(setup);
+    if !setup.size.from_nothing && state.record != backup {
+        events.push(fault(state, "status is restored from a backup", |state| {
+            state.record = backup;
+        }));
+    }
+}
+
+/// Status of a cluster that has settled on release 0.
+pub fn first_status(setup: &Setup) -> Record {
+    if setup.size.from_nothing {
+        return Record::default();
+    }
+    Record {
+        current: Some(0),
+        rollovers: 1,
+        committed: true,
+        ended: Some(AGE),
+        ..Record::default()
+    }
+}
+
+fn wishes(state: &State, events: &mut Vec<Event>) {
+    let mut wish = |what: String, change: &dyn Fn(&mut State)| {
+        events.push(with(state, what, |state| {
+            state.wishes -= 1;
+            change(state);
+        }));
+    };
+    for release in (0..).take(RELEASES) {
+        if release != state.asked.release {
+            wish(format!("the user wants v{}", release + 1), &|state| {
+                state.asked.release = release;
+            });
+        }
+        if state.asked.revoke.is_none() {
+            wish(format!("the user revokes v{}", release + 1), &|state| {
+                state.asked.revoke = Some(release);
+            });
+        }
+    }
+    wish("the user aborts".to_owned(), &|state| {
+        state.asked.abort += 1;
+    });
+    wish("the user retries".to_owned(), &|state| {
+        state.asked.retry += 1;
+    });
+    wish("the user pauses or resumes".to_owned(), &|state| {
+        state.asked.paused = !state.asked.paused;
+    });
+    if !state.asked.deleting {
+        wish("the user deletes the resource".to_owned(), &|state| {
+            state.asked.deleting = true;
+            state.gone = !state.finalizer;
+        });
+    }
+}
+
+/// A minute passes.
+fn tick(state: &mut State) {
+    let older = |age: &mut u8| *age = (*age + 1).min(AGE);
+    for pod in state
+        .sets
+        .iter_mut()
+        .flatten()
+        .flat_map(|set| &mut set.pods)
+    {
+        pod.unsealed.iter_mut().for_each(older);
+        pod.leaving.iter_mut().for_each(older);
+    }
+    for set in state.sets.iter_mut().flatten() {
+        set.pods.sort_unstable();
+    }
+    if let Some(rollover) = &mut state.record.rollover {
+        rollover.admitted.iter_mut().for_each(older);
+        older(&mut rollover.progressed);
+    }
+    state.record.ended.iter_mut().for_each(older);
+    if let Some(seen) = &mut state.seen {
+        older(&mut seen.age);
+    }
+    // A policy write is sent within its time-out, or never.
+    state.late = state
+        .late
+        .take()
+        .filter(|late| matches!(late.order, Order::Sizes(_)));
+}

@@ -1,0 +1,215 @@
+//! Planted bugs, one a law: the search must find each of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use key_policy::Policy;
+use rollover::{
+    Action, Chamber, Metrics, Note, Plan, PodMetrics, Reading, Resize, Step, World, plan, tags,
+};
+
+use crate::setup::Setup;
+use crate::state::FOREIGN;
+
+/// A bug in the planner or in the hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// Law 1: one key is taken to agree without having been asked.
+    TrustsTheLastKey,
+    /// Law 2: a policy admits one image more.
+    AdmitsAnotherImage,
+    /// Law 3: one chamber more may be missing than the spec allows.
+    StopsOneTooMany,
+    /// Law 4: terminating chambers do not count.
+    ForgetsLeavingChambers,
+    /// Law 5: the old measurement leaves before that is recorded.
+    RetiresUnrecorded,
+    /// Law 6: an absent series is taken for zero.
+    TakesAbsentForZero,
+    /// Law 7: something is done where nothing is to be done.
+    NeverRests,
+    /// Law 8: root loses the key.
+    LocksRootOut,
+    /// Law 9: a statement of somebody else is dropped.
+    DropsAStatement,
+    /// Law 10: a policy is written whatever is there.
+    WritesWithoutComparing,
+    /// Law 11: a lost status means a new seal.
+    SealsAnew,
+}
+
+/// Every planted bug with the law that it breaks.
+pub const ALL: [(u8, Mutant); 11] = [
+    (1, Mutant::TrustsTheLastKey),
+    (2, Mutant::AdmitsAnotherImage),
+    (3, Mutant::StopsOneTooMany),
+    (4, Mutant::ForgetsLeavingChambers),
+    (5, Mutant::RetiresUnrecorded),
+    (6, Mutant::TakesAbsentForZero),
+    (7, Mutant::NeverRests),
+    (8, Mutant::LocksRootOut),
+    (9, Mutant::DropsAStatement),
+    (10, Mutant::WritesWithoutComparing),
+    (11, Mutant::SealsAnew),
+];
+
+impl Mutant {
+    /// What the planner would say with this bug.
+    pub fn plan(self, setup: &Setup, world: &World) -> Plan {
+        let mut seen = world.clone();
+        match self {
+            Self::TrustsTheLastKey => trust_last(setup, &mut seen),
+            Self::StopsOneTooMany => {
+                seen.spec.max_unavailable += 1;
+                seen.budget = Some(u32::MAX);
+            }
+            Self::ForgetsLeavingChambers => {
+                for set in &mut seen.sets {
+                    set.chambers
+                        .retain(|chamber: &Chamber| !chamber.terminating());
+                }
+            }
+            Self::TakesAbsentForZero => fill_metrics(&mut seen),
+            Self::SealsAnew => forget_the_seal(&mut seen),
+            _ => {}
+        }
+        self.spoil(setup, &seen, plan(&seen))
+    }
+
+    fn spoil(self, setup: &Setup, world: &World, next: Plan) -> Plan {
+        match (self, next) {
+            (Self::AdmitsAnotherImage, next) => each_write(next, |write_key, policy| {
+                let index = index(world, write_key);
+                let images = setup.images(index, policy).unwrap_or(0);
+                Some(setup.policy(index, images | FOREIGN).clone())
+            }),
+            (Self::LocksRootOut, next) => each_write(next, |_, policy| {
+                without(policy, "EnableIAMRootPermissionsBreakGlass")
+            }),
+            (Self::DropsAStatement, next) => each_write(next, |_, policy| without(policy, "Audit")),
+            (Self::RetiresUnrecorded, next) => retire_at_once(world, next),
+            (Self::NeverRests, Plan::Settled { .. }) => Plan::Act {
+                step: Step::Settled,
+                action: Action::Resize(world.sets.iter().map(idle).collect()),
+            },
+            (_, next) => next,
+        }
+    }
+}
+
+fn idle(set: &rollover::Set) -> Resize {
+    Resize {
+        release: set.release.clone(),
+        version: set.version.clone(),
+        from: set.replicas,
+        to: set.replicas,
+    }
+}
+
+fn index(world: &World, arn: &str) -> usize {
+    let found = world.spec.shares.iter().position(|share| share.arn == arn);
+    found.unwrap_or(0)
+}
+
+/// Takes the last key's policy for one that admits whatever the rollover needs.
+fn trust_last(setup: &Setup, world: &mut World) {
+    let Some(rollover) = world
+        .record
+        .rollover
+        .as_ref()
+        .filter(|rollover| rollover.retire_begun_at.is_none())
+    else {
+        return;
+    };
+    let live = rollover.from.iter().chain([&rollover.to]);
+    let images = live.fold(0, |images, release| images | 1 << setup.index(release));
+    let last = world.keys.len() - 1;
+    if let Some(Reading::Facts(facts)) = world.keys.last_mut().map(|key| &mut key.reading) {
+        Arc::make_mut(facts).policy = Ok(setup.policy(last, images).clone());
+    }
+}
+
+fn fill_metrics(world: &mut World) {
+    let names: Vec<_> = world
+        .chambers()
+        .map(|chamber| chamber.name.clone())
+        .collect();
+    let now = world.now;
+    if let Some(Metrics::Known { pods, .. }) = &mut world.metrics
+        && pods.is_empty()
+    {
+        let good = PodMetrics {
+            unsealed: Some(1.0),
+            sampled_at: Some(now),
+            rejected: Some(0.0),
+        };
+        *pods = names.into_iter().map(|name| (name, good.clone())).collect();
+    }
+}
+
+fn forget_the_seal(world: &mut World) {
+    if world.record.current.is_some() {
+        return;
+    }
+    world.record.commitment = None;
+    world.blobs = BTreeMap::new();
+    for key in &mut world.keys {
+        if let Reading::Facts(facts) = &mut key.reading {
+            Arc::make_mut(facts).tags.remove(tags::COMMITMENT);
+        }
+    }
+}
+
+fn retire_at_once(world: &World, next: Plan) -> Plan {
+    let begins = matches!(
+        &next,
+        Plan::Act {
+            action: Action::Note(Note::RetireBegun),
+            ..
+        }
+    );
+    if !begins {
+        return next;
+    }
+    let mut world = world.clone();
+    if let Some(rollover) = &mut world.record.rollover {
+        rollover.retire_begun_at = Some(world.now);
+    }
+    for key in &mut world.keys {
+        if let Reading::Facts(facts) = &mut key.reading {
+            let text = tags::progress_text((world.record.rollovers, true));
+            Arc::make_mut(facts)
+                .tags
+                .insert(tags::ROLLOVER.to_owned(), text);
+        }
+    }
+    plan(&world)
+}
+
+fn each_write(next: Plan, change: impl Fn(&str, &Policy) -> Option<Policy>) -> Plan {
+    match next {
+        Plan::Act {
+            step,
+            action: Action::WritePolicies(mut writes),
+        } => {
+            for write in &mut writes {
+                if let Some(changed) = change(&write.arn, &write.policy) {
+                    write.policy = changed;
+                }
+            }
+            Plan::Act {
+                step,
+                action: Action::WritePolicies(writes),
+            }
+        }
+        next => next,
+    }
+}
+
+/// The same policy without one statement.
+fn without(policy: &Policy, sid: &str) -> Option<Policy> {
+    let mut document: serde_json::Value = serde_json::from_str(&policy.to_json()).ok()?;
+    let statements = document.get_mut("Statement")?.as_array_mut()?;
+    statements.retain(|statement| statement["Sid"] != sid);
+    Policy::parse(&document.to_string()).ok()
+}

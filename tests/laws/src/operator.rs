@@ -1,0 +1,411 @@
+//! One turn of the operator in the small world: the real planner decides, and its order has its effect, or part of it.
+
+use rollover::{Action, KeyWrite, Look, Note, Plan, World, laws};
+
+use crate::checks;
+use crate::mutant::Mutant;
+use crate::setup::Setup;
+use crate::state::{Images, Order, RELEASES, Seal, Seen, Set, State};
+use crate::world;
+
+/// A law that was broken, or another fault of the planner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Number of the law; 0 is another fault.
+    pub law: u8,
+    /// What happened.
+    pub message: String,
+}
+
+impl Violation {
+    /// Shorthand.
+    pub fn of(law: u8, message: impl Into<String>) -> Self {
+        Self {
+            law,
+            message: message.into(),
+        }
+    }
+}
+
+/// Looks asked for before a decision, at most.
+const LOOKS: usize = 4;
+
+/// Plans, answering what the plan asks to look at; what was read stays in the operator's memory.
+///
+/// # Errors
+///
+/// Law 7 where the same world gives two plans, or looking never ends.
+pub fn decide(
+    setup: &Setup,
+    mutant: Option<Mutant>,
+    state: &mut State,
+) -> Result<(World, Plan), Violation> {
+    let mut world = world::of(setup, state);
+    for _ in 0..LOOKS {
+        let plan = mutant.map_or_else(
+            || rollover::plan(&world),
+            |mutant| mutant.plan(setup, &world),
+        );
+        match &plan {
+            Plan::Look(Look::Keys) => {
+                state.seen = Some(Seen {
+                    age: 0,
+                    keys: state.keys,
+                });
+                world.keys = world::keys(setup, state.seen.as_ref());
+            }
+            Plan::Look(Look::Metrics { .. }) => {
+                world.metrics = Some(world::metrics(setup, state, &world));
+            }
+            Plan::Look(Look::Budget) => world.budget = Some(world::budget(setup, state)),
+            _ => return Ok((world, plan)),
+        }
+    }
+    Err(Violation::of(
+        7,
+        "what the plan asks to read is never enough",
+    ))
+}
+
+/// One call of an action: it is carried out, or it is not.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// `PutKeyPolicy`: key, images before, images after.
+    Policy(u8, Images, Images),
+    /// `TagResource`.
+    Claim(u8, (u8, bool)),
+    /// `TagResource`.
+    Commit(u8),
+    /// `TagResource`.
+    Revoke(u8, Images),
+    /// A `ReplicaSet` without chambers is made.
+    Make(u8),
+    /// Every `ReplicaSet` is marked.
+    Fence,
+    /// A `ReplicaSet` is resized.
+    Size(u8, u8),
+    /// A `ReplicaSet` is deleted.
+    Remove(u8),
+    /// The blob of a release is stored.
+    Blob(u8, bool),
+    /// The seal pod is made or deleted.
+    Seal(bool),
+    /// The finalizer is set or removed.
+    Finalizer(bool),
+}
+
+/// The calls of an action. A note is none: it is the write of status that follows every action.
+///
+/// # Errors
+///
+/// Laws 8 and 9, where a policy is more than the images it admits.
+pub fn parts(setup: &Setup, world: &World, action: &Action) -> Result<Vec<Part>, Violation> {
+    let key = |arn: &str| {
+        let found = world.spec.shares.iter().position(|share| share.arn == arn);
+        u8::try_from(found.unwrap_or(0)).unwrap_or(0)
+    };
+    let parts = match action {
+        Action::Note(_) => Vec::new(),
+        Action::MakeSet(release) => vec![Part::Make(setup.index(release))],
+        Action::Fence(_) => vec![Part::Fence],
+        Action::HoldDeletion => vec![Part::Finalizer(true)],
+        Action::AllowDeletion(_) => vec![Part::Finalizer(false)],
+        Action::ClaimKeys { arns, progress } => {
+            let progress = (u8::try_from(progress.0).unwrap_or(u8::MAX), progress.1);
+            arns.iter()
+                .map(|arn| Part::Claim(key(arn), progress))
+                .collect()
+        }
+        Action::TagRevoked { arns, images } => {
+            let bits = (0..RELEASES)
+                .filter(|index| images.contains(&setup.releases[*index].measurement.image_sha384))
+                .fold(0, |bits, index| bits | 1 << index);
+            arns.iter()
+                .map(|arn| Part::Revoke(key(arn), bits))
+                .collect()
+        }
+        Action::WritePolicies(writes) => {
+            return writes
+                .iter()
+                .map(|write| policy(setup, key(&write.arn), write))
+                .collect();
+        }
+        Action::BindBlob { to, .. } => vec![Part::Blob(of_measurement(setup, to), false)],
+        Action::StoreBlob(to) => vec![Part::Blob(of_measurement(setup, to), true)],
+        Action::StartSeal(_) => vec![Part::Seal(true)],
+        Action::RemoveSealPod => vec![Part::Seal(false)],
+        Action::TagCommitment { arns, .. } => {
+            arns.iter().map(|arn| Part::Commit(key(arn))).collect()
+        }
+        Action::Resize(resizes) => resizes
+            .iter()
+            .map(|resize| {
+                let to = u8::try_from(resize.to).unwrap_or(u8::MAX);
+                Part::Size(setup.index(&resize.release), to)
+            })
+            .collect(),
+        Action::RemoveSets(names) => (0..RELEASES)
+            .filter(|index| names.contains(&format!("signer-{}", setup.releases[*index].revision)))
+            .map(|index| Part::Remove(u8::try_from(index).unwrap_or(0)))
+            .collect(),
+    };
+    Ok(parts)
+}
+
+fn policy(setup: &Setup, key: u8, write: &KeyWrite) -> Result<Part, Violation> {
+    let index = usize::from(key);
+    let expected = checks::images(setup, index, &write.expected)?;
+    let images = checks::images(setup, index, &write.policy)?;
+    Ok(Part::Policy(key, expected, images))
+}
+
+fn of_measurement(setup: &Setup, measurement: &measurement::Measurement) -> u8 {
+    let found = setup
+        .releases
+        .iter()
+        .position(|release| release.measurement == *measurement);
+    u8::try_from(found.unwrap_or(RELEASES)).unwrap_or(0)
+}
+
+/// Carries out one call, and checks the laws against what is true. `false`: it was refused, nothing changed.
+///
+/// # Errors
+///
+/// The law that the call breaks.
+pub fn perform(
+    setup: &Setup,
+    mutant: Option<Mutant>,
+    state: &mut State,
+    part: &Part,
+) -> Result<bool, Violation> {
+    match part {
+        Part::Policy(key, expected, images) => {
+            let compares = mutant != Some(Mutant::WritesWithoutComparing);
+            if compares && state.keys[usize::from(*key)].stored != *expected {
+                return Ok(false);
+            }
+            put(setup, state, usize::from(*key), *expected, *images)?;
+        }
+        Part::Claim(key, progress) => {
+            let key = &mut state.keys[usize::from(*key)];
+            (key.owned, key.progress) = (true, Some(*progress));
+        }
+        Part::Commit(key) => {
+            // From here on chambers may start, and the master key is the one.
+            state.sealed = true;
+            state.keys[usize::from(*key)].committed = true;
+        }
+        Part::Revoke(key, images) => state.keys[usize::from(*key)].revoked |= images,
+        Part::Make(release) => {
+            // It is born with the mark, but says nothing of the others.
+            state.fenced |= state.sets.iter().all(Option::is_none);
+            state.sets[usize::from(*release)] = Some(Set::default());
+        }
+        Part::Fence => {
+            state.fenced = true;
+            (0..RELEASES).for_each(|release| state.set_changed(release));
+        }
+        Part::Size(release, to) => size(setup, state, usize::from(*release), *to)?,
+        Part::Remove(release) => {
+            checks::remove(state, usize::from(*release))?;
+            state.set_changed(usize::from(*release));
+            state.sets[usize::from(*release)] = None;
+        }
+        Part::Blob(release, first) => {
+            checks::blob(state, *release, *first)?;
+            state.blobs |= 1 << release;
+        }
+        Part::Seal(start) => {
+            checks::seal(state, *start)?;
+            state.seal = if *start { Seal::Running } else { Seal::Absent };
+        }
+        Part::Finalizer(held) => {
+            state.finalizer = *held;
+            state.gone = state.asked.deleting && !held;
+        }
+    }
+    Ok(true)
+}
+
+fn put(
+    setup: &Setup,
+    state: &mut State,
+    key: usize,
+    expected: Images,
+    images: Images,
+) -> Result<(), Violation> {
+    let before = state.clone();
+    state.keys[key].stored = images;
+    state.policy_changed(key);
+    checks::write(setup, &before, state, key, expected)
+}
+
+fn size(setup: &Setup, state: &mut State, release: usize, to: u8) -> Result<(), Violation> {
+    let before = state.clone();
+    if let Some(set) = &mut state.sets[release] {
+        set.replicas = to;
+    }
+    state.set_changed(release);
+    checks::size(setup, &before, state, release)
+}
+
+/// Writes into status that an action was done.
+///
+/// # Errors
+///
+/// The law that a note breaks.
+pub fn note(
+    setup: &Setup,
+    state: &mut State,
+    world: &World,
+    action: &Action,
+) -> Result<(), Violation> {
+    if let Action::Note(Note::RetireBegun) = action {
+        checks::retire_begins(setup, state)?;
+    }
+    let mut record = world.record.clone();
+    record.acted(action, setup.now);
+    state.record = compact(setup, &record, state);
+    if changes_keys(action) {
+        state.seen = None;
+    }
+    Ok(())
+}
+
+fn changes_keys(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::ClaimKeys { .. }
+            | Action::TagRevoked { .. }
+            | Action::WritePolicies(_)
+            | Action::TagCommitment { .. }
+    )
+}
+
+/// The planner's record as this world stores it; times become ages.
+fn compact(setup: &Setup, record: &rollover::Record, state: &State) -> crate::state::Record {
+    let age = |at: jiff::Timestamp| {
+        let minutes = setup.now.duration_since(at).as_mins();
+        u8::try_from(minutes)
+            .unwrap_or(crate::state::AGE)
+            .min(crate::state::AGE)
+    };
+    let index = |release: &rollover::Release| setup.index(release);
+    let bits = (0..RELEASES)
+        .filter(|index| {
+            let image = setup.releases[*index].measurement.image_sha384;
+            record.revoked.contains(&image)
+        })
+        .fold(0, |bits, index| bits | 1 << index);
+    let count = |token: &Option<String>| {
+        token
+            .as_ref()
+            .and_then(|token| token.parse().ok())
+            .unwrap_or(0)
+    };
+    crate::state::Record {
+        current: record.current.as_ref().map(index),
+        rollover: record
+            .rollover
+            .as_ref()
+            .map(|found| crate::state::Rollover {
+                from: found.from.as_ref().map(index),
+                to: index(&found.to),
+                admitted: found.admitted_at.map(age),
+                retires: found.retire_begun_at.is_some(),
+                progressed: age(found.progressed_at),
+            }),
+        rollovers: u8::try_from(record.rollovers).unwrap_or(u8::MAX),
+        committed: record.commitment.is_some(),
+        failure: record.failure.as_ref().and_then(|failure| {
+            let found = setup
+                .releases
+                .iter()
+                .position(|release| release.revision == failure.revision);
+            u8::try_from(found?).ok()
+        }),
+        revoked: bits,
+        writes: u8::try_from(record.writes.len()).unwrap_or(u8::MAX),
+        ended: record.ended_at.map(age),
+        abort: count(&record.handled.abort),
+        retry: count(&record.handled.retry),
+        revoke: record.handled.revoke.as_ref().and(state.asked.revoke),
+    }
+}
+
+/// Checks an order with the controller's fuse.
+///
+/// # Errors
+///
+/// The law that the planner would have broken.
+pub fn fuse(world: &World, action: &Action) -> Result<(), Violation> {
+    laws::check(world, action).map_err(|breach| {
+        let message = format!("the fuse: {}", breach.message);
+        Violation::of(breach.law, message)
+    })
+}
+
+/// The order as an old leader may still carry it out, where it is one of those that matter.
+///
+/// It freezes after it has compared: what it would not have sent anyway is left out.
+pub fn late(state: &State, parts: &[Part]) -> Option<Order> {
+    let policies: Vec<_> = parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Policy(key, expected, images) => {
+                let same = state.keys[usize::from(*key)].stored == *expected;
+                same.then_some((*key, *expected, *images))
+            }
+            _ => None,
+        })
+        .collect();
+    let sizes: Vec<_> = parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Size(release, to) => Some((*release, *to)),
+            _ => None,
+        })
+        .collect();
+    match (policies.is_empty(), sizes.is_empty()) {
+        (false, _) => Some(Order::Policies(policies)),
+        (_, false) => Some(Order::Sizes(sizes)),
+        _ => None,
+    }
+}
+
+/// The old leader wakes up and sends one call of its order.
+///
+/// # Errors
+///
+/// The law that this breaks, by what was recorded when the order was given.
+pub fn wake(setup: &Setup, state: &mut State) -> Result<(), Violation> {
+    let Some(mut late) = state.late.take() else {
+        return Ok(());
+    };
+    let (record, asked, seen) = (state.record.clone(), state.asked, state.seen.take());
+    (state.record, state.asked) = (late.record.clone(), late.asked);
+    let (rest, sent) = match &mut late.order {
+        Order::Policies(writes) => match writes.pop() {
+            Some((key, expected, images)) => {
+                let sent = put(setup, state, usize::from(key), expected, images);
+                (!writes.is_empty(), sent)
+            }
+            None => (false, Ok(())),
+        },
+        Order::Sizes(sizes) => match sizes.pop() {
+            Some((release, to)) => {
+                let sent = size(setup, state, usize::from(release), to);
+                // A revocation takes the right to run from whatever starts late.
+                let sent = sent.or_else(|broken| match record.revoked & (1 << release) {
+                    0 => Err(broken),
+                    _ => Ok(()),
+                });
+                (!sizes.is_empty(), sent)
+            }
+            None => (false, Ok(())),
+        },
+    };
+    (state.record, state.asked, state.seen) = (record, asked, seen);
+    state.late = rest.then_some(late);
+    sent
+}

@@ -1,0 +1,186 @@
+//! One small world's size and rules, and everything that is built once.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use key_policy::{Policy, Template};
+use measurement::{Measurement, Pcr};
+use rollover::{DriftPolicy, KeyFacts, OnFailure, Release, Share, Spec, Verbs};
+
+use crate::state::{FOREIGN, Images, KEYS, Key, RELEASES};
+
+/// The owner's tag.
+pub const OWNER: &str = "uid/ns/signer";
+/// A statement of somebody else, which must stay.
+const FOREIGN_STATEMENT: &str = r#"{"Sid":"Audit","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Auditor"},"Action":"kms:DescribeKey","Resource":"*"}"#;
+
+/// Size and rules of a small world.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Chambers wanted.
+    pub chambers: u8,
+    /// Keys.
+    pub keys: usize,
+    /// Shares that open the master key.
+    pub threshold: usize,
+    /// Chambers that may be missing.
+    pub max_unavailable: u8,
+    /// Chambers that may run beyond those wanted.
+    pub max_surge: u8,
+    /// What follows a failure.
+    pub on_failure: OnFailure,
+    /// Releases that never unseal, as bits.
+    pub broken: Images,
+    /// From an empty namespace, or settled on release 0.
+    pub from_nothing: bool,
+    /// Things that may go wrong.
+    pub faults: u8,
+    /// Things that the user may ask for.
+    pub wishes: u8,
+}
+
+/// A size, and what every state of it shares.
+pub struct Setup {
+    /// Size and rules.
+    pub size: Size,
+    /// The time of every look: states hold ages.
+    pub now: Timestamp,
+    /// The planner's spec, but for what the user changes.
+    pub spec: Spec,
+    /// The releases.
+    pub releases: Vec<Release>,
+    /// Per key: the policy for every set of images.
+    policies: Vec<Vec<Policy>>,
+    /// Readings of keys that were built before, by key, content and age.
+    pub(crate) readings: RefCell<HashMap<(usize, Key, u8), Arc<KeyFacts>>>,
+}
+
+impl Setup {
+    /// Builds everything once.
+    ///
+    /// # Errors
+    ///
+    /// A constant of this file cannot be read.
+    pub fn new(size: Size) -> Result<Self, String> {
+        let now = "2026-11-01T10:00:00Z"
+            .parse()
+            .map_err(|error| format!("{error}"))?;
+        let releases: Vec<_> = (0..RELEASES).map(release).collect();
+        let shares: Vec<_> = (0..size.keys).map(share).collect();
+        let policies = shares
+            .iter()
+            .map(|share| {
+                (0..FOREIGN << 1)
+                    .map(|images| policy(share, images))
+                    .collect()
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(Self {
+            now,
+            spec: spec(size, &releases, shares),
+            releases,
+            policies,
+            readings: RefCell::default(),
+            size,
+        })
+    }
+
+    /// The policy of a key that admits these images.
+    pub fn policy(&self, key: usize, images: Images) -> &Policy {
+        &self.policies[key][usize::from(images)]
+    }
+
+    /// The images of a policy; `None` where it is not one of this world's.
+    pub fn images(&self, key: usize, policy: &Policy) -> Option<Images> {
+        let images = 0..FOREIGN << 1;
+        images
+            .into_iter()
+            .find(|images| self.policy(key, *images).equivalent(policy))
+    }
+
+    /// A time so many minutes ago.
+    pub fn ago(&self, age: u8) -> Timestamp {
+        self.now - SignedDuration::from_mins(i64::from(age))
+    }
+
+    /// The index of a release.
+    pub fn index(&self, release: &Release) -> u8 {
+        let found = self
+            .releases
+            .iter()
+            .position(|known| known.revision == release.revision);
+        u8::try_from(found.unwrap_or(RELEASES)).unwrap_or(u8::MAX)
+    }
+}
+
+fn measurement(index: usize) -> Measurement {
+    let byte = u8::try_from(index + 1).unwrap_or(u8::MAX);
+    Measurement::image(Pcr::from_bytes([byte; 48]))
+}
+
+fn release(index: usize) -> Release {
+    Release {
+        image: format!("chamber:v{}", index + 1),
+        measurement: measurement(index),
+        revision: format!("v{}", index + 1),
+    }
+}
+
+fn share(index: usize) -> Share {
+    let name = ["a", "b", "c"][index.min(KEYS - 1)];
+    Share {
+        name: name.to_owned(),
+        arn: format!("arn:aws:kms:us-east-1:111122223333:key/{name}"),
+        managed: true,
+        accepted_at_risk: false,
+        template: Template {
+            partition: "aws".to_owned(),
+            key_account: "111122223333".to_owned(),
+            role_account: "111122223333".to_owned(),
+            cluster_id: "small-world".to_owned(),
+            admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".to_owned(),
+            pins: [].into(),
+        },
+    }
+}
+
+/// The five statements that admit these images, and a statement of somebody else.
+fn policy(share: &Share, images: Images) -> Result<Policy, String> {
+    let admitted: Vec<_> = (0..=RELEASES)
+        .filter(|index| images & (1 << index) != 0)
+        .map(measurement)
+        .collect();
+    let rendered = share.template.render(&admitted).to_json();
+    let end = rendered.rfind(']').ok_or("no list of statements")?;
+    let text = format!(
+        "{},{FOREIGN_STATEMENT}{}",
+        &rendered[..end],
+        &rendered[end..]
+    );
+    Policy::parse(&text).map_err(|error| error.to_string())
+}
+
+fn spec(size: Size, releases: &[Release], shares: Vec<Share>) -> Spec {
+    Spec {
+        owner: OWNER.to_owned(),
+        cluster_id: "small-world".to_owned(),
+        release: releases[0].clone(),
+        threshold: size.threshold,
+        shares,
+        replicas: u32::from(size.chambers),
+        managed_sealing: true,
+        max_unavailable: u32::from(size.max_unavailable),
+        max_surge: u32::from(size.max_surge),
+        settle_time: SignedDuration::from_mins(1),
+        soak_time: SignedDuration::from_mins(1),
+        progress_deadline: SignedDuration::from_mins(3),
+        on_failure: size.on_failure,
+        drift_interval: SignedDuration::from_mins(5),
+        drift_policy: DriftPolicy::Repair,
+        paused: false,
+        verbs: Verbs::default(),
+        deletion: None,
+    }
+}

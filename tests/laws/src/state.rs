@@ -1,0 +1,282 @@
+//! One state of the small world, as few bytes as possible: times are ages in minutes that stop counting where nothing asks any more.
+
+/// Keys at most.
+pub const KEYS: usize = 3;
+/// Releases: two, and a third that the user may want in the middle.
+pub const RELEASES: usize = 3;
+/// The bit of an image that nobody approved.
+pub const FOREIGN: u8 = 1 << RELEASES;
+/// Ages stop counting here: every wait of the small world is shorter.
+pub const AGE: u8 = 7;
+
+/// Images as bits, release 0 first.
+pub type Images = u8;
+
+/// Everything that is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct State {
+    /// What the user declares.
+    pub asked: Asked,
+    /// Status, as the API server stores it.
+    pub record: Record,
+    /// A finalizer holds the resource.
+    pub finalizer: bool,
+    /// The resource is gone.
+    pub gone: bool,
+    /// `ReplicaSets`, one a release.
+    pub sets: [Option<Set>; RELEASES],
+    /// Releases whose blob is stored.
+    pub blobs: Images,
+    /// The one-shot pod of the first seal.
+    pub seal: Seal,
+    /// Keys carry the commitment to the master key: it is never sealed again.
+    pub sealed: bool,
+    /// The keys in KMS.
+    pub keys: [Key; KEYS],
+    /// What the operator read last of each key, and how long ago; lost with its process.
+    pub seen: Option<Seen>,
+    /// The operator's process has marked every `ReplicaSet` as its own.
+    pub fenced: bool,
+    /// Prometheus.
+    pub prometheus: Prometheus,
+    /// An order of an old leader that was not carried out yet.
+    pub late: Option<Late>,
+    /// Things that may still go wrong.
+    pub faults: u8,
+    /// Things that the user may still ask for.
+    pub wishes: u8,
+}
+
+/// What the user declares and asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Asked {
+    /// The release of the spec.
+    pub release: u8,
+    /// Paused.
+    pub paused: bool,
+    /// How often abort was asked for.
+    pub abort: u8,
+    /// How often retry was asked for.
+    pub retry: u8,
+    /// The release whose image is to be revoked.
+    pub revoke: Option<u8>,
+    /// The resource is being deleted.
+    pub deleting: bool,
+}
+
+/// Status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// The current release.
+    pub current: Option<u8>,
+    /// The rollover in flight.
+    pub rollover: Option<Rollover>,
+    /// Number of the last rollover.
+    pub rollovers: u8,
+    /// The commitment is known.
+    pub committed: bool,
+    /// The release that failed.
+    pub failure: Option<u8>,
+    /// Revoked images.
+    pub revoked: Images,
+    /// Policy writes of this phase.
+    pub writes: u8,
+    /// Age of the end of the last rollover.
+    pub ended: Option<u8>,
+    /// Verbs that were answered.
+    pub abort: u8,
+    /// As above.
+    pub retry: u8,
+    /// As above.
+    pub revoke: Option<u8>,
+}
+
+/// The rollover in flight; times are ages.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Rollover {
+    /// The release before.
+    pub from: Option<u8>,
+    /// The target.
+    pub to: u8,
+    /// Age of the admission.
+    pub admitted: Option<u8>,
+    /// Retire has begun.
+    pub retires: bool,
+    /// Age of the last progress.
+    pub progressed: u8,
+}
+
+/// A `ReplicaSet`: wanted chambers, and its pods in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Set {
+    /// Chambers wanted.
+    pub replicas: u8,
+    /// Its pods, sorted.
+    pub pods: Vec<Pod>,
+}
+
+/// One chamber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pod {
+    /// Age of its unsealing; none while sealed.
+    pub unsealed: Option<u8>,
+    /// For how long it should be gone; none while it stays.
+    pub leaving: Option<u8>,
+}
+
+/// The seal pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Seal {
+    /// Not there.
+    Absent,
+    /// At work.
+    Running,
+    /// It offers a blob.
+    Offers,
+}
+
+/// A key in KMS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Images that its policy admits.
+    pub stored: Images,
+    /// Images that Decrypt admits; follows after a while.
+    pub enforced: Images,
+    /// It cannot be used.
+    pub disabled: bool,
+    /// It carries this cluster's tag.
+    pub owned: bool,
+    /// It carries the commitment.
+    pub committed: bool,
+    /// The tag with how far rollovers have come.
+    pub progress: Option<(u8, bool)>,
+    /// Tags of revoked images.
+    pub revoked: Images,
+}
+
+/// A reading of the keys.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Seen {
+    /// How long ago.
+    pub age: u8,
+    /// What was found.
+    pub keys: [Key; KEYS],
+}
+
+/// What Prometheus says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Prometheus {
+    /// What is true.
+    Fresh,
+    /// What was true before the chambers started.
+    Stale,
+    /// It has no series of the chambers.
+    Absent,
+    /// It cannot be asked.
+    Down,
+}
+
+/// An order of an old leader, with what it rested on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Late {
+    /// Status when the order was given.
+    pub record: Record,
+    /// What the user wanted then.
+    pub asked: Asked,
+    /// The order.
+    pub order: Order,
+}
+
+/// What an old leader may still send.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Policies: key, images before, images after.
+    Policies(Vec<(u8, Images, Images)>),
+    /// Sizes: release, chambers after.
+    Sizes(Vec<(u8, u8)>),
+}
+
+impl State {
+    /// Pods of all releases.
+    pub fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.sets.iter().flatten().flat_map(|set| &set.pods)
+    }
+
+    /// Unsealed chambers that stay.
+    pub fn unsealed(&self) -> usize {
+        self.pods().filter(|pod| pod.serves()).count()
+    }
+
+    /// Whether a release has chambers, or may get some back.
+    pub fn runs(&self, release: usize) -> bool {
+        self.sets[release]
+            .as_ref()
+            .is_some_and(|set| set.replicas > 0 || !set.pods.is_empty())
+    }
+
+    /// Keys whose stored policy lets the release decrypt.
+    pub fn usable(&self, release: usize, keys: usize) -> usize {
+        let usable = |key: &&Key| !key.disabled && key.stored & (1 << release) != 0;
+        self.keys[..keys].iter().filter(usable).count()
+    }
+
+    /// The operator's process ends, and what it knew is lost.
+    pub fn dies(&mut self) {
+        (self.seen, self.fenced) = (None, false);
+    }
+
+    /// Whatever rests on the `ReplicaSet` as it was is void now.
+    pub fn set_changed(&mut self, release: usize) {
+        if let Some(Order::Sizes(sizes)) = self.late.as_mut().map(|late| &mut late.order) {
+            sizes.retain(|(late, _)| usize::from(*late) != release);
+            if sizes.is_empty() {
+                self.late = None;
+            }
+        }
+        if let Some(set) = &mut self.sets[release] {
+            set.replicate();
+        }
+    }
+
+    /// Whatever rests on the policy as it was is void now.
+    pub fn policy_changed(&mut self, key: usize) {
+        if let Some(Order::Policies(writes)) = self.late.as_mut().map(|late| &mut late.order) {
+            writes.retain(|(late, _, _)| usize::from(*late) != key);
+            if writes.is_empty() {
+                self.late = None;
+            }
+        }
+    }
+}
+
+impl Set {
+    /// What the `ReplicaSet` controller does: sealed pods go first, new ones come sealed.
+    pub fn replicate(&mut self) {
+        let stays = |pod: &Pod| pod.leaving.is_none();
+        while self.pods.iter().filter(|pod| stays(pod)).count() < usize::from(self.replicas) {
+            self.pods.push(Pod {
+                unsealed: None,
+                leaving: None,
+            });
+        }
+        while self.pods.iter().filter(|pod| stays(pod)).count() > usize::from(self.replicas) {
+            let sealed = self
+                .pods
+                .iter()
+                .position(|pod| stays(pod) && pod.unsealed.is_none());
+            let Some(index) = sealed.or_else(|| self.pods.iter().position(stays)) else {
+                return;
+            };
+            self.pods[index].leaving = Some(0);
+        }
+        self.pods.sort_unstable();
+    }
+}
+
+impl Pod {
+    /// Unsealed and staying.
+    pub fn serves(&self) -> bool {
+        self.unsealed.is_some() && self.leaving.is_none()
+    }
+}

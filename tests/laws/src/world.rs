@@ -1,0 +1,227 @@
+//! What the planner sees of a state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rollover::{
+    Blob, Chamber, Deletion, Failure, Key, KeyFacts, KeyState, Metrics, PodMetrics, Reading,
+    Release, SealPod, Verbs, World, tags,
+};
+
+use crate::setup::{OWNER, Setup};
+use crate::state::{self, Prometheus, RELEASES, Seal, Seen, State};
+
+/// The commitment to the master key of every small world.
+pub const COMMITMENT: &str = "c0ffee";
+
+/// What the planner sees before it asks for anything.
+pub fn of(setup: &Setup, state: &State) -> World {
+    let mut spec = setup.spec.clone();
+    spec.release = setup.releases[usize::from(state.asked.release)].clone();
+    spec.paused = state.asked.paused;
+    spec.verbs = verbs(setup, state);
+    spec.deletion = state.asked.deleting.then_some(Deletion { orphans: false });
+    World {
+        now: setup.now,
+        spec,
+        record: record(setup, &state.record),
+        keys: keys(setup, state.seen.as_ref()),
+        sets: sets(setup, state),
+        strays: Vec::new(),
+        seal_pod: match state.seal {
+            Seal::Absent => SealPod::Absent,
+            Seal::Running => SealPod::Running,
+            Seal::Offers => SealPod::Offers,
+        },
+        blobs: blobs(setup, state),
+        metrics: None,
+        budget: None,
+        finalizer: state.finalizer,
+        rival: None,
+    }
+}
+
+fn token(count: u8) -> Option<String> {
+    (count > 0).then(|| count.to_string())
+}
+
+fn revocation(setup: &Setup, release: Option<u8>) -> Option<String> {
+    let release = setup.releases.get(usize::from(release?))?;
+    Some(format!("{} leaked", release.measurement.image_sha384))
+}
+
+fn verbs(setup: &Setup, state: &State) -> Verbs {
+    Verbs {
+        abort: token(state.asked.abort),
+        retry: token(state.asked.retry),
+        revoke: revocation(setup, state.asked.revoke),
+    }
+}
+
+fn record(setup: &Setup, record: &state::Record) -> rollover::Record {
+    let release = |index: u8| setup.releases[usize::from(index)].clone();
+    let revoked = |index: &usize| record.revoked & (1 << index) != 0;
+    rollover::Record {
+        current: record.current.map(release),
+        rollover: record.rollover.as_ref().map(|found| rollover::Rollover {
+            from: found.from.map(release),
+            to: release(found.to),
+            admitted_at: found.admitted.map(|age| setup.ago(age)),
+            retire_begun_at: found.retires.then_some(setup.now),
+            progressed_at: setup.ago(found.progressed),
+        }),
+        rollovers: u64::from(record.rollovers),
+        commitment: record.committed.then(|| COMMITMENT.to_owned()),
+        failure: record.failure.map(|index| Failure {
+            revision: release(index).revision,
+            why: "it failed".to_owned(),
+        }),
+        revoked: (0..RELEASES)
+            .filter(revoked)
+            .map(|index| setup.releases[index].measurement.image_sha384)
+            .collect(),
+        writes: vec![setup.now; usize::from(record.writes)],
+        ended_at: record.ended.map(|age| setup.ago(age)),
+        handled: Verbs {
+            abort: token(record.abort),
+            retry: token(record.retry),
+            revoke: revocation(setup, record.revoke),
+        },
+    }
+}
+
+/// The keys as the operator knows them.
+pub fn keys(setup: &Setup, seen: Option<&Seen>) -> Vec<Key> {
+    (0..setup.size.keys)
+        .map(|index| Key {
+            reading: match seen {
+                None => Reading::Unread,
+                Some(seen) => Reading::Facts(known(setup, index, seen)),
+            },
+        })
+        .collect()
+}
+
+/// Few readings differ, and each is large: they are built once.
+fn known(setup: &Setup, index: usize, seen: &Seen) -> Arc<KeyFacts> {
+    let id = (index, seen.keys[index], seen.age);
+    let mut readings = setup.readings.borrow_mut();
+    let known = readings.entry(id);
+    known
+        .or_insert_with(|| Arc::new(facts(setup, index, seen)))
+        .clone()
+}
+
+fn facts(setup: &Setup, index: usize, seen: &Seen) -> KeyFacts {
+    let key = seen.keys[index];
+    let mut tags = BTreeMap::new();
+    if key.owned {
+        tags.insert(tags::OWNER.to_owned(), OWNER.to_owned());
+    }
+    if key.committed {
+        tags.insert(tags::COMMITMENT.to_owned(), COMMITMENT.to_owned());
+    }
+    if let Some((number, retires)) = key.progress {
+        let text = tags::progress_text((u64::from(number), retires));
+        tags.insert(tags::ROLLOVER.to_owned(), text);
+    }
+    for release in (0..RELEASES).filter(|release| key.revoked & (1 << release) != 0) {
+        let image = setup.releases[release].measurement.image_sha384;
+        tags.insert(tags::revoked(&image), image.to_string());
+    }
+    KeyFacts {
+        read_at: setup.ago(seen.age),
+        state: if key.disabled {
+            KeyState::Other("Disabled".to_owned())
+        } else {
+            KeyState::Enabled
+        },
+        policy: Ok(setup.policy(index, key.stored).clone()),
+        tags,
+    }
+}
+
+fn sets(setup: &Setup, state: &State) -> Vec<rollover::Set> {
+    let pairs = setup.releases.iter().zip(&state.sets);
+    pairs
+        .filter_map(|(release, set)| {
+            let set = set.as_ref()?;
+            let chambers = set.pods.iter().enumerate();
+            Some(rollover::Set {
+                name: format!("signer-{}", release.revision),
+                version: "seen".to_owned(),
+                fenced: state.fenced,
+                release: release.clone(),
+                replicas: u32::from(set.replicas),
+                chambers: chambers
+                    .map(|(index, pod)| chamber(setup, release, index, *pod))
+                    .collect(),
+            })
+        })
+        .collect()
+}
+
+fn chamber(setup: &Setup, release: &Release, index: usize, pod: state::Pod) -> Chamber {
+    Chamber {
+        name: format!("{}-{index}", release.revision),
+        revision: release.revision.clone(),
+        measurement_id: release.measurement.id(),
+        unsealed_since: pod.unsealed.map(|age| setup.ago(age)),
+        started_at: Some(setup.ago(pod.unsealed.unwrap_or(0))),
+        gone_by: pod.leaving.map(|age| setup.ago(age)),
+        failing: None,
+        node: None,
+    }
+}
+
+fn blobs(setup: &Setup, state: &State) -> BTreeMap<String, Blob> {
+    let stored = setup
+        .releases
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| state.blobs & (1 << index) != 0);
+    stored
+        .map(|(_, release)| {
+            let commitment = COMMITMENT.to_owned();
+            (release.measurement.id(), Blob::Sound { commitment })
+        })
+        .collect()
+}
+
+/// What Prometheus answers.
+pub fn metrics(setup: &Setup, state: &State, world: &World) -> Metrics {
+    let sampled_at = match state.prometheus {
+        Prometheus::Fresh => setup.now,
+        Prometheus::Stale => setup.ago(60),
+        Prometheus::Absent => {
+            return Metrics::Known {
+                window: setup.spec.soak_time,
+                pods: BTreeMap::new(),
+            };
+        }
+        Prometheus::Down => return Metrics::Unavailable("it is down".to_owned()),
+    };
+    let pods = world.chambers().map(|chamber| {
+        let unsealed = chamber.unsealed_since.is_some();
+        let metrics = PodMetrics {
+            unsealed: Some(f64::from(u8::from(unsealed))),
+            sampled_at: Some(sampled_at),
+            rejected: Some(0.0),
+        };
+        (chamber.name.clone(), metrics)
+    });
+    Metrics::Known {
+        window: setup.spec.soak_time,
+        pods: pods.collect(),
+    }
+}
+
+/// What the disruption budget allows.
+pub fn budget(setup: &Setup, state: &State) -> u32 {
+    let floor = setup
+        .size
+        .chambers
+        .saturating_sub(setup.size.max_unavailable);
+    let spare = state.unsealed().saturating_sub(usize::from(floor));
+    u32::try_from(spare).unwrap_or(u32::MAX)
+}

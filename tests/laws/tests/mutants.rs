@@ -1,0 +1,73 @@
+//! A bug for each law is planted, and found.
+
+use laws::mutant::{ALL, Mutant};
+use laws::search::{Search, run};
+use laws::setup::Size;
+use rollover::OnFailure;
+
+fn size(mutant: Mutant) -> Size {
+    Size {
+        chambers: 2,
+        keys: 2,
+        threshold: 2,
+        max_unavailable: 1,
+        max_surge: 0,
+        on_failure: OnFailure::Rollback,
+        broken: 0,
+        // A second seal is only possible where there was a first one.
+        from_nothing: mutant == Mutant::SealsAnew,
+        faults: 1,
+        wishes: 0,
+    }
+}
+
+#[test]
+fn every_planted_bug_is_found_against_what_is_true() {
+    for (law, mutant) in ALL {
+        let search = Search {
+            limit: 200_000,
+            mutant: Some(mutant),
+            fuse: false,
+        };
+        let found = run(size(mutant), search).unwrap();
+        let (violation, way) = found
+            .broken
+            .unwrap_or_else(|| panic!("{mutant:?} is not found"));
+        assert_eq!(violation.law, law, "{mutant:?}: {violation:?}\n{way:#?}");
+    }
+}
+
+/// One bug may break several laws; the first of them stops it.
+#[test]
+fn the_fuse_stops_every_bug_of_the_planner() {
+    for (_, mutant) in ALL {
+        // Comparing is the hands' duty: the planner's order is right.
+        if mutant == Mutant::WritesWithoutComparing {
+            continue;
+        }
+        let search = Search {
+            limit: 200_000,
+            mutant: Some(mutant),
+            fuse: true,
+        };
+        let found = run(size(mutant), search).unwrap();
+        let (violation, way) = found
+            .broken
+            .unwrap_or_else(|| panic!("{mutant:?} is not found"));
+        assert!(
+            violation.message.starts_with("the fuse"),
+            "{mutant:?}: {violation:?}"
+        );
+    }
+}
+
+#[test]
+fn a_small_world_keeps_every_law() {
+    let search = Search {
+        limit: 3_000,
+        mutant: None,
+        fuse: true,
+    };
+    let found = run(size(Mutant::NeverRests), search).unwrap();
+    assert_eq!(found.broken, None);
+}
