@@ -51,7 +51,7 @@ fn the_fuse_stops_every_bug_of_the_planner() {
             fuse: true,
         };
         let found = run(size(mutant), search).unwrap();
-        let (violation, way) = found
+        let (violation, _) = found
             .broken
             .unwrap_or_else(|| panic!("{mutant:?} is not found"));
         assert!(
