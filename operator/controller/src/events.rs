@@ -27,6 +27,10 @@ impl Events {
 
 /// Says that an action was done.
 pub async fn acted(ctx: &Context, cluster: &ChamberCluster, step: Step, action: &Action) {
+    // A leader that slept past its lease says nothing any more.
+    if !ctx.lease.is_held() {
+        return;
+    }
     let event = Event {
         type_: if warns(action) {
             EventType::Warning

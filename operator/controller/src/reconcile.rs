@@ -19,7 +19,7 @@ const ACTIONS: usize = 50;
 const LOOKS: usize = 4;
 /// When a blocked cluster is looked at again: nobody tells when a policy or a Secret changes.
 const BLOCKED: Duration = Duration::from_secs(15);
-/// When a waiting cluster is looked at again, where no time is named and events tell.
+/// When a waiting cluster is looked at again at the latest, even though events should tell.
 const WAITING: Duration = Duration::from_secs(30);
 
 /// A turn that could not be ended; the world is looked at anew after a pause.
@@ -190,10 +190,11 @@ fn pause(world: &World, plan: &Plan) -> Duration {
         Duration::try_from(left).unwrap_or_default() + Duration::from_millis(5)
     };
     match plan {
-        Plan::Settled { until: at }
-        | Plan::Wait {
+        Plan::Settled { until: at } => until(*at),
+        // The watches tell what is waited for, but they are silent for a while when the API server was away.
+        Plan::Wait {
             until: Some(at), ..
-        } => until(*at),
+        } => until(*at).min(WAITING),
         Plan::Wait { .. } => WAITING,
         Plan::Block { .. } | Plan::Look(_) | Plan::Act { .. } => BLOCKED,
     }
