@@ -4,7 +4,7 @@ CLUSTER = cargo run -q --locked -p cluster --
 NAME ?= dev
 export RUST_BACKTRACE ?= 0
 
-.PHONY: help demo demo-down demo-shell test test-fast contract e2e bench-rollover images crds
+.PHONY: help demo demo-down demo-shell test test-fast contract e2e kill-matrix faults bench-rollover images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
 help: ## Says what there is.
@@ -38,6 +38,14 @@ e2e: program ## The end-to-end tests, on clusters of their own (or the one that 
 	[ -n "$$KUBECONFIG" ] || cargo test -p cluster --locked --test live -- --ignored
 	cargo test -p e2e --locked --test e2e -- --nocapture; status=$$?; \
 	[ -n "$$KUBECONFIG" ] || $(CLUSTER) down --name e2e; exit $$status
+
+kill-matrix: program ## Kills the operator at every call of a rollover in turn (POINTS=12: a sample of so many).
+	@cargo build --locked -p chamber-operator -p e2e
+	@cargo run -q --locked -p e2e --bin kill-matrix -- $(POINTS); status=$$?; $(CLUSTER) down --name kill; exit $$status
+
+faults: program ## Rollovers while API server, etcd, kubelet, Prometheus, KMS or the leader fail.
+	@cargo build --locked -p chamber-operator -p e2e
+	@cargo run -q --locked -p e2e --bin faults -- $(FAULTS); status=$$?; $(CLUSTER) down --name faults; exit $$status
 
 bench-rollover: program ## Time and cost of a rollover, against a bare Deployment of the same pods.
 	cargo run -q --locked -p e2e --bin bench-rollover

@@ -58,11 +58,6 @@ impl Call {
             kind: Kind::Key,
         }
     }
-
-    /// Whether an operator can be killed here: everything but reads of the API server, which nobody can tell from none.
-    pub fn is_point(&self) -> bool {
-        matches!(self.kind, Kind::Write | Kind::Key)
-    }
 }
 
 /// Plural and subresource of a path such as `/apis/apps/v1/namespaces/n/replicasets/r/scale`.
@@ -99,7 +94,8 @@ mod tests {
 
     #[test]
     fn requests_to_the_api_server_are_told_by_verb_and_resource() {
-        let status = "/apis/chamber.dev/v1alpha1/namespaces/n/chamberclusters/signer/status?force=true";
+        let status =
+            "/apis/chamber.dev/v1alpha1/namespaces/n/chamberclusters/signer/status?force=true";
         assert_eq!(
             kubernetes(Method::PATCH, status),
             ("PATCH chamberclusters/status".into(), Kind::Write)
@@ -125,16 +121,16 @@ mod tests {
         for (method, path) in [(Method::PUT, lease), (Method::POST, event)] {
             let call = Call::kubernetes(&method, &Uri::from_static(path));
             assert_eq!(call.kind, Kind::Housekeeping);
-            assert!(!call.is_point());
         }
     }
 
     #[test]
     fn calls_of_kms_name_their_key() {
-        let body = br#"{"KeyId":"arn:aws:kms:us-east-1:111122223333:key/1-2-3-4-5abcd","Policy":"{}"}"#;
+        let body =
+            br#"{"KeyId":"arn:aws:kms:us-east-1:111122223333:key/1-2-3-4-5abcd","Policy":"{}"}"#;
         let call = Call::aws(Some("TrentService.PutKeyPolicy"), body);
         assert_eq!(call.name, "PutKeyPolicy abcd");
-        assert!(call.is_point());
+        assert_eq!(call.kind, Kind::Key);
         let call = Call::aws(None, b"Action=AssumeRole&Version=2011-06-15");
         assert_eq!(call.name, "AssumeRole");
     }

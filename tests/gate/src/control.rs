@@ -51,6 +51,13 @@ pub struct Seen {
     pub nth: usize,
 }
 
+impl Seen {
+    /// Whether an operator can be killed here: everything but reads of the API server, which nobody can tell from none.
+    pub fn is_point(&self) -> bool {
+        matches!(self.kind, Kind::Write | Kind::Key)
+    }
+}
+
 /// Tells how many calls a trap has caught.
 pub struct Sprung(watch::Receiver<usize>);
 

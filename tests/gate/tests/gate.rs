@@ -55,6 +55,7 @@ async fn calls_pass_and_are_counted_since_the_mark() {
     let seen = gate.seen();
     let names: Vec<_> = seen.iter().map(|call| (&*call.name, call.nth)).collect();
     assert_eq!(names, [("POST secrets", 1), ("POST secrets", 2)]);
+    assert!(seen.iter().all(gate::Seen::is_point));
     assert_eq!(gate.count("POST secrets"), 2);
 }
 
