@@ -103,7 +103,7 @@ pub async fn run(sample: Option<usize>, score: &mut Score) -> Result<()> {
         let result = main.roll_killed_at(point.trap()).await;
         score.add("rollover", point, began, &result);
         if result.is_err() {
-            recover(&mut main).await?;
+            main.recover().await?;
         }
     }
     main.stop().await?;
@@ -121,15 +121,6 @@ async fn first_start(rig: &Rig, tenant: &str, seat: &Seat, point: &Point) -> Res
     let reached = run.roll_killed_at(point.trap()).await;
     run.stop().await?;
     reached
-}
-
-/// One failure is one failure: the next point begins from a rollover that is complete.
-async fn recover(run: &mut Run<'_>) -> Result<()> {
-    run.restart().await?;
-    run.roll()
-        .await
-        .map(drop)
-        .context("the cluster does not recover; the other points were not tried")
 }
 
 /// Before and after each call that is a point.
@@ -181,6 +172,7 @@ mod tests {
             name: name.into(),
             kind,
             nth,
+            status: None,
         };
         let calls = [
             call("GET pods", 1, gate::Kind::Read),

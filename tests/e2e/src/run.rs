@@ -1,12 +1,24 @@
 //! One `ChamberCluster` under one operator: rollovers to and fro, disturbed at will, and what they are held to.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use chamber_api::ChamberClusterStatus;
 use demo::{Release, Tenant, load};
 use gate::{Seen, Trap};
+use serde_json::json;
 
 use crate::laws::Ledger;
 use crate::rig::Rig;
 use crate::seat::{Operator, Seat};
+use crate::stage::{ROLLOVER, SOON};
+
+/// Signatures that failed.
+#[derive(Debug, Default)]
+pub struct Failed {
+    /// How many.
+    pub count: u64,
+    /// What the last one failed of.
+    pub error: Option<String>,
+}
 
 /// A tenant, its operator, and the records that are checked.
 pub struct Run<'a> {
@@ -60,12 +72,21 @@ impl<'a> Run<'a> {
         self.rig.declare(self.tenant, self.target()).await
     }
 
-    /// Waits for the end of the rollover and checks the laws over all that happened.
+    /// Waits for the end of the rollover and checks the laws over all that happened; no signature failed.
     pub async fn complete(&mut self) -> Result<()> {
+        match self.complete_interrupted().await? {
+            Failed { count: 0, .. } => Ok(()),
+            Failed { count, error } => bail!("{count} signatures failed: {error:?}"),
+        }
+    }
+
+    /// The same where the fault keeps clients from the chambers: gives the signatures that failed.
+    pub async fn complete_interrupted(&mut self) -> Result<Failed> {
+        let stage = &self.rig.stage;
         self.rig.settled(self.tenant, self.target()).await?;
-        self.check().await?;
+        self.ledger.check_settled(stage, self.target()).await?;
         self.on += 1;
-        Ok(())
+        self.signatures().await
     }
 
     /// A whole rollover; gives the calls that it took.
@@ -100,8 +121,7 @@ impl<'a> Run<'a> {
     /// Kills the operator, lets go of what the gate holds, and starts the next operator.
     pub async fn restart(&mut self) -> Result<()> {
         self.stop().await?;
-        self.operator = Some(self.seat.start(self.rig, &self.tenant.namespace)?);
-        Ok(())
+        self.start()
     }
 
     /// Kills the operator.
@@ -112,27 +132,76 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The laws so far, and what the signing client saw.
-    async fn check(&mut self) -> Result<()> {
-        let stage = &self.rig.stage;
-        self.ledger.check_settled(stage, self.target()).await?;
+    /// What the signing client saw since it was last asked; its key never changes.
+    async fn signatures(&mut self) -> Result<Failed> {
         let Some(before) = self.failed else {
-            return Ok(());
+            return Ok(Failed::default());
         };
-        let stats = load::stats(&stage.environment.client, self.tenant).await?;
+        let client = &self.rig.stage.environment.client;
+        let stats = load::stats(client, self.tenant).await?;
         self.failed = Some(stats.failed);
-        ensure!(
-            stats.failed == before,
-            "{} signatures failed: {:?}",
-            stats.failed - before,
-            stats.last_error
-        );
         ensure!(
             stats.public_keys.len() == 1,
             "the public key changed: {:?}",
             stats.public_keys
         );
+        Ok(Failed {
+            count: stats.failed - before,
+            error: stats.last_error,
+        })
+    }
+
+    /// The operator that runs.
+    pub fn operator(&mut self) -> Result<&mut Operator> {
+        self.operator.as_mut().context("no operator runs")
+    }
+
+    /// Starts an operator where the last one was killed or has ended by itself.
+    pub fn start(&mut self) -> Result<()> {
+        self.operator = Some(self.seat.start(self.rig, &self.tenant.namespace)?);
         Ok(())
+    }
+
+    /// After a failure: everything is let go, the next operator ends the rollover, and the next one begins from rest.
+    pub async fn recover(&mut self) -> Result<()> {
+        // One that was frozen or has ended is gone as well.
+        drop(self.operator.take());
+        self.seat.gate.release();
+        let environment = &self.rig.stage.environment;
+        environment.emulator().set_knobs(&json!({})).await?;
+        self.start()?;
+        self.declare().await?;
+        let recovered = self.complete_interrupted().await.map(drop);
+        recovered.context("nothing recovers; what is left was not tried")
+    }
+
+    /// Waits until the API server answers again.
+    pub async fn api_server_answers(&self) -> Result<()> {
+        let anything = |_: &ChamberClusterStatus| true;
+        let stage = &self.rig.stage;
+        let asked = stage.until(self.tenant, SOON, "an answer", anything);
+        asked.await.map(drop)
+    }
+
+    /// Waits for a step of the rollover.
+    pub async fn step(&self, step: &str) -> Result<()> {
+        let in_step = |status: &ChamberClusterStatus| status.step.as_deref() == Some(step);
+        let stage = &self.rig.stage;
+        stage
+            .until(self.tenant, ROLLOVER, step, in_step)
+            .await
+            .map(drop)
+    }
+
+    /// Waits until the rollover is held for one of these reasons.
+    pub async fn held(&self, reasons: &[&str]) -> Result<()> {
+        let held = |status: &ChamberClusterStatus| {
+            let reason = status.reason.as_deref();
+            reason.is_some_and(|reason| reasons.contains(&reason))
+        };
+        let what = format!("one of {reasons:?}");
+        let stage = &self.rig.stage;
+        stage.until(self.tenant, SOON, &what, held).await.map(drop)
     }
 
     /// How many happenings the laws were checked on.

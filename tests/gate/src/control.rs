@@ -23,6 +23,10 @@ pub enum Then {
     Hold,
     /// Dropped at once.
     Drop,
+    /// Kept until [`crate::Gate::release`], and goes on then as if nothing had been.
+    Delay,
+    /// Goes on at once: it is only counted.
+    Pass,
 }
 
 /// Which calls are caught, and how.
@@ -49,12 +53,19 @@ pub struct Seen {
     pub kind: Kind,
     /// The how manieth of its name since the mark, from 1.
     pub nth: usize,
+    /// The server's HTTP status, where it has answered.
+    pub status: Option<u16>,
 }
 
 impl Seen {
     /// Whether an operator can be killed here: everything but reads of the API server, which nobody can tell from none.
     pub fn is_point(&self) -> bool {
         matches!(self.kind, Kind::Write | Kind::Key)
+    }
+
+    /// Whether the server did what it was asked for, as far as is known.
+    pub fn was_done(&self) -> bool {
+        self.status.is_some_and(|status| status < 300)
     }
 }
 
@@ -87,6 +98,8 @@ struct State {
     seen: Vec<Seen>,
     counts: HashMap<String, usize>,
     traps: Vec<Set>,
+    /// Marks so far: a call from before one is no longer known.
+    marks: u64,
 }
 
 /// Shared by the test and the connections.
@@ -98,6 +111,7 @@ pub(crate) struct Control {
 
 /// What is to happen to one call.
 pub(crate) struct Ticket {
+    place: (u64, usize),
     stop: Option<(Moment, Then)>,
     caught: Option<Arc<watch::Sender<usize>>>,
     released: watch::Receiver<u64>,
@@ -125,6 +139,7 @@ impl Control {
         let mut state = self.state();
         state.seen.clear();
         state.counts.clear();
+        state.marks += 1;
     }
 
     /// The calls since the mark.
@@ -163,8 +178,10 @@ impl Control {
             name: call.name.clone(),
             kind: call.kind,
             nth,
+            status: None,
         });
         let mut ticket = Ticket {
+            place: (state.marks, state.seen.len() - 1),
             stop: None,
             caught: None,
             released: self.released.subscribe(),
@@ -177,6 +194,17 @@ impl Control {
             }
         }
         ticket
+    }
+
+    /// Notes what the server answered.
+    pub fn answered(&self, ticket: &Ticket, status: u16) {
+        let mut state = self.state();
+        let (marks, index) = ticket.place;
+        if marks == state.marks
+            && let Some(seen) = state.seen.get_mut(index)
+        {
+            seen.status = Some(status);
+        }
     }
 }
 
@@ -198,7 +226,7 @@ impl Ticket {
         matches!(self.stop, Some((Moment::After, _)))
     }
 
-    /// An error where the call is caught at this moment; then it comes when the call is let go.
+    /// Returns when the call may go on; an error where it is to be dropped.
     pub async fn pass(&mut self, moment: Moment) -> Result<(), Dropped> {
         let Some((_, then)) = self.stop.filter(|(stop, _)| *stop == moment) else {
             return Ok(());
@@ -206,10 +234,13 @@ impl Ticket {
         if let Some(caught) = &self.caught {
             caught.send_modify(|times| *times += 1);
         }
-        if then == Then::Hold {
+        if matches!(then, Then::Hold | Then::Delay) {
             // Only the end of the gate is an error here, and that lets go as well.
             self.released.changed().await.ok();
         }
-        Err(Dropped)
+        match then {
+            Then::Hold | Then::Drop => Err(Dropped),
+            Then::Delay | Then::Pass => Ok(()),
+        }
     }
 }

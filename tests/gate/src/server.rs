@@ -146,13 +146,16 @@ impl Door {
         let mut ticket = self.control.arrive(&self.name(&head, &body));
         ticket.pass(Moment::Before).await?;
         let answer = self.forward(head, body).await?;
-        if ticket.stops_after() {
-            // The whole answer: by then the server has done all that it was asked for.
-            answer.into_body().collect().await?;
-            ticket.pass(Moment::After).await?;
-            return Err("nothing is left to answer".into());
+        self.control.answered(&ticket, answer.status().as_u16());
+        if !ticket.stops_after() {
+            return Ok(answer.map(BodyExt::boxed));
         }
-        Ok(answer.map(BodyExt::boxed))
+        // The whole answer: by then the server has done all that it was asked for.
+        let (head, body) = answer.into_parts();
+        let body = Full::new(body.collect().await?.to_bytes());
+        ticket.pass(Moment::After).await?;
+        let body = body.map_err(|never| match never {}).boxed();
+        Ok(Response::from_parts(head, body))
     }
 
     fn name(&self, head: &request::Parts, body: &[u8]) -> Call {

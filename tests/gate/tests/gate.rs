@@ -115,3 +115,27 @@ async fn a_trap_means_whole_words() {
     gate.set(other);
     assert_eq!(post(&gate).await.unwrap(), "1");
 }
+
+#[tokio::test]
+async fn an_answer_that_is_delayed_comes_whole_when_it_is_let_go() {
+    let (gate, _) = before_a_server().await;
+    let mut sprung = gate.set(trap(0, Moment::After, Then::Delay));
+    let gate = Arc::new(gate);
+    let delayed = tokio::spawn({
+        let gate = Arc::clone(&gate);
+        async move { post(&gate).await }
+    });
+    sprung.caught(1).await;
+    assert!(!delayed.is_finished());
+    assert!(gate.seen()[0].was_done());
+    gate.release();
+    assert_eq!(delayed.await.unwrap().unwrap(), "1");
+}
+
+#[tokio::test]
+async fn a_trap_that_lets_pass_only_counts() {
+    let (gate, _) = before_a_server().await;
+    let mut sprung = gate.set(trap(0, Moment::Before, Then::Pass));
+    assert_eq!(post(&gate).await.unwrap(), "1");
+    sprung.caught(1).await;
+}
