@@ -21,15 +21,16 @@ demo-down: program ## Removes the demo's cluster.
 demo-shell: program ## A prompt whose kubectl and helm speak to the demo's cluster.
 	@$(CLUSTER) shell --name demo
 
-test: ## All checks: formatting, lints, unit, story and contract tests, then the end-to-end tests.
+test: ## All checks: formatting, lints, unit, story and contract tests, a sample of the kill matrix, then the end-to-end tests.
 	@bash tests/require.sh
 	@$(MAKE) --no-print-directory program
-	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast contract e2e
+	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast contract kill-matrix e2e POINTS=$${POINTS:-12}
 
 test-fast: ## The checks that need no cluster and no root (the chart's only where HELM names the program).
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --exclude e2e --locked
+	cargo test -p e2e --lib --locked
 
 contract: ## The KMS emulator against boto3.
 	bash tests/kms-emulator/contract-boto3.sh
@@ -41,11 +42,13 @@ e2e: program ## The end-to-end tests, on clusters of their own (or the one that 
 
 kill-matrix: program ## Kills the operator at every call of a rollover in turn (POINTS=12: a sample of so many).
 	@cargo build --locked -p chamber-operator -p e2e
-	@cargo run -q --locked -p e2e --bin kill-matrix -- $(POINTS); status=$$?; $(CLUSTER) down --name kill; exit $$status
+	@unset KUBECONFIG; cargo run -q --locked -p e2e --bin kill-matrix -- $(POINTS); status=$$?; \
+	$(CLUSTER) down --name kill; exit $$status
 
 faults: program ## Rollovers while API server, etcd, kubelet, Prometheus, KMS or the leader fail.
 	@cargo build --locked -p chamber-operator -p e2e
-	@cargo run -q --locked -p e2e --bin faults -- $(FAULTS); status=$$?; $(CLUSTER) down --name faults; exit $$status
+	@unset KUBECONFIG; export OTHER_OPERATOR="$${OTHER_OPERATOR:-$$(bash tests/e2e/operator-before.sh)}"; \
+	cargo run -q --locked -p e2e --bin faults -- $(FAULTS); status=$$?; $(CLUSTER) down --name faults; exit $$status
 
 bench-rollover: program ## Time and cost of a rollover, against a bare Deployment of the same pods.
 	cargo run -q --locked -p e2e --bin bench-rollover

@@ -21,22 +21,22 @@ pub(crate) fn serve(components: Arc<Components>) -> Result<()> {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // Whoever gives orders and does not wait for the answer does not want it.
-            take(&components, stream).ok();
+            take(&components, &stream).ok();
         }
     });
     Ok(())
 }
 
-fn take(components: &Components, stream: UnixStream) -> Result<()> {
+fn take(components: &Components, mut stream: &UnixStream) -> Result<()> {
     let mut line = String::new();
-    BufReader::new(&stream).read_line(&mut line)?;
+    BufReader::new(stream).read_line(&mut line)?;
     let done = match line.trim().split_once(' ') {
         Some(("stop", name)) => components.stop(name),
         Some(("start", name)) => components.start_again(name),
         _ => bail!("unknown order {line:?}"),
     };
     let answer = done.map_or_else(|error| format!("{error:#}"), |()| DONE.to_owned());
-    (&stream).write_all(answer.as_bytes())?;
+    stream.write_all(answer.as_bytes())?;
     Ok(())
 }
 

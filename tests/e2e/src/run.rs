@@ -55,6 +55,12 @@ impl<'a> Run<'a> {
         [&releases.v1, &releases.v2][(self.on + 1) % 2]
     }
 
+    /// The release that the last rollover went to.
+    pub fn last(&self) -> &'a Release {
+        let releases = &self.rig.stage.environment.releases;
+        [&releases.v1, &releases.v2][self.on % 2]
+    }
+
     /// Starts the signing client: from now on no request may fail.
     pub async fn sign(&mut self) -> Result<()> {
         let environment = &self.rig.stage.environment;
@@ -170,7 +176,8 @@ impl<'a> Run<'a> {
         let environment = &self.rig.stage.environment;
         environment.emulator().set_knobs(&json!({})).await?;
         self.start()?;
-        self.declare().await?;
+        // Its sealed Secret may be in use by now: it stays.
+        self.rig.declare(self.tenant, self.target()).await?;
         let recovered = self.complete_interrupted().await.map(drop);
         recovered.context("nothing recovers; what is left was not tried")
     }

@@ -87,8 +87,8 @@ fn key(body: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn kubernetes(method: Method, path: &'static str) -> (String, Kind) {
-        let call = Call::kubernetes(&method, &Uri::from_static(path));
+    fn kubernetes(method: &Method, path: &'static str) -> (String, Kind) {
+        let call = Call::kubernetes(method, &Uri::from_static(path));
         (call.name, call.kind)
     }
 
@@ -97,19 +97,19 @@ mod tests {
         let status =
             "/apis/chamber.dev/v1alpha1/namespaces/n/chamberclusters/signer/status?force=true";
         assert_eq!(
-            kubernetes(Method::PATCH, status),
+            kubernetes(&Method::PATCH, status),
             ("PATCH chamberclusters/status".into(), Kind::Write)
         );
         assert_eq!(
-            kubernetes(Method::POST, "/api/v1/namespaces/n/secrets"),
+            kubernetes(&Method::POST, "/api/v1/namespaces/n/secrets"),
             ("POST secrets".into(), Kind::Write)
         );
         assert_eq!(
-            kubernetes(Method::GET, "/api/v1/namespaces/kube-system"),
+            kubernetes(&Method::GET, "/api/v1/namespaces/kube-system"),
             ("GET namespaces".into(), Kind::Read)
         );
         assert_eq!(
-            kubernetes(Method::GET, "/apis/apps/v1/replicasets?watch=true"),
+            kubernetes(&Method::GET, "/apis/apps/v1/replicasets?watch=true"),
             ("GET replicasets".into(), Kind::Read)
         );
     }

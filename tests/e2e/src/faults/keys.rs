@@ -1,11 +1,16 @@
 //! KMS and STS: throttled, broken, silent, slow, and answers that get lost.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use gate::{Moment, Then};
 use serde_json::{Value, json};
 
 use super::catch;
 use crate::run::Run;
+
+/// As slow as KMS is known to be when a policy was written.
+const PROPAGATION: Duration = Duration::from_mins(1);
 
 /// A rollover under these knobs; each of the outcomes was met at least as often as said.
 async fn under(run: &mut Run<'_>, knobs: Value, met: &[(&str, &str, usize)]) -> Result<()> {
@@ -80,10 +85,28 @@ pub(super) async fn time_outs(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// `GetKeyPolicy` shows the new policy at once, and for a minute Decrypt enforces the old one.
+/// `GetKeyPolicy` shows the new policies at once, and for a minute Decrypt enforces the old ones.
 pub(super) async fn slow_policies(run: &mut Run<'_>) -> Result<()> {
-    let knobs = json!({"decryptPolicyDelaySeconds": 60});
-    under(run, knobs, &[("Decrypt", "AccessDeniedException", 1)]).await
+    let emulator = run.rig.stage.environment.emulator();
+    let since = emulator.audit(0).await?.last().map_or(0, |call| call.seq);
+    emulator
+        .set_knobs(&json!({"decryptPolicyHold": true}))
+        .await?;
+    run.declare().await?;
+    // The fault's length, not a wait for anything.
+    tokio::time::sleep(PROPAGATION).await;
+    run.held(&["ChamberSealed"]).await?;
+    emulator.set_knobs(&json!({})).await?;
+    run.complete().await?;
+    let target = run.last().image_sha384();
+    let calls = emulator.audit(since).await?;
+    let refused = calls.iter().filter(|call| {
+        call.operation == "Decrypt"
+            && call.outcome == "AccessDeniedException"
+            && call.measurement.as_deref() == Some(target)
+    });
+    ensure!(refused.count() > 1, "no chamber was refused");
+    Ok(())
 }
 
 /// Policies are written and the operator is not told.

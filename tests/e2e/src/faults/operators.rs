@@ -61,8 +61,20 @@ async fn woken_too_late(run: &mut Run<'_>, standby: &Seat, second: Operator) -> 
     let completed = run.complete().await;
     idle(&run.seat.gate)?;
     second.kill().await?;
-    run.start()?;
+    lead_again(run).await?;
     completed
+}
+
+/// The next fault begins with this operator as the leader: it lists the resources when it has the lease.
+async fn lead_again(run: &mut Run<'_>) -> Result<()> {
+    let lists = "GET chamberclusters";
+    let mut leads = catch(&run.seat.gate, lists, 1, Moment::Before, Then::Pass);
+    run.start()?;
+    soon(leads.caught(1))
+        .await
+        .context("the operator does not get its lease back")?;
+    run.seat.gate.release();
+    Ok(())
 }
 
 /// No policy and no tag was sent, and no write that was sent was taken.
@@ -91,15 +103,14 @@ fn idle(gate: &Gate) -> Result<()> {
 
 /// Each version ends a rollover that the other one began.
 pub(super) async fn two_versions_take_turns(run: &mut Run<'_>) -> Result<()> {
-    let program = std::env::var_os(OTHER).map(PathBuf::from);
-    let other = match program {
-        Some(program) => Seat::take_with(run.rig, "other", program).await?,
-        None => {
-            println!(
-                "note: {OTHER} names no other version: this build under another name takes its place"
-            );
-            Seat::take(run.rig, "other").await?
-        }
+    let program = std::env::var_os(OTHER).filter(|program| !program.is_empty());
+    let other = if let Some(program) = program.map(PathBuf::from) {
+        Seat::take_with(run.rig, "other", program).await?
+    } else {
+        println!(
+            "note: {OTHER} names no other version: this build under another name stands in for it"
+        );
+        Seat::take(run.rig, "other").await?
     };
     let second = other.start(run.rig, &run.tenant.namespace)?;
     run.declare().await?;
