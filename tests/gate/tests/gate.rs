@@ -1,5 +1,7 @@
 //! The gate before a server that counts what reaches it.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test may end the test")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
