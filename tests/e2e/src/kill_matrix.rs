@@ -15,8 +15,9 @@ const NAME: &str = "kill";
 /// The tenant whose rollovers are killed.
 const MAIN: &str = "main";
 /// Tenants whose first start is killed, each once.
-const FIRST: [&str; 6] = [
-    "first_1", "first_2", "first_3", "first_4", "first_5", "first_6",
+const FIRST: [&str; 12] = [
+    "first_1", "first_2", "first_3", "first_4", "first_5", "first_6", "first_7", "first_8",
+    "first_9", "first_10", "first_11", "first_12",
 ];
 /// Of so many points, one is in a first start when only a sample is wanted.
 const ONE_FIRST_IN: usize = 6;

@@ -38,6 +38,7 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// Starts an operator that serves this tenant, which has declared nothing yet.
     pub fn begin(rig: &'a Rig, tenant: &'a Tenant, seat: &'a Seat) -> Result<Self> {
+        seat.gate.name_keys(&tenant.keys);
         Ok(Self {
             rig,
             tenant,
@@ -164,6 +165,7 @@ impl<'a> Run<'a> {
 
     /// Starts an operator where the last one was killed or has ended by itself.
     pub fn start(&mut self) -> Result<()> {
+        self.seat.gate.name_keys(&self.tenant.keys);
         self.operator = Some(self.seat.start(self.rig, &self.tenant.namespace)?);
         Ok(())
     }

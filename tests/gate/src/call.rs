@@ -3,9 +3,6 @@
 use http::{Method, Uri};
 use serde_json::Value;
 
-/// Characters of a key's id in a call's name: the ids of tests are random.
-const KEY_TAIL: usize = 4;
-
 /// What a call can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -22,7 +19,7 @@ pub enum Kind {
 /// One request of the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// `PATCH chamberclusters/status`, `PutKeyPolicy 3f2a` (end of the key's id), `AssumeRole`.
+    /// `PATCH chamberclusters/status`, `PutKeyPolicy b` (the second key), `AssumeRole`.
     pub name: String,
     /// What it can do.
     pub kind: Kind,
@@ -45,10 +42,11 @@ impl Call {
         }
     }
 
-    /// A request to KMS (its operation is in a header) or STS (its operation is in the form).
-    pub fn aws(target: Option<&str>, body: &[u8]) -> Self {
+    /// A request to KMS (its operation is in a header) or STS (its operation is in the form). `keys` are ids or ARNs,
+    /// named a, b, c and so on: two tenants' calls have the same names.
+    pub fn aws(target: Option<&str>, body: &[u8], keys: &[String]) -> Self {
         let name = match target.and_then(|target| target.rsplit('.').next()) {
-            Some(operation) => format!("{operation} {}", key(body)),
+            Some(operation) => format!("{operation} {}", key(body, keys)),
             None => form_urlencoded::parse(body)
                 .find(|(name, _)| name == "Action")
                 .map_or_else(|| "unknown".to_owned(), |(_, action)| action.into_owned()),
@@ -76,11 +74,13 @@ fn resource(path: &str) -> String {
     }
 }
 
-fn key(body: &[u8]) -> String {
+fn key(body: &[u8], keys: &[String]) -> String {
     let members: Value = serde_json::from_slice(body).unwrap_or_default();
     let id = members["KeyId"].as_str().unwrap_or_default();
-    let from = id.len().saturating_sub(KEY_TAIL);
-    id.get(from..).unwrap_or_default().to_owned()
+    let named = ('a'..='z')
+        .zip(keys)
+        .find(|(_, known)| id.ends_with(known.as_str()));
+    named.map_or_else(|| id.to_owned(), |(name, _)| name.to_string())
 }
 
 #[cfg(test)]
@@ -128,10 +128,13 @@ mod tests {
     fn calls_of_kms_name_their_key() {
         let body =
             br#"{"KeyId":"arn:aws:kms:us-east-1:111122223333:key/1-2-3-4-5abcd","Policy":"{}"}"#;
-        let call = Call::aws(Some("TrentService.PutKeyPolicy"), body);
-        assert_eq!(call.name, "PutKeyPolicy abcd");
+        let keys = ["0-0-0-0-0".to_owned(), "1-2-3-4-5abcd".to_owned()];
+        let call = Call::aws(Some("TrentService.PutKeyPolicy"), body, &keys);
+        assert_eq!(call.name, "PutKeyPolicy b");
         assert_eq!(call.kind, Kind::Key);
-        let call = Call::aws(None, b"Action=AssumeRole&Version=2011-06-15");
+        let call = Call::aws(None, b"Action=AssumeRole&Version=2011-06-15", &keys);
         assert_eq!(call.name, "AssumeRole");
+        let call = Call::aws(Some("TrentService.PutKeyPolicy"), body, &[]);
+        assert!(call.name.ends_with("1-2-3-4-5abcd"), "{}", call.name);
     }
 }

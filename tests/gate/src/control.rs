@@ -98,6 +98,7 @@ struct State {
     seen: Vec<Seen>,
     counts: HashMap<String, usize>,
     traps: Vec<Set>,
+    keys: Vec<String>,
     /// Marks so far: a call from before one is no longer known.
     marks: u64,
 }
@@ -166,6 +167,16 @@ impl Control {
     pub fn release(&self) {
         self.state().traps.clear();
         self.released.send_modify(|times| *times += 1);
+    }
+
+    /// The keys that calls are about from now on.
+    pub fn name_keys(&self, keys: &[String]) {
+        self.state().keys = keys.to_vec();
+    }
+
+    /// The keys, in the order of their names.
+    pub fn keys(&self) -> Vec<String> {
+        self.state().keys.clone()
     }
 
     /// Counts a call and says what is to happen to it.

@@ -73,6 +73,11 @@ impl Gate {
         format!("http://{}", self.aws)
     }
 
+    /// Calls of KMS are named after these keys (ids or ARNs) from now on: a, b, c and so on.
+    pub fn name_keys(&self, keys: &[String]) {
+        self.control.name_keys(keys);
+    }
+
     /// Forgets the calls; counting starts anew.
     pub fn mark(&self) {
         self.control.mark();
@@ -163,7 +168,8 @@ impl Door {
             Server::Kubernetes => Call::kubernetes(&head.method, &head.uri),
             Server::Aws => {
                 let target = head.headers.get("x-amz-target");
-                Call::aws(target.and_then(|value| value.to_str().ok()), body)
+                let target = target.and_then(|value| value.to_str().ok());
+                Call::aws(target, body, &self.control.keys())
             }
         }
     }
