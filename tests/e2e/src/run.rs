@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use chamber_api::ChamberClusterStatus;
 use demo::{Release, Tenant, load};
-use gate::{Seen, Trap};
+use gate::{Moment, Seen, Then, Trap};
 use serde_json::json;
 
 use crate::laws::Ledger;
@@ -170,6 +170,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// The same, and waits until it leads: then it lists the resources. Another identity's lease runs out first.
+    pub async fn lead(&mut self) -> Result<()> {
+        let mut lists = self.seat.gate.set(Trap {
+            call: "GET chamberclusters".into(),
+            skip: 0,
+            times: 1,
+            moment: Moment::Before,
+            then: Then::Pass,
+        });
+        self.start()?;
+        tokio::time::timeout(SOON, lists.caught(1))
+            .await
+            .context("the operator does not get the lease")?;
+        self.seat.gate.release();
+        Ok(())
+    }
+
     /// After a failure: everything is let go, the next operator ends the rollover, and the next one begins from rest.
     pub async fn recover(&mut self) -> Result<()> {
         // One that was frozen or has ended is gone as well.
@@ -177,7 +194,7 @@ impl<'a> Run<'a> {
         self.seat.gate.release();
         let environment = &self.rig.stage.environment;
         environment.emulator().set_knobs(&json!({})).await?;
-        self.start()?;
+        self.lead().await?;
         // Its sealed Secret may be in use by now: it stays.
         self.rig.declare(self.tenant, self.target()).await?;
         let recovered = self.complete_interrupted().await.map(drop);

@@ -54,27 +54,13 @@ async fn woken_too_late(run: &mut Run<'_>, standby: &Seat, second: Operator) -> 
         .context("the standby did not take over")?;
     run.seat.gate.mark();
     run.operator()?.wake()?;
-    run.operator()?
-        .ended(NOTICE)
-        .await
-        .context("the leader that was woken goes on")?;
+    let ended = run.operator()?.ended(NOTICE).await;
     let completed = run.complete().await;
     idle(&run.seat.gate)?;
+    ended.context("the leader that was woken goes on")?;
     second.kill().await?;
-    lead_again(run).await?;
+    run.lead().await?;
     completed
-}
-
-/// The next fault begins with this operator as the leader: it lists the resources when it has the lease.
-async fn lead_again(run: &mut Run<'_>) -> Result<()> {
-    let lists = "GET chamberclusters";
-    let mut leads = catch(&run.seat.gate, lists, 1, Moment::Before, Then::Pass);
-    run.start()?;
-    soon(leads.caught(1))
-        .await
-        .context("the operator does not get its lease back")?;
-    run.seat.gate.release();
-    Ok(())
 }
 
 /// No policy and no tag was sent, and no write that was sent was taken.
