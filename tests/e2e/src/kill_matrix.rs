@@ -97,7 +97,7 @@ pub async fn run(sample: Option<usize>, score: &mut Score) -> Result<()> {
         rollover.len(),
         first.len()
     );
-    let firsts = sample.map_or(FIRST.len(), |points| points / ONE_FIRST_IN);
+    let firsts = sample.map_or(FIRST.len(), |points| FIRST.len().min(points / ONE_FIRST_IN));
     let wanted = sample.map_or(rollover.len(), |points| points.saturating_sub(firsts));
     for point in spaced(&rollover, wanted) {
         let began = Instant::now();
