@@ -22,6 +22,10 @@
   value: {{ .Values.logLevel | quote }}
 - name: CHAMBER_LOG_FORMAT
   value: {{ .Values.logFormat | quote }}
+{{- with .Values.bindings }}
+- name: CHAMBER_BINDINGS
+  value: {{ toJson . | quote }}
+{{- end }}
 {{- with .Values.watchNamespaces }}
 - name: CHAMBER_WATCH_NAMESPACE
   value: {{ join "," . | quote }}

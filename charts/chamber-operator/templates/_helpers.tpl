@@ -49,7 +49,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "chamber-operator.rules" -}}
 - apiGroups: [chamber.dev]
   resources: [chamberclusters]
-  verbs: [get, list, watch]
+  # patch: the finalizer that is there while policies admit two measurements
+  verbs: [get, list, watch, patch]
 - apiGroups: [chamber.dev]
   resources: [chamberclusters/status]
   verbs: [get, patch]

@@ -10,11 +10,11 @@ mod spec;
 mod status;
 
 pub use spec::{
-    ChamberCluster, ChamberClusterSpec, Chambers, DeletionPolicy, KeyPolicySettings, Keys,
-    Management, MeasurementSpec, Profile, Prometheus, Queries, Release, Rollover, Sealing, Share,
-    Verification,
+    ChamberCluster, ChamberClusterSpec, Chambers, DeletionPolicy, DriftPolicy, KeyPolicySettings,
+    Keys, Management, MeasurementSpec, OnFailure, Profile, Prometheus, Queries, Release, Rollover,
+    Sealing, Share, Verification,
 };
 pub use status::{
-    ChamberClusterStatus, ChamberStatus, KeyStatus, Outcome, ReleaseStatus, RolloverRecord,
-    RolloverStatus,
+    ChamberClusterStatus, ChamberStatus, FailureStatus, KeyStatus, Outcome, ReleaseStatus,
+    RolloverRecord, RolloverStatus, VerbsStatus,
 };

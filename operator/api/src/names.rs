@@ -22,12 +22,16 @@ pub const ROLE_LABEL: &str = "chamber.dev/role";
 /// The release (image, measurement, revision) as JSON, on its `ReplicaSet`.
 pub const RELEASE_ANNOTATION: &str = "chamber.dev/release";
 
-/// Tag on a key: `<cluster uid>/<namespace>/<name>` of the `ChamberCluster` that owns it.
-pub const OWNER_TAG: &str = "chamber.dev/owner";
-/// Tag on a key: the cluster id that its enclave role is named after.
-pub const CLUSTER_ID_TAG: &str = "chamber.dev/cluster-id";
-/// Tag on a key: the commitment to the master key, there since the first seal.
-pub const COMMITMENT_TAG: &str = "chamber.dev/commitment";
+/// Annotation: `true` pauses before the next action, as `spec.rollover.paused` does.
+pub const PAUSED_ANNOTATION: &str = "chamber.dev/paused";
+/// Annotation: any new value asks once to return to the release before.
+pub const ABORT_ANNOTATION: &str = "chamber.dev/abort";
+/// Annotation: any new value asks once to try again what failed.
+pub const RETRY_ANNOTATION: &str = "chamber.dev/retry";
+/// Annotation: `<imageSha384> <why>` takes that image out of every policy at once, for good.
+pub const REVOKE_ANNOTATION: &str = "chamber.dev/revoke";
+/// Finalizer, there while policies admit two measurements.
+pub const FINALIZER: &str = "chamber.dev/one-measurement";
 
 /// The `ReplicaSet` of one release.
 pub fn replica_set(cluster: &str, revision: &str) -> String {

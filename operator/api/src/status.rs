@@ -43,6 +43,18 @@ pub struct ChamberClusterStatus {
     /// Commitment to the master key (hex), since the first seal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<String>,
+    /// The release that failed or was aborted last; it is not tried again until the spec changes or `retry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureStatus>,
+    /// `ImageSha384` values that were revoked: never admitted again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<String>,
+    /// When policies were written since the phase of the rollover began, at most the last four.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy_writes: Vec<Time>,
+    /// Verbs (annotations) that were answered, and what came of the last one.
+    #[serde(default)]
+    pub verbs: VerbsStatus,
     /// The keys as last read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyStatus>,
@@ -128,6 +140,34 @@ pub struct ChamberStatus {
     pub unsealed_since: Option<Time>,
 }
 
+/// The release that failed.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureStatus {
+    /// Its revision.
+    pub revision: String,
+    /// Why.
+    pub message: String,
+}
+
+/// Verbs that were answered: the annotations' values, so that each is answered once.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct VerbsStatus {
+    /// Value of the last `chamber.dev/abort`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort: Option<String>,
+    /// Value of the last `chamber.dev/retry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<String>,
+    /// Value of the last `chamber.dev/revoke`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke: Option<String>,
+    /// What came of the last verb.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+}
+
 /// One ended rollover.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -150,6 +190,12 @@ pub struct RolloverRecord {
 pub enum Outcome {
     /// All chambers run the target; only it is admitted.
     Complete,
-    /// The user went back to the release before.
+    /// The target changed, and the chambers went back to the release before.
     TurnedBack,
+    /// Another target took its place before a chamber was started.
+    Superseded,
+    /// The target failed.
+    Failed,
+    /// It was aborted.
+    Aborted,
 }

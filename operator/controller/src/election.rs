@@ -212,5 +212,4 @@ fn won(written: Result<Object, kube::Error>) -> Result<bool, kube::Error> {
 }
 
 #[cfg(test)]
-#[path = "election_tests.rs"]
 mod tests;

@@ -3,7 +3,7 @@
 use chamber_api::ChamberCluster;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
-use rollover::{Action, Note, Step};
+use rollover::{Action, Answer, Note, Step, Verb};
 
 use crate::context::Context;
 
@@ -28,7 +28,11 @@ impl Events {
 /// Says that an action was done.
 pub async fn acted(ctx: &Context, cluster: &ChamberCluster, step: Step, action: &Action) {
     let event = Event {
-        type_: EventType::Normal,
+        type_: if warns(action) {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        },
         reason: step.to_string(),
         note: Some(sentence(action)),
         action: step.to_string(),
@@ -44,11 +48,41 @@ pub async fn acted(ctx: &Context, cluster: &ChamberCluster, step: Step, action: 
     }
 }
 
+/// What a person should look at.
+fn warns(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::AllowDeletion(Some(_))
+            | Action::Note(
+                Note::Failed { .. }
+                    | Note::AdmissionLost
+                    | Note::Answered {
+                        answer: Answer::Refused(_) | Answer::Revoked { .. },
+                        ..
+                    }
+            )
+    )
+}
+
 /// What was done.
 pub fn sentence(action: &Action) -> String {
     match action {
         Action::Note(note) => noted(note),
-        Action::ClaimKeys { arns } => format!("tagged {} keys as this cluster's", arns.len()),
+        Action::HoldDeletion => {
+            "a deletion now waits until the policies hold one measurement".to_owned()
+        }
+        Action::AllowDeletion(None) => "a deletion need not wait any more".to_owned(),
+        Action::AllowDeletion(Some(undone)) => {
+            format!("deletion leaves something undone: {undone}")
+        }
+        Action::ClaimKeys { arns, progress } => format!(
+            "tagged {} keys as this cluster's, {}",
+            arns.len(),
+            rollover::tags::progress_text(*progress)
+        ),
+        Action::TagRevoked { arns, .. } => {
+            format!("tagged {} keys with what was revoked", arns.len())
+        }
         Action::WritePolicies(writes) => {
             let names: Vec<_> = writes.iter().map(|write| write.name.as_str()).collect();
             format!("wrote the policies of keys {}", names.join(", "))
@@ -82,16 +116,31 @@ pub fn sentence(action: &Action) -> String {
     }
 }
 
-fn noted(note: &Note) -> String {
+/// What was noted, as a sentence.
+pub fn noted(note: &Note) -> String {
     match note {
         Note::Begun {
             from: Some(from),
             to,
+            ..
         } => format!("a rollover begins: {} -> {}", from.revision, to.revision),
-        Note::Begun { from: None, to } => {
+        Note::Begun { from: None, to, .. } => {
             format!("the first start of release {} begins", to.revision)
         }
-        Note::TurnedBack { to, .. } => format!("turning back to release {}", to.revision),
+        Note::TurnedBack => "turning back to the release before".to_owned(),
+        Note::Failed { failure, back } => {
+            let then = if *back {
+                "turning back to the release before"
+            } else {
+                "everything stays as it is (spec.rollover.onFailure is Pause)"
+            };
+            format!(
+                "release {} failed: {}; {then}",
+                failure.revision, failure.why
+            )
+        }
+        Note::FailureForgotten => "the spec names another release than the failed one".to_owned(),
+        Note::Answered { verb, answer, .. } => answered(*verb, answer),
         Note::Admitted => "every key admits the live releases".to_owned(),
         Note::AdmissionLost => {
             "a key no longer admits the live releases; admitting again".to_owned()
@@ -100,9 +149,23 @@ fn noted(note: &Note) -> String {
             "the old measurement is being retired; from now on the only way is forward".to_owned()
         }
         Note::Finished => "the rollover is complete".to_owned(),
-        Note::Adopted(release) => format!(
+        Note::Adopted { release, .. } => format!(
             "release {} was found running and is adopted",
             release.revision
         ),
+    }
+}
+
+fn answered(verb: Verb, answer: &Answer) -> String {
+    match answer {
+        Answer::Aborted(failure) => format!(
+            "aborted: release {} is left for the release before",
+            failure.revision
+        ),
+        Answer::Retried => "what failed is tried again".to_owned(),
+        Answer::Revoked { image, why } => format!(
+            "revoked imageSha384 {image} ({why}): chambers that run it stay sealed when they restart"
+        ),
+        Answer::Refused(why) => format!("{verb} was refused: {why}"),
     }
 }

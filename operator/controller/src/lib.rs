@@ -4,6 +4,7 @@
 //! out one action at a time, and writes down what happened.
 
 pub mod act;
+pub mod bindings;
 pub mod context;
 pub mod election;
 pub mod events;

@@ -15,7 +15,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Runs the operator until it is told to stop or loses its lease.
-    Run(Settings),
+    Run(Box<Settings>),
     /// Prints the `CustomResourceDefinition` as YAML.
     Crd,
 }
@@ -35,7 +35,7 @@ fn main() -> std::process::ExitCode {
                 .enable_all()
                 .build();
             match runtime {
-                Ok(runtime) => match runtime.block_on(run::run(settings)) {
+                Ok(runtime) => match runtime.block_on(run::run(*settings)) {
                     Ok(()) => std::process::ExitCode::SUCCESS,
                     Err(error) => fail(&error),
                 },

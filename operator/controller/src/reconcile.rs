@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chamber_api::ChamberCluster;
+use chamber_api::{ChamberCluster, names};
 use jiff::Timestamp;
 use kube::runtime::controller::Action as Requeue;
 use kube::{Api, ResourceExt};
@@ -48,7 +48,11 @@ pub async fn reconcile(seen: Arc<ChamberCluster>, ctx: Arc<Context>) -> Result<R
         ctx.forget(&seen.uid().unwrap_or_default());
         return Ok(Requeue::await_change());
     };
-    if cluster.metadata.deletion_timestamp.is_some() {
+    let held = cluster
+        .finalizers()
+        .iter()
+        .any(|name| name == names::FINALIZER);
+    if cluster.metadata.deletion_timestamp.is_some() && !held {
         return Ok(Requeue::await_change());
     }
     let mut acted = 0;
@@ -58,6 +62,10 @@ pub async fn reconcile(seen: Arc<ChamberCluster>, ctx: Arc<Context>) -> Result<R
         match end {
             End::Acted if acted < ACTIONS => {}
             End::Acted => return Ok(Requeue::requeue(Duration::ZERO)),
+            End::Gone => {
+                ctx.forget(&cluster.uid().unwrap_or_default());
+                return Ok(Requeue::await_change());
+            }
             End::Rests(pause) => {
                 ctx.clear_failures(&cluster.uid().unwrap_or_default());
                 return Ok(Requeue::requeue(pause));
@@ -70,20 +78,26 @@ pub async fn reconcile(seen: Arc<ChamberCluster>, ctx: Arc<Context>) -> Result<R
 enum End {
     /// Something was done: look again at once.
     Acted,
+    /// The resource is deleted.
+    Gone,
     /// Nothing to do for this long.
     Rests(Duration),
 }
 
 /// Observe, plan, check the laws, act, report.
 async fn turn(ctx: &Context, cluster: &mut ChamberCluster) -> Result<End, Error> {
-    let spec = match spec::checked(cluster, &ctx.cluster_uid, ctx.settings.drift_interval) {
+    let checked = spec::checked(cluster, &ctx.cluster_uid, ctx.settings.drift_interval);
+    let bound = ctx.settings.bindings.check(cluster);
+    let spec = match checked.and_then(|spec| bound.map(|()| spec)) {
         Ok(spec) => spec,
         Err(fault) => {
             report::fault(ctx, cluster, &fault).await?;
             return Ok(End::Rests(BLOCKED));
         }
     };
-    objects::ensure(ctx, cluster).await?;
+    if spec.deletion.is_none() {
+        objects::ensure(ctx, cluster).await?;
+    }
     let (world, plan) = decide(ctx, cluster, &spec).await?;
     let Plan::Act { step, action } = plan else {
         report::plan(ctx, cluster, &world, &plan).await?;
@@ -104,7 +118,12 @@ async fn turn(ctx: &Context, cluster: &mut ChamberCluster) -> Result<End, Error>
         return Err(error);
     }
     events::acted(ctx, cluster, step, &action).await;
-    Ok(End::Acted)
+    let allowed = matches!(action, Action::AllowDeletion(_));
+    Ok(if allowed && spec.deletion.is_some() {
+        End::Gone
+    } else {
+        End::Acted
+    })
 }
 
 /// Plans, reading what the plan asks for, until it says something else.
@@ -120,7 +139,7 @@ async fn decide(
         let Plan::Look(look) = &plan else {
             return Ok((world, plan));
         };
-        observe::look(ctx, cluster, &mut world, look, &mut looks).await;
+        observe::look(ctx, cluster, &mut world, look, &mut looks).await?;
     }
     let message = "what the plan asks to read is never enough";
     let plan = Plan::Block {
@@ -140,6 +159,13 @@ async fn perform(
     action: &Action,
 ) -> Result<(), Error> {
     act::perform(ctx, cluster, world, action).await?;
+    if let Action::HoldDeletion | Action::AllowDeletion(_) = action {
+        let hold = matches!(action, Action::HoldDeletion);
+        match act::deletion::hold(ctx, cluster, hold).await? {
+            Some(patched) => *cluster = patched,
+            None => return Ok(()),
+        }
+    }
     let mut status = cluster.status.clone().unwrap_or_default();
     record::acted(&mut status, action, Timestamp::now());
     report::acting(ctx, cluster, world, step, status).await

@@ -1,86 +1,137 @@
-//! The facts that status keeps: how an action changes them.
+//! The facts that status keeps: read for the planner, and written back after an action.
 
-use chamber_api::{ChamberClusterStatus, Outcome, RolloverRecord, RolloverStatus};
+use chamber_api::{
+    ChamberClusterStatus, FailureStatus, Outcome, RolloverRecord, RolloverStatus, VerbsStatus,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use rollover::{Action, Note, Release};
+use measurement::Pcr;
+use rollover::{Action, Answer, Failure, Note, Record, Rollover, Verbs};
 
-use crate::release;
+use crate::{events, release};
 
 /// Ended rollovers that status remembers.
 const HISTORY: usize = 5;
 
+/// What only status knows. What cannot be read back counts as unknown.
+pub fn read(status: &ChamberClusterStatus) -> Record {
+    let rollover = status.rollover.as_ref().and_then(|rollover| {
+        Some(Rollover {
+            from: match &rollover.from {
+                Some(from) => Some(release::of_status(from)?),
+                None => None,
+            },
+            to: release::of_status(&rollover.to)?,
+            admitted_at: rollover.admitted_at.as_ref().map(|time| time.0),
+            retire_begun_at: rollover.retire_begun_at.as_ref().map(|time| time.0),
+            progressed_at: rollover.progressed_at.0,
+        })
+    });
+    Record {
+        current: status.current.as_ref().and_then(release::of_status),
+        rollover,
+        rollovers: u64::try_from(status.rollovers).unwrap_or_default(),
+        commitment: status.commitment.clone(),
+        failure: status.failure.as_ref().map(|failure| Failure {
+            revision: failure.revision.clone(),
+            why: failure.message.clone(),
+        }),
+        revoked: status
+            .revoked
+            .iter()
+            .filter_map(|image| Pcr::parse(image).ok())
+            .collect(),
+        writes: status.policy_writes.iter().map(|time| time.0).collect(),
+        ended_at: status.history.first().map(|ended| ended.ended_at.0),
+        handled: Verbs {
+            abort: status.verbs.abort.clone(),
+            retry: status.verbs.retry.clone(),
+            revoke: status.verbs.revoke.clone(),
+        },
+    }
+}
+
 /// Writes down that an action was done.
 pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp) {
-    if let Some(rollover) = &mut status.rollover {
-        rollover.progressed_at = Time(now);
+    let before = read(status);
+    let mut after = before.clone();
+    after.acted(action, now);
+    if let Some(outcome) = ended(&before, action) {
+        remember(status, outcome, now);
     }
-    match action {
-        Action::Note(note) => noted(status, note, now),
-        Action::TagCommitment { commitment, .. } => status.commitment = Some(commitment.clone()),
-        _ => {}
-    }
-}
-
-fn noted(status: &mut ChamberClusterStatus, note: &Note, now: Timestamp) {
-    match note {
-        Note::Begun { from, to } => begin(status, from.as_ref(), to, now),
-        Note::TurnedBack { from, to } => {
-            end(status, Outcome::TurnedBack, now);
-            begin(status, Some(from), to, now);
-        }
-        Note::Admitted => set(status, |rollover| rollover.admitted_at = Some(Time(now))),
-        Note::AdmissionLost => set(status, |rollover| rollover.admitted_at = None),
-        Note::RetireBegun => set(status, |rollover| {
-            rollover.retire_begun_at = Some(Time(now));
-        }),
-        Note::Finished => {
-            status.current = status.rollover.as_ref().map(|rollover| rollover.to.clone());
-            end(status, Outcome::Complete, now);
-        }
-        Note::Adopted(release) => status.current = Some(release::to_status(release)),
-    }
-}
-
-fn set(status: &mut ChamberClusterStatus, change: impl FnOnce(&mut RolloverStatus)) {
-    if let Some(rollover) = &mut status.rollover {
-        change(rollover);
-    }
-}
-
-fn begin(status: &mut ChamberClusterStatus, from: Option<&Release>, to: &Release, now: Timestamp) {
-    status.rollovers += 1;
-    status.rollover = Some(RolloverStatus {
-        from: from.map(release::to_status),
-        to: release::to_status(to),
-        started_at: Time(now),
-        admitted_at: None,
-        retire_begun_at: None,
-        progressed_at: Time(now),
+    let begun = after.rollovers != before.rollovers;
+    status.rollover = after.rollover.as_ref().map(|rollover| RolloverStatus {
+        from: rollover.from.as_ref().map(release::to_status),
+        to: release::to_status(&rollover.to),
+        started_at: status
+            .rollover
+            .as_ref()
+            .filter(|_| !begun)
+            .map_or(Time(now), |known| known.started_at.clone()),
+        admitted_at: rollover.admitted_at.map(Time),
+        retire_begun_at: rollover.retire_begun_at.map(Time),
+        progressed_at: Time(rollover.progressed_at),
     });
+    status.current = after.current.as_ref().map(release::to_status);
+    status.rollovers = i64::try_from(after.rollovers).unwrap_or(i64::MAX);
+    status.commitment = after.commitment;
+    status.failure = after.failure.map(|failure| FailureStatus {
+        revision: failure.revision,
+        message: failure.why,
+    });
+    status.revoked = after.revoked.iter().map(Pcr::to_string).collect();
+    status.policy_writes = after.writes.into_iter().map(Time).collect();
+    let answer = match action {
+        Action::Note(note @ Note::Answered { .. }) => Some(events::noted(note)),
+        _ => status.verbs.answer.take(),
+    };
+    status.verbs = VerbsStatus {
+        abort: after.handled.abort,
+        retry: after.handled.retry,
+        revoke: after.handled.revoke,
+        answer,
+    };
 }
 
-fn end(status: &mut ChamberClusterStatus, outcome: Outcome, now: Timestamp) {
-    let Some(rollover) = status.rollover.take() else {
+/// How the rollover in flight ends by an action, if it does.
+fn ended(before: &Record, action: &Action) -> Option<Outcome> {
+    before.rollover.as_ref()?;
+    let Action::Note(note) = action else {
+        return None;
+    };
+    match note {
+        Note::Finished => Some(Outcome::Complete),
+        Note::TurnedBack => Some(Outcome::TurnedBack),
+        Note::Begun { .. } => Some(Outcome::Superseded),
+        Note::Failed { back: true, .. } => Some(Outcome::Failed),
+        Note::Answered {
+            answer: Answer::Aborted(_),
+            ..
+        } => Some(Outcome::Aborted),
+        _ => None,
+    }
+}
+
+fn remember(status: &mut ChamberClusterStatus, outcome: Outcome, now: Timestamp) {
+    let Some(rollover) = status.rollover.clone() else {
         return;
     };
-    status.history.insert(
-        0,
-        RolloverRecord {
-            from: rollover.from.map(|from| from.revision),
-            to: rollover.to.revision,
-            started_at: rollover.started_at,
-            ended_at: Time(now),
-            outcome,
-        },
-    );
+    let ended = RolloverRecord {
+        from: rollover.from.map(|from| from.revision),
+        to: rollover.to.revision,
+        started_at: rollover.started_at,
+        ended_at: Time(now),
+        outcome,
+    };
+    status.history.insert(0, ended);
     status.history.truncate(HISTORY);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use measurement::{Measurement, Pcr};
+    use measurement::Measurement;
+    use rollover::Release;
 
     fn release(revision: &str) -> Release {
         Release {
@@ -106,6 +157,7 @@ mod tests {
             Note::Begun {
                 from: None,
                 to: release("one"),
+                number: 1,
             },
             1,
         );
@@ -129,18 +181,12 @@ mod tests {
             Note::Begun {
                 from: Some(release("one")),
                 to: release("two"),
+                number: 1,
             },
             1,
         );
         note(&mut status, Note::RetireBegun, 2);
-        note(
-            &mut status,
-            Note::TurnedBack {
-                from: release("two"),
-                to: release("one"),
-            },
-            3,
-        );
+        note(&mut status, Note::TurnedBack, 3);
         let rollover = status.rollover.as_ref().unwrap();
         assert_eq!(rollover.to.revision, "one");
         assert_eq!(rollover.retire_begun_at, None);
@@ -150,12 +196,13 @@ mod tests {
     #[test]
     fn the_history_stays_short() {
         let mut status = ChamberClusterStatus::default();
-        for second in 0..20 {
+        for second in 0..20_i64 {
             note(
                 &mut status,
                 Note::Begun {
                     from: None,
                     to: release("one"),
+                    number: second.unsigned_abs() + 1,
                 },
                 second,
             );

@@ -8,6 +8,7 @@ use futures::StreamExt;
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::controller::{self, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
@@ -153,7 +154,7 @@ async fn work(
     Ok(())
 }
 
-/// Woken by the resource, by its `ReplicaSets`, and by every pod that carries its label.
+/// Woken by the resource, by its `ReplicaSets` and its disruption budget, and by every pod that carries its label.
 fn watch_namespace(client: &Client, namespace: Option<&str>) -> Controller<ChamberCluster> {
     fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
     where
@@ -168,6 +169,7 @@ fn watch_namespace(client: &Client, namespace: Option<&str>) -> Controller<Chamb
     Controller::new(api(client, namespace), watcher::Config::default())
         .with_config(controller::Config::default().concurrency(8))
         .owns(api::<ReplicaSet>(client, namespace), ours.clone())
+        .owns(api::<PodDisruptionBudget>(client, namespace), ours.clone())
         .watches(api::<Pod>(client, namespace), ours, |pod| {
             let name = pod.labels().get(names::CLUSTER_LABEL).cloned();
             name.map(|name| ObjectRef::new(&name).within(&pod.namespace().unwrap_or_default()))

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use clap::Args;
 use jiff::SignedDuration;
 
+use crate::bindings::{self, Bindings};
+
 /// Settings of `chamber-operator run`.
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
@@ -21,6 +23,10 @@ pub struct Settings {
         value_delimiter = ','
     )]
     pub watch_namespaces: Vec<String>,
+    /// Which namespaces may use which keys and roles, as JSON:
+    /// `[{"namespaces": ["prod-*"], "keys": ["arn:aws:kms:..."], "roles": ["arn:aws:iam:..."]}]`. None: any.
+    #[arg(long, env = "CHAMBER_BINDINGS", default_value = "[]", value_parser = bindings::parse)]
+    pub bindings: Bindings,
     /// Namespace of the Lease.
     #[arg(
         long,

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use chamber_api::{ChamberCluster, Management, Sealing, Share as ShareSpec};
+use chamber_api::{ChamberCluster, Management, Sealing, Share as ShareSpec, names};
 use jiff::SignedDuration;
 use key_policy::Template;
 use kube::ResourceExt;
-use rollover::{Reason, Share, Spec};
+use rollover::{Deletion, DriftPolicy, OnFailure, Reason, Share, Spec, Verbs};
 
 use crate::release::{self, Fault};
 
@@ -46,9 +46,39 @@ pub fn checked(
             "spec.rollover.progressDeadline",
             &rollover.progress_deadline,
         )?,
+        on_failure: match rollover.on_failure {
+            chamber_api::OnFailure::Rollback => OnFailure::Rollback,
+            chamber_api::OnFailure::Pause => OnFailure::Pause,
+        },
         drift_interval,
-        paused: rollover.paused,
+        drift_policy: match spec.keys.policy.drift_policy {
+            chamber_api::DriftPolicy::Repair => DriftPolicy::Repair,
+            chamber_api::DriftPolicy::Report => DriftPolicy::Report,
+        },
+        paused: rollover.paused || annotation(cluster, names::PAUSED_ANNOTATION) == Some("true"),
+        verbs: verbs(cluster),
+        deletion: cluster
+            .metadata
+            .deletion_timestamp
+            .as_ref()
+            .map(|_| Deletion {
+                orphans: cluster.finalizers().iter().any(|name| name == "orphan"),
+            }),
     })
+}
+
+fn annotation<'a>(cluster: &'a ChamberCluster, name: &str) -> Option<&'a str> {
+    cluster.annotations().get(name).map(String::as_str)
+}
+
+/// Verbs are annotations: an Argo CD that owns the spec leaves them alone.
+fn verbs(cluster: &ChamberCluster) -> Verbs {
+    let asked = |name| annotation(cluster, name).map(str::to_owned);
+    Verbs {
+        abort: asked(names::ABORT_ANNOTATION),
+        retry: asked(names::RETRY_ANNOTATION),
+        revoke: asked(names::REVOKE_ANNOTATION),
+    }
 }
 
 /// `<cluster uid>/<namespace>/<name>`: the owner's tag on keys, and the `ExternalId` of every `AssumeRole`.
@@ -163,6 +193,7 @@ fn share(cluster: &ChamberCluster, share: &ShareSpec, pins: &BTreeSet<u8>) -> Re
         name: share.name.clone(),
         arn: share.arn.clone(),
         managed,
+        accepted_at_risk: cluster.spec.keys.accept_at_risk.contains(&share.name),
         template: Template {
             partition: arn.partition.to_owned(),
             role_account: cluster

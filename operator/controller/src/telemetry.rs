@@ -198,7 +198,10 @@ fn result(done: bool) -> &'static str {
 fn kind(action: &Action) -> &'static str {
     match action {
         Action::Note(_) => "Note",
+        Action::HoldDeletion => "HoldDeletion",
+        Action::AllowDeletion(_) => "AllowDeletion",
         Action::ClaimKeys { .. } => "ClaimKeys",
+        Action::TagRevoked { .. } => "TagRevoked",
         Action::WritePolicies(_) => "WritePolicies",
         Action::BindBlob { .. } => "BindBlob",
         Action::StartSeal(_) => "StartSeal",

@@ -3,7 +3,8 @@
 use key_policy::Policy;
 use measurement::Measurement;
 
-use crate::keys;
+use crate::keys::{self, takes_part};
+use crate::tags::{self, Progress};
 use crate::{Action, KeyFacts, KeyWrite, Note, Plan, Reason, Rollover, Share, Step, World, seal};
 
 const STEP: Step = Step::Admit;
@@ -13,8 +14,9 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     if rollover.retire_begun_at.is_some() {
         return None;
     }
-    let live = rollover.live();
-    claim(world)
+    let live = world.trusted(rollover.live());
+    hold_deletion(world, rollover)
+        .or_else(|| claim(world, STEP, (world.record.rollovers, false)))
         .or_else(|| write(world, rollover, &live))
         .or_else(|| ask(world, STEP, &live, Extent::AtLeast))
         .or_else(|| admitted(rollover))
@@ -23,37 +25,63 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         .or_else(|| seal::next(world, rollover))
 }
 
-/// Marks the managed keys as this cluster's before a policy is touched.
-fn claim(world: &World) -> Option<Plan> {
+/// From the first write on, policies hold two measurements: a deletion must leave one.
+fn hold_deletion(world: &World, rollover: &Rollover) -> Option<Plan> {
+    let two = rollover.from.is_some() && rollover.changes_measurement();
+    (two && !world.finalizer).then(|| Plan::act(STEP, Action::HoldDeletion))
+}
+
+/// Marks the managed keys as this cluster's, and with how far it has come, before a policy is touched.
+pub fn claim(world: &World, step: Step, progress: Progress) -> Option<Plan> {
+    let marked = |facts: &KeyFacts| {
+        let tag = facts.tags.get(tags::ROLLOVER);
+        keys::claimed(world, facts) && tag.and_then(|tag| tags::progress(tag)) >= Some(progress)
+    };
     let arns: Vec<_> = world
         .facts()
-        .filter(|(share, facts)| share.managed && !keys::claimed(world, facts))
+        .filter(|(share, facts)| share.managed && takes_part(share, facts) && !marked(facts))
         .map(|(share, _)| share.arn.clone())
         .collect();
-    (!arns.is_empty()).then(|| Plan::act(STEP, Action::ClaimKeys { arns }))
+    (!arns.is_empty()).then(|| Plan::act(step, Action::ClaimKeys { arns, progress }))
 }
 
 /// Writes the managed policies that do not hold exactly the live measurements.
 fn write(world: &World, rollover: &Rollover, live: &[Measurement]) -> Option<Plan> {
+    let plan = write_all(world, STEP, live)?;
+    match (&plan, rollover.admitted_at) {
+        (Plan::Act { .. }, Some(_)) => Some(Plan::act(STEP, Action::Note(Note::AdmissionLost))),
+        _ => Some(plan),
+    }
+}
+
+/// The write that makes every managed policy hold exactly `live`, or what speaks against it; `None` when all do.
+pub fn write_all(world: &World, step: Step, live: &[Measurement]) -> Option<Plan> {
     let writes = match projections(world, live) {
         Ok(writes) if writes.is_empty() => return None,
         Ok(writes) => writes,
-        Err(message) => return Some(Plan::block(STEP, Reason::PolicyUnsound, message)),
+        Err(message) => return Some(Plan::block(step, Reason::PolicyUnsound, message)),
     };
-    if rollover.admitted_at.is_some() {
-        return Some(Plan::act(STEP, Action::Note(Note::AdmissionLost)));
+    if world.record.policies_flip(world.now) {
+        let names: Vec<_> = writes.iter().map(|write| write.name.as_str()).collect();
+        let message = format!(
+            "the policy of key {} was put right again and again within an hour, and something else changes it back. Stop that writer (Terraform: ignore_changes = [policy]), then retry",
+            names.join(", ")
+        );
+        return Some(Plan::block(step, Reason::PolicyConflict, message));
     }
-    for write in &writes {
-        let share = world
-            .spec
-            .shares
-            .iter()
-            .find(|share| share.arn == write.arn)?;
-        if let Some(message) = keys::unsound(&write.policy, share) {
-            return Some(Plan::block(STEP, Reason::PolicyUnsound, message));
-        }
-    }
-    Some(Plan::act(STEP, Action::WritePolicies(writes)))
+    Some(
+        sound(world, step, &writes)
+            .unwrap_or_else(|| Plan::act(step, Action::WritePolicies(writes))),
+    )
+}
+
+/// Stops at the first policy that would have an error that it did not have before.
+pub fn sound(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
+    let message = writes.iter().find_map(|write| {
+        let share = world.share(&write.arn)?;
+        keys::unsound(&write.policy, share)
+    })?;
+    Some(Plan::block(step, Reason::PolicyUnsound, message))
 }
 
 fn admitted(rollover: &Rollover) -> Option<Plan> {
@@ -79,23 +107,33 @@ fn settle(world: &World, rollover: &Rollover) -> Option<Plan> {
     })
 }
 
-/// The writes that make every managed policy hold exactly `live`.
-pub fn projections(world: &World, live: &[Measurement]) -> Result<Vec<KeyWrite>, String> {
+fn projections(world: &World, live: &[Measurement]) -> Result<Vec<KeyWrite>, String> {
     let mut writes = Vec::new();
     for (share, facts) in world.facts().filter(|(share, _)| share.managed) {
-        let Ok(found) = &facts.policy else { continue };
-        let policy = key_policy::project(found, &share.template, live)
-            .map_err(|fault| format!("the policy of key {}: {fault}", share.name))?;
-        if !policy.equivalent(found) {
-            writes.push(KeyWrite {
-                name: share.name.clone(),
-                arn: share.arn.clone(),
-                expected: found.clone(),
-                policy,
-            });
+        if takes_part(share, facts) {
+            writes.extend(key_write(share, facts, live)?);
         }
     }
     Ok(writes)
+}
+
+/// The write that makes one policy hold exactly `live`; none where it does.
+pub fn key_write(
+    share: &Share,
+    facts: &KeyFacts,
+    live: &[Measurement],
+) -> Result<Option<KeyWrite>, String> {
+    let Ok(found) = &facts.policy else {
+        return Ok(None);
+    };
+    let policy = key_policy::project(found, &share.template, live)
+        .map_err(|fault| format!("the policy of key {}: {fault}", share.name))?;
+    Ok((!policy.equivalent(found)).then(|| KeyWrite {
+        name: share.name.clone(),
+        arn: share.arn.clone(),
+        expected: found.clone(),
+        policy,
+    }))
 }
 
 /// How much an observed policy must hold.
@@ -111,7 +149,8 @@ pub enum Extent {
 pub fn ask(world: &World, step: Step, live: &[Measurement], extent: Extent) -> Option<Plan> {
     let waiting: Vec<_> = world
         .facts()
-        .filter(|(share, facts)| !share.managed && !holds(share, facts, live, extent))
+        .filter(|(share, facts)| !share.managed && takes_part(share, facts))
+        .filter(|(share, facts)| !holds(share, facts, live, extent))
         .map(|(share, _)| share.name.as_str())
         .collect();
     (!waiting.is_empty()).then(|| {

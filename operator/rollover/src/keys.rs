@@ -3,13 +3,14 @@
 use key_policy::{NotOurs, Policy, Severity, Template};
 use measurement::Measurement;
 
-use crate::{KeyFacts, KeyState, Look, Plan, Reading, Reason, Share, Step, World};
+use crate::{KeyFacts, KeyState, Look, Plan, Reading, Reason, Share, Step, World, tags};
 
 /// Stops at the first key that is not readable, enabled, ours, and a policy of the five statements.
 pub fn healthy(world: &World, step: Step) -> Option<Plan> {
     for (share, key) in world.spec.shares.iter().zip(&world.keys) {
         let facts = match &key.reading {
             Reading::Unread => return Some(Plan::Look(Look::Keys)),
+            Reading::Failed { .. } if share.accepted_at_risk => continue,
             Reading::Failed {
                 reason, message, ..
             } => {
@@ -24,15 +25,40 @@ pub fn healthy(world: &World, step: Step) -> Option<Plan> {
             return Some(Plan::block(step, reason, message));
         }
     }
-    None
+    behind(world, step)
+}
+
+/// Status that knows less than the keys was restored from a backup: nothing in it can be relied on.
+fn behind(world: &World, step: Step) -> Option<Plan> {
+    let known = tags::recorded(&world.record);
+    let furthest = tags::furthest(world).filter(|furthest| *furthest > known)?;
+    // With no record at all it is found out what is there, and adopted.
+    if world.record.current.is_none() && world.record.rollover.is_none() {
+        return None;
+    }
+    let message = format!(
+        "status knows rollovers up to {}, the tag {} on the keys says {}: status was restored from a backup. Remove the resource's status, so that what runs is found and adopted",
+        tags::progress_text(known),
+        tags::ROLLOVER,
+        tags::progress_text(furthest)
+    );
+    Some(Plan::block(step, Reason::StatusBehindKeys, message))
+}
+
+/// Whether a key takes part now: it can be used, or nobody accepted that it cannot.
+pub fn takes_part(share: &Share, facts: &KeyFacts) -> bool {
+    facts.state == KeyState::Enabled || !share.accepted_at_risk
 }
 
 fn state_fault(share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
     let KeyState::Other(state) = &facts.state else {
         return None;
     };
+    if share.accepted_at_risk {
+        return None;
+    }
     let message = format!(
-        "key {} ({}) is {state}: no share under it can be decrypted. Enable it (cancel its deletion first, if that is scheduled)",
+        "key {} ({}) is {state}: no share under it can be decrypted. Enable it (cancel its deletion first, if that is scheduled), or accept it in spec.keys.acceptAtRisk",
         share.name, share.arn
     );
     Some((Reason::KeyNotEnabled, message))
@@ -114,12 +140,4 @@ pub fn tagged_commitment(world: &World) -> Option<(String, String)> {
         let commitment = facts.tags.get(tags::COMMITMENT)?;
         Some((share.name.clone(), commitment.clone()))
     })
-}
-
-/// Tags on the keys.
-pub mod tags {
-    /// `<cluster uid>/<namespace>/<name>`.
-    pub const OWNER: &str = "chamber.dev/owner";
-    /// Hex of the commitment to the master key.
-    pub const COMMITMENT: &str = "chamber.dev/commitment";
 }

@@ -5,24 +5,30 @@
 //! the next one is asked. Nothing remembers where a rollover stands: it is seen.
 
 mod admit;
+mod deletion;
+mod failure;
 mod keys;
 pub mod laws;
 mod measure;
 mod plan;
 mod reason;
+mod retarget;
 mod retire;
+mod revoke;
 mod roll;
 mod seal;
 mod settled;
+pub mod tags;
+mod verbs;
 mod verify;
 mod world;
 
 pub use keys::in_sync;
-pub use plan::{Action, KeyWrite, Look, Note, Plan, Resize, Step};
+pub use plan::{Action, Answer, KeyWrite, Look, Note, Plan, Resize, Step, Verb};
 pub use reason::Reason;
 pub use world::{
-    Blob, Chamber, Key, KeyFacts, KeyState, Metrics, PodMetrics, Reading, Record, Release, Rival,
-    Rollover, SealPod, Set, Share, Spec, World,
+    Blob, Chamber, Deletion, DriftPolicy, Failure, Key, KeyFacts, KeyState, Metrics, OnFailure,
+    PodMetrics, Reading, Record, Release, Rival, Rollover, SealPod, Set, Share, Spec, Verbs, World,
 };
 
 use jiff::SignedDuration;
@@ -32,18 +38,32 @@ pub const FRESH: SignedDuration = SignedDuration::from_secs(30);
 
 /// What to do next.
 pub fn plan(world: &World) -> Plan {
-    let next = match (&world.rival, &world.record.rollover) {
-        (Some(rival), _) => Plan::block(Step::Measure, rival.reason, rival.message.clone()),
-        (None, Some(rollover)) => in_flight(world, rollover),
-        (None, None) => settled::next(world),
+    let next = match &world.rival {
+        Some(rival) => rivalled(world, rival),
+        None => verbs::next(world)
+            .or_else(|| revoke::next(world))
+            .or_else(|| deletion::next(world))
+            .unwrap_or_else(|| match &world.record.rollover {
+                Some(rollover) => retarget::next(world, rollover)
+                    .unwrap_or_else(|| failure::judge(world, rollover, in_flight(world, rollover))),
+                None => settled::next(world),
+            }),
     };
     guard(world, next)
 }
 
+/// Nothing is touched that another resource has an older claim to; only deletion goes on.
+fn rivalled(world: &World, rival: &Rival) -> Plan {
+    if world.spec.deletion.is_some() && world.finalizer {
+        let undone = Some(rival.message.clone());
+        return Plan::act(Step::Measure, Action::AllowDeletion(undone));
+    }
+    Plan::block(Step::Measure, rival.reason, rival.message.clone())
+}
+
 /// The five steps, in order; the first that is not done says what to do.
 fn in_flight(world: &World, rollover: &Rollover) -> Plan {
-    measure::retarget(world, rollover)
-        .or_else(|| keys::healthy(world, Step::of(rollover)))
+    keys::healthy(world, Step::of(rollover))
         .or_else(|| admit::next(world, rollover))
         .or_else(|| roll::next(world, rollover))
         .or_else(|| verify::next(world, rollover))
@@ -52,8 +72,11 @@ fn in_flight(world: &World, rollover: &Rollover) -> Plan {
 
 /// Pauses before an action, and looks at the keys again where a decision rests on an old reading.
 fn guard(world: &World, next: Plan) -> Plan {
-    if let (true, Plan::Act { step, .. }) = (world.spec.paused, &next) {
-        let message = "spec.rollover.paused is true: set it to false to go on";
+    if let (true, Plan::Act { step, action }) = (world.spec.paused, &next)
+        && !passes_a_pause(world, action)
+    {
+        let message =
+            "paused (spec.rollover.paused or the annotation chamber.dev/paused): resume to go on";
         return Plan::wait(*step, Reason::Paused, message);
     }
     let rests_on_keys = match &next {
@@ -65,4 +88,15 @@ fn guard(world: &World, next: Plan) -> Plan {
         return Plan::Look(Look::Keys);
     }
     next
+}
+
+/// A person's word, and a revocation, are not held up by a pause.
+fn passes_a_pause(world: &World, action: &Action) -> bool {
+    match action {
+        Action::Note(Note::Answered { .. })
+        | Action::TagRevoked { .. }
+        | Action::AllowDeletion(_) => true,
+        Action::WritePolicies(_) => matches!(revoke::next(world), Some(Plan::Act { .. })),
+        _ => false,
+    }
 }

@@ -1,13 +1,14 @@
 //! Step 1, Measure: the target is known, and everything that a rollover will need is sound.
 
 use crate::keys::{self, healthy};
-use crate::{Action, Blob, Look, Metrics, Note, Plan, Reason, Release, Rollover, Step, World};
+use crate::{Action, Blob, Look, Metrics, Note, Plan, Reason, Release, Step, World, tags};
 
 const STEP: Step = Step::Measure;
 
 /// Begins a rollover to the spec's release, once nothing speaks against it.
 pub fn next(world: &World, current: Option<&Release>) -> Plan {
     healthy(world, STEP)
+        .or_else(|| revoked(world))
         .or_else(|| policies(world, current))
         .or_else(|| blob(world, current))
         .or_else(|| prometheus(world))
@@ -15,38 +16,25 @@ pub fn next(world: &World, current: Option<&Release>) -> Plan {
             let begun = Note::Begun {
                 from: current.cloned(),
                 to: world.spec.release.clone(),
+                number: 1 + world
+                    .record
+                    .rollovers
+                    .max(tags::furthest(world).map_or(0, |(number, _)| number)),
             };
             Plan::act(STEP, Action::Note(begun))
         })
 }
 
-/// The target changed in the middle of a rollover.
-///
-/// Back to the release before: the same five steps towards it. To a third one while nothing of the
-/// target was started: the third takes its place. Otherwise the third waits until the rollover in
-/// flight has ended, so that no policy ever holds three.
-pub fn retarget(world: &World, rollover: &Rollover) -> Option<Plan> {
-    let wanted = &world.spec.release;
-    if wanted.revision == rollover.to.revision {
-        return None;
-    }
-    let from = rollover.from.as_ref();
-    if let Some(from) = from.filter(|from| from.revision == wanted.revision) {
-        let note = Note::TurnedBack {
-            from: rollover.to.clone(),
-            to: from.clone(),
-        };
-        return Some(Plan::act(STEP, Action::Note(note)));
-    }
-    let running = world.set(&rollover.to.revision).is_some();
-    match from {
-        // The first release never ran well, but chambers or a blob of it may be there.
-        None if running || world.blobs.contains_key(&rollover.to.measurement.id()) => {
-            Some(next(world, Some(&rollover.to)))
-        }
-        _ if running || rollover.retire_begun_at.is_some() => None,
-        _ => Some(next(world, from)),
-    }
+/// A revoked image is never admitted again.
+fn revoked(world: &World) -> Option<Plan> {
+    let release = &world.spec.release;
+    world.revoked(&release.measurement.image_sha384).then(|| {
+        let message = format!(
+            "spec.release.measurement.imageSha384 of release {} was revoked: name another release",
+            release.revision
+        );
+        Plan::block(STEP, Reason::MeasurementRevoked, message)
+    })
 }
 
 /// Every policy is free of errors, of foreign denials of the target, and of measurements that nobody recorded.

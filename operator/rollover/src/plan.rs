@@ -2,10 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 use key_policy::Policy;
-use measurement::Measurement;
+use measurement::{Measurement, Pcr};
 use strum::{Display, IntoStaticStr};
 
-use crate::{Reason, Release, Rollover};
+use crate::tags::Progress;
+use crate::{Failure, Reason, Release, Rollover};
 
 /// One of the five steps, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr)]
@@ -84,6 +85,8 @@ pub enum Look {
         /// How far back rejections count.
         window: SignedDuration,
     },
+    /// The disruption budgets over the chambers.
+    Budget,
 }
 
 /// One thing to do. Each may be repeated without harm.
@@ -91,10 +94,23 @@ pub enum Look {
 pub enum Action {
     /// Write facts that cannot be observed into status.
     Note(Note),
-    /// Tag keys as this cluster's, before their policy is touched.
+    /// Let a deletion of the resource wait for the operator, while policies hold two measurements.
+    HoldDeletion,
+    /// Let the resource be deleted; where something is left undone, say what.
+    AllowDeletion(Option<String>),
+    /// Tag keys as this cluster's and with how far it has come, before their policy is touched.
     ClaimKeys {
         /// ARNs of the keys.
         arns: Vec<String>,
+        /// How far rollovers have come.
+        progress: Progress,
+    },
+    /// Tag keys with images that are never admitted again.
+    TagRevoked {
+        /// ARNs of the keys.
+        arns: Vec<String>,
+        /// The images.
+        images: Vec<Pcr>,
     },
     /// Write these policies, concurrently; read each again before and after.
     WritePolicies(Vec<KeyWrite>),
@@ -118,7 +134,7 @@ pub enum Action {
     },
     /// Delete the seal pod.
     RemoveSealPod,
-    /// Set the numbers of chambers of these releases, in one go.
+    /// Set the numbers of chambers of these releases, in one go; each only while its `ReplicaSet` is as it was seen.
     Resize(Vec<Resize>),
     /// Delete these `ReplicaSets`; they have no pods.
     RemoveSets(Vec<String>),
@@ -142,6 +158,8 @@ pub struct KeyWrite {
 pub struct Resize {
     /// The release; its `ReplicaSet` is made if it is not there.
     pub release: Release,
+    /// Version of the `ReplicaSet` that was seen; none where it is to be made.
+    pub version: Option<String>,
     /// Chambers before.
     pub from: u32,
     /// Chambers after.
@@ -157,13 +175,28 @@ pub enum Note {
         from: Option<Release>,
         /// The target.
         to: Release,
+        /// Its number, above every one that status or keys know.
+        number: u64,
     },
-    /// The target changed back to `from`: the same steps towards it.
-    TurnedBack {
-        /// The release that is left again.
-        from: Release,
-        /// The release that is returned to.
-        to: Release,
+    /// The target changed: the same steps back to the release before.
+    TurnedBack,
+    /// The target has failed.
+    Failed {
+        /// Which release, and why.
+        failure: Failure,
+        /// The same steps back to the release before; otherwise the rollover stays where it is.
+        back: bool,
+    },
+    /// The spec names another release than the one that failed.
+    FailureForgotten,
+    /// A verb was answered.
+    Answered {
+        /// Which verb.
+        verb: Verb,
+        /// Which asking.
+        token: String,
+        /// What came of it.
+        answer: Answer,
     },
     /// All policies, read back, hold both measurements.
     Admitted,
@@ -174,13 +207,59 @@ pub enum Note {
     /// The rollover has ended.
     Finished,
     /// Status was lost; this release is found running and admitted everywhere.
-    Adopted(Release),
+    Adopted {
+        /// The release.
+        release: Release,
+        /// The number of the last rollover, from the keys.
+        number: u64,
+    },
+}
+
+/// What a person can ask for once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
+pub enum Verb {
+    /// Leave the target and return to the release before.
+    Abort,
+    /// Try again what failed.
+    Retry,
+    /// Take a measurement out of every policy at once.
+    Revoke,
+}
+
+/// What came of a verb.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The target is left, and remembered as aborted.
+    Aborted(Failure),
+    /// What failed is forgotten.
+    Retried,
+    /// The image is never admitted again.
+    Revoked {
+        /// The image.
+        image: Pcr,
+        /// Why, in the asker's words.
+        why: String,
+    },
+    /// Nothing was done; why not, and what can be done.
+    Refused(String),
 }
 
 impl Action {
     /// Whether the decision is only as good as the reading of the keys.
     pub fn rests_on_keys(&self) -> bool {
-        !matches!(self, Self::RemoveSealPod | Self::RemoveSets(_))
+        !matches!(
+            self,
+            Self::RemoveSealPod
+                | Self::RemoveSets(_)
+                | Self::HoldDeletion
+                | Self::AllowDeletion(_)
+                | Self::Note(
+                    Note::Answered { .. }
+                        | Note::Failed { .. }
+                        | Note::FailureForgotten
+                        | Note::TurnedBack
+                )
+        )
     }
 }
 

@@ -41,6 +41,12 @@ pub enum Reason {
     ForeignDeny,
     /// A policy admits a measurement that is neither the target nor the current release.
     UnknownMeasurement,
+    /// Policies were written again and again: something else writes them, too.
+    PolicyConflict,
+    /// A policy was changed by a foreign hand, and `driftPolicy` is Report.
+    PolicyDrift,
+    /// Status is older than what the keys' tags say: it was restored from a backup.
+    StatusBehindKeys,
     /// The holder of an Observed key has not yet changed its policy.
     AwaitingKeyHolder,
     /// The policies were just changed and are given time to take effect.
@@ -61,6 +67,18 @@ pub enum Reason {
     ChamberFailing,
     /// A chamber of the old release is still terminating.
     ChamberTerminating,
+    /// A chamber should be gone since long; its node is lost.
+    NodeLost,
+    /// A disruption budget does not allow that a chamber is stopped now.
+    DisruptionBudget,
+    /// The target failed or was aborted; it is not started again.
+    ReleaseFailed,
+    /// The image of the release was revoked.
+    MeasurementRevoked,
+    /// The resource is being deleted.
+    Deleting,
+    /// The operator's configuration does not give this namespace the key or role.
+    NamespaceNotBound,
     /// Fewer chambers than wanted are unsealed, with no rollover in flight.
     ChambersNotReady,
     /// Chambers run that no record explains.
@@ -94,8 +112,18 @@ impl Reason {
                 | Self::PolicyUnsound
                 | Self::ForeignDeny
                 | Self::UnknownMeasurement
+                | Self::PolicyDrift
+                | Self::StatusBehindKeys
                 | Self::AwaitingKeyHolder
                 | Self::BlobLost
+        )
+    }
+
+    /// Whether waiting for this speaks against the target of the rollover.
+    pub fn blames_the_target(self) -> bool {
+        matches!(
+            self,
+            Self::ChamberSealed | Self::ChamberFailing | Self::AttestationRejected
         )
     }
 
@@ -107,6 +135,8 @@ impl Reason {
                 | Self::Sealing
                 | Self::ChamberSealed
                 | Self::ChamberTerminating
+                | Self::DisruptionBudget
+                | Self::Deleting
                 | Self::ChambersNotReady
                 | Self::Soaking
                 | Self::MetricsInconclusive

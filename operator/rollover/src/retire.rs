@@ -1,35 +1,42 @@
 //! Step 5, Retire: every key's policy holds only the new measurement, and the old release is gone.
 
-use crate::admit::{Extent, ask, projections};
-use crate::{Action, Note, Plan, Reason, Rollover, Step, World};
+use measurement::Measurement;
+
+use crate::admit::{Extent, ask, claim, write_all};
+use crate::{Action, Note, Plan, Rollover, Step, World, roll};
 
 const STEP: Step = Step::Retire;
 
 /// What Retire still needs; at its end the rollover is over.
 pub fn next(world: &World, rollover: &Rollover) -> Plan {
-    let live = [rollover.to.measurement.clone()];
-    let writes = match projections(world, &live) {
-        Ok(writes) => writes,
-        Err(message) => return Plan::block(STEP, Reason::PolicyUnsound, message),
-    };
-    if !writes.is_empty() {
-        return match rollover.retire_begun_at {
-            // Written before the first policy loses the old measurement: the way back ends here.
-            None => Plan::act(STEP, Action::Note(Note::RetireBegun)),
-            Some(_) => Plan::act(STEP, Action::WritePolicies(writes)),
-        };
+    let live = world.trusted(vec![rollover.to.measurement.clone()]);
+    write(world, rollover, &live)
+        .or_else(|| ask(world, STEP, &live, Extent::Exactly))
+        .or_else(|| remove(world, rollover))
+        .unwrap_or_else(|| Plan::act(STEP, Action::Note(Note::Finished)))
+}
+
+/// That the way back ends here is in status and on the keys before the first policy loses the old measurement.
+fn write(world: &World, rollover: &Rollover, live: &[Measurement]) -> Option<Plan> {
+    let plan = write_all(world, STEP, live)?;
+    if !matches!(plan, Plan::Act { .. }) {
+        return Some(plan);
     }
-    if let Some(wait) = ask(world, STEP, &live, Extent::Exactly) {
-        return wait;
+    if rollover.retire_begun_at.is_none() {
+        return Some(Plan::act(STEP, Action::Note(Note::RetireBegun)));
     }
+    claim(world, STEP, (world.record.rollovers, true))
+        .or_else(|| roll::unfinished(world, rollover, STEP))
+        .or(Some(plan))
+}
+
+/// The old release's `ReplicaSets` go when nothing is left of them.
+fn remove(world: &World, rollover: &Rollover) -> Option<Plan> {
     let old: Vec<_> = world
         .sets
         .iter()
         .filter(|set| set.release.revision != rollover.to.revision && set.replicas == 0)
         .map(|set| set.name.clone())
         .collect();
-    if !old.is_empty() {
-        return Plan::act(STEP, Action::RemoveSets(old));
-    }
-    Plan::act(STEP, Action::Note(Note::Finished))
+    (!old.is_empty()).then(|| Plan::act(STEP, Action::RemoveSets(old)))
 }

@@ -2,8 +2,9 @@
 
 use jiff::SignedDuration;
 
-use crate::keys::{self, tags};
-use crate::{Action, Blob, Plan, Reason, Release, Rollover, SealPod, Step, World, measure};
+use crate::{
+    Action, Blob, Plan, Reason, Release, Rollover, SealPod, Step, World, keys, measure, tags,
+};
 
 const STEP: Step = Step::Admit;
 /// How long a failed seal pod is left to be looked at before the next try.

@@ -1,18 +1,32 @@
 //! No rollover in flight: begin one, repair drift, or rest.
 
-use crate::admit::{Extent, ask, projections};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::admit::{Extent, ask, write_all};
+use crate::roll::within_budget;
 use crate::{
-    Action, Blob, Look, Note, Plan, Reason, Release, Resize, Step, World, keys, measure, seal,
+    Action, Blob, DriftPolicy, Look, Note, Plan, Reason, Release, Resize, Step, World, keys,
+    measure, seal, tags,
 };
 
 const STEP: Step = Step::Settled;
+/// A write of an old leader may arrive late, so policies are read again this long after a rollover (design, law 10).
+const AGAIN: [SignedDuration; 2] = [SignedDuration::from_mins(1), SignedDuration::from_mins(5)];
 
 /// What there is to do outside a rollover.
 pub fn next(world: &World) -> Plan {
+    if let Some(failure) = &world.record.failure
+        && failure.revision != world.spec.release.revision
+    {
+        return Plan::act(STEP, Action::Note(Note::FailureForgotten));
+    }
+    if world.finalizer {
+        return Plan::act(STEP, Action::AllowDeletion(None));
+    }
     let Some(current) = &world.record.current else {
         return first_start(world);
     };
-    if current.revision != world.spec.release.revision {
+    if current.revision != world.spec.release.revision && world.failed().is_none() {
         return measure::next(world, Some(current));
     }
     look(world)
@@ -20,6 +34,7 @@ pub fn next(world: &World) -> Plan {
         .or_else(|| drift(world, current))
         .or_else(|| blob(world, current))
         .or_else(|| sets(world, current))
+        .or_else(|| stands_out(world, current))
         .unwrap_or_else(|| rest(world))
 }
 
@@ -35,46 +50,71 @@ fn first_start(world: &World) -> Plan {
             ),
         };
     };
-    keys::healthy(world, STEP).unwrap_or_else(|| {
-        let live = [set.release.measurement.clone()];
-        let everywhere = world.facts().all(|(share, facts)| {
-            facts.policy.as_ref().is_ok_and(|policy| keys::in_sync(policy, &share.template, &live))
-        });
-        if everywhere {
-            Plan::act(STEP, Action::Note(Note::Adopted(set.release.clone())))
-        } else {
-            Plan::block(STEP, Reason::UnexpectedChambers, format!(
-                "status is lost, and not every key's policy admits exactly the release that ReplicaSet {} runs ({}). Set the policies to it",
-                set.name, set.release.measurement.image_sha384))
-        }
-    })
+    if let Some(plan) = keys::healthy(world, STEP) {
+        return plan;
+    }
+    let live = [set.release.measurement.clone()];
+    let everywhere = world.facts().all(|(share, facts)| {
+        facts
+            .policy
+            .as_ref()
+            .is_ok_and(|policy| keys::in_sync(policy, &share.template, &live))
+    });
+    if everywhere {
+        let (number, _) = tags::furthest(world).unwrap_or_default();
+        let release = set.release.clone();
+        return Plan::act(STEP, Action::Note(Note::Adopted { release, number }));
+    }
+    let message = format!(
+        "status is lost, and not every key's policy admits exactly the release that ReplicaSet {} runs ({}). Set the policies to it",
+        set.name, set.release.measurement.image_sha384
+    );
+    Plan::block(STEP, Reason::UnexpectedChambers, message)
 }
 
-/// Nobody tells when a policy changes, so the keys are read once in a drift interval.
+/// Nobody tells when a policy changes, so the keys are read once in a drift interval, and soon after a rollover.
 fn look(world: &World) -> Option<Plan> {
-    (!world.keys_fresh(world.spec.drift_interval)).then_some(Plan::Look(Look::Keys))
+    let due = world
+        .oldest_reading()
+        .is_none_or(|read_at| world.now >= next_reading(world, read_at));
+    due.then_some(Plan::Look(Look::Keys))
 }
 
-/// Puts policies back that a foreign hand changed.
+/// When keys that were read at `read_at` are to be read again.
+fn next_reading(world: &World, read_at: Timestamp) -> Timestamp {
+    let regular = read_at.checked_add(world.spec.drift_interval).ok();
+    let soon = world.record.ended_at.into_iter().flat_map(|ended_at| {
+        AGAIN
+            .into_iter()
+            .filter_map(move |after| ended_at.checked_add(after).ok())
+    });
+    soon.filter(|at| *at > read_at)
+        .chain(regular)
+        .min()
+        .unwrap_or(world.now)
+}
+
+/// Puts policies back that a foreign hand changed, or reports them.
 fn drift(world: &World, current: &Release) -> Option<Plan> {
-    let live = [current.measurement.clone()];
-    match projections(world, &live) {
-        Err(message) => Some(Plan::block(STEP, Reason::PolicyUnsound, message)),
-        Ok(writes) if writes.is_empty() => ask(world, STEP, &live, Extent::Exactly),
-        Ok(writes) => {
-            let unsound = writes.iter().find_map(|write| {
-                let share = world
-                    .spec
-                    .shares
-                    .iter()
-                    .find(|share| share.arn == write.arn)?;
-                keys::unsound(&write.policy, share)
-            });
-            Some(match unsound {
-                Some(message) => Plan::block(STEP, Reason::PolicyUnsound, message),
-                None => Plan::act(STEP, Action::WritePolicies(writes)),
-            })
+    let live = world.trusted(vec![current.measurement.clone()]);
+    let plan =
+        write_all(world, STEP, &live).or_else(|| ask(world, STEP, &live, Extent::Exactly))?;
+    match (&plan, world.spec.drift_policy) {
+        (
+            Plan::Act {
+                action: Action::WritePolicies(writes),
+                ..
+            },
+            DriftPolicy::Report,
+        ) => {
+            let names: Vec<_> = writes.iter().map(|write| write.name.as_str()).collect();
+            let message = format!(
+                "the policy of key {} does not admit exactly the current release, and spec.keys.policy.driftPolicy is Report: put it right, or set driftPolicy to Repair",
+                names.join(", ")
+            );
+            Some(Plan::block(STEP, Reason::PolicyDrift, message))
         }
+        _ => Some(plan),
     }
 }
 
@@ -106,23 +146,43 @@ fn sets(world: &World, current: &Release) -> Option<Plan> {
         let names = others.iter().map(|set| set.name.clone()).collect();
         return Some(Plan::act(STEP, Action::RemoveSets(names)));
     }
-    let found = own.first().map_or(0, |set| set.replicas);
-    (found != world.spec.replicas).then(|| {
-        let resize = Resize {
+    let resize = match own.first() {
+        Some(set) => set.resized(world.spec.replicas),
+        None => Resize {
             release: current.clone(),
-            from: found,
+            version: None,
+            from: 0,
             to: world.spec.replicas,
-        };
-        Plan::act(STEP, Action::Resize(vec![resize]))
-    })
+        },
+    };
+    let stops = own
+        .first()
+        .map_or(0, |set| set.unsealed().saturating_sub(resize.to));
+    (resize.from != resize.to).then(|| within_budget(world, STEP, vec![resize], stops))
+}
+
+/// All is kept as it is, but it is not what the spec wants, or cannot last.
+fn stands_out(world: &World, current: &Release) -> Option<Plan> {
+    if let Some(failure) = world.failed() {
+        let message = format!(
+            "release {} failed: {}. The chambers run release {}. Change spec.release, or retry",
+            failure.revision, failure.why, current.revision
+        );
+        return Some(Plan::block(STEP, Reason::ReleaseFailed, message));
+    }
+    world
+        .revoked(&current.measurement.image_sha384)
+        .then(|| {
+            let message = format!(
+                "release {} was revoked: its chambers stay sealed when they restart. Change spec.release to another release",
+                current.revision
+            );
+            Plan::block(STEP, Reason::MeasurementRevoked, message)
+        })
 }
 
 fn rest(world: &World) -> Plan {
-    let until = world
-        .oldest_reading()
-        .unwrap_or(world.now)
-        .checked_add(world.spec.drift_interval)
-        .unwrap_or(world.now);
+    let until = next_reading(world, world.oldest_reading().unwrap_or(world.now));
     let unsealed = world.unsealed();
     if unsealed < world.spec.replicas {
         let message = format!(

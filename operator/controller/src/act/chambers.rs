@@ -36,9 +36,13 @@ async fn one(
     resize: &Resize,
 ) -> Result<(), Error> {
     let api = api(ctx, cluster);
-    if world.set(&resize.release.revision).is_some() {
+    if let Some(version) = &resize.version {
         let name = names::replica_set(&cluster.name_any(), &resize.release.revision);
-        let patch = Patch::Merge(json!({"spec": {"replicas": resize.to}}));
+        // A late order of an old leader, or one on an old look, is a conflict and does nothing.
+        let patch = Patch::Merge(json!({
+            "metadata": {"resourceVersion": version},
+            "spec": {"replicas": resize.to},
+        }));
         api.patch(&name, &PatchParams::default(), &patch).await?;
         return Ok(());
     }

@@ -2,9 +2,10 @@
 
 mod blobs;
 mod chambers;
+pub mod deletion;
 
-use chamber_api::{ChamberCluster, names};
-use rollover::{Action, World};
+use chamber_api::ChamberCluster;
+use rollover::{Action, World, tags};
 
 use crate::context::Context;
 use crate::kms::write;
@@ -59,7 +60,10 @@ pub async fn perform(
 fn changes_keys(action: &Action) -> bool {
     matches!(
         action,
-        Action::ClaimKeys { .. } | Action::WritePolicies(_) | Action::TagCommitment { .. }
+        Action::ClaimKeys { .. }
+            | Action::TagRevoked { .. }
+            | Action::WritePolicies(_)
+            | Action::TagCommitment { .. }
     )
 }
 
@@ -70,18 +74,27 @@ async fn order(
     action: &Action,
 ) -> Result<(), Error> {
     match action {
-        // Facts go into status, which the caller writes.
-        Action::Note(_) => Ok(()),
-        Action::ClaimKeys { arns } => {
+        // Facts and the finalizer are on the resource itself, which the caller writes.
+        Action::Note(_) | Action::HoldDeletion | Action::AllowDeletion(_) => Ok(()),
+        Action::ClaimKeys { arns, progress } => {
             let spec = &world.spec;
+            let progress = tags::progress_text(*progress);
             let tags = [
-                (names::OWNER_TAG, spec.owner.as_str()),
-                (names::CLUSTER_ID_TAG, spec.cluster_id.as_str()),
+                (tags::OWNER.to_owned(), spec.owner.clone()),
+                (tags::CLUSTER_ID.to_owned(), spec.cluster_id.clone()),
+                (tags::ROLLOVER.to_owned(), progress),
             ];
             write::tags(ctx, cluster, world, arns, &tags).await
         }
+        Action::TagRevoked { arns, images } => {
+            let tags: Vec<_> = images
+                .iter()
+                .map(|image| (tags::revoked(image), image.to_string()))
+                .collect();
+            write::tags(ctx, cluster, world, arns, &tags).await
+        }
         Action::TagCommitment { arns, commitment } => {
-            let tags = [(names::COMMITMENT_TAG, commitment.as_str())];
+            let tags = [(tags::COMMITMENT.to_owned(), commitment.clone())];
             write::tags(ctx, cluster, world, arns, &tags).await
         }
         Action::WritePolicies(writes) => write::policies(ctx, cluster, world, writes).await,

@@ -90,14 +90,14 @@ pub async fn tags(
     cluster: &ChamberCluster,
     world: &World,
     arns: &[String],
-    tags: &[(&str, &str)],
+    tags: &[(String, String)],
 ) -> Result<(), Error> {
     let each = arns.iter().map(async |arn| {
         let share = share(world, arn)?;
         let client = ctx.keyring.client(ctx, cluster, share).await;
         let mut request = client.tag_resource().key_id(arn);
         for (name, value) in tags {
-            let tag = Tag::builder().tag_key(*name).tag_value(*value).build();
+            let tag = Tag::builder().tag_key(name).tag_value(value).build();
             request = request.tags(tag.map_err(|error| Error::Key(error.to_string()))?);
         }
         let sent = request.send().await;

@@ -70,6 +70,7 @@ fn set(replica_set: &ReplicaSet) -> Option<Set> {
     let replicas = replica_set.spec.as_ref().and_then(|spec| spec.replicas);
     Some(Set {
         name: replica_set.name_any(),
+        version: replica_set.resource_version().unwrap_or_default(),
         release: release::of_status(&status)?,
         replicas: u32::try_from(replicas.unwrap_or(1)).unwrap_or(0),
         chambers: Vec::new(),
@@ -100,7 +101,7 @@ fn chamber(pod: &Pod) -> Chamber {
             .and_then(|condition| condition.last_transition_time.as_ref())
             .map(|time| time.0),
         started_at: enclave.and_then(started_at),
-        terminating: pod.metadata.deletion_timestamp.is_some(),
+        gone_by: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
         failing: enclave.and_then(failing).or(unschedulable),
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
     }

@@ -4,6 +4,7 @@
 //! Retire rest on them. Keys and metrics are read when the plan asks for them.
 
 mod blobs;
+mod budgets;
 mod chambers;
 pub mod metrics;
 mod rivals;
@@ -11,13 +12,13 @@ mod seal_pod;
 
 use std::collections::BTreeMap;
 
-use chamber_api::ChamberCluster;
+use chamber_api::{ChamberCluster, names};
 use jiff::Timestamp;
 use kube::ResourceExt;
-use rollover::{Key, Look, Reading, Record, Rollover, Spec, World};
+use rollover::{Key, Look, Reading, Spec, World};
 
 use crate::context::Context;
-use crate::{kms, release};
+use crate::{kms, record};
 
 pub use blobs::{check as check_blob, stored as stored_blob};
 pub use seal_pod::offer;
@@ -34,7 +35,11 @@ pub async fn world(
     cluster: &ChamberCluster,
     spec: &Spec,
 ) -> Result<World, kube::Error> {
-    let record = record(cluster);
+    let record = cluster
+        .status
+        .as_ref()
+        .map(record::read)
+        .unwrap_or_default();
     let (sets, strays) = chambers::list(ctx, cluster).await?;
     let blobs = if spec.managed_sealing {
         blobs::read(ctx, cluster, spec, &record).await?
@@ -64,31 +69,13 @@ pub async fn world(
         seal_pod,
         blobs,
         metrics: None,
+        budget: None,
+        finalizer: cluster
+            .finalizers()
+            .iter()
+            .any(|name| name == names::FINALIZER),
         rival: rivals::find(ctx, cluster),
     })
-}
-
-/// What only status knows. What cannot be read back counts as unknown.
-fn record(cluster: &ChamberCluster) -> Record {
-    let Some(status) = &cluster.status else {
-        return Record::default();
-    };
-    let rollover = status.rollover.as_ref().and_then(|rollover| {
-        Some(Rollover {
-            from: match &rollover.from {
-                Some(from) => Some(release::of_status(from)?),
-                None => None,
-            },
-            to: release::of_status(&rollover.to)?,
-            admitted_at: rollover.admitted_at.as_ref().map(|time| time.0),
-            retire_begun_at: rollover.retire_begun_at.as_ref().map(|time| time.0),
-        })
-    });
-    Record {
-        current: status.current.as_ref().and_then(release::of_status),
-        rollover,
-        commitment: status.commitment.clone(),
-    }
 }
 
 /// Reads what the plan asks for into the world.
@@ -98,7 +85,7 @@ pub async fn look(
     world: &mut World,
     look: &Look,
     looks: &mut Looks,
-) {
+) -> Result<(), kube::Error> {
     match look {
         // A second reading in one turn would find the same.
         Look::Keys if looks.keys => world.now = Timestamp::now(),
@@ -112,5 +99,7 @@ pub async fn look(
         Look::Metrics { window } => {
             world.metrics = Some(metrics::read(ctx, cluster, *window).await);
         }
+        Look::Budget => world.budget = Some(budgets::allowed(ctx, cluster).await?),
     }
+    Ok(())
 }

@@ -44,7 +44,7 @@ pub fn live(status: &ChamberClusterStatus, world: &World) -> Vec<Measurement> {
             readable(status.current.as_ref()).unwrap_or_else(|| world.spec.release.clone()),
         )),
     }
-    live
+    world.trusted(live)
 }
 
 /// The chambers, by name.
@@ -56,7 +56,7 @@ pub fn chambers(world: &World) -> Vec<ChamberStatus> {
             revision: chamber.revision.clone(),
             unsealed_since: chamber
                 .unsealed_since
-                .filter(|_| !chamber.terminating)
+                .filter(|_| !chamber.terminating())
                 .map(time),
         })
         .collect();

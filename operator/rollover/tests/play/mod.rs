@@ -11,6 +11,10 @@ use rollover::*;
 
 pub const OWNER: &str = "uid/ns/signer";
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the stage"
+)]
 pub struct Play {
     pub world: World,
     /// The policies that Decrypt enforces; they follow what is stored unless `held`.
@@ -20,9 +24,19 @@ pub struct Play {
     /// Prometheus only has samples from before the chambers' start.
     pub stale: bool,
     pub rejected: f64,
+    /// What a disruption budget of somebody else allows.
+    pub budget: u32,
+    /// Pods of these revisions never unseal.
+    pub broken: Vec<&'static str>,
+    /// Terminating pods stay: their node is lost.
+    pub node_lost: bool,
     pub story: String,
     created: u32,
+    turns: u32,
 }
+
+/// More turns than any story takes: a planner that runs in circles fails instead of hanging.
+const TURNS: u32 = 5000;
 
 pub fn release(byte: u8) -> Release {
     Release {
@@ -37,6 +51,7 @@ pub fn share(name: &str, managed: bool) -> Share {
         name: name.into(),
         arn: format!("arn:aws:kms:us-east-1:111122223333:key/{name}"),
         managed,
+        accepted_at_risk: false,
         template: Template {
             partition: "aws".into(),
             key_account: "111122223333".into(),
@@ -78,8 +93,12 @@ impl Play {
                     settle_time: SignedDuration::from_secs(30),
                     soak_time: SignedDuration::from_secs(60),
                     progress_deadline: SignedDuration::from_mins(10),
+                    on_failure: OnFailure::Rollback,
                     drift_interval: SignedDuration::from_mins(10),
+                    drift_policy: DriftPolicy::Repair,
                     paused: false,
+                    verbs: Verbs::default(),
+                    deletion: None,
                 },
                 record: Record::default(),
                 keys,
@@ -88,6 +107,8 @@ impl Play {
                 seal_pod: SealPod::Absent,
                 blobs: BTreeMap::new(),
                 metrics: None,
+                budget: None,
+                finalizer: false,
                 rival: None,
             },
             enforced: policies.clone(),
@@ -95,8 +116,12 @@ impl Play {
             scraped: true,
             stale: false,
             rejected: 0.0,
+            budget: u32::MAX,
+            broken: vec![],
+            node_lost: false,
             story: String::new(),
             created: 0,
+            turns: 0,
         };
         for (index, policy) in policies.into_iter().enumerate() {
             play.set_facts(index, |facts| facts.policy = Ok(policy));
@@ -155,8 +180,27 @@ impl Play {
         }
     }
 
+    /// Plans and acts until the last line of the story ends so.
+    pub fn until(&mut self, line: &str) {
+        loop {
+            let goes_on = self.turn();
+            if self.story.trim_end().ends_with(line) {
+                return;
+            }
+            assert!(goes_on, "ends before {line:?}:\n{}", self.story);
+        }
+    }
+
+    /// Sets a scene, and tells it.
+    pub fn scene(&mut self, line: &str, change: impl FnOnce(&mut Self)) {
+        self.tell(&format!("-- {line}"));
+        change(self);
+    }
+
     /// One turn; false when nothing will change any more.
     pub fn turn(&mut self) -> bool {
+        self.turns += 1;
+        assert!(self.turns < TURNS, "no end:\n{}", self.story);
         let next = plan(&self.world);
         assert_eq!(
             next,
@@ -171,7 +215,7 @@ impl Play {
                 }
                 self.tell(&format!("{step}: {}", sentence(&action)));
                 self.act(action);
-                self.world.metrics = None;
+                (self.world.metrics, self.world.budget) = (None, None);
             }
             Plan::Wait {
                 step,
@@ -210,6 +254,11 @@ impl Play {
                     }
                 }
             }
+            Look::Budget => {
+                let floor = self.world.spec.replicas - self.world.spec.max_unavailable;
+                let spare = self.world.unsealed().saturating_sub(floor);
+                self.world.budget = Some(spare.min(self.budget));
+            }
             Look::Metrics { window } => {
                 let pods = self
                     .world
@@ -237,7 +286,7 @@ impl Play {
 
     /// Time passes: pods come and go, the seal pod works.
     pub fn tick(&mut self, until: Option<Timestamp>) {
-        self.world.metrics = None;
+        (self.world.metrics, self.world.budget) = (None, None);
         let next = self.world.now + SignedDuration::from_secs(1);
         self.world.now = until.map_or(next, |until| until.max(next));
         if !self.held {
@@ -250,9 +299,13 @@ impl Play {
         }
         let now = self.world.now;
         for index in 0..self.world.sets.len() {
-            let open = self.opens(&self.world.sets[index].release.measurement.clone());
+            let release = self.world.sets[index].release.clone();
+            let open = self.opens(&release.measurement)
+                && !self.broken.contains(&release.revision.as_str());
+            let lost = self.node_lost;
             let set = &mut self.world.sets[index];
-            set.chambers.retain(|chamber| !chamber.terminating);
+            set.chambers
+                .retain(|chamber| lost || !chamber.terminating());
             for chamber in &mut set.chambers {
                 if chamber.unsealed_since.is_none() && open {
                     chamber.unsealed_since = Some(now);
@@ -278,7 +331,7 @@ impl Play {
     fn replicate(&mut self) {
         let now = self.world.now;
         for set in &mut self.world.sets {
-            let running = |set: &Set| set.chambers.iter().filter(|c| !c.terminating).count();
+            let running = |set: &Set| set.chambers.iter().filter(|c| !c.terminating()).count();
             while running(set) < set.replicas as usize {
                 self.created += 1;
                 set.chambers.push(Chamber {
@@ -287,7 +340,7 @@ impl Play {
                     measurement_id: set.release.measurement.id(),
                     unsealed_since: None,
                     started_at: Some(now),
-                    terminating: false,
+                    gone_by: None,
                     failing: None,
                     node: Some("node-1".into()),
                 });
@@ -296,20 +349,30 @@ impl Play {
                 let sealed = set
                     .chambers
                     .iter()
-                    .position(|c| !c.terminating && c.unsealed_since.is_none());
-                let any = set.chambers.iter().position(|c| !c.terminating);
-                set.chambers[sealed.or(any).unwrap()].terminating = true;
+                    .position(|c| !c.terminating() && c.unsealed_since.is_none());
+                let any = set.chambers.iter().position(|c| !c.terminating());
+                set.chambers[sealed.or(any).unwrap()].gone_by = Some(now);
             }
         }
     }
 
-    fn act(&mut self, action: Action) {
+    pub fn act(&mut self, action: Action) {
+        self.world.record.acted(&action, self.world.now);
         match action {
-            Action::Note(note) => self.note(note),
-            Action::ClaimKeys { arns } => self.tag(&arns, "chamber.dev/owner", OWNER),
+            Action::Note(_) => {}
+            Action::HoldDeletion => self.world.finalizer = true,
+            Action::AllowDeletion(_) => self.world.finalizer = false,
+            Action::ClaimKeys { arns, progress } => {
+                self.tag(&arns, tags::OWNER, OWNER);
+                self.tag(&arns, tags::ROLLOVER, &tags::progress_text(progress));
+            }
+            Action::TagRevoked { arns, images } => {
+                for image in images {
+                    self.tag(&arns, &tags::revoked(&image), &image.to_string());
+                }
+            }
             Action::TagCommitment { arns, commitment } => {
-                self.tag(&arns, "chamber.dev/commitment", &commitment);
-                self.world.record.commitment = Some(commitment);
+                self.tag(&arns, tags::COMMITMENT, &commitment);
             }
             Action::WritePolicies(writes) => {
                 for write in writes {
@@ -337,6 +400,7 @@ impl Play {
                     {
                         Some(set) => set.replicas = resize.to,
                         None => self.world.sets.push(Set {
+                            version: "1".into(),
                             name: format!("signer-{}", resize.release.revision),
                             release: resize.release,
                             replicas: resize.to,
@@ -347,28 +411,6 @@ impl Play {
                 self.replicate();
             }
             Action::RemoveSets(names) => self.world.sets.retain(|set| !names.contains(&set.name)),
-        }
-    }
-
-    fn note(&mut self, note: Note) {
-        let now = self.world.now;
-        let record = &mut self.world.record;
-        let begin = |from, to| {
-            Some(Rollover {
-                from,
-                to,
-                admitted_at: None,
-                retire_begun_at: None,
-            })
-        };
-        match note {
-            Note::Begun { from, to } => record.rollover = begin(from, to),
-            Note::TurnedBack { from, to } => record.rollover = begin(Some(from), to),
-            Note::Admitted => record.rollover.as_mut().unwrap().admitted_at = Some(now),
-            Note::AdmissionLost => record.rollover.as_mut().unwrap().admitted_at = None,
-            Note::RetireBegun => record.rollover.as_mut().unwrap().retire_begun_at = Some(now),
-            Note::Finished => record.current = record.rollover.take().map(|rollover| rollover.to),
-            Note::Adopted(release) => record.current = Some(release),
         }
     }
 
@@ -393,29 +435,25 @@ impl Play {
 
 fn sentence(action: &Action) -> String {
     match action {
-        Action::Note(Note::Begun { from: None, to }) => {
-            format!("begins, the first start of {}", to.revision)
+        Action::Note(note) => note_sentence(note),
+        Action::HoldDeletion => "holds deletion".into(),
+        Action::AllowDeletion(None) => "allows deletion".into(),
+        Action::AllowDeletion(Some(undone)) => format!("allows deletion, but {undone}"),
+        Action::ClaimKeys { arns, progress } => {
+            let progress = tags::progress_text(*progress);
+            format!("tags {} keys {progress}", arns.len())
         }
-        Action::Note(Note::Begun {
-            from: Some(from),
-            to,
-        }) => format!("begins, {} -> {}", from.revision, to.revision),
-        Action::Note(Note::TurnedBack { from, to }) => {
-            format!("turns back, {} -> {}", from.revision, to.revision)
+        Action::TagRevoked { arns, images } => {
+            let each: Vec<_> = images.iter().map(short).collect();
+            format!("tags {} keys, revoked {}", arns.len(), each.join(" "))
         }
-        Action::Note(Note::Adopted(release)) => format!("adopts {}", release.revision),
-        Action::Note(note) => format!("notes {note:?}"),
-        Action::ClaimKeys { arns } => format!("claims {} keys", arns.len()),
         Action::WritePolicies(writes) => {
             let each = writes.iter().map(|write| {
                 let template = share(&write.name, true).template;
                 let admitted = key_policy::admitted(&write.policy, &template).unwrap();
-                let short: Vec<_> = admitted
-                    .image_sha384
-                    .iter()
-                    .map(|image| format!("v{}", &image[1..2]))
-                    .collect();
-                format!("{}=[{}]", write.name, short.join(" "))
+                let images = admitted.image_sha384.iter();
+                let each: Vec<_> = images.map(|image| short(&image.parse().unwrap())).collect();
+                format!("{}=[{}]", write.name, each.join(" "))
             });
             format!("writes policies {}", each.collect::<Vec<_>>().join(" "))
         }
@@ -434,4 +472,40 @@ fn sentence(action: &Action) -> String {
         }
         Action::RemoveSets(names) => format!("removes {}", names.join(" ")),
     }
+}
+
+fn note_sentence(note: &Note) -> String {
+    match note {
+        Note::Begun { from: None, to, .. } => format!("begins, the first start of {}", to.revision),
+        Note::Begun {
+            from: Some(from),
+            to,
+            ..
+        } => format!("begins, {} -> {}", from.revision, to.revision),
+        Note::TurnedBack => "turns back".into(),
+        Note::Failed { failure, back } => {
+            let then = if *back { "turns back" } else { "stops" };
+            let why = failure.why.split([':', '(']).next().unwrap();
+            format!("{} failed, {why}; {then}", failure.revision)
+        }
+        Note::FailureForgotten => "forgets the failure".into(),
+        Note::Answered { verb, answer, .. } => match answer {
+            Answer::Refused(why) => {
+                format!(
+                    "{verb} is refused, {}",
+                    why.split([':', ',']).next().unwrap()
+                )
+            }
+            Answer::Revoked { image, why } => format!("revokes {}, {why}", short(image)),
+            Answer::Aborted(failure) => format!("aborts {}; turns back", failure.revision),
+            Answer::Retried => "retries".into(),
+        },
+        Note::Adopted { release, .. } => format!("adopts {}", release.revision),
+        note => format!("notes {note:?}"),
+    }
+}
+
+/// `v2` for the image of release 2.
+fn short(image: &Pcr) -> String {
+    format!("v{}", &image.to_string()[1..2])
 }

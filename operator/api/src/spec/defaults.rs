@@ -1,0 +1,25 @@
+//! Values of fields that are not given.
+
+pub(super) fn replicas() -> i32 {
+    3
+}
+
+pub(super) fn template() -> serde_json::Value {
+    serde_json::Value::Object(serde_json::Map::new())
+}
+
+pub(super) fn soak_time() -> String {
+    "2m".into()
+}
+
+pub(super) fn max_unavailable() -> i32 {
+    1
+}
+
+pub(super) fn settle_time() -> String {
+    "30s".into()
+}
+
+pub(super) fn progress_deadline() -> String {
+    "10m".into()
+}

@@ -1,0 +1,117 @@
+//! The keys that wrap the shares of the master key.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The keys and how many of them open the master key.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.threshold <= self.shares.size()")
+        .message("threshold is above the number of shares: no set of keys could ever open the master key")
+        .field_path(".threshold"),
+    validation = Rule::new("self.shares.all(a, self.shares.exists_one(b, a.arn == b.arn))")
+        .message("two shares name the same key ARN: each share needs a key of its own")
+        .field_path(".shares"),
+    validation = Rule::new("!has(self.acceptAtRisk) || self.acceptAtRisk.all(n, self.shares.exists(s, s.name == n))")
+        .message("acceptAtRisk names a share that is not there: use the names of spec.keys.shares")
+        .field_path(".acceptAtRisk"),
+    validation = Rule::new("!has(self.acceptAtRisk) || self.shares.size() - self.acceptAtRisk.size() >= self.threshold")
+        .message("acceptAtRisk leaves fewer keys than the threshold: the master key could not be opened")
+        .field_path(".acceptAtRisk")
+)]
+pub struct Keys {
+    /// How many shares open the master key.
+    #[schemars(range(min = 1, max = 10))]
+    pub threshold: i32,
+    /// One KMS key a share.
+    #[schemars(length(min = 1, max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub shares: Vec<Share>,
+    /// How the key policies look.
+    #[serde(default)]
+    pub policy: KeyPolicySettings,
+    /// Names of shares whose key may be unusable (disabled, pending deletion, unreadable) without stopping rollovers.
+    /// The threshold must be reached with the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(max = 32)))]
+    pub accept_at_risk: Vec<String>,
+}
+
+/// One share and the KMS key that wraps it.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.management != 'Managed' || has(self.assumeRoleArn)")
+    .message("a Managed key needs assumeRoleArn: the key holder's admin role, which the operator assumes"))]
+pub struct Share {
+    /// Name of the share in status and messages.
+    #[schemars(
+        length(min = 1, max = 32),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub name: String,
+    /// Full ARN of the KMS key (no alias: an alias can be pointed elsewhere).
+    #[schemars(
+        length(max = 256),
+        regex(pattern = r"^arn:aws(-us-gov|-cn)?:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")
+    )]
+    pub arn: String,
+    /// Managed: the operator writes the policy. Observed: its holder does, the operator waits.
+    #[serde(default)]
+    pub management: Management,
+    /// Role that the operator assumes for this key: the admin role (Managed), or one that may read (Observed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 256),
+        regex(pattern = r"^arn:aws(-us-gov|-cn)?:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$")
+    )]
+    pub assume_role_arn: Option<String>,
+}
+
+/// Who writes a key's policy.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Management {
+    /// The operator.
+    #[default]
+    Managed,
+    /// The key's holder; the operator only reads.
+    Observed,
+}
+
+/// How the key policies look.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyPolicySettings {
+    /// Standard: the five statements.
+    #[serde(default)]
+    pub profile: Profile,
+    /// Registers to pin beside ImageSha384 (for example PCR8), where every live release has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        inner(regex(pattern = r"^PCR([1-9]|[12][0-9]|3[01])$"))
+    )]
+    pub pins: Vec<String>,
+    /// What happens to a policy that someone else changed while no rollover is in flight.
+    #[serde(default)]
+    pub drift_policy: DriftPolicy,
+}
+
+/// What happens to a policy that someone else changed while no rollover is in flight.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DriftPolicy {
+    /// It is put back.
+    #[default]
+    Repair,
+    /// It is reported, with reason `PolicyDrift`.
+    Report,
+}
+
+/// Which statements a policy carries.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// The five statements.
+    #[default]
+    Standard,
+}

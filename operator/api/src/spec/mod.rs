@@ -1,0 +1,139 @@
+//! What the user declares.
+
+mod defaults;
+mod keys;
+mod rollover;
+mod verification;
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ChamberClusterStatus;
+
+pub use keys::{DriftPolicy, KeyPolicySettings, Keys, Management, Profile, Share};
+pub use rollover::{OnFailure, Rollover};
+pub use verification::{Prometheus, Queries, Verification};
+
+/// A set of enclave chambers that share one master key, and the release they run.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "chamber.dev",
+    version = "v1alpha1",
+    kind = "ChamberCluster",
+    plural = "chamberclusters",
+    shortname = "cc",
+    category = "all",
+    namespaced,
+    status = "ChamberClusterStatus",
+    derive = "PartialEq",
+    doc = "A set of enclave chambers that share one master key, and the release they run.",
+    printcolumn(name = "Step", type_ = "string", json_path = ".status.step"),
+    printcolumn(name = "Release", type_ = "string", json_path = ".status.release"),
+    printcolumn(name = "Chambers", type_ = "string", json_path = ".status.chambersReady"),
+    printcolumn(name = "Keys", type_ = "string", json_path = ".status.keysInSync"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
+        .message("metadata.name must be at most 40 characters of a-z, 0-9 and '-', starting with a letter: Services and pods are named after it"),
+    validation = Rule::new("!has(self.status) || !has(self.status.commitment) || (self.spec.keys.threshold == oldSelf.spec.keys.threshold && self.spec.keys.shares.map(s, s.arn) == oldSelf.spec.keys.shares.map(s, s.arn))")
+        .message("spec.keys.threshold and the ARNs of spec.keys.shares cannot change after the first seal: the shares of the master key are wrapped under these keys")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.clusterId == oldSelf.clusterId").message("clusterId is immutable: the enclave role and the keys are named after it").field_path(".clusterId"))]
+pub struct ChamberClusterSpec {
+    /// `<env>-<region>-<purpose>`; names the role `ChamberEnclaveRole-<clusterId>`. At most 45 characters (IAM allows 64 for the role). Immutable.
+    #[schemars(
+        length(min = 1, max = 45),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub cluster_id: String,
+    /// Account of the enclave role, where it is not the key's account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    pub enclave_role_account_id: Option<String>,
+    /// The release that the chambers shall run. Writing it is the approval.
+    pub release: Release,
+    /// The KMS keys that wrap the shares of the master key.
+    pub keys: Keys,
+    /// The pods.
+    #[serde(default)]
+    pub chambers: Chambers,
+    /// Who seals and unseals the master key.
+    #[serde(default)]
+    pub sealing: Sealing,
+    /// What proves that the chambers unseal.
+    pub verification: Verification,
+    /// How a rollover goes.
+    #[serde(default)]
+    pub rollover: Rollover,
+    /// What happens to keys and policies when this object is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// A container image and the measurement of the enclave image in it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Release {
+    /// Container image, best with its digest.
+    #[schemars(length(min = 1, max = 1024))]
+    pub image: String,
+    /// What its enclave attests.
+    #[schemars(schema_with = "crate::schema::measurement")]
+    pub measurement: MeasurementSpec,
+}
+
+/// `ImageSha384` and further registers, as text.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct MeasurementSpec {
+    /// PCR0: 96 lower-case hex characters.
+    pub image_sha384: String,
+    /// `pcr1` to `pcr31`, as far as given.
+    #[serde(flatten)]
+    pub registers: BTreeMap<String, String>,
+}
+
+/// The pods.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Chambers {
+    /// How many.
+    #[serde(default = "defaults::replicas")]
+    #[schemars(range(min = 1, max = 100))]
+    pub replicas: i32,
+    /// Pod template; container `enclave` gets the release's image. Empty: a generated one.
+    #[serde(default = "defaults::template")]
+    #[schemars(schema_with = "crate::schema::pod_template")]
+    pub template: serde_json::Value,
+}
+
+/// Who seals and unseals the master key.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Sealing {
+    /// Our agent and blob.
+    #[default]
+    Managed,
+    /// The image unseals in its own way; the operator needs its metrics and readiness only.
+    External,
+}
+
+/// What happens to keys and policies when the `ChamberCluster` is deleted.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DeletionPolicy {
+    /// Nothing: keys, policies and sealed Secrets stay as they are.
+    #[default]
+    Retain,
+}
+
+impl Default for Chambers {
+    fn default() -> Self {
+        Self {
+            replicas: defaults::replicas(),
+            template: defaults::template(),
+        }
+    }
+}

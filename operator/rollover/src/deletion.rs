@@ -1,0 +1,94 @@
+//! The resource is being deleted: policies are left with one measurement, or it is said why not.
+
+use crate::admit::{key_write, sound};
+use crate::{Action, Deletion, Look, Plan, Reading, Reason, Release, Rollover, Set, Step, World};
+
+const STEP: Step = Step::Retire;
+
+/// What deletion still needs; `None` when the resource is not being deleted.
+pub fn next(world: &World) -> Option<Plan> {
+    let deletion = world.spec.deletion?;
+    Some(match (&world.record.rollover, world.finalizer) {
+        (_, false) => Plan::wait(STEP, Reason::Deleting, "the resource is being deleted"),
+        (None, true) => allow(None),
+        (Some(rollover), true) => leave(world, rollover, deletion),
+    })
+}
+
+/// The chambers go first, then one measurement stays: that of the release that can be returned to.
+fn leave(world: &World, rollover: &Rollover, deletion: Deletion) -> Plan {
+    let running = |set: &&Set| set.replicas > 0 || !set.chambers.is_empty();
+    let left: Vec<&Set> = world.sets.iter().filter(running).collect();
+    let stays: &Release = match (&left[..], &rollover.from, rollover.retire_begun_at) {
+        ([only], _, _) if deletion.orphans => &only.release,
+        ([_, ..], _, _) if deletion.orphans => {
+            return allow(Some(
+                "chambers of two releases stay, so every policy still admits both measurements"
+                    .to_owned(),
+            ));
+        }
+        ([_, ..], _, _) => return stop(world, &left),
+        ([], Some(from), None) if !world.revoked(&from.measurement.image_sha384) => from,
+        _ => &rollover.to,
+    };
+    one_measurement(world, stays)
+}
+
+/// Scales to nothing and waits until no chamber is left; it is deleted with the resource anyway.
+fn stop(world: &World, left: &[&Set]) -> Plan {
+    let resizes: Vec<_> = left
+        .iter()
+        .filter(|set| set.replicas > 0)
+        .map(|set| set.resized(0))
+        .collect();
+    if !resizes.is_empty() {
+        return Plan::act(STEP, Action::Resize(resizes));
+    }
+    let mut overdue = world.chambers().filter(|chamber| {
+        chamber
+            .gone_by
+            .is_some_and(|by| world.now.duration_since(by) > world.spec.progress_deadline)
+    });
+    match overdue.next() {
+        Some(chamber) => allow(Some(format!(
+            "chamber {} on node {} does not end, so every policy still admits both measurements",
+            chamber.name,
+            chamber.node.as_deref().unwrap_or("(none)")
+        ))),
+        None => Plan::wait(STEP, Reason::Deleting, "waiting for the chambers to end"),
+    }
+}
+
+fn one_measurement(world: &World, stays: &Release) -> Plan {
+    if world
+        .keys
+        .iter()
+        .any(|key| matches!(key.reading, Reading::Unread))
+    {
+        return Plan::Look(Look::Keys);
+    }
+    let live = world.trusted(vec![stays.measurement.clone()]);
+    let mut writes = Vec::new();
+    let mut undone = Vec::new();
+    for (share, key) in world.spec.shares.iter().zip(&world.keys) {
+        match &key.reading {
+            Reading::Facts(facts) if share.managed => match key_write(share, facts, &live) {
+                Ok(write) => writes.extend(write),
+                Err(fault) => undone.push(fault),
+            },
+            Reading::Failed { message, .. } if share.managed => undone.push(message.clone()),
+            _ => {}
+        }
+    }
+    if let Some(Plan::Block { message, .. }) = sound(world, STEP, &writes) {
+        return allow(Some(message));
+    }
+    if writes.is_empty() {
+        return allow((!undone.is_empty()).then(|| undone.join("; ")));
+    }
+    Plan::act(STEP, Action::WritePolicies(writes))
+}
+
+fn allow(undone: Option<String>) -> Plan {
+    Plan::act(STEP, Action::AllowDeletion(undone))
+}

@@ -1,0 +1,141 @@
+//! When a target has failed, and what follows.
+
+use jiff::Timestamp;
+
+use crate::{Action, Failure, Note, OnFailure, Plan, Reason, Rollover, Step, World};
+
+/// Turns a wait that has lasted too long, and speaks against the target, into what follows from it.
+///
+/// Only what the target's own pods show can fail it: a lost node, an absent Prometheus or a key
+/// in trouble stops a rollover, and says nothing about the release.
+pub fn judge(world: &World, rollover: &Rollover, next: Plan) -> Plan {
+    // Once Retire has begun the only way is forward.
+    if rollover.retire_begun_at.is_some() {
+        return next;
+    }
+    if let Some(plan) = revoked(world, rollover) {
+        return plan;
+    }
+    if let Some(failure) = &world.record.failure
+        && failure.revision == rollover.to.revision
+    {
+        let message = format!(
+            "release {} failed ({}) and spec.rollover.onFailure is Pause: change spec.release, abort or retry",
+            rollover.to.revision, failure.why
+        );
+        return Plan::block(Step::of(rollover), Reason::ReleaseFailed, message);
+    }
+    let Plan::Wait {
+        step,
+        reason,
+        message,
+        until,
+    } = next
+    else {
+        return next;
+    };
+    let Some(deadline) = deadline(world, rollover, step) else {
+        return Plan::wait_until(step, reason, message, until);
+    };
+    if !reason.blames_the_target() {
+        return Plan::wait_until(step, reason, message, until);
+    }
+    if world.now < deadline {
+        let until = until.map_or(deadline, |until| until.min(deadline));
+        return Plan::wait_until(step, reason, message, Some(until));
+    }
+    failed(world, rollover, step, reason, &message)
+}
+
+fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, message: &str) -> Plan {
+    let why = format!("{reason} for longer than spec.rollover.progressDeadline: {message}");
+    let failure = Failure {
+        revision: rollover.to.revision.clone(),
+        why: why.clone(),
+    };
+    let note = |back| {
+        let failure = failure.clone();
+        Plan::act(step, Action::Note(Note::Failed { failure, back }))
+    };
+    match &rollover.from {
+        // Nothing to return to, and nothing in the way of it going well after all.
+        None => Plan::block(
+            step,
+            Reason::ReleaseFailed,
+            format!(
+                "the first start makes no progress. {why}. Correct the release or its surroundings"
+            ),
+        ),
+        Some(_) if world.spec.on_failure == OnFailure::Pause => note(false),
+        Some(from) if world.revoked(&from.measurement.image_sha384) => Plan::block(
+            step,
+            Reason::ReleaseFailed,
+            format!(
+                "{why}. Release {} was revoked, so there is no way back: change spec.release",
+                from.revision
+            ),
+        ),
+        Some(from) if is_failed(world, &from.revision) => Plan::block(
+            step,
+            Reason::ReleaseFailed,
+            format!(
+                "the return to release {} makes no progress, too. {why}",
+                rollover.to.revision
+            ),
+        ),
+        Some(_) => note(true),
+    }
+}
+
+fn is_failed(world: &World, revision: &str) -> bool {
+    let failure = world.record.failure.as_ref();
+    failure.is_some_and(|failure| failure.revision == revision)
+}
+
+/// A target that was revoked on its way is left; where there is no way back, a person must name another.
+fn revoked(world: &World, rollover: &Rollover) -> Option<Plan> {
+    let image = &rollover.to.measurement.image_sha384;
+    if !world.revoked(image) {
+        return None;
+    }
+    let step = Step::of(rollover);
+    let way_back = rollover
+        .from
+        .as_ref()
+        .is_some_and(|from| !world.revoked(&from.measurement.image_sha384));
+    if way_back {
+        let failure = Failure {
+            revision: rollover.to.revision.clone(),
+            why: "its image was revoked".to_owned(),
+        };
+        let note = Note::Failed {
+            failure,
+            back: true,
+        };
+        return Some(Plan::act(step, Action::Note(note)));
+    }
+    let message = format!(
+        "release {} was revoked and there is no release to return to: change spec.release",
+        rollover.to.revision
+    );
+    Some(Plan::block(step, Reason::MeasurementRevoked, message))
+}
+
+/// The time until which the target may go on without progress; unsealing is progress, soaking is none lost.
+fn deadline(world: &World, rollover: &Rollover, step: Step) -> Option<Timestamp> {
+    let unsealed = world
+        .set(&rollover.to.revision)
+        .into_iter()
+        .flat_map(|set| &set.chambers)
+        .filter_map(|chamber| chamber.unsealed_since)
+        .max();
+    let progress = unsealed.map_or(rollover.progressed_at, |at| at.max(rollover.progressed_at));
+    let soak = match step {
+        Step::Verify => world.spec.soak_time,
+        _ => jiff::SignedDuration::ZERO,
+    };
+    progress
+        .checked_add(soak)
+        .and_then(|at| at.checked_add(world.spec.progress_deadline))
+        .ok()
+}

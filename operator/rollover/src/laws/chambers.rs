@@ -1,0 +1,149 @@
+//! Laws 3 and 4: which chambers may be stopped, and when a measurement may leave.
+
+use std::collections::BTreeMap;
+
+use crate::{Action, Chamber, KeyWrite, Metrics, Note, World};
+
+use super::usable::{allows, running};
+
+/// Law 3: unsealed chambers are stopped only while `replicas - maxUnavailable` others stay, and the budget allows it.
+pub fn no_lost_quorum(world: &World, action: &Action) -> Result<(), String> {
+    let Action::Resize(resizes) = action else {
+        return Ok(());
+    };
+    // Who deletes the resource has given up the service, too.
+    if world.spec.deletion.is_some() {
+        return Ok(());
+    }
+    let mut staying: BTreeMap<&str, u32> = world
+        .sets
+        .iter()
+        .map(|set| (set.release.revision.as_str(), set.unsealed()))
+        .collect();
+    let mut stops = 0;
+    for resize in resizes.iter().filter(|resize| resize.to < resize.from) {
+        let unsealed = staying.entry(&resize.release.revision).or_default();
+        stops += unsealed.saturating_sub(resize.to);
+        *unsealed = (*unsealed).min(resize.to);
+    }
+    if stops == 0 {
+        return Ok(());
+    }
+    let floor = world
+        .spec
+        .replicas
+        .saturating_sub(world.spec.max_unavailable);
+    let left: u32 = staying.values().sum();
+    if left < floor {
+        return Err(format!(
+            "{left} unsealed chambers would be left, {floor} must stay"
+        ));
+    }
+    match world.budget {
+        Some(allowed) if stops <= allowed => Ok(()),
+        budget => Err(format!(
+            "{stops} unsealed chambers would be stopped, the disruption budgets allow {budget:?}"
+        )),
+    }
+}
+
+/// Law 4: a measurement leaves only when no pod with it exists and every chamber of the target was verified.
+pub fn no_blind_retirement(world: &World, action: &Action) -> Result<(), String> {
+    match action {
+        Action::Note(Note::RetireBegun) => {
+            none_of_the_old(world)?;
+            all_proven(world)
+        }
+        Action::WritePolicies(writes) => {
+            nothing_leaves_that_runs(world, writes)?;
+            if world.record.rollover.is_some() && leaves(world, writes) {
+                none_of_the_old(world)?;
+                all_unsealed(world)?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whatever the record says: a measurement that a policy loses is none that a chamber has.
+fn nothing_leaves_that_runs(world: &World, writes: &[KeyWrite]) -> Result<(), String> {
+    for measurement in running(world) {
+        let loses = |write: &&KeyWrite| {
+            world.share(&write.arn).is_some_and(|share| {
+                allows(&write.expected, share, measurement)
+                    && !allows(&write.policy, share, measurement)
+            })
+        };
+        if let Some(write) = writes.iter().find(loses) {
+            return Err(format!(
+                "key {} would lose {}, which chambers run",
+                write.name, measurement.image_sha384
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the release before would leave a policy; a revoked one may.
+fn leaves(world: &World, writes: &[KeyWrite]) -> bool {
+    let rollover = world.record.rollover.as_ref();
+    let from = rollover.and_then(|rollover| rollover.from.as_ref());
+    let Some(from) = from.map(|from| &from.measurement) else {
+        return false;
+    };
+    if world.revoked(&from.image_sha384) || world.spec.deletion.is_some() {
+        return false;
+    }
+    writes.iter().any(|write| {
+        world.share(&write.arn).is_some_and(|share| {
+            allows(&write.expected, share, from) && !allows(&write.policy, share, from)
+        })
+    })
+}
+
+fn none_of_the_old(world: &World) -> Result<(), String> {
+    let Some(rollover) = &world.record.rollover else {
+        return Err("no rollover is in flight".to_owned());
+    };
+    let target = rollover.to.measurement.id();
+    match world
+        .chambers()
+        .find(|chamber| chamber.measurement_id != target)
+    {
+        Some(chamber) => Err(format!("chamber {} is still there", chamber.name)),
+        None => Ok(()),
+    }
+}
+
+fn all_unsealed(world: &World) -> Result<(), String> {
+    let (unsealed, replicas) = (world.unsealed(), world.spec.replicas);
+    if unsealed < replicas {
+        return Err(format!("{unsealed} of {replicas} chambers are unsealed"));
+    }
+    Ok(())
+}
+
+/// Every chamber has unsealed since its start and was not rejected during the soak time, by Prometheus' word.
+fn all_proven(world: &World) -> Result<(), String> {
+    all_unsealed(world)?;
+    let Some(Metrics::Known { window, pods }) = &world.metrics else {
+        return Err("the chambers' metrics are not known".to_owned());
+    };
+    if *window < world.spec.soak_time {
+        return Err("rejections were not counted over the whole soak time".to_owned());
+    }
+    let proven = |chamber: &Chamber| {
+        let metrics = pods.get(&chamber.name)?;
+        let (unsealed, rejected) = (metrics.unsealed?, metrics.rejected?);
+        let after_start = metrics.sampled_at? >= chamber.started_at?;
+        (unsealed >= 1.0 && rejected <= 0.0 && after_start).then_some(())
+    };
+    match world
+        .chambers()
+        .find(|chamber| !chamber.terminating() && proven(chamber).is_none())
+    {
+        Some(chamber) => Err(format!("chamber {} is not verified", chamber.name)),
+        None => Ok(()),
+    }
+}

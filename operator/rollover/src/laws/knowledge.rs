@@ -1,0 +1,73 @@
+//! Laws 6 and 7: nothing is done on what is not known, and nothing is done for nothing.
+
+use crate::{Action, KeyWrite, Note, Reading, World};
+
+/// Law 6: no action that rests on the keys while one of them is unknown.
+pub fn unknown_means_stop(world: &World, action: &Action) -> Result<(), String> {
+    let rests = match action {
+        // What is revoked or left behind goes from the keys that can be reached.
+        Action::WritePolicies(writes) => !narrows(world, writes),
+        Action::Note(
+            Note::RetireBegun | Note::Admitted | Note::Finished | Note::Adopted { .. },
+        )
+        | Action::StartSeal(_)
+        | Action::StoreBlob(_)
+        | Action::BindBlob { .. } => true,
+        Action::Resize(resizes) => resizes.iter().any(|resize| resize.to > resize.from),
+        _ => false,
+    };
+    if !rests {
+        return Ok(());
+    }
+    let pairs = world.spec.shares.iter().zip(&world.keys);
+    for (share, key) in pairs {
+        match &key.reading {
+            Reading::Unread => return Err(format!("key {} was not read", share.name)),
+            Reading::Failed { .. } if !share.accepted_at_risk => {
+                return Err(format!("key {} could not be read", share.name));
+            }
+            Reading::Failed { .. } | Reading::Facts(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether the writes only take images away, for a revocation or a deletion.
+fn narrows(world: &World, writes: &[KeyWrite]) -> bool {
+    let excused = !world.record.revoked.is_empty() || world.spec.deletion.is_some();
+    excused
+        && writes.iter().all(|write| {
+            let Some(share) = world.share(&write.arn) else {
+                return false;
+            };
+            let images = |policy| key_policy::admitted(policy, &share.template);
+            match (images(&write.expected), images(&write.policy)) {
+                (Ok(before), Ok(after)) => after.image_sha384.is_subset(&before.image_sha384),
+                _ => false,
+            }
+        })
+}
+
+/// Law 7: an action changes something; a settled world has none.
+pub fn replanning_is_harmless(_: &World, action: &Action) -> Result<(), String> {
+    let idle = match action {
+        Action::WritePolicies(writes) => {
+            writes.is_empty()
+                || writes
+                    .iter()
+                    .any(|write| write.policy.equivalent(&write.expected))
+        }
+        Action::Resize(resizes) => {
+            resizes.is_empty() || resizes.iter().any(|resize| resize.from == resize.to)
+        }
+        Action::ClaimKeys { arns, .. }
+        | Action::TagCommitment { arns, .. }
+        | Action::TagRevoked { arns, .. } => arns.is_empty(),
+        Action::RemoveSets(names) => names.is_empty(),
+        _ => false,
+    };
+    if idle {
+        return Err("the action would change nothing".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Laws 2, 8, 9 and 10: what is written into a policy.
+
+use std::collections::BTreeSet;
+
+use key_policy::{Policy, Severity, Sid, Statement};
+use measurement::Measurement;
+use strum::IntoEnumIterator;
+
+use crate::{Action, KeyWrite, Share, World};
+
+/// The writes of an action, each with its share; a write to a key that the spec does not name is a breach.
+fn writes<'a>(
+    world: &'a World,
+    action: &'a Action,
+) -> impl Iterator<Item = Result<(&'a KeyWrite, &'a Share), String>> {
+    let writes = match action {
+        Action::WritePolicies(writes) => writes.as_slice(),
+        _ => &[],
+    };
+    writes.iter().map(|write| {
+        let share = world.share(&write.arn);
+        let share = share.ok_or_else(|| format!("{} is no key of the spec", write.arn))?;
+        Ok((write, share))
+    })
+}
+
+/// Law 2: a measurement enters only as the target, the one before, or the current one; never zeros; at most two.
+pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
+    let known: BTreeSet<_> = recorded(world)
+        .filter(|m| !world.revoked(&m.image_sha384))
+        .map(|m| m.image_sha384.to_string())
+        .collect();
+    for each in writes(world, action) {
+        let (write, share) = each?;
+        let admitted = key_policy::admitted(&write.policy, &share.template)
+            .map_err(|fault| format!("key {}: {fault}", write.name))?
+            .image_sha384;
+        if admitted.len() > 2 {
+            let count = admitted.len();
+            return Err(format!(
+                "key {} would admit {count} measurements",
+                write.name
+            ));
+        }
+        if let Some(foreign) = admitted.iter().find(|found| !known.contains(*found)) {
+            return Err(format!(
+                "key {} would admit {foreign}, which nobody approved",
+                write.name
+            ));
+        }
+        if admitted
+            .iter()
+            .any(|found| found.bytes().all(|byte| byte == b'0'))
+        {
+            return Err(format!(
+                "key {} would admit every enclave in debug mode",
+                write.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The measurements that status records, and the target.
+fn recorded(world: &World) -> impl Iterator<Item = &Measurement> {
+    let rollover = world.record.rollover.iter();
+    rollover
+        .flat_map(|rollover| rollover.from.iter().chain([&rollover.to]))
+        .chain(&world.record.current)
+        .map(|release| &release.measurement)
+}
+
+/// Law 8: no write adds an error of the lint (lock-out of the admin and size among them).
+pub fn the_admin_keeps_the_key(world: &World, action: &Action) -> Result<(), String> {
+    for each in writes(world, action) {
+        let (write, share) = each?;
+        let before: BTreeSet<_> = errors(&write.expected, share);
+        if let Some(added) = errors(&write.policy, share).difference(&before).next() {
+            return Err(format!(
+                "the policy for key {} would add the error {added}",
+                write.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn errors(policy: &Policy, share: &Share) -> BTreeSet<String> {
+    key_policy::lint(policy, &share.template)
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.rule.to_string())
+        .collect()
+}
+
+/// Law 9: only a policy of the five statements is written, and every other statement stays as it is.
+pub fn others_statements_stay(world: &World, action: &Action) -> Result<(), String> {
+    for each in writes(world, action) {
+        let (write, share) = each?;
+        key_policy::admitted(&write.expected, &share.template)
+            .map_err(|fault| format!("key {}: the policy found {fault}", write.name))?;
+        let (before, after) = (foreign(&write.expected), foreign(&write.policy));
+        if before != after {
+            return Err(format!(
+                "the policy for key {} would change statements of others",
+                write.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn foreign(policy: &Policy) -> Vec<&Statement> {
+    let ours = |statement: &&Statement| {
+        statement
+            .sid
+            .as_deref()
+            .is_some_and(|sid| Sid::iter().any(|own| <&str>::from(own) == sid))
+    };
+    policy
+        .statements()
+        .iter()
+        .filter(|statement| !ours(statement))
+        .collect()
+}
+
+/// Law 10: what is written rests on the policy that was read, of a key that is this cluster's.
+pub fn one_writer(world: &World, action: &Action) -> Result<(), String> {
+    for each in writes(world, action) {
+        let (write, share) = each?;
+        if !share.managed {
+            return Err(format!("key {} is its holder's to write", write.name));
+        }
+        let facts = world.facts().find(|(other, _)| other.arn == share.arn);
+        let Some((_, facts)) = facts else {
+            return Err(format!("key {} was not read", write.name));
+        };
+        if facts.tags.get(crate::tags::OWNER) != Some(&world.spec.owner) {
+            return Err(format!(
+                "key {} does not carry this cluster's tag",
+                write.name
+            ));
+        }
+        if facts.policy.as_ref() != Ok(&write.expected) {
+            return Err(format!(
+                "the policy for key {} does not rest on what was read",
+                write.name
+            ));
+        }
+    }
+    Ok(())
+}

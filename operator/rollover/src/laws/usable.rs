@@ -1,0 +1,146 @@
+//! Laws 1 and 5: who can decrypt enough shares, and for how long.
+
+use key_policy::Policy;
+use key_policy::evaluate::{self, Decision, Principal, Request};
+use measurement::Measurement;
+
+use crate::{Action, FRESH, KeyFacts, KeyState, KeyWrite, Resize, Rollover, Set, Share, World};
+
+/// An identity policy that allows everything.
+const ALLOW_ALL: &str = r#"{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
+
+/// Law 1: what chambers run keeps `threshold` usable shares; nothing is started before every key agrees.
+pub fn no_lock_out(world: &World, action: &Action) -> Result<(), String> {
+    match action {
+        Action::Resize(resizes) => starts_are_admitted(world, resizes),
+        Action::WritePolicies(writes) => {
+            fresh(world)?;
+            running(world).into_iter().try_for_each(|measurement| {
+                let before = usable(world, &[], measurement);
+                let after = usable(world, writes, measurement);
+                if after >= world.spec.threshold.min(before) {
+                    return Ok(());
+                }
+                Err(format!(
+                    "chambers run {}, and only {after} of {} needed shares would stay usable",
+                    measurement.image_sha384, world.spec.threshold
+                ))
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Law 5: the release before keeps `threshold` usable shares until the intent to retire it is recorded.
+pub fn return_stays_possible(world: &World, action: &Action) -> Result<(), String> {
+    let (Action::WritePolicies(writes), Some(rollover)) = (action, &world.record.rollover) else {
+        return Ok(());
+    };
+    let Some(from) = way_back(world, rollover) else {
+        return Ok(());
+    };
+    let before = usable(world, &[], from);
+    let after = usable(world, writes, from);
+    if after >= world.spec.threshold.min(before) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} would keep {after} of {} needed shares, and that Retire has begun is not recorded",
+        from.image_sha384, world.spec.threshold
+    ))
+}
+
+/// The measurement that must stay usable; none once it is given up, revoked, or all is being deleted.
+fn way_back<'a>(world: &World, rollover: &'a Rollover) -> Option<&'a Measurement> {
+    let from = &rollover.from.as_ref()?.measurement;
+    let given_up = rollover.retire_begun_at.is_some()
+        || world.spec.deletion.is_some()
+        || world.revoked(&from.image_sha384);
+    (!given_up).then_some(from)
+}
+
+fn starts_are_admitted(world: &World, resizes: &[Resize]) -> Result<(), String> {
+    for start in resizes.iter().filter(|resize| resize.to > resize.from) {
+        fresh(world)?;
+        let usable = usable(world, &[], &start.release.measurement);
+        let accepted = world
+            .spec
+            .shares
+            .iter()
+            .filter(|share| share.accepted_at_risk)
+            .count();
+        let needed = (world.spec.shares.len() - accepted).max(world.spec.threshold);
+        if usable < needed {
+            return Err(format!(
+                "release {} would be started while {usable} of {needed} keys admit it",
+                start.release.revision,
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn fresh(world: &World) -> Result<(), String> {
+    if world.keys_fresh(FRESH) {
+        return Ok(());
+    }
+    Err(format!("the keys were not read within the last {FRESH:#}"))
+}
+
+/// The measurements that chambers run or may restart into; one that was revoked has lost that right.
+pub fn running(world: &World) -> Vec<&Measurement> {
+    let runs = |set: &&Set| set.replicas > 0 || !set.chambers.is_empty();
+    world
+        .sets
+        .iter()
+        .filter(runs)
+        .map(|set| &set.release.measurement)
+        .filter(|measurement| !world.revoked(&measurement.image_sha384))
+        .collect()
+}
+
+/// Shares whose key is enabled and whose policy, as it would be after `writes`, lets the measurement decrypt.
+fn usable(world: &World, writes: &[KeyWrite], measurement: &Measurement) -> usize {
+    world
+        .facts()
+        .filter(|(share, facts)| usable_key(share, facts, writes, measurement))
+        .count()
+}
+
+fn usable_key(
+    share: &Share,
+    facts: &KeyFacts,
+    writes: &[KeyWrite],
+    measurement: &Measurement,
+) -> bool {
+    let written = writes.iter().find(|write| write.arn == share.arn);
+    let policy = match (written, &facts.policy) {
+        (Some(write), _) => &write.policy,
+        (None, Ok(policy)) => policy,
+        (None, Err(_)) => return false,
+    };
+    facts.state == KeyState::Enabled && allows(policy, share, measurement)
+}
+
+/// Whether the enclave role may decrypt from an enclave with this measurement, by AWS's rules.
+pub fn allows(policy: &Policy, share: &Share, measurement: &Measurement) -> bool {
+    let template = &share.template;
+    let role = template.enclave_role_arn();
+    let principal = Principal::session(&role, &template.role_account, "chamber");
+    let context = evaluate::attested(measurement);
+    let request = Request {
+        principal: &principal,
+        action: "kms:Decrypt",
+        resource: &share.arn,
+        context: &context,
+    };
+    // In the key's own account its policy decides alone; from another one the role needs IAM, too, which is not ours to see.
+    let elsewhere = template.role_account != template.key_account;
+    let identity: Vec<_> = elsewhere
+        .then(|| Policy::parse(ALLOW_ALL).ok())
+        .into_iter()
+        .flatten()
+        .collect();
+    let decision = evaluate::key_policy(policy, &template.key_account, &identity, &request);
+    matches!(decision, Decision::Allowed { .. })
+}

@@ -1,0 +1,77 @@
+//! A revoked image leaves every policy at once, even if chambers run it, and never comes back.
+
+use measurement::{Measurement, Pcr};
+
+use crate::admit::{key_write, sound};
+use crate::{Action, KeyFacts, KeyWrite, Look, Plan, Reading, Share, Step, World, keys, tags};
+
+const STEP: Step = Step::Retire;
+
+/// Takes revoked images out of every policy that can be written, and marks the keys.
+pub fn next(world: &World) -> Option<Plan> {
+    if world.record.revoked.is_empty() {
+        return None;
+    }
+    let unread = |reading: &Reading| matches!(reading, Reading::Unread);
+    if world.keys.iter().any(|key| unread(&key.reading)) {
+        return Some(Plan::Look(Look::Keys));
+    }
+    let writes: Vec<_> = world
+        .facts()
+        .filter(|(share, facts)| share.managed && keys::claimed(world, facts))
+        .filter_map(|(share, facts)| without_revoked(world, share, facts))
+        .collect();
+    if !writes.is_empty() {
+        return Some(
+            sound(world, STEP, &writes)
+                .unwrap_or_else(|| Plan::act(STEP, Action::WritePolicies(writes))),
+        );
+    }
+    mark(world)
+}
+
+/// The same policy without the revoked images; none where it admits no such image.
+fn without_revoked(world: &World, share: &Share, facts: &KeyFacts) -> Option<KeyWrite> {
+    let policy = facts.policy.as_ref().ok()?;
+    let admitted = key_policy::admitted(policy, &share.template).ok()?;
+    let images: Vec<Pcr> = admitted
+        .image_sha384
+        .iter()
+        .filter_map(|image| Pcr::parse(image).ok())
+        .collect();
+    if !images
+        .iter()
+        .any(|image| world.record.revoked.contains(image))
+    {
+        return None;
+    }
+    // What stays is a release that status knows: its registers are needed, too.
+    let known = world.record.rollover.iter().flat_map(crate::Rollover::live);
+    let current = world.record.current.iter();
+    let stays: Vec<Measurement> = known
+        .chain(current.map(|current| current.measurement.clone()))
+        .filter(|measurement| images.contains(&measurement.image_sha384))
+        .collect();
+    let mut live = world.trusted(stays);
+    live.dedup();
+    key_write(share, facts, &live).ok().flatten()
+}
+
+/// The keys know of it, too, so that a lost status does not bring it back.
+fn mark(world: &World) -> Option<Plan> {
+    let images = &world.record.revoked;
+    let unmarked = |facts: &KeyFacts| {
+        images
+            .iter()
+            .any(|image| !facts.tags.contains_key(&tags::revoked(image)))
+    };
+    let arns: Vec<_> = world
+        .facts()
+        .filter(|(share, facts)| share.managed && keys::claimed(world, facts) && unmarked(facts))
+        .map(|(share, _)| share.arn.clone())
+        .collect();
+    (!arns.is_empty()).then(|| {
+        let images = images.clone();
+        Plan::act(STEP, Action::TagRevoked { arns, images })
+    })
+}

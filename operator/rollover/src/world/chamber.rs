@@ -1,0 +1,134 @@
+//! Chambers: releases' `ReplicaSets`, their pods, the seal pod, and what Prometheus says of them.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{Release, Resize};
+
+/// A release's `ReplicaSet` and its pods.
+#[derive(Clone, Debug)]
+pub struct Set {
+    /// Its name.
+    pub name: String,
+    /// Its version when it was read: it is changed only while that is still its version.
+    pub version: String,
+    /// The release it runs.
+    pub release: Release,
+    /// Chambers wanted of it.
+    pub replicas: u32,
+    /// Its pods, terminating ones too.
+    pub chambers: Vec<Chamber>,
+}
+
+impl Set {
+    /// An order for another number of chambers, while the set is as it was seen.
+    pub(crate) fn resized(&self, to: u32) -> Resize {
+        Resize {
+            release: self.release.clone(),
+            version: Some(self.version.clone()),
+            from: self.replicas,
+            to,
+        }
+    }
+
+    /// Unsealed chambers that are not terminating.
+    pub fn unsealed(&self) -> u32 {
+        let count = self
+            .chambers
+            .iter()
+            .filter(|chamber| chamber.serves())
+            .count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}
+
+/// One chamber's pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chamber {
+    /// Pod name.
+    pub name: String,
+    /// Revision of its release, from its label.
+    pub revision: String,
+    /// Id of its measurement, from its label.
+    pub measurement_id: String,
+    /// Unsealed (ready) since.
+    pub unsealed_since: Option<Timestamp>,
+    /// Start of its container `enclave`.
+    pub started_at: Option<Timestamp>,
+    /// It is being deleted, and should be gone by then.
+    pub gone_by: Option<Timestamp>,
+    /// Why it cannot start, where Kubernetes says so.
+    pub failing: Option<String>,
+    /// Its node.
+    pub node: Option<String>,
+}
+
+impl Chamber {
+    /// Unsealed and staying.
+    pub fn serves(&self) -> bool {
+        self.unsealed_since.is_some() && !self.terminating()
+    }
+
+    /// It is being deleted.
+    pub fn terminating(&self) -> bool {
+        self.gone_by.is_some()
+    }
+}
+
+/// The one-shot pod of the first seal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SealPod {
+    /// Not there.
+    Absent,
+    /// At work, or being deleted.
+    Running,
+    /// It ended without a blob.
+    Failed {
+        /// When it ended.
+        at: Timestamp,
+        /// What it said.
+        message: String,
+    },
+    /// It offers a blob that fits the spec.
+    Offers,
+    /// It offers something else.
+    OffersInvalid(String),
+}
+
+/// A sealed Secret that is there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Blob {
+    /// It opens with its measurement and names the spec's keys.
+    Sound {
+        /// Commitment to the master key, hex.
+        commitment: String,
+    },
+    /// It does not.
+    Unsound(String),
+}
+
+/// The chambers' metrics.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Metrics {
+    /// Prometheus cannot be asked.
+    Unavailable(String),
+    /// By pod name; a pod that is missing here has no sample.
+    Known {
+        /// How far back `rejected` counts.
+        window: SignedDuration,
+        /// By pod name.
+        pods: BTreeMap<String, PodMetrics>,
+    },
+}
+
+/// One pod's metrics. An absent value is unknown, never zero.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PodMetrics {
+    /// Successful unseals since its start.
+    pub unsealed: Option<f64>,
+    /// When that was sampled.
+    pub sampled_at: Option<Timestamp>,
+    /// Rejected attestations within the window.
+    pub rejected: Option<f64>,
+}

@@ -1,0 +1,135 @@
+//! Everything that a decision may see.
+
+mod chamber;
+mod key;
+mod record;
+mod spec;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use measurement::{Measurement, Pcr};
+
+use crate::Reason;
+
+pub use chamber::{Blob, Chamber, Metrics, PodMetrics, SealPod, Set};
+pub use key::{Key, KeyFacts, KeyState, Reading};
+pub use record::{Failure, Record, Rollover};
+pub use spec::{Deletion, DriftPolicy, OnFailure, Release, Share, Spec, Verbs};
+
+/// One look at everything.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The time of the look.
+    pub now: Timestamp,
+    /// What the user declares.
+    pub spec: Spec,
+    /// What only status knows.
+    pub record: Record,
+    /// The keys, in the order of `spec.shares`.
+    pub keys: Vec<Key>,
+    /// The `ReplicaSets`, one per release, with their pods.
+    pub sets: Vec<Set>,
+    /// Chambers whose `ReplicaSet` is gone.
+    pub strays: Vec<Chamber>,
+    /// The one-shot pod of the first seal.
+    pub seal_pod: SealPod,
+    /// The blobs that were looked for, by measurement id; one that is missing here is absent.
+    pub blobs: BTreeMap<String, Blob>,
+    /// The chambers' metrics, once looked at.
+    pub metrics: Option<Metrics>,
+    /// How many unsealed chambers every disruption budget allows to stop now, once looked at.
+    pub budget: Option<u32>,
+    /// Deletion of the resource waits for the operator.
+    pub finalizer: bool,
+    /// An older claim to the cluster id or a key.
+    pub rival: Option<Rival>,
+}
+
+/// An older claim to something that only one cluster may have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rival {
+    /// `DuplicateClusterId` or `DuplicateKey`.
+    pub reason: Reason,
+    /// Who claims what.
+    pub message: String,
+}
+
+impl World {
+    /// Whether every key was read at most `age` ago.
+    pub fn keys_fresh(&self, age: SignedDuration) -> bool {
+        self.oldest_reading()
+            .is_some_and(|read_at| self.now.duration_since(read_at) <= age)
+    }
+
+    /// The oldest reading of any key; none where one was never read.
+    pub fn oldest_reading(&self) -> Option<Timestamp> {
+        let read = self.keys.iter().map(|key| match &key.reading {
+            Reading::Unread => None,
+            Reading::Failed { read_at, .. } => Some(*read_at),
+            Reading::Facts(facts) => Some(facts.read_at),
+        });
+        read.collect::<Option<Vec<_>>>()?.into_iter().min()
+    }
+
+    /// The keys with their shares; readings that failed are left out.
+    pub fn facts(&self) -> impl Iterator<Item = (&Share, &KeyFacts)> {
+        self.spec
+            .shares
+            .iter()
+            .zip(&self.keys)
+            .filter_map(|(share, key)| match &key.reading {
+                Reading::Facts(facts) => Some((share, facts.as_ref())),
+                Reading::Unread | Reading::Failed { .. } => None,
+            })
+    }
+
+    /// The share of a key.
+    pub fn share(&self, arn: &str) -> Option<&Share> {
+        self.spec.shares.iter().find(|share| share.arn == arn)
+    }
+
+    /// The `ReplicaSet` of a revision.
+    pub fn set(&self, revision: &str) -> Option<&Set> {
+        self.sets
+            .iter()
+            .find(|set| set.release.revision == revision)
+    }
+
+    /// Every pod of a chamber, whoever owns it.
+    pub fn chambers(&self) -> impl Iterator<Item = &Chamber> {
+        self.sets
+            .iter()
+            .flat_map(|set| &set.chambers)
+            .chain(&self.strays)
+    }
+
+    /// Unsealed chambers that are not terminating, of all releases.
+    pub fn unsealed(&self) -> u32 {
+        self.sets.iter().map(Set::unsealed).sum()
+    }
+
+    /// Whether an image was revoked, by status or by a tag on any key.
+    pub fn revoked(&self, image: &Pcr) -> bool {
+        self.record.revoked.contains(image) || {
+            let tag = crate::tags::revoked(image);
+            self.facts().any(|(_, facts)| facts.tags.contains_key(&tag))
+        }
+    }
+
+    /// Those of the measurements that were not revoked.
+    pub fn trusted(&self, measurements: Vec<Measurement>) -> Vec<Measurement> {
+        measurements
+            .into_iter()
+            .filter(|measurement| !self.revoked(&measurement.image_sha384))
+            .collect()
+    }
+
+    /// The failure, where it is of the release that the spec names now.
+    pub fn failed(&self) -> Option<&Failure> {
+        self.record
+            .failure
+            .as_ref()
+            .filter(|failure| failure.revision == self.spec.release.revision)
+    }
+}

@@ -1,0 +1,196 @@
+//! What only status knows.
+
+use jiff::{SignedDuration, Timestamp};
+use measurement::{Measurement, Pcr};
+
+use crate::{Action, Answer, Note, Release, Verb};
+
+/// Policies written this often within [`CONFLICT_WINDOW`] of one phase have another writer.
+pub const CONFLICT_WRITES: usize = 4;
+/// See [`CONFLICT_WRITES`].
+pub const CONFLICT_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// What only status knows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// The release that all chambers were verified on last.
+    pub current: Option<Release>,
+    /// The rollover in flight.
+    pub rollover: Option<Rollover>,
+    /// How many rollovers were begun. The keys' tags know it, too, so that an old status is seen.
+    pub rollovers: u64,
+    /// Commitment to the master key, hex, since the first seal.
+    pub commitment: Option<String>,
+    /// The release that failed or was aborted; not started again while the spec names it.
+    pub failure: Option<Failure>,
+    /// Images that are never admitted again.
+    pub revoked: Vec<Pcr>,
+    /// When policies were written since the phase began: what is written again and again has another writer.
+    pub writes: Vec<Timestamp>,
+    /// When the last rollover ended: the policies are looked at again soon after.
+    pub ended_at: Option<Timestamp>,
+    /// Tokens of the verbs that were answered.
+    pub handled: crate::Verbs,
+}
+
+/// The release that failed or was aborted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Its revision.
+    pub revision: String,
+    /// Why, as a sentence.
+    pub why: String,
+}
+
+/// The rollover in flight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollover {
+    /// The release before; none at the first start.
+    pub from: Option<Release>,
+    /// The target.
+    pub to: Release,
+    /// When all policies, read back, held both.
+    pub admitted_at: Option<Timestamp>,
+    /// When Retire began.
+    pub retire_begun_at: Option<Timestamp>,
+    /// When something moved on last.
+    pub progressed_at: Timestamp,
+}
+
+impl Rollover {
+    /// The measurements that the policies hold while both releases run, old one first.
+    pub fn live(&self) -> Vec<Measurement> {
+        let mut live: Vec<_> = self
+            .from
+            .iter()
+            .map(|from| from.measurement.clone())
+            .collect();
+        if live.first() != Some(&self.to.measurement) {
+            live.push(self.to.measurement.clone());
+        }
+        live
+    }
+
+    /// Whether Admit and Retire have something to do.
+    pub fn changes_measurement(&self) -> bool {
+        self.from.as_ref().map(|from| &from.measurement) != Some(&self.to.measurement)
+    }
+}
+
+impl Record {
+    /// Writes down that an action was done.
+    pub fn acted(&mut self, action: &Action, now: Timestamp) {
+        if let Some(rollover) = &mut self.rollover {
+            rollover.progressed_at = now;
+        }
+        match action {
+            Action::Note(note) => self.noted(note, now),
+            Action::TagCommitment { commitment, .. } => self.commitment = Some(commitment.clone()),
+            Action::WritePolicies(_) => {
+                self.writes.push(now);
+                let spare = self.writes.len().saturating_sub(CONFLICT_WRITES);
+                self.writes.drain(..spare);
+            }
+            _ => {}
+        }
+    }
+
+    fn noted(&mut self, note: &Note, now: Timestamp) {
+        match note {
+            Note::Begun { from, to, number } => {
+                self.rollovers = *number;
+                self.begin(from.clone(), to.clone(), now);
+            }
+            Note::TurnedBack => self.turn_back(now),
+            Note::Failed { failure, back } => {
+                self.failure = Some(failure.clone());
+                if *back {
+                    self.turn_back(now);
+                }
+            }
+            Note::FailureForgotten => self.failure = None,
+            Note::Answered {
+                verb,
+                token,
+                answer,
+            } => self.answered(*verb, token, answer, now),
+            Note::Admitted => self.set(|rollover| rollover.admitted_at = Some(now)),
+            Note::AdmissionLost => self.set(|rollover| rollover.admitted_at = None),
+            Note::RetireBegun => {
+                self.writes.clear();
+                self.set(|rollover| rollover.retire_begun_at = Some(now));
+            }
+            Note::Finished => {
+                self.writes.clear();
+                self.ended_at = Some(now);
+                self.current = self.rollover.take().map(|rollover| rollover.to);
+            }
+            Note::Adopted { release, number } => {
+                self.rollovers = *number;
+                self.current = Some(release.clone());
+            }
+        }
+    }
+
+    fn answered(&mut self, verb: Verb, token: &str, answer: &Answer, now: Timestamp) {
+        let handled = match verb {
+            Verb::Abort => &mut self.handled.abort,
+            Verb::Retry => &mut self.handled.retry,
+            Verb::Revoke => &mut self.handled.revoke,
+        };
+        *handled = Some(token.to_owned());
+        match answer {
+            Answer::Aborted(failure) => {
+                self.failure = Some(failure.clone());
+                self.turn_back(now);
+            }
+            Answer::Retried => {
+                self.failure = None;
+                self.writes.clear();
+            }
+            Answer::Revoked { image, .. } => self.revoked.push(*image),
+            Answer::Refused(_) => {}
+        }
+    }
+
+    /// The release before was admitted all along: what the way there waited for need not be waited for again.
+    fn turn_back(&mut self, now: Timestamp) {
+        if let Some(Rollover {
+            from: Some(from),
+            to,
+            admitted_at,
+            ..
+        }) = self.rollover.take()
+        {
+            self.rollovers += 1;
+            self.begin(Some(to), from, now);
+            self.set(|rollover| rollover.admitted_at = admitted_at);
+        }
+    }
+
+    fn begin(&mut self, from: Option<Release>, to: Release, now: Timestamp) {
+        self.writes.clear();
+        self.rollover = Some(Rollover {
+            from,
+            to,
+            admitted_at: None,
+            retire_begun_at: None,
+            progressed_at: now,
+        });
+    }
+
+    fn set(&mut self, change: impl FnOnce(&mut Rollover)) {
+        if let Some(rollover) = &mut self.rollover {
+            change(rollover);
+        }
+    }
+
+    /// Whether something else writes the policies again and again.
+    pub fn policies_flip(&self, now: Timestamp) -> bool {
+        let recent = self
+            .writes
+            .iter()
+            .filter(|at| now.duration_since(**at) <= CONFLICT_WINDOW);
+        recent.count() >= CONFLICT_WRITES
+    }
+}

@@ -1,0 +1,108 @@
+//! What the user declares, checked and typed.
+
+use jiff::SignedDuration;
+use key_policy::Template;
+use measurement::Measurement;
+
+/// What the user declares, checked and typed.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// `<cluster uid>/<namespace>/<name>`: the owner's tag on the keys.
+    pub owner: String,
+    /// Name in the enclave role.
+    pub cluster_id: String,
+    /// The release that the chambers shall run.
+    pub release: Release,
+    /// Shares that open the master key.
+    pub threshold: usize,
+    /// The keys.
+    pub shares: Vec<Share>,
+    /// Chambers wanted.
+    pub replicas: u32,
+    /// Our agent and blob (true), or the image's own way (false).
+    pub managed_sealing: bool,
+    /// Chambers that may be missing while rolling.
+    pub max_unavailable: u32,
+    /// Chambers beyond `replicas` while rolling.
+    pub max_surge: u32,
+    /// From the last policy write to the first start.
+    pub settle_time: SignedDuration,
+    /// Time without a rejection before Retire.
+    pub soak_time: SignedDuration,
+    /// Without progress for this long, the target has failed.
+    pub progress_deadline: SignedDuration,
+    /// What happens when the target has failed.
+    pub on_failure: OnFailure,
+    /// Between two readings of settled keys.
+    pub drift_interval: SignedDuration,
+    /// What happens to a policy that a foreign hand changed while nothing is in flight.
+    pub drift_policy: DriftPolicy,
+    /// Stop before the next action.
+    pub paused: bool,
+    /// What a person asks for once.
+    pub verbs: Verbs,
+    /// The resource is being deleted.
+    pub deletion: Option<Deletion>,
+}
+
+/// A release in its exact form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Container image.
+    pub image: String,
+    /// What its enclave attests.
+    pub measurement: Measurement,
+    /// Name of image, measurement and pod template together.
+    pub revision: String,
+}
+
+/// One share's key, as the spec names it.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// Name in messages.
+    pub name: String,
+    /// ARN of the key.
+    pub arn: String,
+    /// The operator writes the policy (true), or its holder (false).
+    pub managed: bool,
+    /// The spec accepts, by name, that this key cannot be used at the moment.
+    pub accepted_at_risk: bool,
+    /// The five statements for this key.
+    pub template: Template,
+}
+
+/// What happens when the target of a rollover has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The same five steps back to the release before.
+    Rollback,
+    /// Everything stays as it is until a person decides.
+    Pause,
+}
+
+/// What happens to a policy that a foreign hand changed while nothing is in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriftPolicy {
+    /// It is put back.
+    Repair,
+    /// It is reported.
+    Report,
+}
+
+/// What a person asks for once. A token names one asking, so that it is answered once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verbs {
+    /// Leave the target and return to the release before.
+    pub abort: Option<String>,
+    /// Try again what failed.
+    pub retry: Option<String>,
+    /// Take a measurement out of every policy at once.
+    pub revoke: Option<String>,
+}
+
+/// The resource is being deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// The chambers are to stay (`kubectl delete --cascade=orphan`).
+    pub orphans: bool,
+}
