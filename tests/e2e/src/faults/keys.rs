@@ -37,11 +37,12 @@ async fn under(run: &mut Run<'_>, knobs: Value, met: &[(&str, &str, usize)]) -> 
 /// Each operation is throttled for longer than the SDK tries again by itself.
 pub(super) async fn throttled(run: &mut Run<'_>) -> Result<()> {
     const THROTTLED: &str = "ThrottlingException";
-    let knobs = json!({"throttle": {"DescribeKey": 12, "GetKeyPolicy": 12, "PutKeyPolicy": 5, "Decrypt": 8}});
+    let knobs = json!({"throttle": {"DescribeKey": 12, "GetKeyPolicy": 12, "PutKeyPolicy": 5, "TagResource": 5, "Decrypt": 8}});
     let met = [
         ("DescribeKey", THROTTLED, 12),
         ("GetKeyPolicy", THROTTLED, 12),
         ("PutKeyPolicy", THROTTLED, 5),
+        ("TagResource", THROTTLED, 5),
         ("Decrypt", THROTTLED, 8),
     ];
     under(run, knobs, &met).await
@@ -109,13 +110,20 @@ pub(super) async fn slow_policies(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Policies are written and the operator is not told.
-pub(super) async fn lost_answers_of_policy_writes(run: &mut Run<'_>) -> Result<()> {
+/// Policies and tags are written and the operator is not told.
+pub(super) async fn lost_answers_of_key_writes(run: &mut Run<'_>) -> Result<()> {
     let gate = &run.seat.gate;
-    let lost = catch(gate, "PutKeyPolicy", 4, Moment::After, Then::Drop);
+    let lost = [("PutKeyPolicy", 4), ("TagResource", 2)];
+    let traps = lost.map(|(call, times)| {
+        let trap = catch(gate, call, times, Moment::After, Then::Drop);
+        (call, times, trap)
+    });
     run.declare().await?;
     run.complete().await?;
-    ensure!(lost.count() == 4, "{} answers were lost", lost.count());
+    for (call, times, trap) in traps {
+        let count = trap.count();
+        ensure!(count == times, "{count} answers of {call} were lost");
+    }
     gate.release();
     Ok(())
 }

@@ -46,7 +46,7 @@ const ALL: &[Fault] = &[
     fault!(keys::internal_errors),
     fault!(keys::time_outs),
     fault!(keys::slow_policies),
-    fault!(keys::lost_answers_of_policy_writes),
+    fault!(keys::lost_answers_of_key_writes),
     fault!(servers::lost_answers_of_api_writes),
     fault!(servers::lost_answers_in_a_first_start),
     fault!(servers::prometheus_away),

@@ -23,6 +23,9 @@ const LEASE: Duration = Duration::from_secs(30);
 /// How long the node controller takes to give a silent node up.
 const SILENT: Duration = Duration::from_mins(2);
 
+/// Why a rollover stands still when a node does.
+const STUCK: [&str; 3] = ["ChamberSealed", "ChamberTerminating", "NodeLost"];
+
 /// Every write of a rollover is done once without the operator being told.
 pub(super) async fn lost_answers_of_api_writes(run: &mut Run<'_>) -> Result<()> {
     lost_answers(
@@ -148,9 +151,9 @@ pub(super) async fn kubelet_stopped(run: &mut Run<'_>) -> Result<()> {
     run.step("Roll").await?;
     order(run, "stop", "kubelet").await?;
     let held = async {
-        run.held(&["ChamberSealed", "ChamberTerminating"]).await?;
+        run.held(&STUCK).await?;
         node_is_ready(run, false).await?;
-        run.held(&["ChamberSealed", "ChamberTerminating"]).await
+        run.held(&STUCK).await
     };
     let held = held.await;
     order(run, "start", "kubelet").await?;
