@@ -113,16 +113,17 @@ pub(super) async fn slow_policies(run: &mut Run<'_>) -> Result<()> {
 /// Policies and tags are written and the operator is not told.
 pub(super) async fn lost_answers_of_key_writes(run: &mut Run<'_>) -> Result<()> {
     let gate = &run.seat.gate;
-    let lost = [("PutKeyPolicy", 4), ("TagResource", 2)];
-    let traps = lost.map(|(call, times)| {
+    // Where one answer is lost, the operator drops the calls beside it: how many are caught differs.
+    let lost = [("PutKeyPolicy", 4, 2), ("TagResource", 2, 1)];
+    let traps = lost.map(|(call, times, least)| {
         let trap = catch(gate, call, times, Moment::After, Then::Drop);
-        (call, times, trap)
+        (call, least, trap)
     });
     run.declare().await?;
     run.complete().await?;
-    for (call, times, trap) in traps {
+    for (call, least, trap) in traps {
         let count = trap.count();
-        ensure!(count == times, "{count} answers of {call} were lost");
+        ensure!(count >= least, "{count} answers of {call} were lost");
     }
     gate.release();
     Ok(())
