@@ -3,11 +3,11 @@
 CLUSTER = cargo run -q --locked -p cluster --
 NAME ?= dev
 STATES ?= 120000
-FAULTS ?= 1
+SLIPS ?= 1
 WISHES ?= 1
 export RUST_BACKTRACE ?= 0
 
-.PHONY: help demo demo-down demo-shell test test-fast laws bench-plan contract e2e bench-rollover images crds
+.PHONY: help demo demo-down demo-shell test test-fast laws bench-plan contract e2e kill-matrix faults bench-rollover images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
 help: ## Says what there is.
@@ -24,19 +24,20 @@ demo-down: program ## Removes the demo's cluster.
 demo-shell: program ## A prompt whose kubectl and helm speak to the demo's cluster.
 	@$(CLUSTER) shell --name demo
 
-test: ## All checks: formatting, lints, unit, story and contract tests, then the end-to-end tests.
+test: ## All checks: formatting, lints, unit, story and contract tests, a sample of the kill matrix, then the end-to-end tests.
 	@bash tests/require.sh
 	@$(MAKE) --no-print-directory program
-	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws contract e2e
+	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws contract kill-matrix e2e POINTS=$${POINTS:-12}
 
 test-fast: ## The checks that need no cluster and no root (the chart's only where HELM names the program).
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --exclude e2e --exclude laws --locked
+	cargo test -p e2e --lib --locked
 
-laws: ## Searches small worlds for a broken law (STATES a world, FAULTS and WISHES on one way).
+laws: ## Searches small worlds for a broken law (STATES a world at most, SLIPS and WISHES on one way).
 	cargo test --release --locked -p laws
-	cargo run -q --release --locked -p laws -- --limit $(STATES) --faults $(FAULTS) --wishes $(WISHES)
+	cargo run -q --release --locked -p laws -- --limit $(STATES) --faults $(SLIPS) --wishes $(WISHES)
 
 bench-plan: ## What one plan costs, with 100 chambers and 5 keys.
 	cargo bench --locked -p rollover
@@ -48,6 +49,16 @@ e2e: program ## The end-to-end tests, on clusters of their own (or the one that 
 	[ -n "$$KUBECONFIG" ] || cargo test -p cluster --locked --test live -- --ignored
 	cargo test -p e2e --locked --test e2e -- --nocapture; status=$$?; \
 	[ -n "$$KUBECONFIG" ] || $(CLUSTER) down --name e2e; exit $$status
+
+kill-matrix: program ## Kills the operator at every call of a rollover in turn (POINTS=12: a sample of so many).
+	@cargo build --locked -p chamber-operator -p e2e
+	@unset KUBECONFIG; cargo run -q --locked -p e2e --bin kill-matrix -- $(POINTS); status=$$?; \
+	$(CLUSTER) down --name kill; exit $$status
+
+faults: program ## Rollovers while API server, etcd, kubelet, Prometheus, KMS or the leader fail.
+	@cargo build --locked -p chamber-operator -p e2e
+	@unset KUBECONFIG; export OTHER_OPERATOR="$${OTHER_OPERATOR:-$$(bash tests/e2e/operator-before.sh)}"; \
+	cargo run -q --locked -p e2e --bin faults -- $(FAULTS); status=$$?; $(CLUSTER) down --name faults; exit $$status
 
 bench-rollover: program ## Time and cost of a rollover, against a bare Deployment of the same pods.
 	cargo run -q --locked -p e2e --bin bench-rollover

@@ -1,21 +1,26 @@
 //! How each component is started.
 
 use std::convert::Infallible;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 
 use crate::binaries::Binaries;
+use crate::command::wait;
 use crate::configs::CONTAINERD_SOCKET;
 use crate::network::Subnet;
 
 /// Lines of a component's log that go with the news of its end.
 const LAST_WORDS: usize = 8;
+/// From the kill of a component to its end.
+const STOP: Duration = Duration::from_secs(20);
 
 const ETCD: &str = "--data-dir $RUN/etcd --unsafe-no-fsync --log-level warn \
     --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
@@ -86,63 +91,114 @@ impl Component {
     }
 }
 
-/// The components of one cluster, as they run.
-pub(crate) struct Components<'a> {
-    dir: &'a Path,
-    binaries: &'a Binaries,
-    subnet: Subnet,
-    children: Vec<(&'static str, Child)>,
+/// One that runs.
+struct Running {
+    name: &'static str,
+    child: Child,
+    /// Its end was asked for.
+    stopped: bool,
 }
 
-impl<'a> Components<'a> {
+/// The components of one cluster, as they run.
+pub(crate) struct Components {
+    dir: PathBuf,
+    binaries: Binaries,
+    subnet: Subnet,
+    running: Mutex<Vec<Running>>,
+}
+
+impl Components {
     /// None runs yet.
-    pub fn new(dir: &'a Path, binaries: &'a Binaries, subnet: Subnet) -> Self {
+    pub fn new(dir: &Path, binaries: &Binaries, subnet: Subnet) -> Self {
         Self {
-            dir,
-            binaries,
+            dir: dir.to_owned(),
+            binaries: binaries.clone(),
             subnet,
-            children: Vec::new(),
+            running: Mutex::default(),
         }
     }
 
+    fn running(&self) -> MutexGuard<'_, Vec<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Starts one more.
-    pub fn start(&mut self, component: Component) -> Result<()> {
-        let log = File::create(self.log(component.name))?;
+    pub fn start(&self, component: Component) -> Result<()> {
+        let log = self.log(component.name);
+        // What it said before it was stopped stays.
+        let log = OpenOptions::new().create(true).append(true).open(log)?;
         let program = match component.name {
             "containerd" => PathBuf::from("/usr/bin/containerd"),
             name => self.binaries.path(name),
         };
+        // Held until the child is noted: whoever reaps it must know it.
+        let mut running = self.running();
         let child = Command::new(&program)
-            .args(component.words(self.dir, &self.subnet.node_ip()))
-            .current_dir(self.dir)
+            .args(component.words(&self.dir, &self.subnet.node_ip()))
+            .current_dir(&self.dir)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
             .with_context(|| format!("starting {}", program.display()))?;
-        self.children.push((component.name, child));
+        running.push(Running {
+            name: component.name,
+            child,
+            stopped: false,
+        });
         Ok(())
     }
 
+    /// Starts a component that was stopped.
+    pub fn start_again(&self, name: &str) -> Result<()> {
+        let mut all = BASE.into_iter().chain(CLIENTS);
+        let component = all.find(|component| component.name == name);
+        let component = component.with_context(|| format!("there is no component {name:?}"))?;
+        if self.runs(name) {
+            bail!("{name} runs");
+        }
+        self.start(component)
+    }
+
+    /// Kills a component, and nothing else ends with it. Returns when it has ended, which `attend` notices.
+    pub fn stop(&self, name: &str) -> Result<()> {
+        match self.running().iter_mut().find(|one| one.name == name) {
+            None => bail!("no component {name:?} runs"),
+            Some(found) => {
+                found.stopped = true;
+                found.child.kill()?;
+            }
+        }
+        wait(name, STOP, || Ok((!self.runs(name)).then_some(())))
+    }
+
+    fn runs(&self, name: &str) -> bool {
+        self.running().iter().any(|one| one.name == name)
+    }
+
     /// An error as soon as one of them has ended.
-    pub fn check(&mut self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         let mut ended = None;
-        for (name, child) in &mut self.children {
-            if let Some(status) = child.try_wait()? {
-                ended = Some((*name, status));
+        for one in self.running().iter_mut() {
+            if let Some(status) = one.child.try_wait()? {
+                ended = Some((one.name, status));
             }
         }
         ended.map_or(Ok(()), |(name, status)| Err(self.obituary(name, status)))
     }
 
-    /// Stays until one of them ends, and tells its last words; whatever pods leave is reaped on the way.
+    /// Stays until one of them ends unasked, and tells its last words; whatever pods leave is reaped on the way.
     pub fn attend(&self) -> Result<Infallible> {
         loop {
             match rustix::process::wait(WaitOptions::empty()) {
                 Ok(Some((pid, status))) => {
                     let status = ExitStatus::from_raw(status.as_raw());
-                    self.one_of_us(pid)
-                        .map_or(Ok(()), |name| Err(self.obituary(name, status)))?;
+                    match self.one_of_us(pid) {
+                        Some(ended) if !ended.stopped => {
+                            return Err(self.obituary(ended.name, status));
+                        }
+                        _ => {}
+                    }
                 }
                 Ok(None) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -150,10 +206,13 @@ impl<'a> Components<'a> {
         }
     }
 
-    fn one_of_us(&self, pid: Pid) -> Option<&'static str> {
-        let is = |child: &Child| i32::try_from(child.id()).is_ok_and(|id| id == pid.as_raw_pid());
-        let found = self.children.iter().find(|(_, child)| is(child));
-        found.map(|(name, _)| *name)
+    /// The component that had this id; it runs no more.
+    fn one_of_us(&self, pid: Pid) -> Option<Running> {
+        let is =
+            |one: &Running| i32::try_from(one.child.id()).is_ok_and(|id| id == pid.as_raw_pid());
+        let mut running = self.running();
+        let place = running.iter().position(is)?;
+        Some(running.swap_remove(place))
     }
 
     fn obituary(&self, name: &str, status: ExitStatus) -> anyhow::Error {
@@ -209,7 +268,7 @@ mod tests {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(&script, permissions).unwrap();
         let binaries = Binaries { dir: dir.clone() };
-        let mut components = Components::new(&dir, &binaries, Subnet(0));
+        let components = Components::new(&dir, &binaries, Subnet(0));
         components.start(CLIENTS[1]).unwrap();
         fs::write(components.log("kube-scheduler"), "first\nlast\n").unwrap();
         let error = loop {

@@ -54,6 +54,7 @@ fn audit_policy() -> String {
         "rules": [
             {"level": "None", "resources": [{"group": "coordination.k8s.io"}, {"group": "events.k8s.io"}, {"group": "", "resources": ["events", "nodes", "nodes/status"]}], "userGroups": ["system:nodes", "system:masters"]},
             {"level": "RequestResponse", "verbs": ["create", "delete"], "resources": [{"group": "", "resources": ["pods"]}]},
+            {"level": "RequestResponse", "verbs": ["patch", "update"], "resources": [{"group": "", "resources": ["pods/status"]}]},
             {"level": "RequestResponse", "verbs": writes, "resources": [{"group": "apps", "resources": ["replicasets"]}]},
             {"level": "RequestResponse", "verbs": writes, "resources": [{"group": "chamber.dev"}]},
             {"level": "Metadata", "verbs": writes},
@@ -217,6 +218,10 @@ mod tests {
         );
         assert_eq!(
             level("patch", "apps", "replicasets", other),
+            "RequestResponse"
+        );
+        assert_eq!(
+            level("patch", "", "pods/status", "system:nodes"),
             "RequestResponse"
         );
         assert_eq!(level("get", "", "secrets", other), "Metadata");

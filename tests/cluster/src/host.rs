@@ -6,13 +6,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Pid;
 
 use crate::binaries::{self, Binaries};
 use crate::command::{run, wait};
 use crate::components::CTR;
 use crate::network::Subnet;
 use crate::run_dir::{Role, RunDir};
-use crate::{cgroups, configs, images, pki, requirements};
+use crate::{cgroups, configs, control, images, pki, requirements};
 
 /// From the start of the components to a Ready node.
 const START: Duration = Duration::from_mins(4);
@@ -123,12 +124,26 @@ impl Cluster {
 
     /// A command that runs in the namespaces of the node: append program and arguments.
     pub fn on_node(&self) -> Result<Command> {
-        let dir = self.dir.as_ref().context("its node is not ours")?;
-        let pid = dir.process(Role::Supervisor);
-        let pid = pid.context("the cluster does not run")?;
+        let pid = self.supervisor()?;
         let mut command = Command::new("nsenter");
         command.args(["-t", &pid.to_string(), "-n", "-m", "-p", "--wdns=/", "--"]);
         Ok(command)
+    }
+
+    /// Kills one component (`etcd`, `kube-apiserver`, `kubelet` ...); the others go on without it.
+    pub fn stop(&self, component: &str) -> Result<()> {
+        control::order(self.supervisor()?.as_raw_pid(), "stop", component)
+    }
+
+    /// Starts a component that was stopped; returns before it answers.
+    pub fn start(&self, component: &str) -> Result<()> {
+        control::order(self.supervisor()?.as_raw_pid(), "start", component)
+    }
+
+    fn supervisor(&self) -> Result<Pid> {
+        let dir = self.dir.as_ref().context("its node is not ours")?;
+        dir.process(Role::Supervisor)
+            .context("the cluster does not run")
     }
 
     /// Ends the cluster of this name and removes what it left, but for its logs.

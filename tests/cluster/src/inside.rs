@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use crate::binaries::Binaries;
 use crate::command::{TICK, run, sh, wait};
 use crate::components::{self, CTR, Components};
+use crate::control;
 use crate::mounts;
 use crate::network::Subnet;
 use crate::run_dir::RunDir;
@@ -31,13 +32,17 @@ pub fn supervise(dir: PathBuf, binaries: &Binaries, subnet: Subnet) -> Result<()
     let orphaned = Arc::new(AtomicBool::new(false));
     let lost = Arc::clone(&orphaned);
     std::thread::spawn(move || await_orphanage(&lost));
-    let mut inside = Inside {
-        components: Components::new(dir.path(), binaries, subnet),
+    let inside = Inside {
+        components: Arc::new(Components::new(dir.path(), binaries, subnet)),
         dir: &dir,
         subnet,
         orphaned: &orphaned,
     };
-    let ended = inside.start().and_then(|()| inside.components.attend());
+    let ended = inside.start().and_then(|()| {
+        control::serve(Arc::clone(&inside.components))?;
+        fs::write(dir.join("ready"), "")?;
+        inside.components.attend()
+    });
     if orphaned.load(Ordering::SeqCst) {
         // Nobody outside does it any more.
         reap_all()?;
@@ -48,14 +53,14 @@ pub fn supervise(dir: PathBuf, binaries: &Binaries, subnet: Subnet) -> Result<()
 }
 
 struct Inside<'a> {
-    components: Components<'a>,
+    components: Arc<Components>,
     dir: &'a RunDir,
     subnet: Subnet,
     orphaned: &'a AtomicBool,
 }
 
 impl Inside<'_> {
-    fn start(&mut self) -> Result<()> {
+    fn start(&self) -> Result<()> {
         mounts::shadow(self.dir.path())?;
         self.network()?;
         for component in components::BASE {
@@ -70,12 +75,10 @@ impl Inside<'_> {
         for component in components::CLIENTS {
             self.components.start(component)?;
         }
-        self.settle()?;
-        fs::write(self.dir.join("ready"), "")?;
-        Ok(())
+        self.settle()
     }
 
-    fn network(&mut self) -> Result<()> {
+    fn network(&self) -> Result<()> {
         sh("ip link set lo up")?;
         fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("enabling forwarding")?;
         // Not /sys/class/net: that still shows the host's links here.
@@ -89,7 +92,7 @@ impl Inside<'_> {
     }
 
     /// Everything that a pod needs answers.
-    fn settle(&mut self) -> Result<()> {
+    fn settle(&self) -> Result<()> {
         self.wait("the node to be Ready", |all| {
             let ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
             run(all.kubectl().args(["get", "node", "node-1", "-o", ready]))
@@ -102,7 +105,7 @@ impl Inside<'_> {
         })
     }
 
-    fn wait(&mut self, what: &str, ready: impl Fn(&Components) -> bool) -> Result<()> {
+    fn wait(&self, what: &str, ready: impl Fn(&Components) -> bool) -> Result<()> {
         wait(what, PATIENCE, || {
             if self.orphaned.load(Ordering::SeqCst) {
                 bail!("the keeper has died");

@@ -9,6 +9,7 @@ mod cgroups;
 mod command;
 mod components;
 mod configs;
+mod control;
 mod go;
 pub mod host;
 pub mod images;

@@ -185,3 +185,38 @@ fn a_component_that_ends_is_named_with_its_last_words() {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+#[test]
+#[ignore = "needs root and the built components"]
+fn a_component_can_be_stopped_and_started_and_the_rest_goes_on() {
+    let one = Guarded::start("live-d");
+    one.run_pod();
+    for component in ["kubelet", "kube-apiserver", "etcd"] {
+        one.cluster.stop(component).unwrap();
+        let twice = one.cluster.stop(component).unwrap_err().to_string();
+        assert!(twice.contains("no component"), "{twice}");
+    }
+    for component in ["etcd", "kube-apiserver", "kubelet"] {
+        one.cluster.start(component).unwrap();
+    }
+    let wrong = one.cluster.start("kubelet").unwrap_err().to_string();
+    assert!(wrong.contains("kubelet runs"), "{wrong}");
+    let started = Instant::now();
+    while !answers(&one) {
+        assert!(started.elapsed() < PATIENCE, "the API server stays away");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // What was there before is there still, and nobody ended the cluster.
+    assert!(one.kubectl(&["get", "pods"]).contains("sleeper"));
+}
+
+fn answers(one: &Guarded) -> bool {
+    Command::new(one.cluster.binaries().kubectl())
+        .arg("--kubeconfig")
+        .arg(one.cluster.kubeconfig())
+        .args(["get", "--raw", "/readyz"])
+        .output()
+        .unwrap()
+        .status
+        .success()
+}

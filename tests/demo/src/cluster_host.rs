@@ -51,6 +51,11 @@ impl ClusterHost {
         })
     }
 
+    /// The cluster itself, to stop and start its components.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     /// Access as its administrator.
     pub fn kubeconfig(&self) -> &Path {
         self.cluster.kubeconfig()

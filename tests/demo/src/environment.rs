@@ -67,6 +67,22 @@ impl Environment {
         operator::available(&self.client, OPERATOR, OPERATOR).await
     }
 
+    /// Installs all of the chart but running operators: for an operator that is a process of this machine.
+    pub async fn install_operator_at_rest(&self) -> Result<()> {
+        let mut values = operator::values();
+        values["replicas"] = serde_json::json!(0);
+        let helm = Helm {
+            program: self.host.helm(),
+            kubeconfig: self.host.kubeconfig().to_owned(),
+        };
+        operator::install(&self.client, &helm, &self.operator, &values).await
+    }
+
+    /// The operator's identity at AWS, as the standard environment variables.
+    pub fn operator_environment(&self) -> BTreeMap<&'static str, &str> {
+        self.operator.environment()
+    }
+
     /// The emulator's admin port.
     pub fn emulator(&self) -> Emulator {
         Emulator::new(self.client.clone())

@@ -1,5 +1,7 @@
 //! The API server's audit log: one JSON object a line, in order.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -11,16 +13,28 @@ pub struct Entry(Value);
 
 /// Every request that the audit policy names.
 pub fn read(file: &Path) -> Result<Vec<Entry>> {
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    let entries = text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok());
-    let entries: Vec<_> = entries
+    read_from(file, &mut 0)
+}
+
+/// What was written since `offset` (bytes), which moves on to the end of the last whole line.
+pub fn read_from(file: &Path, offset: &mut u64) -> Result<Vec<Entry>> {
+    let context = || format!("reading {}", file.display());
+    let mut log = File::open(file).with_context(context)?;
+    log.seek(SeekFrom::Start(*offset)).with_context(context)?;
+    let mut bytes = Vec::new();
+    log.read_to_end(&mut bytes).with_context(context)?;
+    // The last line may be half written.
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
+    *offset += u64::try_from(whole)?;
+    let entries = bytes[..whole].split(|byte| *byte == b'\n');
+    let entries = entries.filter_map(|line| serde_json::from_slice(line).ok());
+    let entries = entries
         .map(Entry)
-        .filter(|entry| entry.text("/stage") == "ResponseComplete")
-        .collect();
-    Ok(entries)
+        .filter(|entry| entry.text("/stage") == "ResponseComplete");
+    Ok(entries.collect())
 }
 
 impl Entry {
@@ -49,6 +63,24 @@ impl Entry {
     /// Plural of the kind.
     pub fn resource(&self) -> &str {
         self.text("/objectRef/resource")
+    }
+
+    /// `status`, `binding` and so on; empty for the object itself.
+    pub fn subresource(&self) -> &str {
+        self.text("/objectRef/subresource")
+    }
+
+    /// Name of the object; of one whose name the server made, as it was answered.
+    pub fn name(&self) -> &str {
+        match self.text("/responseObject/metadata/name") {
+            "" => self.text("/objectRef/name"),
+            name => name,
+        }
+    }
+
+    /// A part of the answered object, where the audit policy keeps answers.
+    pub fn answered(&self, pointer: &str) -> Option<&Value> {
+        self.0.get("responseObject")?.pointer(pointer)
     }
 
     /// Namespace of the object.

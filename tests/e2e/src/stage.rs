@@ -25,6 +25,7 @@ pub const SOON: Duration = Duration::from_secs(75);
 
 /// The environment and the tenants, one a scenario.
 pub struct Stage {
+    name: &'static str,
     /// Cluster, emulator, Prometheus, releases.
     pub environment: Environment,
     tenants: BTreeMap<&'static str, Tenant>,
@@ -33,20 +34,28 @@ pub struct Stage {
 impl Stage {
     /// Starts the cluster, the surroundings and the operator.
     pub async fn set(scenarios: &[&Scenario]) -> Result<Self> {
+        let names: Vec<_> = scenarios.iter().map(|scenario| scenario.name).collect();
+        let stage = Box::pin(Self::without_operator(NAME, &names)).await?;
+        stage
+            .environment
+            .install_operator(&operator::values())
+            .await?;
+        Ok(stage)
+    }
+
+    /// Starts the cluster of this name and the surroundings, with one tenant a name.
+    pub async fn without_operator(name: &'static str, tenants_of: &[&'static str]) -> Result<Self> {
         let mut tenants = BTreeMap::new();
-        for scenario in scenarios {
-            let namespace = format!("e2e-{}", scenario.name.replace('_', "-"));
-            let cluster_id = format!("test-{}", scenario.name.replace('_', "-"));
+        for tenant in tenants_of {
+            let namespace = format!("e2e-{}", tenant.replace('_', "-"));
+            let cluster_id = format!("test-{}", tenant.replace('_', "-"));
             let cluster_id: String = cluster_id.chars().take(40).collect();
-            tenants.insert(
-                scenario.name,
-                Tenant::new(&namespace, "signer", &cluster_id, 3)?,
-            );
+            tenants.insert(*tenant, Tenant::new(&namespace, "signer", &cluster_id, 3)?);
         }
         let all: Vec<Tenant> = tenants.values().cloned().collect();
-        let environment = Box::pin(Environment::start(NAME, &all)).await?;
-        environment.install_operator(&operator::values()).await?;
+        let environment = Box::pin(Environment::start(name, &all)).await?;
         Ok(Self {
+            name,
             environment,
             tenants,
         })
@@ -57,7 +66,7 @@ impl Stage {
         if std::env::var_os("KUBECONFIG").is_some() {
             return Ok(());
         }
-        tokio::task::spawn_blocking(|| cluster::Cluster::down(NAME)).await?
+        tokio::task::spawn_blocking(move || cluster::Cluster::down(self.name)).await?
     }
 
     /// The tenant of a scenario.

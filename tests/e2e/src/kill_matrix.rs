@@ -1,0 +1,188 @@
+//! The operator is killed at every call of a rollover, before it reaches its server and after it was answered.
+
+use std::fmt;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use gate::{Moment, Seen, Then, Trap};
+
+use crate::rig::Rig;
+use crate::run::Run;
+use crate::seat::Seat;
+
+/// Name of the cluster.
+const NAME: &str = "kill";
+/// The tenant whose rollovers are killed.
+const MAIN: &str = "main";
+/// Tenants whose first start is killed, each once.
+const FIRST: [&str; 12] = [
+    "first_1", "first_2", "first_3", "first_4", "first_5", "first_6", "first_7", "first_8",
+    "first_9", "first_10", "first_11", "first_12",
+];
+/// Of so many points, one is in a first start when only a sample is wanted.
+const ONE_FIRST_IN: usize = 6;
+
+/// Where the operator is killed: at the `nth` call of this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Point {
+    call: String,
+    nth: usize,
+    moment: Moment,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = match self.moment {
+            Moment::Before => "before",
+            Moment::After => "after",
+        };
+        write!(f, "{moment} {} #{}", self.call, self.nth)
+    }
+}
+
+impl Point {
+    fn trap(&self) -> Trap {
+        Trap {
+            call: self.call.clone(),
+            skip: self.nth - 1,
+            times: 1,
+            moment: self.moment,
+            then: Then::Hold,
+        }
+    }
+}
+
+/// How many points there were, and what became of them.
+#[derive(Default)]
+pub struct Score {
+    /// The rollover completed and no law was broken.
+    pub passed: usize,
+    /// It did not, or one was.
+    pub failed: usize,
+    /// The rollover had no such call this time: one status more or less, as pods come up together or one by one.
+    pub missed: usize,
+}
+
+impl Score {
+    fn add(&mut self, what: &str, point: &Point, took: Instant, result: &Result<bool>) {
+        let seconds = took.elapsed().as_secs_f64();
+        match result {
+            Ok(true) => {
+                self.passed += 1;
+                println!("{what}, killed {point} ... ok ({seconds:.1} s)");
+            }
+            Ok(false) => {
+                self.missed += 1;
+                println!("{what}, killed {point} ... not reached this time ({seconds:.1} s)");
+            }
+            Err(error) => {
+                self.failed += 1;
+                println!("{what}, killed {point} ... FAILED ({seconds:.1} s): {error:#}");
+            }
+        }
+    }
+}
+
+/// Tries all points, or an evenly spaced sample of so many. After an error the points that are left were not tried.
+pub async fn run(sample: Option<usize>, score: &mut Score) -> Result<()> {
+    let tenants: Vec<_> = [MAIN].into_iter().chain(FIRST).collect();
+    let rig = Box::pin(Rig::set(NAME, &tenants)).await?;
+    let seat = Seat::take(&rig, "operator").await?;
+    let mut main = Run::begin(&rig, rig.stage.tenant(MAIN)?, &seat)?;
+    let first = points(&main.roll().await.context("the first start")?);
+    main.sign().await?;
+    let rollover = points(&main.roll().await.context("the dry rollover")?);
+    println!(
+        "{} points in a rollover, {} in a first start (before and after each write to the API server but Leases and Events, and each call of KMS and STS)",
+        rollover.len(),
+        first.len()
+    );
+    let firsts = sample.map_or(FIRST.len(), |points| FIRST.len().min(points / ONE_FIRST_IN));
+    let wanted = sample.map_or(rollover.len(), |points| points.saturating_sub(firsts));
+    for point in spaced(&rollover, wanted) {
+        let began = Instant::now();
+        let result = main.roll_killed_at(point.trap()).await;
+        score.add("rollover", point, began, &result);
+        if result.is_err() {
+            main.recover().await?;
+        }
+    }
+    main.stop().await?;
+    ensure!(main.happenings() > 20, "the audit logs are empty");
+    for (tenant, point) in FIRST.iter().zip(spaced(&first, firsts)) {
+        let began = Instant::now();
+        let result = Box::pin(first_start(&rig, tenant, &seat, point)).await;
+        score.add("first start", point, began, &result);
+    }
+    rig.stage.strike().await
+}
+
+async fn first_start(rig: &Rig, tenant: &str, seat: &Seat, point: &Point) -> Result<bool> {
+    let mut run = Run::begin(rig, rig.stage.tenant(tenant)?, seat)?;
+    let reached = run.roll_killed_at(point.trap()).await;
+    run.stop().await?;
+    reached
+}
+
+/// Before and after each call that is a point.
+fn points(calls: &[Seen]) -> Vec<Point> {
+    let calls = calls.iter().filter(|call| call.is_point());
+    calls
+        .flat_map(|call| {
+            [Moment::Before, Moment::After].map(|moment| Point {
+                call: call.name.clone(),
+                nth: call.nth,
+                moment,
+            })
+        })
+        .collect()
+}
+
+/// So many of them, evenly spaced, each at most once; before and after in turn.
+fn spaced<T>(all: &[T], wanted: usize) -> impl Iterator<Item = &T> {
+    let wanted = wanted.min(all.len());
+    (0..wanted).map(move |index| {
+        let pair = index * all.len() / wanted / 2;
+        &all[2 * pair + index % 2]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_sample_is_spread_over_all() {
+        let all: Vec<_> = (0..100).collect();
+        let some: Vec<_> = spaced(&all, 4).copied().collect();
+        assert_eq!(some, [0, 25, 50, 75]);
+        let moments: Vec<_> = spaced(&all, 3).map(|index| index % 2).collect();
+        assert_eq!(moments, [0, 1, 0]);
+        for wanted in [51, 67, 99, 100, 200] {
+            let distinct: BTreeSet<_> = spaced(&all, wanted).collect();
+            assert_eq!(distinct.len(), wanted.min(100));
+        }
+        assert_eq!(spaced(&all, 0).count(), 0);
+    }
+
+    #[test]
+    fn a_point_is_tried_before_and_after() {
+        let call = |name: &str, nth, kind| Seen {
+            name: name.into(),
+            kind,
+            nth,
+            status: None,
+        };
+        let calls = [
+            call("GET pods", 1, gate::Kind::Read),
+            call("PATCH replicasets", 2, gate::Kind::Write),
+        ];
+        let said: Vec<_> = points(&calls).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            ["before PATCH replicasets #2", "after PATCH replicasets #2"]
+        );
+    }
+}

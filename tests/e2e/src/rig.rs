@@ -1,0 +1,135 @@
+//! A cluster whose operator is a process of this machine behind a gate: it can be killed, frozen and cut off at any call.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use chamber_api::{ChamberClusterStatus, names};
+use demo::manifests::{AWS_NAMESPACE, MONITORING_NAMESPACE, OPERATOR};
+use demo::{Release, Tenant, kubernetes};
+use http::Uri;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Secret, Service, ServiceAccount};
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
+use kube::config::Kubeconfig;
+use serde_json::json;
+
+use crate::stage::Stage;
+
+/// How long the operator's token lives, in seconds: longer than any run.
+const TOKEN: i64 = 6 * 3600;
+
+/// The stage, and where its servers are seen from outside of the cluster.
+pub struct Rig {
+    /// Cluster, emulator, Prometheus, tenants; no operator.
+    pub stage: Stage,
+    /// The API server.
+    pub(crate) kubernetes: Uri,
+    /// Certificate of its authority, PEM.
+    pub(crate) authority: Vec<u8>,
+    /// KMS and STS.
+    pub(crate) aws: Uri,
+    /// The operator's service account. Secret.
+    pub(crate) token: String,
+    prometheus: String,
+    logs: PathBuf,
+}
+
+impl Rig {
+    /// Starts the cluster of this name with everything but an operator, and one tenant a name.
+    pub async fn set(name: &'static str, tenants: &[&'static str]) -> Result<Self> {
+        let stage = Box::pin(Stage::without_operator(name, tenants)).await?;
+        let environment = &stage.environment;
+        environment.install_operator_at_rest().await?;
+        let kubeconfig = Kubeconfig::read_from(environment.host.kubeconfig())?;
+        let cluster = kubeconfig.clusters.into_iter().next();
+        let cluster = cluster.and_then(|named| named.cluster);
+        let cluster = cluster.context("the kubeconfig has no cluster")?;
+        let kubernetes: Uri = cluster.server.context("no server")?.parse()?;
+        let authority = cluster.certificate_authority.context("no authority")?;
+        let node = kubernetes.host().context("no host")?.to_owned();
+        let port = async |namespace, name, port| node_port(&stage, namespace, name, port).await;
+        let aws = port(AWS_NAMESPACE, "kms-emulator", 4566).await?;
+        let prometheus = port(MONITORING_NAMESPACE, "prometheus", 9090).await?;
+        let log = environment.host.audit_log();
+        let log = log.context("the kill matrix and the faults need a cluster of ours")?;
+        Ok(Self {
+            authority: std::fs::read(authority)?,
+            aws: format!("http://{node}:{aws}").parse()?,
+            prometheus: format!("http://{node}:{prometheus}"),
+            token: token(&stage).await?,
+            logs: log.parent().context("no folder")?.join("logs"),
+            kubernetes,
+            stage,
+        })
+    }
+
+    /// The folder of the cluster's logs.
+    pub fn logs(&self) -> &PathBuf {
+        &self.logs
+    }
+
+    /// Declares a release, with the shortest times that are no special case.
+    pub async fn declare(&self, tenant: &Tenant, release: &Release) -> Result<()> {
+        let mut object = self.stage.object(tenant, release);
+        object["spec"]["verification"] =
+            json!({"prometheus": {"url": self.prometheus}, "soakTime": "1s"});
+        kubernetes::apply(&self.stage.environment.client, &object)
+            .await
+            .map(drop)
+    }
+
+    /// Waits until the release is all that runs and is admitted.
+    pub async fn settled(
+        &self,
+        tenant: &Tenant,
+        release: &Release,
+    ) -> Result<ChamberClusterStatus> {
+        self.stage.settled(tenant, release).await
+    }
+
+    /// Deletes the sealed Secret of a release that does not run, so that the next rollover binds it again.
+    pub async fn forget_blob(&self, tenant: &Tenant, release: &Release) -> Result<()> {
+        let client = self.stage.environment.client.clone();
+        let secrets: Api<Secret> = Api::namespaced(client, &tenant.namespace);
+        let name = names::sealed_secret(&tenant.name, &release.parsed()?.id());
+        match secrets.delete(&name, &DeleteParams::default()).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A port of the node that leads to a Service's pods.
+async fn node_port(stage: &Stage, namespace: &str, app: &str, port: u16) -> Result<i32> {
+    let client = stage.environment.client.clone();
+    let name = format!("{app}-outside");
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"type": "NodePort", "selector": {"app": app}, "ports": [{"port": port}]},
+    });
+    kubernetes::apply(&client, &service).await?;
+    let services: Api<Service> = Api::namespaced(client, namespace);
+    let ports = services.get(&name).await?.spec.and_then(|spec| spec.ports);
+    let port = ports.and_then(|ports| ports.first()?.node_port);
+    port.with_context(|| format!("Service {name} has no node port"))
+}
+
+/// The chart's service account: the operator has the rights that users give it.
+async fn token(stage: &Stage) -> Result<String> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(stage.environment.client.clone(), OPERATOR);
+    let wanted = TokenRequest {
+        spec: TokenRequestSpec {
+            expiration_seconds: Some(TOKEN),
+            ..TokenRequestSpec::default()
+        },
+        ..TokenRequest::default()
+    };
+    let made = accounts
+        .create_token_request(OPERATOR, &PostParams::default(), &wanted)
+        .await?;
+    let status = made.status.context("no token was made")?;
+    Ok(status.token)
+}
