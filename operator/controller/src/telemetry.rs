@@ -122,7 +122,7 @@ impl Telemetry {
     /// An action ended.
     pub fn action(&self, action: &Action, done: bool, took: Duration) {
         let labels = ActionLabels {
-            action: kind(action),
+            action: action.into(),
             result: result(done),
         };
         self.actions.get_or_create(&labels).inc();
@@ -193,26 +193,6 @@ impl Telemetry {
 
 fn result(done: bool) -> &'static str {
     if done { "ok" } else { "error" }
-}
-
-fn kind(action: &Action) -> &'static str {
-    match action {
-        Action::Note(_) => "Note",
-        Action::HoldDeletion => "HoldDeletion",
-        Action::AllowDeletion(_) => "AllowDeletion",
-        Action::ClaimKeys { .. } => "ClaimKeys",
-        Action::TagRevoked { .. } => "TagRevoked",
-        Action::WritePolicies(_) => "WritePolicies",
-        Action::BindBlob { .. } => "BindBlob",
-        Action::StartSeal(_) => "StartSeal",
-        Action::StoreBlob(_) => "StoreBlob",
-        Action::TagCommitment { .. } => "TagCommitment",
-        Action::RemoveSealPod => "RemoveSealPod",
-        Action::MakeSet(_) => "MakeSet",
-        Action::Fence(_) => "Fence",
-        Action::Resize(_) => "Resize",
-        Action::RemoveSets(_) => "RemoveSets",
-    }
 }
 
 /// Logs to standard error, as text or JSON.

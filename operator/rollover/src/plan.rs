@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use key_policy::Policy;
 use measurement::{Measurement, Pcr};
-use strum::{Display, IntoStaticStr};
+use strum::{Display, IntoStaticStr, VariantNames};
 
 use crate::tags::Progress;
 use crate::{Failure, Reason, Release, Rollover};
@@ -90,7 +90,7 @@ pub enum Look {
 }
 
 /// One thing to do. Each may be repeated without harm.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, IntoStaticStr, VariantNames)]
 pub enum Action {
     /// Write facts that cannot be observed into status.
     Note(Note),
@@ -180,7 +180,7 @@ pub struct Resize {
 }
 
 /// A fact for status.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, IntoStaticStr, VariantNames)]
 pub enum Note {
     /// A rollover begins.
     Begun {

@@ -89,6 +89,27 @@ impl Stage {
             .map(drop)
     }
 
+    /// Declares a release, and waits until it is settled.
+    pub async fn settle(&self, tenant: &Tenant, release: &Release) -> Result<ChamberClusterStatus> {
+        self.declare(tenant, release).await?;
+        self.settled(tenant, release).await
+    }
+
+    /// Both releases, old one first.
+    pub fn releases(&self) -> (&Release, &Release) {
+        let releases = &self.environment.releases;
+        (&releases.v1, &releases.v2)
+    }
+
+    /// Sets annotations: the verbs.
+    pub async fn annotate(&self, tenant: &Tenant, annotations: Value) -> Result<()> {
+        let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
+        self.clusters(tenant)
+            .patch(&tenant.name, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
     /// The object that `declare` applies.
     pub fn object(&self, tenant: &Tenant, release: &Release) -> Value {
         let shape = Shape {
@@ -219,4 +240,14 @@ impl Stage {
             Some(call) => bail!("{} was called on {:?}", call.operation, call.key),
         }
     }
+}
+
+/// Every key admits this release and no other.
+pub fn only(status: &ChamberClusterStatus, release: &Release) -> Result<()> {
+    for key in &status.keys {
+        if !key.in_sync || key.admitted != [release.image_sha384()[..10].to_owned()] {
+            bail!("key {} admits {:?}", key.name, key.admitted);
+        }
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ mod bad_input;
 mod examples;
 mod rollover;
 mod steady;
+mod verbs;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
@@ -41,6 +42,10 @@ pub const ALL: &[Scenario] = &[
     scenario!(rollover::operator_killed),
     scenario!(rollover::back_to_the_release_before),
     scenario!(rollover::decrypt_lags_behind, true),
+    scenario!(verbs::broken_release_is_rolled_back, true),
+    scenario!(verbs::aborted_and_revoked, true),
+    scenario!(verbs::what_runs_is_revoked),
+    scenario!(verbs::deleted_in_the_middle, true),
     scenario!(bad_input::refused_at_apply),
     scenario!(bad_input::unknown_key),
     scenario!(bad_input::key_of_another_cluster),
