@@ -50,13 +50,14 @@ const ALL: &[Fault] = &[
     fault!(servers::lost_answers_of_api_writes),
     fault!(servers::lost_answers_in_a_first_start),
     fault!(servers::prometheus_away),
+    fault!(operators::leader_frozen_in_the_middle),
+    fault!(operators::leader_frozen_before_a_policy_write),
+    fault!(operators::two_versions_take_turns),
+    // Last: endpoints follow the pods late for a while after these, and signatures fail that nobody else is to blame for.
     fault!(servers::api_server_killed),
     fault!(servers::api_server_away_past_the_lease),
     fault!(servers::etcd_killed),
     fault!(servers::kubelet_stopped),
-    fault!(operators::leader_frozen_in_the_middle),
-    fault!(operators::leader_frozen_before_a_policy_write),
-    fault!(operators::two_versions_take_turns),
 ];
 
 /// What became of the faults.
