@@ -4,7 +4,7 @@ CLUSTER = cargo run -q --locked -p cluster --
 NAME ?= dev
 export RUST_BACKTRACE ?= 0
 
-.PHONY: help demo demo-down demo-shell test test-fast contract policy-peer e2e bench-rollover images crds
+.PHONY: help demo demo-down demo-shell test test-fast contract policy-peer policy-terraform e2e bench-rollover images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
 help: ## Says what there is.
@@ -36,6 +36,9 @@ contract: ## The KMS emulator against boto3.
 
 policy-peer: ## The evaluator of key policies against an independent one (needs node and npm; 20,000 questions, half a minute).
 	bash tests/key-policy-peer/run.sh
+
+policy-terraform: ## The rendered Terraform against the rendered JSON, as python-hcl2 reads it (needs python3 with venv).
+	bash operator/cli/tests/terraform.sh
 
 e2e: program ## The end-to-end tests, on clusters of their own (or the one that KUBECONFIG names).
 	[ -n "$$KUBECONFIG" ] || cargo test -p cluster --locked --test live -- --ignored
