@@ -7,7 +7,8 @@ SLIPS ?= 1
 WISHES ?= 1
 export RUST_BACKTRACE ?= 0
 
-.PHONY: help demo demo-down demo-shell test test-fast laws bench-plan contract e2e kill-matrix faults bench-rollover images crds
+.PHONY: help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e
+.PHONY: kill-matrix faults bench-rollover images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
 help: ## Says what there is.
@@ -44,6 +45,12 @@ bench-plan: ## What one plan costs, with 100 chambers and 5 keys.
 
 contract: ## The KMS emulator against boto3.
 	bash tests/kms-emulator/contract-boto3.sh
+
+policy-peer: ## The evaluator of key policies against an independent one (needs node and npm; 20,000 questions, half a minute).
+	bash tests/key-policy-peer/run.sh
+
+policy-terraform: ## The rendered Terraform against the rendered JSON, as python-hcl2 reads it (needs python3 with venv).
+	bash operator/cli/tests/terraform.sh
 
 e2e: program ## The end-to-end tests, on clusters of their own (or the one that KUBECONFIG names).
 	[ -n "$$KUBECONFIG" ] || cargo test -p cluster --locked --test live -- --ignored

@@ -1,5 +1,7 @@
 //! Measurements of enclave images: PCR values and their tuple.
 
+#[cfg(feature = "eif")]
+pub mod eif;
 mod pcr;
 mod tuple;
 

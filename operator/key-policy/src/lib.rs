@@ -12,13 +12,14 @@ mod json;
 mod lint;
 mod parse;
 mod project;
+pub mod report;
 mod statement;
 mod template;
 
 pub use document::Policy;
 pub use error::ParseError;
 pub use foreign_deny::foreign_deny;
-pub use lint::{Finding, MAX_SIZE, RuleId, Severity, lint};
+pub use lint::{Finding, KeyFacts, MAX_SIZE, Rule, RuleId, Severity, lint, lint_images, lint_key};
 pub use project::{Admitted, NotOurs, admitted, holds, project};
 pub use statement::{Condition, Effect, Match, Principals, Statement};
 pub use template::{Sid, Template};

@@ -117,7 +117,7 @@ pub fn known_holes(policy: &Policy) -> Vec<Finding> {
         notes.push(note(
             RuleId::RootDelegates,
             "the root statement lets IAM policies of the account decide: a principal that they allow may decrypt from any attested enclave",
-            "Keep IAM policies of the account from allowing kms:Decrypt on this key",
+            "The Pinned profile closes this; without it, keep IAM policies of the account from allowing kms:Decrypt on this key",
         ));
     }
     let admin = policy.statement(Sid::AllowKeyAdministrators.into());
@@ -125,7 +125,7 @@ pub fn known_holes(policy: &Policy) -> Vec<Finding> {
         notes.push(note(
             RuleId::AdminCreatesGrants,
             "the administrators may create grants, which go round the Allow of statement 3 (not round the Deny)",
-            "Keep the Deny; name the Create actions one by one where that is too little",
+            "The Pinned profile closes this: its Deny statements hold for grants, too. Or name the Create actions one by one",
         ));
     }
     notes
@@ -133,4 +133,28 @@ pub fn known_holes(policy: &Policy) -> Vec<Finding> {
 
 fn is_administrators(statement: &Statement) -> bool {
     statement.sid.as_deref() == Some(Sid::AllowKeyAdministrators.into())
+}
+
+/// Ids that KMS puts in the place of a role or user that was deleted: the next write of the policy fails.
+pub fn unique_ids(policy: &Policy) -> impl Iterator<Item = Finding> {
+    let statements = policy.statements().iter().enumerate();
+    statements.filter_map(|(index, statement)| {
+        let listed = &statement.principals.as_ref()?.listed;
+        let deleted = listed.get("AWS")?.iter().find(|name| is_unique_id(name))?;
+        Some(Finding::new(
+            RuleId::UniqueIdPrincipal,
+            Severity::Warning,
+            format!(
+                "statement {} names {deleted}, the id of a deleted role or user",
+                statement.name(index)
+            ),
+            "Name the role by its ARN, or remove it: KMS refuses a policy with such a principal",
+        ))
+    })
+}
+
+/// `AROA...` for roles, `AIDA...` for users (IAM user guide, "Unique identifiers").
+fn is_unique_id(name: &str) -> bool {
+    (name.starts_with("AROA") || name.starts_with("AIDA"))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

@@ -2,7 +2,7 @@
 
 use strum::IntoEnumIterator;
 
-use super::{DATA_OPERATIONS, Finding, RuleId, WAYS_ROUND};
+use super::{DATA_OPERATIONS, Finding, RuleId, Severity, WAYS_ROUND};
 use crate::Policy;
 use crate::evaluate::names_action;
 use crate::statement::{Effect, Statement};
@@ -70,5 +70,28 @@ fn named_individually(statement: &Statement, template: &Template) -> bool {
         let mut kinds = principals.listed.iter();
         !principals.negated
             && kinds.all(|(kind, names)| kind == "AWS" && names.iter().all(is_individual))
+    })
+}
+
+/// Enclave roles by name that are not this cluster's: two clusters of one role open each other's keys.
+pub fn shared_role(policy: &Policy, template: &Template) -> impl Iterator<Item = Finding> {
+    let own = template.enclave_role_arn();
+    let statements = policy.statements().iter().enumerate();
+    statements.filter_map(move |(index, statement)| {
+        let principals = statement.principals.as_ref()?;
+        let mut names = principals.listed.values().flatten();
+        let other =
+            names.find(|name| name.contains(":role/ChamberEnclaveRole") && **name != own)?;
+        (statement.effect == Effect::Allow && !principals.negated).then(|| {
+            Finding::new(
+                RuleId::SharedRole,
+                Severity::Warning,
+                format!(
+                    "statement {} names {other} where this cluster's role is {own}",
+                    statement.name(index)
+                ),
+                "Give every cluster a role of its own: ChamberEnclaveRole-<cluster id>",
+            )
+        })
     })
 }

@@ -4,6 +4,10 @@ mod administrators;
 mod attestation;
 mod document;
 mod foreign_allow;
+mod images;
+mod key;
+mod registers;
+mod rules;
 mod without_attestation;
 
 use strum::{Display, EnumIter};
@@ -12,6 +16,9 @@ use crate::Policy;
 use crate::template::Template;
 
 pub use document::MAX_SIZE;
+pub use images::lint_images;
+pub use key::{KeyFacts, lint_key};
+pub use rules::Rule;
 
 /// What uses a key's material.
 const DATA_OPERATIONS: [&str; 9] = [
@@ -68,10 +75,38 @@ pub enum RuleId {
     OtherAdministrator,
     /// A statement lacks what it would need to have an effect.
     WithoutEffect,
+    /// One Deny compares several registers: it holds only where all of them differ.
+    RegistersInOneDeny,
+    /// `ForAnyValue:` or `ForAllValues:` on an attestation key, which has one value.
+    SetOperator,
+    /// A comparison that minds the case, with a value that is not in lower case.
+    CaseSensitive,
+    /// A key of `kms:RecipientAttestation:*` that KMS does not have.
+    UnknownAttestationKey,
+    /// A role for enclaves that is another cluster's, or nobody's.
+    SharedRole,
+    /// Encrypt is denied without an attestation, which it cannot carry.
+    EncryptDenied,
+    /// A principal was deleted: KMS shows its unique id.
+    UniqueIdPrincipal,
+    /// A measurement is admitted that no known release has.
+    UnknownImage,
+    /// A pinned register has a value that no known release has.
+    PcrMismatch,
+    /// The key is a multi-Region key.
+    MultiRegion,
+    /// The key's material was imported, or lies outside of KMS.
+    ImportedMaterial,
+    /// The key has another policy than `default`.
+    SecondPolicy,
+    /// The key is no enabled key for encryption and decryption.
+    KeyNotUsable,
     /// The root statement lets IAM policies of the account decide.
     RootDelegates,
     /// `kms:Create*` includes `CreateGrant`.
     AdminCreatesGrants,
+    /// No register ties the policy to a signer or an instance.
+    NoDeploymentBinding,
 }
 
 /// What a rule found.
@@ -115,6 +150,12 @@ pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
     findings.extend(document::repeated_sids(policy));
     findings.extend(document::size(policy));
     findings.extend(document::without_effect(policy));
+    findings.extend(registers::conditions(policy));
+    findings.extend(registers::several_in_one_deny(policy));
+    findings.extend(registers::deployment(policy));
+    findings.extend(without_attestation::encrypt(policy));
+    findings.extend(administrators::unique_ids(policy));
+    findings.extend(foreign_allow::shared_role(policy, template));
     findings.extend(administrators::known_holes(policy));
     findings.sort_by_key(|finding| finding.rule);
     findings

@@ -1,6 +1,6 @@
 //! Statement 5: nobody uses the key's material without an attestation.
 
-use super::{Finding, RuleId};
+use super::{Finding, RuleId, Severity};
 use crate::evaluate::names_action;
 use crate::statement::{Effect, Statement};
 use crate::template::DENIED_ACTIONS;
@@ -47,4 +47,21 @@ fn is_deny_for_all(statement: &Statement) -> bool {
         _ => false,
     };
     statement.effect == Effect::Deny && everybody && absent && statement.is_for_this_key()
+}
+
+/// Encrypt carries no attestation, so a Deny where there is none stops every wrapping of a share.
+pub fn encrypt(policy: &Policy) -> Option<Finding> {
+    let mut statements = policy.statements().iter().enumerate();
+    let (index, statement) = statements.find(|(_, statement)| {
+        is_deny_for_all(statement) && names_action(statement, "kms:Encrypt")
+    })?;
+    Some(Finding::new(
+        RuleId::EncryptDenied,
+        Severity::Warning,
+        format!(
+            "statement {} denies kms:Encrypt to everybody: it cannot carry an attestation",
+            statement.name(index)
+        ),
+        "Take kms:Encrypt out of the statement, or no share can be wrapped",
+    ))
 }

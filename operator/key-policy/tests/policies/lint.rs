@@ -25,7 +25,8 @@ fn the_seed_passes_and_its_known_holes_are_notes() {
         notes,
         [
             (RuleId::RootDelegates, Severity::Note),
-            (RuleId::AdminCreatesGrants, Severity::Note)
+            (RuleId::AdminCreatesGrants, Severity::Note),
+            (RuleId::NoDeploymentBinding, Severity::Note)
         ]
     );
 }

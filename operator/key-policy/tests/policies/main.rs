@@ -10,4 +10,5 @@ mod lint;
 mod parse;
 mod project;
 mod properties;
+mod rules;
 mod template;

@@ -1,0 +1,109 @@
+//! The file's header and those of its sections.
+
+use super::EifError;
+
+/// Bytes of the file's header.
+pub const HEADER_BYTES: usize = 548;
+/// Bytes of a section's header.
+pub const SECTION_HEADER_BYTES: usize = 12;
+/// Sections that the header has room for.
+pub const MAX_SECTIONS: usize = 32;
+
+/// What a section holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SectionType {
+    /// 1.
+    Kernel,
+    /// 2.
+    Cmdline,
+    /// 3.
+    Ramdisk,
+    /// 4.
+    Signature,
+    /// 5.
+    Metadata,
+}
+
+impl SectionType {
+    fn of(index: usize, found: u16) -> Result<Self, EifError> {
+        Ok(match found {
+            1 => Self::Kernel,
+            2 => Self::Cmdline,
+            3 => Self::Ramdisk,
+            4 => Self::Signature,
+            5 => Self::Metadata,
+            found => return Err(EifError::SectionType { index, found }),
+        })
+    }
+
+    /// Its name, for messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "a kernel",
+            Self::Cmdline => "a command line",
+            Self::Ramdisk => "a ramdisk",
+            Self::Signature => "a signature",
+            Self::Metadata => "metadata",
+        }
+    }
+}
+
+/// The file's header.
+pub struct Header {
+    /// Version of the format.
+    pub version: u16,
+    /// Offset and size of each section, without its header.
+    pub sections: Vec<(u64, u64)>,
+    /// The checksum that the file has.
+    pub crc: u32,
+}
+
+impl Header {
+    /// Reads the 548 bytes.
+    pub fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<Self, EifError> {
+        if bytes[..4] != *b".eif" {
+            return Err(EifError::Magic);
+        }
+        let version = number16(bytes, 4);
+        if !(2..=4).contains(&version) {
+            return Err(EifError::Version(version));
+        }
+        let count = number16(bytes, 26);
+        if !(1..=32).contains(&count) {
+            return Err(EifError::SectionCount(count));
+        }
+        let sections = (0..usize::from(count)).map(|index| {
+            (
+                number64(bytes, 28 + 8 * index),
+                number64(bytes, 284 + 8 * index),
+            )
+        });
+        Ok(Self {
+            version,
+            sections: sections.collect(),
+            crc: u32::try_from(number(bytes, HEADER_BYTES - 4, 4)).unwrap_or_default(),
+        })
+    }
+}
+
+/// Type and size of a section, from its header.
+pub fn section(
+    index: usize,
+    bytes: &[u8; SECTION_HEADER_BYTES],
+) -> Result<(SectionType, u64), EifError> {
+    let kind = SectionType::of(index, number16(bytes, 0))?;
+    Ok((kind, number64(bytes, 4)))
+}
+
+fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
+    let digits = bytes.iter().skip(at).take(length);
+    digits.fold(0, |number, byte| (number << 8) | u64::from(*byte))
+}
+
+fn number16(bytes: &[u8], at: usize) -> u16 {
+    u16::try_from(number(bytes, at, 2)).unwrap_or_default()
+}
+
+fn number64(bytes: &[u8], at: usize) -> u64 {
+    number(bytes, at, 8)
+}

@@ -1,0 +1,192 @@
+//! The command line.
+
+use std::collections::BTreeSet;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use key_policy::Template;
+
+/// Who can decrypt: key policies and enclave images, told and compared.
+#[derive(Parser)]
+#[command(
+    name = "kubectl-chamber",
+    bin_name = "kubectl chamber",
+    version,
+    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  kubectl chamber describe-eif enclave.eif"
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Key policies in files: lint, explain, diff, render.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Prints an enclave image's measurements, as nitro-cli does.
+    #[command(
+        after_help = "The signature is not verified: the hypervisor does that.\n\nExample:\n  kubectl chamber describe-eif enclave.eif | jq -r .Measurements.PCR0"
+    )]
+    DescribeEif {
+        /// The image file, or - for standard input.
+        file: String,
+        /// Form of the answer.
+        #[arg(short, long, value_enum, default_value_t = Output::Json)]
+        output: Output,
+    },
+}
+
+/// What to do with a policy.
+#[derive(Subcommand)]
+pub enum PolicyVerb {
+    /// Checks a policy against the rules (docs/key-policy-lint.md).
+    #[command(
+        after_help = "Notes are known holes of the template and do not count.\n\nExamples:\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  aws kms get-key-policy --key-id ARN --query Policy --output text | kubectl chamber policy lint - --cluster-id C --account A -o sarif"
+    )]
+    Lint {
+        /// The policy, or - for standard input.
+        file: String,
+        /// Whose policy it should be.
+        #[command(flatten)]
+        cluster: Cluster,
+        /// Form of the answer.
+        #[arg(short, long, value_enum, default_value_t = Report::Human)]
+        output: Report,
+    },
+    /// Answers one question: may this principal do this, and which statement says so?
+    #[command(
+        after_help = "Without --measurement the request carries no attestation. IAM policies of the principal are not known here unless --identity names them.\n\nExample:\n  kubectl chamber policy explain policy.json --principal arn:aws:iam::111122223333:role/ChamberEnclaveRole-prod-us-east-1-mainnet --action kms:Decrypt --measurement $PCR0"
+    )]
+    Explain {
+        /// The policy, or - for standard input.
+        file: String,
+        /// ARN of a role, a user, a session of a role, or an account's root.
+        #[arg(long)]
+        principal: String,
+        /// For example kms:Decrypt.
+        #[arg(long)]
+        action: String,
+        /// What the enclave attests: PCR0, or several as PCR0=...,PCR8=...
+        #[arg(long)]
+        measurement: Option<String>,
+        /// Account of the key; without it that of the principal.
+        #[arg(long)]
+        account: Option<String>,
+        /// A file with an IAM policy of the principal; may be given more than once.
+        #[arg(long)]
+        identity: Vec<String>,
+        /// Form of the answer.
+        #[arg(short, long, value_enum, default_value_t = Output::Human)]
+        output: Output,
+    },
+    /// Tells what the second policy changes in the first; order and spelling do not count.
+    #[command(
+        after_help = "Exit status 1 where they differ.\n\nExample:\n  kubectl chamber policy diff found.json wanted.json"
+    )]
+    Diff {
+        /// The policy before, or - for standard input.
+        before: String,
+        /// The policy after.
+        after: String,
+        /// Form of the answer.
+        #[arg(short, long, value_enum, default_value_t = Output::Human)]
+        output: Output,
+    },
+    /// Writes the template's policy for these measurements.
+    #[command(
+        after_help = "Example:\n  kubectl chamber policy render --cluster-id prod-us-east-1-mainnet --account 111122223333 --measurement $OLD --measurement $NEW --format terraform"
+    )]
+    Render {
+        /// Whose policy it will be.
+        #[command(flatten)]
+        cluster: Cluster,
+        /// A release: PCR0, or several as PCR0=...,PCR8=...; at most two.
+        #[arg(long)]
+        measurement: Vec<String>,
+        /// The document as JSON, or as a data source of Terraform.
+        #[arg(long, value_enum, default_value_t = Format::Json)]
+        format: Format,
+    },
+}
+
+/// What tells one cluster's policies from another's.
+#[derive(Args)]
+pub struct Cluster {
+    /// clusterId of the ChamberCluster: the suffix of the enclave role.
+    #[arg(long = "cluster-id", value_name = "CLUSTER_ID")]
+    pub id: String,
+    /// Account of the key, twelve digits.
+    #[arg(long, value_parser = account)]
+    pub account: String,
+    /// Account of the enclave role; without it that of the key.
+    #[arg(long, value_parser = account)]
+    pub role_account: Option<String>,
+    /// ARN of the key's administrators; without it role/ChamberKmsKeyAdmin in the account.
+    #[arg(long)]
+    pub admin_role: Option<String>,
+    /// aws, aws-us-gov or aws-cn.
+    #[arg(long, default_value = "aws", value_parser = ["aws", "aws-us-gov", "aws-cn"])]
+    pub partition: String,
+    /// Registers to pin beside the image, for example 8; may be given more than once.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=31))]
+    pub pin: Vec<u8>,
+}
+
+impl Cluster {
+    /// The template of its policies.
+    pub fn template(&self) -> Template {
+        let (partition, account) = (&self.partition, &self.account);
+        Template {
+            partition: partition.clone(),
+            key_account: account.clone(),
+            role_account: self.role_account.as_ref().unwrap_or(account).clone(),
+            cluster_id: self.id.clone(),
+            admin_role_arn: self.admin_role.clone().unwrap_or_else(|| {
+                format!("arn:{partition}:iam::{account}:role/ChamberKmsKeyAdmin")
+            }),
+            pins: self.pin.iter().copied().collect::<BTreeSet<_>>(),
+        }
+    }
+}
+
+fn account(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err("an account id has twelve digits".to_owned())
+}
+
+/// Forms of an answer.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Human,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// Forms of findings.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum Report {
+    /// For people.
+    Human,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+}
+
+/// Forms of a policy.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum Format {
+    /// The document.
+    Json,
+    /// A data source of Terraform.
+    Terraform,
+}

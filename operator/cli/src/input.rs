@@ -1,0 +1,80 @@
+//! Files, standard input, and values on the command line.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use key_policy::Policy;
+use measurement::{Measurement, Pcr};
+
+use crate::output::Failure;
+
+/// Bytes that are read of a policy: four times what KMS takes, as it may be indented.
+const MOST: u64 = 4 * 32_768;
+
+/// Opens a file, or standard input for `-`.
+pub fn open(name: &str) -> Result<Box<dyn Read>, Failure> {
+    if name == "-" {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(name).map_err(|why| Failure::read(name, &why))?;
+    Ok(Box::new(file))
+}
+
+/// Reads a policy.
+pub fn policy(name: &str) -> Result<Policy, Failure> {
+    let mut text = String::new();
+    open(name)?
+        .take(MOST + 1)
+        .read_to_string(&mut text)
+        .map_err(|why| Failure::read(name, &why))?;
+    if text.len() as u64 > MOST {
+        let why = format!(
+            "has more than {MOST} bytes, KMS takes {}",
+            key_policy::MAX_SIZE
+        );
+        return Err(Failure::read(name, &why));
+    }
+    Policy::parse(&text).map_err(|why| Failure::read(name, &why))
+}
+
+/// `<96 hex>`, or `PCR0=<96 hex>,PCR8=<96 hex>`; case does not matter.
+pub fn measurement(text: &str) -> Result<Measurement, Failure> {
+    let pcr = |value: &str| {
+        Pcr::parse(&value.to_ascii_lowercase())
+            .map_err(|why| Failure::Usage(format!("--measurement {text}: {value} {why}")))
+    };
+    if !text.contains('=') {
+        return Ok(Measurement::image(pcr(text)?));
+    }
+    let wrong = |part: &str| {
+        Failure::Usage(format!(
+            "--measurement {text}: {part} is not PCR<n>=<96 hex characters>"
+        ))
+    };
+    let mut image = None;
+    let mut registers = std::collections::BTreeMap::new();
+    for part in text.split(',') {
+        let (name, value) = part.split_once('=').ok_or_else(|| wrong(part))?;
+        let index = name.to_ascii_uppercase();
+        let index: u8 = index
+            .strip_prefix("PCR")
+            .and_then(|index| index.parse().ok())
+            .filter(|index| *index <= 31)
+            .ok_or_else(|| wrong(part))?;
+        let before = match index {
+            0 => image.replace(pcr(value)?),
+            _ => registers.insert(index, pcr(value)?),
+        };
+        if before.is_some() {
+            return Err(Failure::Usage(format!(
+                "--measurement {text}: PCR{index} is there twice"
+            )));
+        }
+    }
+    let image_sha384 =
+        image.ok_or_else(|| Failure::Usage(format!("--measurement {text}: has no PCR0")))?;
+    Ok(Measurement {
+        image_sha384,
+        registers,
+    })
+}

@@ -1,0 +1,37 @@
+//! `kubectl chamber`: key policies and image files, from the command line.
+//!
+//! Exit status: 0 clean or notes only, 1 a warning or an error was found (or a difference, or a
+//! denial), 2 something could not be read or was used wrongly.
+
+mod arguments;
+mod describe_eif;
+mod input;
+mod output;
+mod policy;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Verb};
+use output::{Answer, Failure};
+
+fn main() -> ExitCode {
+    // Clap ends with 2 where the command line is wrong, and with 0 after --help.
+    let arguments = Arguments::parse();
+    match run(&arguments.verb).and_then(|answer| output::write(&answer.text).map(|()| answer)) {
+        Ok(answer) => ExitCode::from(u8::from(!answer.clean)),
+        Err(failure) => {
+            eprintln!("kubectl-chamber: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Verbs that need a cluster (plan, status, pause, resume, abort, retry, revoke) belong beside these.
+fn run(verb: &Verb) -> Result<Answer, Failure> {
+    match verb {
+        Verb::Policy(verb) => policy::run(verb),
+        Verb::DescribeEif { file, output } => describe_eif::run(file, *output),
+    }
+}

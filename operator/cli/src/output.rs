@@ -1,0 +1,114 @@
+//! What is written: colours on a terminal only, and tables of one look.
+
+use std::fmt::{self, Display};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use serde_json::Value;
+
+use crate::arguments::Output;
+
+/// What was found, and whether nobody has to look at it.
+pub struct Answer {
+    /// For standard output.
+    pub text: String,
+    /// Exit status 0.
+    pub clean: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A file could not be read or understood.
+    #[error("{name}: {why}")]
+    Read {
+        /// The file's name.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// The command line makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The answer could not be written.
+    #[error("standard output: {0}")]
+    Write(String),
+}
+
+impl Failure {
+    /// This file, for this reason.
+    pub fn read(name: &str, why: &impl Display) -> Self {
+        let name = if name == "-" { "standard input" } else { name };
+        Self::Read {
+            name: name.to_owned(),
+            why: why.to_string(),
+        }
+    }
+}
+
+/// Writes to standard output. That nobody reads on (`| head`) is no failure.
+pub fn write(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let written = out
+        .write_all(text.as_bytes())
+        .and_then(|()| {
+            if text.ends_with('\n') {
+                Ok(())
+            } else {
+                out.write_all(b"\n")
+            }
+        })
+        .and_then(|()| out.flush());
+    match written {
+        Err(why) if why.kind() != ErrorKind::BrokenPipe => Err(Failure::Write(why.to_string())),
+        _ => Ok(()),
+    }
+}
+
+/// A value in the form that was asked for.
+pub fn form(
+    value: &Value,
+    output: Output,
+    human: impl FnOnce() -> String,
+) -> Result<String, Failure> {
+    match output {
+        Output::Human => Ok(human()),
+        Output::Json => Ok(json(value)),
+        Output::Yaml => {
+            serde_yaml_ng::to_string(value).map_err(|why| Failure::Write(why.to_string()))
+        }
+    }
+}
+
+/// JSON, indented.
+pub fn json(value: &Value) -> String {
+    format!("{value:#}")
+}
+
+/// A colour for one word.
+#[derive(Clone, Copy)]
+pub enum Colour {
+    /// Wrong, or denied.
+    Red,
+    /// To be looked at.
+    Yellow,
+    /// Right, or allowed.
+    Green,
+    /// Beside the point.
+    Dim,
+}
+
+/// Words in colour where standard output is a terminal and `NO_COLOR` is not set.
+pub fn paint(colour: Colour, text: impl fmt::Display) -> String {
+    let wanted =
+        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    if !wanted {
+        return text.to_string();
+    }
+    let code = match colour {
+        Colour::Red => "1;31",
+        Colour::Yellow => "33",
+        Colour::Green => "32",
+        Colour::Dim => "2",
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
+}

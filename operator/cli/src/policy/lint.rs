@@ -1,0 +1,62 @@
+//! `policy lint`.
+
+use std::fmt::Write;
+
+use key_policy::{Finding, Severity, Template, report};
+
+use crate::arguments::{Output, Report};
+use crate::input;
+use crate::output::{self, Answer, Colour, Failure, paint};
+
+/// Lints a policy.
+pub fn run(file: &str, template: &Template, report: Report) -> Result<Answer, Failure> {
+    let findings = key_policy::lint(&input::policy(file)?, template);
+    let value = || report::json(&findings);
+    let text = match report {
+        Report::Human => human(&findings),
+        Report::Json => output::json(&value()),
+        Report::Yaml => output::form(&value(), Output::Yaml, String::new)?,
+        Report::Sarif => output::json(&report::sarif(
+            &findings,
+            if file == "-" { "stdin" } else { file },
+        )),
+    };
+    Ok(Answer {
+        text,
+        clean: report::is_clean(&findings),
+    })
+}
+
+fn human(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let colour = match finding.severity {
+            Severity::Error => Colour::Red,
+            Severity::Warning => Colour::Yellow,
+            Severity::Note => Colour::Dim,
+        };
+        let label = format!("{:<8}", finding.severity);
+        let _ = writeln!(text, "{}{}", paint(colour, label), finding.rule);
+        let _ = writeln!(text, "        {}", finding.message);
+        let _ = writeln!(
+            text,
+            "        {} {}",
+            paint(Colour::Dim, "cure:"),
+            finding.cure
+        );
+    }
+    let count = |severity| {
+        findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
+    let _ = writeln!(
+        text,
+        "{} errors, {} warnings, {} notes",
+        count(Severity::Error),
+        count(Severity::Warning),
+        count(Severity::Note)
+    );
+    text
+}

@@ -1,0 +1,50 @@
+//! `policy`: lint, explain, diff, render.
+
+mod diff;
+mod explain;
+mod lint;
+mod render;
+mod terraform;
+
+use crate::arguments::PolicyVerb;
+use crate::output::{Answer, Failure};
+
+/// Does what was asked.
+pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
+    match verb {
+        PolicyVerb::Lint {
+            file,
+            cluster,
+            output,
+        } => lint::run(file, &cluster.template(), *output),
+        PolicyVerb::Explain {
+            file,
+            principal,
+            action,
+            measurement,
+            account,
+            identity,
+            output,
+        } => explain::run(
+            file,
+            &explain::Question {
+                principal,
+                action,
+                measurement: measurement.as_deref(),
+                account: account.as_deref(),
+                identity,
+            },
+            *output,
+        ),
+        PolicyVerb::Diff {
+            before,
+            after,
+            output,
+        } => diff::run(before, after, *output),
+        PolicyVerb::Render {
+            cluster,
+            measurement,
+            format,
+        } => render::run(&cluster.template(), measurement, *format),
+    }
+}

@@ -1,0 +1,43 @@
+//! `policy render`.
+
+use key_policy::Template;
+
+use super::terraform;
+use crate::arguments::Format;
+use crate::input;
+use crate::output::{Answer, Failure};
+
+/// Writes the policy.
+pub fn run(
+    template: &Template,
+    measurements: &[String],
+    format: Format,
+) -> Result<Answer, Failure> {
+    if measurements.len() > 2 {
+        return Err(Failure::Usage(format!(
+            "{} measurements: a policy admits the current release and the next, two at most",
+            measurements.len()
+        )));
+    }
+    let live: Vec<_> = measurements
+        .iter()
+        .map(|text| input::measurement(text))
+        .collect::<Result<_, _>>()?;
+    if let Some(pin) = template
+        .pins
+        .iter()
+        .find(|pin| live.iter().any(|release| release.register(**pin).is_none()))
+    {
+        return Err(Failure::Usage(format!(
+            "--pin {pin}: not every --measurement has PCR{pin}"
+        )));
+    }
+    let policy = template.render(&live);
+    Ok(Answer {
+        text: match format {
+            Format::Json => policy.to_json(),
+            Format::Terraform => terraform::document("chamber_kms", &policy),
+        },
+        clean: true,
+    })
+}

@@ -1,0 +1,227 @@
+//! The program as it is run: what it prints, and its exit status.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod terraform;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+const CLUSTER: [&str; 4] = [
+    "--cluster-id",
+    "prod-us-east-1-mainnet",
+    "--account",
+    "111122223333",
+];
+const ENCLAVE: &str = "arn:aws:iam::111122223333:role/ChamberEnclaveRole-prod-us-east-1-mainnet";
+
+struct Run {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn chamber(arguments: &[&str], input: &str) -> Run {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_kubectl-chamber"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The program may end before it reads.
+    let _ = program.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = program.wait_with_output().unwrap();
+    Run {
+        status: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn hash(byte: &str) -> String {
+    byte.repeat(48)
+}
+
+fn rendered(measurements: &[&str], more: &[&str]) -> String {
+    let mut arguments = vec!["policy", "render"];
+    arguments.extend(CLUSTER);
+    for one in measurements {
+        arguments.extend(["--measurement", one]);
+    }
+    arguments.extend(more);
+    let run = chamber(&arguments, "");
+    assert_eq!(run.status, 0, "{}", run.err);
+    run.out
+}
+
+fn lint(policy: &str, more: &[&str]) -> Run {
+    let mut arguments = vec!["policy", "lint", "-"];
+    arguments.extend(CLUSTER);
+    arguments.extend(more);
+    chamber(&arguments, policy)
+}
+
+#[test]
+fn lint_tells_notes_from_faults_by_its_status() {
+    let good = rendered(&[&hash("01")], &[]);
+    let run = lint(&good, &[]);
+    assert_eq!(run.status, 0, "{}", run.out);
+    assert!(
+        run.out.contains("root-delegates") && run.out.contains("Pinned profile"),
+        "{}",
+        run.out
+    );
+    assert!(
+        run.out.ends_with("0 errors, 0 warnings, 3 notes\n"),
+        "{}",
+        run.out
+    );
+    assert!(!run.out.contains('\x1b'), "no terminal, no colours");
+    let bad = lint(&good.replace("\"kms:Put*\"", "\"kms:D*\""), &[]);
+    assert_eq!(bad.status, 1, "{}", bad.out);
+    assert!(bad.out.contains("admin-uses-key"), "{}", bad.out);
+    let broken = lint("{\n  \"Statement\": 1 }", &[]);
+    assert_eq!(broken.status, 2);
+    assert!(
+        broken.err.contains("standard input: line 2, column 16"),
+        "{}",
+        broken.err
+    );
+}
+
+#[test]
+fn lint_writes_each_form() {
+    let good = rendered(&[&hash("01")], &[]);
+    let json: Value = serde_json::from_str(&lint(&good, &["-o", "json"]).out).unwrap();
+    assert_eq!(json["findings"].as_array().unwrap().len(), 3);
+    let yaml: Value = serde_yaml_ng::from_str(&lint(&good, &["-o", "yaml"]).out).unwrap();
+    assert_eq!(yaml, json);
+    let sarif: Value = serde_json::from_str(&lint(&good, &["-o", "sarif"]).out).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn explain_names_the_statement_that_decides() {
+    let policy = rendered(&[&hash("0a")], &[]);
+    let explain = |measurement: &[&str], more: &[&str]| {
+        let mut arguments = vec![
+            "policy",
+            "explain",
+            "-",
+            "--principal",
+            ENCLAVE,
+            "--action",
+            "kms:Decrypt",
+        ];
+        for one in measurement {
+            arguments.extend(["--measurement", one]);
+        }
+        arguments.extend(more);
+        chamber(&arguments, &policy)
+    };
+    let allowed = explain(&[&hash("0A")], &[]);
+    assert_eq!(
+        (allowed.status, allowed.out.as_str()),
+        (
+            0,
+            "allowed by statement AllowChamberEnclaveDecryptWithAttestation\n"
+        )
+    );
+    let other = explain(&[&hash("0b")], &[]);
+    assert_eq!(
+        (other.status, other.out.as_str()),
+        (1, "denied: no statement allows it\n")
+    );
+    let none = explain(&[], &["-o", "json"]);
+    assert_eq!(none.status, 1);
+    let none: Value = serde_json::from_str(&none.out).unwrap();
+    assert_eq!(none["decision"], "denied");
+    assert_eq!(none["statement"], "DenyDataOpsWithoutAttestation");
+    let wrong = explain(&["PCR8=ab"], &[]);
+    assert_eq!(wrong.status, 2);
+    assert!(wrong.err.contains("PCR8=ab"), "{}", wrong.err);
+}
+
+#[test]
+fn diff_tells_what_came_and_went() {
+    let folder = std::env::temp_dir().join(format!("kubectl-chamber-diff-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let after = folder.join("after.json");
+    let (old, new) = (hash("01"), hash("02"));
+    let before = rendered(&[&old], &[]);
+    std::fs::write(&after, rendered(&[&old, &new], &[])).unwrap();
+    let after = after.to_str().unwrap().to_owned();
+    let run = chamber(&["policy", "diff", "-", &after], &before);
+    let expected = format!(
+        "AllowChamberEnclaveDecryptWithAttestation\n  + Condition StringEqualsIgnoreCase kms:RecipientAttestation:ImageSha384 {new}\n"
+    );
+    assert_eq!((run.status, run.out), (1, expected));
+    let same = chamber(
+        &["policy", "diff", "-", &after],
+        &rendered(&[&new, &old], &[]),
+    );
+    assert_eq!(
+        (same.status, same.out.as_str()),
+        (0, "both mean the same\n")
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn wrong_use_is_status_two_and_help_teaches() {
+    let three = [hash("01"), hash("02"), hash("03")];
+    let mut too_many = vec!["policy", "render"];
+    too_many.extend(CLUSTER);
+    for one in &three {
+        too_many.extend(["--measurement", one]);
+    }
+    for wrong in [
+        too_many,
+        vec!["policy", "render", "--cluster-id", "c", "--account", "1"],
+        vec!["policy", "diff", "-", "/nowhere/policy.json"],
+        vec![
+            "policy",
+            "explain",
+            "-",
+            "--principal",
+            "me",
+            "--action",
+            "kms:Decrypt",
+        ],
+        vec!["describe-eif", "/nowhere/enclave.eif"],
+        vec!["nothing"],
+    ] {
+        let run = chamber(&wrong, r#"{"Statement":[]}"#);
+        assert_eq!(run.status, 2, "{wrong:?}");
+        assert!(!run.err.is_empty() && run.out.is_empty(), "{wrong:?}");
+    }
+    for verb in [
+        &["policy", "lint"][..],
+        &["policy", "explain"],
+        &["policy", "diff"],
+        &["policy", "render"],
+        &["describe-eif"],
+    ] {
+        let run = chamber(&[verb, &["--help"]].concat(), "");
+        assert_eq!(run.status, 0);
+        assert!(
+            run.out.contains("Example") && run.out.contains("kubectl chamber"),
+            "{}",
+            run.out
+        );
+    }
+}
+
+#[test]
+fn describe_eif_refuses_what_is_no_image() {
+    let run = chamber(&["describe-eif", "-"], &"x".repeat(1000));
+    assert_eq!(run.status, 2);
+    assert!(
+        run.err.contains("standard input: does not begin with"),
+        "{}",
+        run.err
+    );
+}

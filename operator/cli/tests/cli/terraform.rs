@@ -1,0 +1,151 @@
+//! The rendered Terraform, read by python-hcl2, means what the rendered JSON means.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::{hash, rendered};
+
+/// Needs a Python with python-hcl2: `make policy-terraform` makes one.
+#[test]
+#[ignore = "needs python-hcl2: make policy-terraform"]
+fn terraform_and_json_say_the_same() {
+    let python = std::env::var("HCL2_PYTHON")
+        .unwrap_or_else(|_| panic!("HCL2_PYTHON names no Python: run make policy-terraform"));
+    let signed = format!("PCR0={},PCR8={}", hash("01"), hash("0a"));
+    let (one, two) = (hash("01"), hash("02"));
+    for (measurements, more) in [
+        (vec![], vec![]),
+        (vec![one.as_str()], vec![]),
+        (vec![&one, &two], vec!["--partition", "aws-cn"]),
+        (
+            vec![&signed],
+            vec!["--pin", "8", "--role-account", "444455556666"],
+        ),
+    ] {
+        let json: Value = serde_json::from_str(&rendered(&measurements, &more)).unwrap();
+        let text = rendered(
+            &measurements,
+            &[&more[..], &["--format", "terraform"]].concat(),
+        );
+        let read = "import hcl2, json, sys; json.dump(hcl2.loads(sys.argv[1]), sys.stdout)";
+        let output = Command::new(&python)
+            .args(["-c", read, &text])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let hcl: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let document = only(field(&hcl, "data"));
+        let document = only(field(
+            field(document, "aws_iam_policy_document"),
+            "chamber_kms",
+        ));
+        let found: Vec<_> = field(document, "statement")
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(from_hcl)
+            .collect();
+        let wanted: Vec<_> = json["Statement"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(from_json)
+            .collect();
+        assert_eq!(wanted.len(), 5);
+        assert_eq!(found, wanted);
+    }
+}
+
+/// A member whose name the parser may have kept in quotes.
+fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    let object = value
+        .as_object()
+        .unwrap_or_else(|| panic!("{value} has no {name}"));
+    let found = object.iter().find(|(key, _)| key.trim_matches('"') == name);
+    found.map_or(&Value::Null, |(_, value)| value)
+}
+
+/// Blocks are lists of one.
+fn only(value: &Value) -> &Value {
+    match value {
+        Value::Array(items) if items.len() == 1 => &items[0],
+        other => other,
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().trim_matches('"').to_owned()
+}
+
+fn set(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::Array(items) => items.iter().map(text).collect(),
+        one => [text(one)].into(),
+    }
+}
+
+fn from_json(statement: &Value) -> Value {
+    let principal = match &statement["Principal"] {
+        Value::String(all) => json!({ "AWS": [all] }),
+        Value::Object(kinds) => kinds
+            .iter()
+            .map(|(kind, names)| (kind.clone(), json!(set(names))))
+            .collect(),
+        other => panic!("{other}"),
+    };
+    let mut conditions = BTreeSet::new();
+    for (operator, keys) in statement["Condition"].as_object().into_iter().flatten() {
+        for (key, values) in keys.as_object().unwrap() {
+            conditions.insert((operator.clone(), key.clone(), set(values)));
+        }
+    }
+    json!([
+        statement["Sid"],
+        statement["Effect"],
+        principal,
+        set(&statement["Action"]),
+        set(&statement["Resource"]),
+        conditions,
+    ])
+}
+
+fn from_hcl(statement: &Value) -> Value {
+    let principals = field(statement, "principals");
+    let principal: Value = principals
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|block| {
+            (
+                text(field(block, "type")),
+                json!(set(field(block, "identifiers"))),
+            )
+        })
+        .collect();
+    let conditions: BTreeSet<_> = field(statement, "condition")
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|block| {
+            (
+                text(field(block, "test")),
+                text(field(block, "variable")),
+                set(field(block, "values")),
+            )
+        })
+        .collect();
+    json!([
+        text(field(statement, "sid")),
+        text(field(statement, "effect")),
+        principal,
+        set(field(statement, "actions")),
+        set(field(statement, "resources")),
+        conditions,
+    ])
+}

@@ -1,0 +1,118 @@
+//! Conditions on attestation keys, in whatever statement.
+
+use super::{Finding, RuleId, Severity};
+use crate::statement::{Condition, Effect, Statement};
+use crate::template::Sid;
+use crate::{ATTESTATION, Policy};
+
+/// Registers that tie an enclave to its instance's role, its instance or its signer.
+const BINDING: [&str; 3] = ["pcr3", "pcr4", "pcr8"];
+
+/// What is wrong with single conditions: their operator, their key, the case of their values.
+pub fn conditions(policy: &Policy) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, statement) in policy.statements().iter().enumerate() {
+        let name = statement.name(index);
+        for condition in &statement.conditions {
+            let Some(register) = register(condition) else {
+                continue;
+            };
+            findings.extend(set_operator(&name, condition));
+            findings.extend(case_sensitive(&name, condition));
+            findings.extend(unknown_key(&name, condition, &register));
+        }
+    }
+    findings
+}
+
+/// Keys under one negated operator must all differ, so each register needs a Deny of its own.
+pub fn several_in_one_deny(policy: &Policy) -> impl Iterator<Item = Finding> {
+    let statements = policy.statements().iter().enumerate();
+    statements.filter_map(|(index, statement)| {
+        let negated = |condition: &&Condition| condition.operator.contains("Not") && register(condition).is_some();
+        let count = statement.conditions.iter().filter(negated).count();
+        (statement.effect == Effect::Deny && count > 1).then(|| {
+            Finding::error(
+                RuleId::RegistersInOneDeny,
+                format!(
+                    "statement {} denies only where {count} registers differ at once: an enclave with one right register passes",
+                    statement.name(index)
+                ),
+                "Write one Deny statement per register",
+            )
+        })
+    })
+}
+
+/// With nothing but the image, anybody who may start the image may use the key with it.
+pub fn deployment(policy: &Policy) -> Option<Finding> {
+    let mut decrypts =
+        policy.statements_named(Sid::AllowChamberEnclaveDecryptWithAttestation.into());
+    decrypts.any(|statement| !is_bound(statement)).then(|| {
+        Finding::new(
+            RuleId::NoDeploymentBinding,
+            Severity::Note,
+            "the image alone is compared: whoever has the image may start it anywhere",
+            "Pin PCR8 (the signer) or PCR3 (the instance's role) where releases have them",
+        )
+    })
+}
+
+fn is_bound(statement: &Statement) -> bool {
+    let mut registers = statement.conditions.iter().filter_map(register);
+    registers.any(|register| BINDING.contains(&register.as_str()))
+}
+
+/// What follows `kms:RecipientAttestation:`, in lower case; empty for the key without it.
+fn register(condition: &Condition) -> Option<String> {
+    let key = condition.key.to_ascii_lowercase();
+    if key == ATTESTATION.trim_end_matches(':') {
+        return Some(String::new());
+    }
+    key.strip_prefix(ATTESTATION).map(str::to_owned)
+}
+
+fn set_operator(name: &str, condition: &Condition) -> Option<Finding> {
+    let (quantifier, _) = condition.operator.split_once(':')?;
+    Some(Finding::new(
+        RuleId::SetOperator,
+        Severity::Warning,
+        format!(
+            "statement {name} has {quantifier} on {}, which has one value",
+            condition.key
+        ),
+        "Use the operator without ForAnyValue and ForAllValues: ForAllValues also holds without an attestation",
+    ))
+}
+
+fn case_sensitive(name: &str, condition: &Condition) -> Option<Finding> {
+    let operator = condition.operator.rsplit(':').next().unwrap_or_default();
+    let minds = operator.starts_with("String") && !operator.contains("IgnoreCase");
+    let upper = |value: &&String| value.bytes().any(|byte| byte.is_ascii_uppercase());
+    let value = condition.values.iter().find(upper).filter(|_| minds)?;
+    Some(Finding::new(
+        RuleId::CaseSensitive,
+        Severity::Warning,
+        format!(
+            "statement {name} compares {} by {} with {value:?}: KMS has lower case",
+            condition.key, condition.operator
+        ),
+        "Use StringEqualsIgnoreCase, and lower case",
+    ))
+}
+
+fn unknown_key(name: &str, condition: &Condition, register: &str) -> Option<Finding> {
+    let numbered = |prefix: &str, last: u8| {
+        let index = register.strip_prefix(prefix);
+        index.is_some_and(|index| (0..=last).any(|n| n.to_string() == index))
+    };
+    let known = register == "imagesha384" || numbered("pcr", 31) || numbered("nitrotpmpcr", 23);
+    (!known).then(|| {
+        Finding::new(
+            RuleId::UnknownAttestationKey,
+            Severity::Warning,
+            format!("statement {name} has the key {}, which KMS never sets", condition.key),
+            "Use kms:RecipientAttestation:ImageSha384 or kms:RecipientAttestation:PCR<n>, one key per register",
+        )
+    })
+}

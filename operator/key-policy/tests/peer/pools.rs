@@ -1,0 +1,248 @@
+//! What generated policies and requests are made of.
+
+/// Kinds of operators and of the keys that they are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Number,
+    Date,
+    Bool,
+    Binary,
+    Address,
+    Arn,
+}
+
+/// A condition key: what policies compare it with, and what requests bring.
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub many: bool,
+    pub values: &'static [&'static str],
+    /// Values that both evaluators are known to read differently: now and then.
+    pub rare: &'static [&'static str],
+    pub found: &'static [&'static str],
+}
+
+/// All operators of the IAM user guide but `Null`.
+pub const OPERATORS: [(Kind, &str); 26] = [
+    (Kind::Text, "StringEquals"),
+    (Kind::Text, "StringNotEquals"),
+    (Kind::Text, "StringEqualsIgnoreCase"),
+    (Kind::Text, "StringNotEqualsIgnoreCase"),
+    (Kind::Text, "StringLike"),
+    (Kind::Text, "StringNotLike"),
+    (Kind::Number, "NumericEquals"),
+    (Kind::Number, "NumericNotEquals"),
+    (Kind::Number, "NumericLessThan"),
+    (Kind::Number, "NumericLessThanEquals"),
+    (Kind::Number, "NumericGreaterThan"),
+    (Kind::Number, "NumericGreaterThanEquals"),
+    (Kind::Date, "DateEquals"),
+    (Kind::Date, "DateNotEquals"),
+    (Kind::Date, "DateLessThan"),
+    (Kind::Date, "DateLessThanEquals"),
+    (Kind::Date, "DateGreaterThan"),
+    (Kind::Date, "DateGreaterThanEquals"),
+    (Kind::Bool, "Bool"),
+    (Kind::Binary, "BinaryEquals"),
+    (Kind::Address, "IpAddress"),
+    (Kind::Address, "NotIpAddress"),
+    (Kind::Arn, "ArnEquals"),
+    (Kind::Arn, "ArnLike"),
+    (Kind::Arn, "ArnNotEquals"),
+    (Kind::Arn, "ArnNotLike"),
+];
+
+const IMAGE_1: &str = "010101010101010101010101010101010101010101010101010101010101010101010101010101010101010101010101";
+const IMAGE_2: &str = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
+const IMAGE_2_UPPER: &str = "0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A";
+
+pub const KEYS: [Key; 12] = [
+    Key {
+        name: "kms:RecipientAttestation:ImageSha384",
+        kind: Kind::Text,
+        many: false,
+        values: &[IMAGE_1, IMAGE_2, IMAGE_2_UPPER, "0a0a*"],
+        rare: &[],
+        found: &[IMAGE_1, IMAGE_2],
+    },
+    Key {
+        name: "kms:RecipientAttestation:PCR8",
+        kind: Kind::Text,
+        many: false,
+        values: &[IMAGE_1, IMAGE_2_UPPER, "*"],
+        rare: &[],
+        found: &[IMAGE_1, IMAGE_2],
+    },
+    Key {
+        name: "kms:ViaService",
+        kind: Kind::Text,
+        many: false,
+        values: &[
+            "ec2.us-east-1.amazonaws.com",
+            "ec2.*.amazonaws.com",
+            "S3.us-east-1.amazonaws.com",
+            "e?2*",
+        ],
+        rare: &[],
+        found: &["ec2.us-east-1.amazonaws.com", "s3.us-east-1.amazonaws.com"],
+    },
+    Key {
+        name: "aws:PrincipalTag/team",
+        kind: Kind::Text,
+        many: false,
+        values: &[
+            "red",
+            "${aws:PrincipalTag/colour}",
+            "re*",
+            "${aws:PrincipalTag/colour, 'red'}",
+        ],
+        rare: &["${*}"],
+        found: &["red", "Red", "blue", "*"],
+    },
+    Key {
+        name: "aws:PrincipalTag/colour",
+        kind: Kind::Text,
+        many: false,
+        values: &["red", "BLUE", "?ed"],
+        rare: &[],
+        found: &["red", "blue"],
+    },
+    Key {
+        name: "aws:TagKeys",
+        kind: Kind::Text,
+        many: true,
+        values: &["a", "b", "c*", "A"],
+        rare: &[],
+        found: &["a", "b", "cd"],
+    },
+    Key {
+        name: "kms:ScheduleKeyDeletionPendingWindowInDays",
+        kind: Kind::Number,
+        many: false,
+        values: &["7", "10", "7.0", "30", "-1"],
+        rare: &[],
+        found: &["7", "10", "29", "30"],
+    },
+    Key {
+        name: "aws:CurrentTime",
+        kind: Kind::Date,
+        many: false,
+        values: &[
+            "2026-01-01T00:00:00Z",
+            "2026-06-01T12:00:00Z",
+            "2027-01-01T00:00:00Z",
+        ],
+        rare: &[],
+        found: &[
+            "2026-01-01T00:00:00Z",
+            "2026-03-01T00:00:00Z",
+            "2027-03-01T00:00:00Z",
+        ],
+    },
+    Key {
+        name: "aws:SecureTransport",
+        kind: Kind::Bool,
+        many: false,
+        values: &["true", "false", "TRUE"],
+        rare: &[],
+        found: &["true", "false"],
+    },
+    Key {
+        name: "kms:EncryptionContext:blob",
+        kind: Kind::Binary,
+        many: false,
+        values: &["QmluYXJ5", "b3RoZXI="],
+        rare: &[],
+        found: &["QmluYXJ5", "b3RoZXI="],
+    },
+    Key {
+        name: "aws:SourceIp",
+        kind: Kind::Address,
+        many: false,
+        values: &[
+            "203.0.113.0/24",
+            "203.0.113.7",
+            "2001:db8::/32",
+            "10.0.0.0/8",
+            "128.0.0.0/1",
+        ],
+        rare: &["0.0.0.0/0"],
+        found: &["203.0.113.7", "198.51.100.1", "2001:db8::5", "10.200.3.4"],
+    },
+    Key {
+        name: "aws:PrincipalArn",
+        kind: Kind::Arn,
+        many: false,
+        values: &[
+            "arn:aws:iam::111122223333:role/R",
+            "arn:aws:iam::*:role/*",
+            "arn:aws:iam::11112222????:role/?",
+            "arn:aws:iam::111122223333:role/team/*",
+        ],
+        rare: &["arn:*:role/R"],
+        found: &[
+            "arn:aws:iam::111122223333:role/R",
+            "arn:aws:iam::111122223333:role/team/R",
+            "arn:aws:iam::999999999999:role/R",
+            "arn:aws:iam::111122223333:user/U",
+        ],
+    },
+];
+
+pub const ROOT: &str = "arn:aws:iam::111122223333:root";
+
+pub const PRINCIPALS: [&str; 6] = [
+    "arn:aws:sts::111122223333:assumed-role/ChamberEnclaveRole-prod-us-east-1-mainnet/s",
+    "arn:aws:sts::111122223333:assumed-role/ChamberKmsKeyAdmin/s",
+    "arn:aws:sts::111122223333:assumed-role/R/s",
+    "arn:aws:iam::111122223333:user/U",
+    "arn:aws:sts::999999999999:assumed-role/R/s",
+    "arn:aws:iam::999999999999:user/U",
+];
+
+pub const PRINCIPAL_NAMES: [&str; 11] = [
+    "arn:aws:iam::111122223333:role/R",
+    "arn:aws:iam::111122223333:role/team/R",
+    "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin",
+    "arn:aws:sts::111122223333:assumed-role/R/s",
+    "arn:aws:sts::111122223333:assumed-role/R/t",
+    "arn:aws:iam::111122223333:user/U",
+    "arn:aws:iam::111122223333:root",
+    "111122223333",
+    "arn:aws:iam::999999999999:role/R",
+    "arn:aws:iam::999999999999:root",
+    "999999999999",
+];
+
+pub const ACTIONS: [&str; 5] = [
+    "kms:Decrypt",
+    "kms:Encrypt",
+    "kms:PutKeyPolicy",
+    "kms:GenerateDataKey",
+    "kms:DescribeKey",
+];
+
+pub const ACTION_PATTERNS: [&str; 10] = [
+    "kms:*",
+    "*",
+    "kms:D*",
+    "kms:Decrypt",
+    "KMS:decrypt",
+    "kms:?ncrypt",
+    "kms:Put*",
+    "kms:*Key*",
+    "kms:GenerateDataKey",
+    "kms:DescribeKey",
+];
+
+pub const RESOURCES: [&str; 1] =
+    ["arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"];
+
+pub const RESOURCE_PATTERNS: [&str; 5] = [
+    "*",
+    "arn:aws:kms:*:111122223333:key/*",
+    "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "arn:aws:kms:us-east-1:111122223333:key/other",
+    "arn:aws:kms:us-east-?:*:key/1234*",
+];

@@ -1,0 +1,223 @@
+//! Every rule, once with a policy that it finds something in, once with one that it finds nothing in.
+
+use key_policy::{
+    Finding, KeyFacts, Policy, RuleId, Severity, lint, lint_images, lint_key, report,
+};
+
+use crate::common::{SEED, release, signed, spoilt, template, with};
+
+fn extra(members: &str) -> Vec<Finding> {
+    let statement = format!(r#"{{"Sid":"Extra",{members},"Resource":"*"}}"#);
+    lint(&with(&statement), &template())
+}
+
+fn replaced(from: &str, to: &str) -> Vec<Finding> {
+    lint(&spoilt(from, to), &template())
+}
+
+fn good_key() -> KeyFacts {
+    KeyFacts {
+        multi_region: false,
+        origin: "AWS_KMS".into(),
+        usage: "ENCRYPT_DECRYPT".into(),
+        state: "Enabled".into(),
+        policy_names: vec!["default".into()],
+    }
+}
+
+/// Findings in a policy that is bad in the rule's way.
+fn bad(rule: RuleId) -> Vec<Finding> {
+    let image = release(2).image_sha384.to_string();
+    let seed = || Policy::parse(SEED).unwrap();
+    let condition = |operator: &str, key: &str| {
+        extra(&format!(
+            r#""Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Condition":{{"{operator}":{{"kms:RecipientAttestation{key}":"ABAB"}}}}"#
+        ))
+    };
+    let key = |change: fn(&mut KeyFacts)| {
+        let mut key = good_key();
+        change(&mut key);
+        lint_key(&key)
+    };
+    match rule {
+        RuleId::MissingBreakGlass => replaced("\"kms:*\"", "\"kms:Describe*\""),
+        RuleId::AdminUsesKey => replaced("\"kms:Put*\"", "\"kms:Put*\", \"kms:D*\""),
+        RuleId::DecryptWithoutAttestation => replaced("StringEqualsIgnoreCase", "StringNotLike"),
+        RuleId::MalformedMeasurement => replaced(&image, &format!("0x{}", &image[2..])),
+        RuleId::ZeroMeasurement => replaced(&image, &"0".repeat(96)),
+        RuleId::TooManyMeasurements => {
+            replaced(&image, &format!("{image}\", \"{}", "ab".repeat(48)))
+        }
+        RuleId::MissingDeny => replaced("\"kms:ReEncryptFrom\", ", ""),
+        RuleId::ForeignAllow => extra(
+            r#""Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"NotAction":"kms:Sign""#,
+        ),
+        RuleId::RepeatedSid => replaced("AllowKeyAdministrators", "DenyDataOpsWithoutAttestation"),
+        RuleId::TooLarge => extra(&format!(
+            r#""Effect":"Deny","Principal":"*","Action":"kms:{}""#,
+            "x".repeat(33_000)
+        )),
+        RuleId::OtherAdministrator => replaced("role/ChamberKmsKeyAdmin", "role/Keepers"),
+        RuleId::WithoutEffect => extra(r#""Effect":"Deny","Principal":"*""#),
+        RuleId::RegistersInOneDeny => extra(
+            r#""Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Condition":{"StringNotEqualsIgnoreCase":{"kms:RecipientAttestation:ImageSha384":"ab","kms:RecipientAttestation:PCR8":"ab"}}"#,
+        ),
+        RuleId::SetOperator => condition("ForAllValues:StringEqualsIgnoreCase", ":PCR1"),
+        RuleId::CaseSensitive => condition("StringNotEquals", ":PCR1"),
+        RuleId::UnknownAttestationKey => condition("StringNotEqualsIgnoreCase", ":PCRs"),
+        RuleId::SharedRole => replaced(
+            "ChamberEnclaveRole-prod-us-east-1-mainnet",
+            "ChamberEnclaveRole",
+        ),
+        RuleId::EncryptDenied => replaced(
+            "\"kms:ReEncryptFrom\", ",
+            "\"kms:ReEncryptFrom\", \"kms:Encr*\", ",
+        ),
+        RuleId::UniqueIdPrincipal => extra(
+            r#""Effect":"Deny","Principal":{"AWS":"AROAEXAMPLEEXAMPLEEXA"},"Action":"kms:Decrypt""#,
+        ),
+        RuleId::UnknownImage => lint_images(
+            &template().render(&[release(1)]),
+            &template(),
+            &[release(2)],
+        ),
+        RuleId::PcrMismatch => {
+            let mut template = template();
+            template.pins = [8].into();
+            lint_images(
+                &template.render(&[signed(1, 8, 7)]),
+                &template,
+                &[signed(1, 8, 9)],
+            )
+        }
+        RuleId::MultiRegion => key(|key| key.multi_region = true),
+        RuleId::ImportedMaterial => key(|key| key.origin = "EXTERNAL".into()),
+        RuleId::SecondPolicy => key(|key| key.policy_names.push("AWS_RAM".into())),
+        RuleId::KeyNotUsable => key(|key| key.state = "PendingDeletion".into()),
+        RuleId::RootDelegates | RuleId::AdminCreatesGrants | RuleId::NoDeploymentBinding => {
+            lint(&seed(), &template())
+        }
+    }
+}
+
+/// Findings in a policy that is not bad in the rule's way.
+fn good(rule: RuleId) -> Vec<Finding> {
+    match rule {
+        RuleId::RootDelegates => replaced("EnableIAMRootPermissionsBreakGlass", "Other"),
+        RuleId::AdminCreatesGrants => replaced("\"kms:Create*\", ", ""),
+        RuleId::NoDeploymentBinding => {
+            let mut template = template();
+            template.pins = [8].into();
+            lint(&template.render(&[signed(1, 8, 7)]), &template)
+        }
+        RuleId::UnknownImage | RuleId::PcrMismatch => lint_images(
+            &template().render(&[release(1)]),
+            &template(),
+            &[release(1)],
+        ),
+        RuleId::MultiRegion
+        | RuleId::ImportedMaterial
+        | RuleId::SecondPolicy
+        | RuleId::KeyNotUsable => lint_key(&good_key()),
+        _ => lint(&Policy::parse(SEED).unwrap(), &template()),
+    }
+}
+
+#[test]
+fn each_rule_finds_its_fault_and_nothing_where_there_is_none() {
+    for rule in RuleId::all() {
+        let found = bad(rule);
+        let one = found.iter().find(|finding| finding.rule == rule);
+        let one = one.unwrap_or_else(|| panic!("{rule} is not among {found:?}"));
+        assert_eq!(one.severity, rule.rule().severity, "{rule}");
+        assert!(!one.message.is_empty() && !one.cure.is_empty(), "{rule}");
+        assert!(
+            good(rule).iter().all(|finding| finding.rule != rule),
+            "{rule}"
+        );
+    }
+}
+
+#[test]
+fn each_rule_is_documented() {
+    let text = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/key-policy-lint.md"
+    ))
+    .unwrap();
+    for rule in RuleId::all() {
+        let described = rule.rule();
+        let (_, section) = text
+            .split_once(&format!("## `{rule}`\n"))
+            .unwrap_or_else(|| panic!("docs/key-policy-lint.md lacks {rule}"));
+        let section = section.split("\n## ").next().unwrap();
+        let severity = described.severity.to_string();
+        assert!(
+            section.to_lowercase().trim().starts_with(&severity),
+            "{rule}"
+        );
+        assert!(
+            section.contains(described.why) && section.contains(described.cure),
+            "{rule}"
+        );
+    }
+    assert_eq!(text.matches("\n## `").count(), RuleId::all().count());
+}
+
+#[test]
+fn all_of_prowlers_checks_have_a_rule() {
+    for check in [
+        "not_enforced",
+        "bypassable_path",
+        "no_deployment_binding",
+        "pcr_mismatch",
+        "unknown_image",
+        "debug_attestation_detected",
+    ] {
+        assert!(
+            RuleId::all().any(|rule| rule.rule().prowler == Some(check)),
+            "{check}"
+        );
+    }
+}
+
+#[test]
+fn the_template_has_notes_only_that_name_the_pinned_profile() {
+    for live in [&[release(1)][..], &[release(1), release(2)]] {
+        let findings = lint(&template().render(live), &template());
+        assert!(report::is_clean(&findings), "{findings:?}");
+        for rule in [RuleId::RootDelegates, RuleId::AdminCreatesGrants] {
+            let note = findings
+                .iter()
+                .find(|finding| finding.rule == rule)
+                .unwrap();
+            assert_eq!(note.severity, Severity::Note);
+            assert!(note.cure.contains("Pinned profile"), "{}", note.cure);
+        }
+    }
+}
+
+#[test]
+fn reports_say_the_same_as_the_findings() {
+    let findings = bad(RuleId::ZeroMeasurement);
+    let json = report::json(&findings);
+    assert_eq!(json["findings"].as_array().unwrap().len(), findings.len());
+    assert_eq!(json["findings"][0]["rule"], "zero-measurement");
+    assert_eq!(json["findings"][0]["severity"], "error");
+    let sarif = report::sarif(&findings, "policy.json");
+    assert_eq!(sarif["version"], "2.1.0");
+    let (run, rules) = (
+        &sarif["runs"][0],
+        &sarif["runs"][0]["tool"]["driver"]["rules"],
+    );
+    assert_eq!(rules.as_array().unwrap().len(), RuleId::all().count());
+    for (result, finding) in run["results"].as_array().unwrap().iter().zip(&findings) {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], finding.rule.to_string());
+        assert_eq!(result["ruleId"], finding.rule.to_string());
+        assert_eq!(result["level"], finding.severity.to_string());
+        let location = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+        assert_eq!(location, "policy.json");
+    }
+    assert!(!report::is_clean(&findings));
+}
