@@ -147,6 +147,7 @@ pub fn noted(note: &Note) -> String {
         }
         Note::FailureForgotten => "the spec names another release than the failed one".to_owned(),
         Note::Answered { verb, answer, .. } => answered(*verb, answer),
+        Note::Committed(_) => "the commitment to the master key was found".to_owned(),
         Note::Admitted => "every key admits the live releases".to_owned(),
         Note::AdmissionLost => {
             "a key no longer admits the live releases; admitting again".to_owned()

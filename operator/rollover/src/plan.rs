@@ -211,6 +211,8 @@ pub enum Note {
         /// What came of it.
         answer: Answer,
     },
+    /// The commitment to the master key, found where status does not know it (lost, or a resource made again).
+    Committed(String),
     /// All policies, read back, hold both measurements.
     Admitted,
     /// A policy that held both no longer does: the settle time must count anew.

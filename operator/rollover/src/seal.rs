@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::{
-    Action, Blob, Plan, Reason, Release, Rollover, SealPod, Step, World, keys, measure, tags,
+    Action, Blob, Note, Plan, Reason, Release, Rollover, SealPod, Step, World, keys, measure, tags,
 };
 
 const STEP: Step = Step::Admit;
@@ -66,7 +66,7 @@ fn first(world: &World, target: &Release) -> Plan {
     }
 }
 
-/// The commitment is on every managed key, and the seal pod is gone.
+/// The commitment is on every managed key and in status, and the seal pod is gone.
 pub fn commit(world: &World, step: Step, commitment: &str) -> Option<Plan> {
     if let Some((name, found)) =
         keys::tagged_commitment(world).filter(|(_, found)| found != commitment)
@@ -84,6 +84,10 @@ pub fn commit(world: &World, step: Step, commitment: &str) -> Option<Plan> {
     if !arns.is_empty() {
         let commitment = commitment.to_owned();
         return Some(Plan::act(step, Action::TagCommitment { arns, commitment }));
+    }
+    if world.record.commitment.is_none() {
+        let note = Note::Committed(commitment.to_owned());
+        return Some(Plan::act(step, Action::Note(note)));
     }
     (world.seal_pod != SealPod::Absent && world.seal_pod != SealPod::Running)
         .then(|| Plan::act(step, Action::RemoveSealPod))

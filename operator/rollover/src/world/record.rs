@@ -114,6 +114,7 @@ impl Record {
                 token,
                 answer,
             } => self.answered(*verb, token, answer, now),
+            Note::Committed(commitment) => self.commitment = Some(commitment.clone()),
             Note::Admitted => self.set(|rollover| rollover.admitted_at = Some(now)),
             Note::AdmissionLost => self.set(|rollover| rollover.admitted_at = None),
             Note::RetireBegun => {
