@@ -41,7 +41,7 @@ fn policies(criterion: &mut Criterion) {
         bencher.iter(|| evaluate::key_policy(black_box(&policy), "111122223333", &[], &request));
     });
     group.bench_function("parse", |bencher| {
-        bencher.iter(|| Policy::parse(black_box(&text)))
+        bencher.iter(|| Policy::parse(black_box(&text)));
     });
     group.finish();
 }
