@@ -1,5 +1,7 @@
 //! A policy document: kept as it was written, and understood as statements.
 
+use std::fmt::{self, Write};
+
 use crate::json::{self, Node};
 use crate::statement::{self, Condition, Statement};
 use crate::{ParseError, canonical, parse};
@@ -48,7 +50,10 @@ impl Policy {
 
     /// Bytes of the document as it would be sent.
     pub fn size(&self) -> usize {
-        self.to_json().len()
+        let mut counter = Counter(0);
+        // A counter takes everything.
+        let _ = write!(counter, "{}", self.document);
+        counter.0
     }
 
     /// Whether both mean the same: order, case of actions, and a list of one do not matter.
@@ -103,6 +108,16 @@ impl Policy {
             }
         }
         changed
+    }
+}
+
+/// Counts what is written to it.
+struct Counter(usize);
+
+impl Write for Counter {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ mod foreign_deny;
 mod json;
 mod lint;
 mod parse;
+mod pinned;
 mod project;
 pub mod report;
 mod statement;
@@ -20,6 +21,7 @@ pub use document::Policy;
 pub use error::ParseError;
 pub use foreign_deny::foreign_deny;
 pub use lint::{Finding, KeyFacts, MAX_SIZE, Rule, RuleId, Severity, lint, lint_images, lint_key};
+pub use pinned::Profile;
 pub use project::{Admitted, NotOurs, admitted, holds, project};
 pub use statement::{Condition, Effect, Match, Principals, Statement};
 pub use template::{Sid, Template};
@@ -28,3 +30,5 @@ pub use template::{Sid, Template};
 pub(crate) const IMAGE_SHA384: &str = "kms:RecipientAttestation:ImageSha384";
 /// What all attestation keys begin with, in lower case.
 pub(crate) const ATTESTATION: &str = "kms:recipientattestation:";
+/// The same as it is written.
+pub(crate) const ATTESTATION_KEY: &str = "kms:RecipientAttestation:";

@@ -48,12 +48,21 @@ fn block<T>(
 }
 
 fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
-    write!(f, "{:width$}", "", width = depth * 2)
+    for _ in 0..depth {
+        f.write_str("  ")?;
+    }
+    Ok(())
 }
 
 /// KMS takes no character above U+00FF, so what was escaped when it was read is escaped again.
 fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_char('"')?;
+    // Nearly every text is plain: one write instead of one per character.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        f.write_str(text)?;
+        return f.write_char('"');
+    }
     for character in text.chars() {
         match character {
             '"' => f.write_str("\\\"")?,

@@ -1,6 +1,6 @@
 //! Statements 1 and 2: who keeps the key, and what its keepers may not do.
 
-use super::{DATA_OPERATIONS, Finding, RuleId, Severity};
+use super::{DATA_OPERATIONS, Finding, RuleId, Severity, without_attestation};
 use crate::Policy;
 use crate::evaluate::{Principal, account_of_root, certainly_names_principal, names_action};
 use crate::statement::{Effect, Statement};
@@ -112,6 +112,9 @@ pub fn others(policy: &Policy, template: &Template) -> impl Iterator<Item = Find
 pub fn known_holes(policy: &Policy) -> Vec<Finding> {
     let note = |rule, message: &str, cure| Finding::new(rule, Severity::Note, message, cure);
     let mut notes = Vec::new();
+    if without_attestation::is_pinned(policy) {
+        return notes;
+    }
     let root = policy.statement(Sid::EnableIAMRootPermissionsBreakGlass.into());
     if root.is_some() {
         notes.push(note(

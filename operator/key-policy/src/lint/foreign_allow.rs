@@ -12,9 +12,12 @@ use crate::template::{Sid, Template};
 pub fn ways_to_the_key(policy: &Policy, template: &Template) -> impl Iterator<Item = Finding> {
     let statements = policy.statements().iter().enumerate();
     statements.filter_map(|(index, statement)| {
-        let given: Vec<_> = given(statement)
-            .filter(|action| !is_templates(statement, action, template))
-            .collect();
+        let mut given: Vec<_> = given(statement).collect();
+        if given.is_empty() {
+            return None;
+        }
+        let named = Named::of(statement, template);
+        given.retain(|action| !is_templates(&named, action));
         (!given.is_empty()).then(|| {
             Finding::error(
                 RuleId::ForeignAllow,
@@ -40,21 +43,45 @@ fn given(statement: &Statement) -> impl Iterator<Item = &'static str> {
         })
 }
 
+/// Whom a statement names, as far as the template is concerned.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four questions about one statement"
+)]
+struct Named {
+    sid: Option<Sid>,
+    root: bool,
+    admin: bool,
+    enclave: bool,
+    individually: bool,
+}
+
+impl Named {
+    fn of(statement: &Statement, template: &Template) -> Self {
+        Self {
+            sid: Sid::iter().find(|sid| statement.sid.as_deref() == Some((*sid).into())),
+            root: statement.names_only(&template.root_arn()),
+            admin: statement.names_only(&template.admin_role_arn),
+            enclave: statement.names_only(&template.enclave_role_arn()),
+            individually: named_individually(statement, template),
+        }
+    }
+}
+
 /// Whether the template gives this action to these principals.
-fn is_templates(statement: &Statement, action: &str, template: &Template) -> bool {
-    let sid = Sid::iter().find(|sid| statement.sid.as_deref() == Some((*sid).into()));
-    let is_way_round = WAYS_ROUND.contains(&action);
-    let root = statement.names_only(&template.root_arn());
-    let admin = statement.names_only(&template.admin_role_arn);
-    let enclave = statement.names_only(&template.enclave_role_arn());
-    match sid {
-        Some(Sid::EnableIAMRootPermissionsBreakGlass) if root => true,
+fn is_templates(named: &Named, action: &str) -> bool {
+    match named.sid {
+        Some(Sid::EnableIAMRootPermissionsBreakGlass) if named.root => true,
         // That its data operations are too much is the administrators' rule.
-        Some(Sid::AllowKeyAdministrators) if named_individually(statement, template) => true,
-        Some(Sid::AllowChamberEnclaveDecryptWithAttestation) => enclave && action == "kms:Decrypt",
-        Some(Sid::AllowChamberEnclaveEncryptForWrapping) => enclave && action == "kms:Encrypt",
+        Some(Sid::AllowKeyAdministrators) if named.individually => true,
+        Some(Sid::AllowChamberEnclaveDecryptWithAttestation) => {
+            named.enclave && action == "kms:Decrypt"
+        }
+        Some(Sid::AllowChamberEnclaveEncryptForWrapping) => {
+            named.enclave && action == "kms:Encrypt"
+        }
         // The administrators' rule reports the data operations of the admin role wherever they are.
-        _ => admin || (is_way_round && root),
+        _ => named.admin || (WAYS_ROUND.contains(&action) && named.root),
     }
 }
 

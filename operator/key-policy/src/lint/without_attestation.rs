@@ -30,12 +30,17 @@ pub fn deny(policy: &Policy) -> Option<Finding> {
     })
 }
 
-/// A Deny that spares nobody and needs nothing but the absence of an attestation.
-fn is_deny_for_all(statement: &Statement) -> bool {
+/// A Deny on this key that spares nobody.
+fn is_deny_for_everybody(statement: &Statement) -> bool {
     let everybody = statement.principals.as_ref().is_some_and(|principals| {
         let aws = principals.listed.get("AWS");
         !principals.negated && aws.is_some_and(|names| names.iter().any(|name| name == "*"))
     });
+    statement.effect == Effect::Deny && everybody && statement.is_for_this_key()
+}
+
+/// A Deny that spares nobody and needs nothing but the absence of an attestation.
+fn is_deny_for_all(statement: &Statement) -> bool {
     let absent = match statement.conditions.as_slice() {
         [] => true,
         [only] => {
@@ -46,7 +51,7 @@ fn is_deny_for_all(statement: &Statement) -> bool {
         }
         _ => false,
     };
-    statement.effect == Effect::Deny && everybody && absent && statement.is_for_this_key()
+    absent && is_deny_for_everybody(statement)
 }
 
 /// Encrypt carries no attestation, so a Deny where there is none stops every wrapping of a share.
@@ -64,4 +69,20 @@ pub fn encrypt(policy: &Policy) -> Option<Finding> {
         ),
         "Take kms:Encrypt out of the statement, or no share can be wrapped",
     ))
+}
+
+/// Everybody is denied each of the operations with another image than the listed ones (the Pinned profile).
+pub fn is_pinned(policy: &Policy) -> bool {
+    let pins = |statement: &&Statement| match statement.conditions.as_slice() {
+        [only] => {
+            only.operator == "StringNotEqualsIgnoreCase"
+                && only.key.eq_ignore_ascii_case(IMAGE_SHA384)
+                && is_deny_for_everybody(statement)
+        }
+        _ => false,
+    };
+    DENIED_ACTIONS.into_iter().all(|action| {
+        let mut denies = policy.statements().iter().filter(pins);
+        denies.any(|deny| names_action(deny, action))
+    })
 }

@@ -8,6 +8,7 @@ mod evaluate;
 mod foreign_deny;
 mod lint;
 mod parse;
+mod pinned;
 mod project;
 mod properties;
 mod rules;

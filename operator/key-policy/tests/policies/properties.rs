@@ -304,3 +304,29 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// Documents that are nearly policies: the golden one with bytes changed, taken out and doubled.
+    #[test]
+    fn a_mutated_policy_is_refused_or_survives_everything(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..3, any::<u8>()), 1..6)
+    ) {
+        let mut bytes = SEED.as_bytes().to_vec();
+        for (index, kind, byte) in edits {
+            let at = index.index(bytes.len());
+            match kind {
+                0 => bytes[at] = byte,
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, bytes[at]),
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        if let Ok(policy) = Policy::parse(&text) {
+            let again = Policy::parse(&policy.to_json());
+            prop_assert_eq!(again.as_ref(), Ok(&policy));
+            let _ = lint(&policy, &template());
+            let _ = project(&policy, &template(), &[release(1)]);
+            prop_assert!(policy.equivalent(&policy));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Lint and evaluation of the template's policy during a rollover; `cargo bench -p key-policy`.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use key_policy::evaluate::{self, Principal, Request};
+use key_policy::{Policy, Template, lint};
+use measurement::{Measurement, Pcr};
+use std::hint::black_box;
+
+fn policies(criterion: &mut Criterion) {
+    let template = Template {
+        partition: "aws".into(),
+        key_account: "111122223333".into(),
+        role_account: "111122223333".into(),
+        cluster_id: "prod-us-east-1-mainnet".into(),
+        admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".into(),
+        pins: [].into(),
+    };
+    let releases = [1, 2].map(|byte| Measurement::image(Pcr::from_bytes([byte; 48])));
+    let policy = template.render(&releases);
+    let text = policy.to_json();
+    let principal = Principal::session(&template.enclave_role_arn(), "111122223333", "chamber");
+    let context = evaluate::attested(&releases[1]);
+    let request = Request {
+        principal: &principal,
+        action: "kms:Decrypt",
+        resource: "arn:aws:kms:us-east-1:111122223333:key/a",
+        context: &context,
+    };
+    let mut group = criterion.benchmark_group("seed policy");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("lint and evaluate", |bencher| {
+        bencher.iter(|| {
+            let findings = lint(black_box(&policy), &template);
+            (
+                findings,
+                evaluate::key_policy(&policy, "111122223333", &[], &request),
+            )
+        });
+    });
+    group.bench_function("evaluate", |bencher| {
+        bencher.iter(|| evaluate::key_policy(black_box(&policy), "111122223333", &[], &request));
+    });
+    group.bench_function("parse", |bencher| {
+        bencher.iter(|| Policy::parse(black_box(&text)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, policies);
+criterion_main!(benches);

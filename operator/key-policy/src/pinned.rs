@@ -1,0 +1,122 @@
+//! The Pinned profile: retiring a measurement binds everybody, not the enclave role alone.
+//!
+//! Statement 5 denies where an attestation is absent, and statement 1 lets IAM policies of the account
+//! decide; so an IAM principal with any enclave could decrypt. The Deny statements here hold against
+//! it. Keys under one negated operator must all differ, so each register has a statement of its own,
+//! and each release one that keeps its image with its own registers.
+
+use measurement::Measurement;
+
+use crate::statement::{Condition, Effect, Match, Principals, Statement};
+use crate::template::{DENIED_ACTIONS, Template};
+use crate::{ATTESTATION_KEY, IMAGE_SHA384, Policy};
+
+/// How much a policy binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// The five statements.
+    Standard,
+    /// The five statements, and a Deny for every measurement that is not admitted.
+    Pinned,
+}
+
+impl Template {
+    /// The policy of a profile that admits these measurements. In Pinned, no measurement admits nobody.
+    pub fn render_as(&self, live: &[Measurement], profile: Profile) -> Policy {
+        let standard = self.render(live);
+        if profile == Profile::Standard {
+            return standard;
+        }
+        let mut statements = standard.statements().to_vec();
+        statements.extend(self.pinned_statements(live));
+        Policy::of(statements)
+    }
+
+    fn pinned_statements(&self, live: &[Measurement]) -> Vec<Statement> {
+        let mut statements = Vec::new();
+        for allowed in self.conditions(live) {
+            let index = allowed
+                .key
+                .strip_prefix(ATTESTATION_KEY)
+                .unwrap_or_default();
+            let sid = format!("DenyDataOpsWithOther{index}");
+            statements.push(deny(
+                sid,
+                vec![differs(allowed.key.clone(), allowed.values)],
+            ));
+        }
+        // A second release could lend its register to the first one's image.
+        if live.len() > 1 {
+            for release in live {
+                statements.extend(self.own_registers(release, live));
+            }
+        }
+        statements
+    }
+
+    /// The image of a release together with another register than its own.
+    fn own_registers(&self, release: &Measurement, live: &[Measurement]) -> Vec<Statement> {
+        let image = release.image_sha384.to_string();
+        let of_image = || {
+            live.iter()
+                .filter(|other| other.image_sha384 == release.image_sha384)
+        };
+        let pins = self
+            .pins
+            .iter()
+            .filter(|index| live.iter().all(|one| one.register(**index).is_some()));
+        // An image that was signed anew has a statement with the registers of both.
+        let first = of_image().next() == Some(release);
+        pins.filter(|_| first)
+            .map(|index| {
+                let own = of_image()
+                    .filter_map(|one| one.register(*index))
+                    .map(ToString::to_string);
+                let equal = Condition {
+                    operator: "StringEqualsIgnoreCase".to_owned(),
+                    key: IMAGE_SHA384.to_owned(),
+                    values: vec![image.clone()],
+                };
+                let other = differs(format!("{ATTESTATION_KEY}PCR{index}"), own.collect());
+                deny(
+                    format!("DenyDataOpsMixed{}PCR{index}", release.id()),
+                    vec![equal, other],
+                )
+            })
+            .collect()
+    }
+}
+
+fn differs(key: String, values: Vec<String>) -> Condition {
+    Condition {
+        operator: "StringNotEqualsIgnoreCase".to_owned(),
+        key,
+        values,
+    }
+}
+
+fn deny(sid: String, conditions: Vec<Condition>) -> Statement {
+    let listed = |texts: &[&str]| {
+        texts
+            .iter()
+            .map(|text| (*text).to_owned())
+            .collect::<Vec<_>>()
+    };
+    Statement {
+        sid: Some(sid),
+        effect: Effect::Deny,
+        principals: Some(Match {
+            negated: false,
+            listed: Principals::from([("AWS".to_owned(), listed(&["*"]))]),
+        }),
+        actions: Some(Match {
+            negated: false,
+            listed: listed(&DENIED_ACTIONS),
+        }),
+        resources: Some(Match {
+            negated: false,
+            listed: listed(&["*"]),
+        }),
+        conditions,
+    }
+}
