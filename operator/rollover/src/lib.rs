@@ -10,6 +10,7 @@ mod failure;
 mod keys;
 pub mod laws;
 mod measure;
+mod note;
 mod plan;
 mod reason;
 mod retarget;
@@ -24,7 +25,8 @@ mod verify;
 mod world;
 
 pub use keys::in_sync;
-pub use plan::{Action, Answer, Fence, KeyWrite, Look, Note, Plan, Resize, Step, Verb};
+pub use note::{Answer, Note, Verb};
+pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
 pub use reason::Reason;
 pub use world::{
     Blob, Chamber, Deletion, DriftPolicy, Failure, Key, KeyFacts, KeyState, Metrics, OnFailure,

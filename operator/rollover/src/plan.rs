@@ -6,7 +6,7 @@ use measurement::{Measurement, Pcr};
 use strum::{Display, IntoStaticStr, VariantNames};
 
 use crate::tags::Progress;
-use crate::{Failure, Reason, Release, Rollover};
+use crate::{Note, Reason, Release, Rollover};
 
 /// One of the five steps, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr)]
@@ -179,87 +179,18 @@ pub struct Resize {
     pub to: u32,
 }
 
-/// A fact for status.
-#[derive(Clone, Debug, PartialEq, IntoStaticStr, VariantNames)]
-pub enum Note {
-    /// A rollover begins.
-    Begun {
-        /// The current release.
-        from: Option<Release>,
-        /// The target.
-        to: Release,
-        /// Its number, above every one that status or keys know.
-        number: u64,
-    },
-    /// The target changed: the same steps back to the release before.
-    TurnedBack,
-    /// The target has failed.
-    Failed {
-        /// Which release, and why.
-        failure: Failure,
-        /// The same steps back to the release before; otherwise the rollover stays where it is.
-        back: bool,
-    },
-    /// The spec names another release than the one that failed.
-    FailureForgotten,
-    /// A verb was answered.
-    Answered {
-        /// Which verb.
-        verb: Verb,
-        /// Which asking.
-        token: String,
-        /// What came of it.
-        answer: Answer,
-    },
-    /// The commitment to the master key, found where status does not know it (lost, or a resource made again).
-    Committed(String),
-    /// All policies, read back, hold both measurements.
-    Admitted,
-    /// A policy that held both no longer does: the settle time must count anew.
-    AdmissionLost,
-    /// From now on the only way is forward.
-    RetireBegun,
-    /// The rollover has ended.
-    Finished,
-    /// Status was lost; this release is found running and admitted everywhere.
-    Adopted {
-        /// The release.
-        release: Release,
-        /// The number of the last rollover, from the keys.
-        number: u64,
-    },
-}
-
-/// What a person can ask for once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Display)]
-pub enum Verb {
-    /// Leave the target and return to the release before.
-    Abort,
-    /// Try again what failed.
-    Retry,
-    /// Take a measurement out of every policy at once.
-    Revoke,
-}
-
-/// What came of a verb.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// The target is left, and remembered as aborted.
-    Aborted(Failure),
-    /// What failed is forgotten.
-    Retried,
-    /// The image is never admitted again.
-    Revoked {
-        /// The image.
-        image: Pcr,
-        /// Why, in the asker's words.
-        why: String,
-    },
-    /// Nothing was done; why not, and what can be done.
-    Refused(String),
-}
-
 impl Action {
+    /// Whether the last reading of the keys is void after it.
+    pub fn changes_keys(&self) -> bool {
+        matches!(
+            self,
+            Self::ClaimKeys { .. }
+                | Self::TagRevoked { .. }
+                | Self::WritePolicies(_)
+                | Self::TagCommitment { .. }
+        )
+    }
+
     /// Whether the decision is only as good as the reading of the keys.
     pub fn rests_on_keys(&self) -> bool {
         !matches!(

@@ -189,9 +189,34 @@ fn never_writes_the_spec() {
         };
         for (role, rule) in rules(&objects) {
             if texts(&rule["resources"]).contains(&"chamberclusters") {
-                assert_eq!(texts(&rule["verbs"]), ["get", "list", "watch"], "{role}");
+                // `patch` is for the finalizer alone: the admission policy refuses everything else.
+                let allowed: &[&str] = if role.ends_with("-view") {
+                    &["get", "list", "watch"]
+                } else {
+                    &["get", "list", "watch", "patch"]
+                };
+                assert_eq!(texts(&rule["verbs"]), allowed, "{role}");
             }
         }
+        let account = &of_kind(&objects, "ServiceAccount")[0]["metadata"];
+        let policy = of_kind(&objects, "ValidatingAdmissionPolicy")[0];
+        let binding = of_kind(&objects, "ValidatingAdmissionPolicyBinding")[0];
+        assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
+        assert_eq!(binding["spec"]["validationActions"], json!(["Deny"]));
+        assert_eq!(policy["spec"]["failurePolicy"], "Fail");
+        let who = policy["spec"]["matchConditions"][0]["expression"].as_str();
+        let (namespace, name) = (&account["namespace"], &account["name"]);
+        let user = format!(
+            "system:serviceaccount:{}:{}",
+            namespace.as_str().expect("namespace"),
+            name.as_str().expect("name")
+        );
+        assert!(
+            who.expect("expression").ends_with(&format!("\"{user}\"")),
+            "{who:?}"
+        );
+        let rule = &policy["spec"]["validations"][0]["expression"];
+        assert_eq!(rule, "object.spec == oldObject.spec");
     }
 }
 

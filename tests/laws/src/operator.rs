@@ -266,20 +266,10 @@ pub fn note(
     let mut record = world.record.clone();
     record.acted(action, setup.now);
     state.record = compact(setup, &record, state);
-    if changes_keys(action) {
+    if action.changes_keys() {
         state.seen = None;
     }
     Ok(())
-}
-
-fn changes_keys(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::ClaimKeys { .. }
-            | Action::TagRevoked { .. }
-            | Action::WritePolicies(_)
-            | Action::TagCommitment { .. }
-    )
 }
 
 /// The planner's record as this world stores it; times become ages.

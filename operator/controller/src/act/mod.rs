@@ -54,21 +54,11 @@ pub async fn perform(
         // It may still arrive: what follows must not meet it.
         ctx.fence.renew();
     }
-    if changes_keys(action) {
+    if action.changes_keys() {
         // Whatever was written or half written: the next look reads the keys.
         ctx.keep_reading(&kube::ResourceExt::uid(cluster).unwrap_or_default(), None);
     }
     done
-}
-
-fn changes_keys(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::ClaimKeys { .. }
-            | Action::TagRevoked { .. }
-            | Action::WritePolicies(_)
-            | Action::TagCommitment { .. }
-    )
 }
 
 async fn order(

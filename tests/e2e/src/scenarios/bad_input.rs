@@ -1,6 +1,6 @@
 //! Bad input: refused at apply, or blocked with a reason of its own; nothing is rolled, no policy is changed.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use demo::{Tenant, kubernetes};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, ListParams};
@@ -293,4 +293,56 @@ async fn seals(stage: &Stage, tenant: &Tenant) -> Result<usize> {
         call.operation == "Encrypt" && call.key.as_ref().is_some_and(|key| arns.contains(key))
     });
     Ok(seals.count())
+}
+
+/// The operator's account may patch a ChamberCluster, for its finalizer: neither the spec nor a verb.
+pub async fn operator_cannot_approve(stage: &Stage) -> Result<()> {
+    let tenant = stage.tenant("operator_cannot_approve")?;
+    stage
+        .declare(tenant, &stage.environment.releases.v1)
+        .await?;
+    let finalizer = json!({"metadata": {"finalizers": ["chamber.dev/one-measurement"]}});
+    as_operator(stage, tenant, &finalizer).await?;
+    let forbidden = [
+        (json!({"spec": {"rollover": {"paused": true}}}), "spec"),
+        (
+            json!({"metadata": {"annotations": {"chamber.dev/retry": "1"}}}),
+            "annotations",
+        ),
+    ];
+    for (change, names) in forbidden {
+        match as_operator(stage, tenant, &change).await {
+            Ok(()) => bail!("the operator's account wrote {change}"),
+            Err(kube::Error::Api(status)) if status.message.contains(names) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Patches the tenant's resource in the name of the operator's account, without storing it.
+async fn as_operator(
+    stage: &Stage,
+    tenant: &Tenant,
+    change: &serde_json::Value,
+) -> std::result::Result<(), kube::Error> {
+    let path = format!(
+        "/apis/chamber.dev/v1alpha1/namespaces/{}/chamberclusters/{}?dryRun=All",
+        tenant.namespace, tenant.name
+    );
+    let operator = demo::manifests::OPERATOR;
+    let request = http::Request::patch(path)
+        .header("Content-Type", "application/merge-patch+json")
+        .header(
+            "Impersonate-User",
+            format!("system:serviceaccount:{operator}:{operator}"),
+        )
+        .body(change.to_string().into_bytes())
+        .map_err(kube::Error::HttpError)?;
+    stage
+        .environment
+        .client
+        .request_text(request)
+        .await
+        .map(drop)
 }

@@ -47,6 +47,7 @@ pub const ALL: &[Scenario] = &[
     scenario!(verbs::what_runs_is_revoked),
     scenario!(verbs::deleted_in_the_middle, true),
     scenario!(bad_input::refused_at_apply),
+    scenario!(bad_input::operator_cannot_approve),
     scenario!(bad_input::unknown_key),
     scenario!(bad_input::key_of_another_cluster),
     scenario!(bad_input::policy_is_not_json),
