@@ -113,6 +113,12 @@ async fn turn(ctx: &Context, cluster: &mut ChamberCluster) -> Result<End, Error>
     let done = perform(ctx, cluster, &world, step, &action).await;
     ctx.telemetry
         .action(&action, done.is_ok(), started.elapsed());
+    // Pods come and go, and each moves its ReplicaSet's version: not a failure.
+    if let (Action::Resize(_) | Action::Fence(_), Err(Error::Act(error))) = (&action, &done)
+        && error.is_conflict()
+    {
+        return Ok(End::Acted);
+    }
     if let Err(error) = done {
         report::failure(ctx, cluster, &world, step, &error).await?;
         return Err(error);

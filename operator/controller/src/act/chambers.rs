@@ -1,7 +1,7 @@
 //! `ReplicaSets`: one a release, sized by the plan.
 
 use chamber_api::{ChamberCluster, names};
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
@@ -32,7 +32,10 @@ pub async fn resize(
         }));
         api.patch(&name, &PatchParams::default(), &patch).await
     });
-    try_join_all(each).await?;
+    // Every answer is waited for: none of these orders is under way when the next one is given.
+    for answer in join_all(each).await {
+        answer?;
+    }
     Ok(())
 }
 

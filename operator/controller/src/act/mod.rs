@@ -33,6 +33,18 @@ pub enum Error {
     Blob(String),
 }
 
+impl Error {
+    /// Something changed since the look; nothing was done, and looking again is all there is to do.
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::Kubernetes(error) => {
+                matches!(&**error, kube::Error::Api(status) if status.is_conflict())
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<kube::Error> for Error {
     fn from(error: kube::Error) -> Self {
         Self::Kubernetes(Box::new(error))
@@ -50,7 +62,9 @@ pub async fn perform(
         return Err(Error::NotLeading);
     }
     let done = order(ctx, cluster, world, action).await;
-    if let (Action::Resize(_), Err(_)) = (action, &done) {
+    if let (Action::Resize(_), Err(error)) = (action, &done)
+        && !error.is_conflict()
+    {
         // It may still arrive: what follows must not meet it.
         ctx.fence.renew();
     }
