@@ -28,7 +28,7 @@ demo-shell: program ## A prompt whose kubectl and helm speak to the demo's clust
 test: ## All checks: formatting, lints, unit, story and contract tests, a sample of the kill matrix, then the end-to-end tests.
 	@bash tests/require.sh
 	@$(MAKE) --no-print-directory program
-	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws contract kill-matrix e2e POINTS=$${POINTS:-12}
+	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws contract policy-terraform kill-matrix e2e POINTS=$${POINTS:-12}
 
 test-fast: ## The checks that need no cluster and no root (the chart's only where HELM names the program).
 	cargo fmt --all --check

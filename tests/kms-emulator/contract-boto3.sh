@@ -11,6 +11,7 @@ work=$(mktemp -d)
 emulator=
 
 cleanup() {
+    # Tidying up, no check: an emulator that has ended already is what is wanted, and the status is that of the checks.
     if [[ -n $emulator ]]; then
         kill "$emulator" 2>/dev/null || true
         wait "$emulator" 2>/dev/null || true

@@ -42,7 +42,9 @@ fn take(components: &Components, mut stream: &UnixStream) -> Result<()> {
 
 /// Gives an order to the cluster whose first process has this id, and waits until it is carried out.
 pub(crate) fn order(supervisor: i32, verb: &str, component: &str) -> Result<()> {
-    let socket = Path::new("/proc").join(format!("{supervisor}/root/{SOCKET}"));
+    // proc(5): `root` under a process is the root folder that this process sees.
+    let process = Path::new("/proc").join(supervisor.to_string());
+    let socket = process.join("root").join(SOCKET);
     let mut stream = UnixStream::connect(&socket).context("the cluster takes no orders")?;
     writeln!(stream, "{verb} {component}")?;
     let mut answer = String::new();

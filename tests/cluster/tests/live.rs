@@ -131,6 +131,7 @@ fn parent(pid: u32) -> u32 {
     line.unwrap()[5..].trim().parse().unwrap()
 }
 
+// Ignored where there is no root: `make e2e`, and so `make test`, runs it with --ignored.
 #[test]
 #[ignore = "needs root, the built components and a minute"]
 fn clusters_run_side_by_side_and_leave_nothing_whichever_process_is_killed() {
@@ -153,6 +154,7 @@ fn clusters_run_side_by_side_and_leave_nothing_whichever_process_is_killed() {
     again.assert_ends_with(parent(again.pid("pid")));
 }
 
+// Ignored where there is no root: `make e2e`, and so `make test`, runs it with --ignored.
 #[test]
 #[ignore = "needs root and the built components"]
 fn a_component_that_ends_is_named_with_its_last_words() {
@@ -186,6 +188,7 @@ fn a_component_that_ends_is_named_with_its_last_words() {
     }
 }
 
+// Ignored where there is no root: `make e2e`, and so `make test`, runs it with --ignored.
 #[test]
 #[ignore = "needs root and the built components"]
 fn a_component_can_be_stopped_and_started_and_the_rest_goes_on() {

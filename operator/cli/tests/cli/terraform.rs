@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{hash, rendered};
 
-/// Needs a Python with python-hcl2: `make policy-terraform` makes one.
+/// Ignored here because it needs a Python with python-hcl2; `make policy-terraform`, which `make test` runs, makes one.
 #[test]
 #[ignore = "needs python-hcl2: make policy-terraform"]
 fn terraform_and_json_say_the_same() {

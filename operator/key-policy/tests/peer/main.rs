@@ -52,6 +52,7 @@ struct Disagreement {
     cause: String,
 }
 
+// Ignored by `make test` because that must do with cargo, go and python3: the peer is a node program. `make policy-peer` runs it.
 #[test]
 #[ignore = "needs node and the peer's package: make policy-peer"]
 fn both_evaluators_answer_alike() {
