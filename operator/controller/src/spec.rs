@@ -21,6 +21,7 @@ pub fn checked(
     let spec = &cluster.spec;
     let release = release::of_spec(spec)?;
     keys(cluster)?;
+    accepted_at_risk(cluster)?;
     template(&spec.chambers.template)?;
     let pins = pins(&spec.keys.policy.pins)?;
     let shares = spec
@@ -134,6 +135,29 @@ fn keys(cluster: &ChamberCluster) -> Result<(), Fault> {
             ),
         }),
     }
+}
+
+/// Keys that may be unusable are shares of the spec, and the threshold is reached without them.
+fn accepted_at_risk(cluster: &ChamberCluster) -> Result<(), Fault> {
+    let keys = &cluster.spec.keys;
+    let accepted: BTreeSet<_> = keys.accept_at_risk.iter().collect();
+    let names: BTreeSet<_> = keys.shares.iter().map(|share| &share.name).collect();
+    if let Some(name) = accepted.difference(&names).next() {
+        return Err(invalid(format!(
+            "spec.keys.acceptAtRisk has {name:?}, which is no name in spec.keys.shares"
+        )));
+    }
+    let left = i32::try_from(names.len() - accepted.len()).unwrap_or(i32::MAX);
+    if left < keys.threshold {
+        return Err(Fault {
+            reason: Reason::ThresholdTooHigh,
+            message: format!(
+                "spec.keys.acceptAtRisk leaves {left} keys with spec.keys.threshold {}: accept fewer",
+                keys.threshold
+            ),
+        });
+    }
+    Ok(())
 }
 
 fn template(template: &serde_json::Value) -> Result<(), Fault> {
@@ -357,6 +381,18 @@ mod tests {
                 json!({"template": {"spec": {"containers": [{"name": "x"}]}}}),
                 Reason::EnclaveContainerMissing,
                 "`enclave`",
+            ),
+            (
+                "/spec/keys/acceptAtRisk",
+                json!(["z"]),
+                Reason::InvalidSpec,
+                "acceptAtRisk",
+            ),
+            (
+                "/spec/keys/acceptAtRisk",
+                json!(["a", "b"]),
+                Reason::ThresholdTooHigh,
+                "acceptAtRisk",
             ),
             (
                 "/spec/chambers",

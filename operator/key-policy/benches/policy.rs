@@ -1,21 +1,17 @@
 //! Lint and evaluation of the template's policy during a rollover; `cargo bench -p key-policy`.
 
+#[path = "../tests/policies/common.rs"]
+#[expect(dead_code, reason = "the tests use all of it")]
+mod common;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use key_policy::evaluate::{self, Principal, Request};
-use key_policy::{Policy, Template, lint};
-use measurement::{Measurement, Pcr};
+use key_policy::{Policy, lint};
 use std::hint::black_box;
 
 fn policies(criterion: &mut Criterion) {
-    let template = Template {
-        partition: "aws".into(),
-        key_account: "111122223333".into(),
-        role_account: "111122223333".into(),
-        cluster_id: "prod-us-east-1-mainnet".into(),
-        admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".into(),
-        pins: [].into(),
-    };
-    let releases = [1, 2].map(|byte| Measurement::image(Pcr::from_bytes([byte; 48])));
+    let template = common::template();
+    let releases = [1, 2].map(common::release);
     let policy = template.render(&releases);
     let text = policy.to_json();
     let principal = Principal::session(&template.enclave_role_arn(), "111122223333", "chamber");

@@ -69,7 +69,7 @@ pub fn write_all(world: &World, step: Step, live: &[Measurement]) -> Option<Plan
     if world.record.policies_flip(world.now) {
         let names: Vec<_> = writes.iter().map(|write| write.name.as_str()).collect();
         let message = format!(
-            "the policy of key {} was put right again and again within an hour, and something else changes it back. Stop that writer (Terraform: ignore_changes = [policy]), then retry",
+            "the policy of key {} was put right again and again within an hour, and something else changes it back. Stop that writer (Terraform: ignore_changes = [policy]), then set the annotation chamber.dev/retry to a new value",
             names.join(", ")
         );
         return Some(Plan::block(step, Reason::PolicyConflict, message));

@@ -20,7 +20,7 @@ pub fn judge(world: &World, rollover: &Rollover, next: Plan) -> Plan {
         && failure.revision == rollover.to.revision
     {
         let message = format!(
-            "release {} failed ({}) and spec.rollover.onFailure is Pause: change spec.release, abort or retry",
+            "release {} failed ({}) and spec.rollover.onFailure is Pause: change spec.release, or set the annotation chamber.dev/abort (back) or chamber.dev/retry (again) to a new value",
             rollover.to.revision, failure.why
         );
         return Plan::block(Step::of(rollover), Reason::ReleaseFailed, message);
@@ -79,7 +79,7 @@ fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, messag
             step,
             Reason::ReleaseFailed,
             format!(
-                "the return to release {} makes no progress, too. {why}",
+                "the return to release {} makes no progress, too. {why}. See why its chambers stay sealed (their logs, the keys, KMS): it goes on by itself when they open",
                 rollover.to.revision
             ),
         ),

@@ -112,6 +112,7 @@ impl Reason {
                 | Self::PolicyUnsound
                 | Self::ForeignDeny
                 | Self::UnknownMeasurement
+                | Self::PolicyConflict
                 | Self::PolicyDrift
                 | Self::StatusBehindKeys
                 | Self::AwaitingKeyHolder

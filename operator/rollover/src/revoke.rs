@@ -3,7 +3,9 @@
 use measurement::{Measurement, Pcr};
 
 use crate::admit::{key_write, sound};
-use crate::{Action, KeyFacts, KeyWrite, Look, Plan, Reading, Share, Step, World, keys, tags};
+use crate::{
+    Action, KeyFacts, KeyState, KeyWrite, Look, Plan, Reading, Share, Step, World, keys, tags,
+};
 
 const STEP: Step = Step::Retire;
 
@@ -81,6 +83,8 @@ fn mark(world: &World) -> Option<Plan> {
     };
     let arns: Vec<_> = world
         .facts()
+        // KMS takes no tag for a key that is pending deletion: it is marked when it is enabled again.
+        .filter(|(_, facts)| facts.state == KeyState::Enabled)
         .filter(|(share, facts)| share.managed && keys::claimed(world, facts) && unmarked(facts))
         .map(|(share, _)| share.arn.clone())
         .collect();

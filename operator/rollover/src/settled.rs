@@ -145,7 +145,7 @@ fn sets(world: &World, current: &Release) -> Option<Plan> {
 fn stands_out(world: &World, current: &Release) -> Option<Plan> {
     if let Some(failure) = world.failed() {
         let message = format!(
-            "release {} failed: {}. The chambers run release {}. Change spec.release, or retry",
+            "release {} failed: {}. The chambers run release {}. Change spec.release, or set the annotation chamber.dev/retry to a new value to try it again",
             failure.revision, failure.why, current.revision
         );
         return Some(Plan::block(STEP, Reason::ReleaseFailed, message));

@@ -724,7 +724,12 @@ fn a_foreign_hand_that_does_not_stop_is_not_fought() {
         play.world.now += jiff::SignedDuration::from_mins(11);
         play.run(50);
     }
-    assert_eq!(blocked(&play).0, Reason::PolicyConflict);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::PolicyConflict);
+    assert!(message.contains("chamber.dev/retry"), "{message}");
+    // It is looked at again: nobody need say retry where the policy was put right by its other writer.
+    play.world.now += jiff::SignedDuration::from_mins(1);
+    assert_eq!(plan(&play.world), Plan::Look(rollover::Look::Keys));
     play.scene("retry", |play| {
         play.world.spec.verbs.retry = Some("1".into());
     });
@@ -840,4 +845,26 @@ fn two_first_releases_that_never_ran_give_way_to_a_third() {
     });
     play.until("Settled");
     compare("broken-first-releases", &play);
+}
+
+#[test]
+fn a_key_that_is_pending_deletion_does_not_hold_up_a_revocation() {
+    let mut play = Play::settled();
+    play.set_facts(2, |facts| {
+        facts.state = KeyState::Other("PendingDeletion".into());
+    });
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    play.run(50);
+    assert!(
+        play.story.contains("writes policies a=[] b=[] c=[]"),
+        "{}",
+        play.story
+    );
+    // KMS takes policies in every state, tags only while the key is not to be deleted.
+    assert!(
+        play.story.contains("tags 2 keys, revoked v1"),
+        "{}",
+        play.story
+    );
+    assert_eq!(blocked(&play).0, Reason::KeyNotEnabled);
 }

@@ -1,6 +1,9 @@
 //! A bug for each law is planted, and found.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 use laws::mutant::{ALL, Mutant};
+use laws::operator::Violation;
 use laws::search::{Search, run};
 use laws::setup::Size;
 use rollover::OnFailure;
@@ -21,18 +24,23 @@ fn size(mutant: Mutant) -> Size {
     }
 }
 
+/// The law that a planted bug is found to break, and the way there.
+fn found(mutant: Mutant, fuse: bool) -> (Violation, Vec<String>) {
+    let search = Search {
+        limit: 200_000,
+        mutant: Some(mutant),
+        fuse,
+    };
+    let found = run(size(mutant), search).unwrap();
+    found
+        .broken
+        .unwrap_or_else(|| panic!("{mutant:?} is not found"))
+}
+
 #[test]
 fn every_planted_bug_is_found_against_what_is_true() {
     for (law, mutant) in ALL {
-        let search = Search {
-            limit: 200_000,
-            mutant: Some(mutant),
-            fuse: false,
-        };
-        let found = run(size(mutant), search).unwrap();
-        let (violation, way) = found
-            .broken
-            .unwrap_or_else(|| panic!("{mutant:?} is not found"));
+        let (violation, way) = found(mutant, false);
         assert_eq!(violation.law, law, "{mutant:?}: {violation:?}\n{way:#?}");
     }
 }
@@ -40,20 +48,12 @@ fn every_planted_bug_is_found_against_what_is_true() {
 /// One bug may break several laws; the first of them stops it.
 #[test]
 fn the_fuse_stops_every_bug_of_the_planner() {
-    for (_, mutant) in ALL {
-        // Comparing is the hands' duty: the planner's order is right.
-        if mutant == Mutant::WritesWithoutComparing {
-            continue;
-        }
-        let search = Search {
-            limit: 200_000,
-            mutant: Some(mutant),
-            fuse: true,
-        };
-        let found = run(size(mutant), search).unwrap();
-        let (violation, _) = found
-            .broken
-            .unwrap_or_else(|| panic!("{mutant:?} is not found"));
+    // Comparing is the hands' duty: the planner's order is right.
+    let planners = ALL
+        .iter()
+        .filter(|(_, mutant)| *mutant != Mutant::WritesWithoutComparing);
+    for (_, mutant) in planners {
+        let (violation, _) = found(*mutant, true);
         assert!(
             violation.message.starts_with("the fuse"),
             "{mutant:?}: {violation:?}"

@@ -62,35 +62,46 @@ impl Pattern {
     /// Whether it matches the whole text. Time is at most the product of both lengths.
     pub fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
-        let (mut p, mut t) = (0, 0);
-        let mut star: Option<(usize, usize)> = None;
-        while t < text.len() {
-            match self.0.get(p) {
-                Some(Token::Star) => {
-                    star = Some((p, t));
-                    p += 1;
-                }
-                Some(Token::One) => {
-                    p += 1;
-                    t += 1;
-                }
-                Some(Token::Exactly(character)) if *character == text[t] => {
-                    p += 1;
-                    t += 1;
-                }
-                _ => match star {
-                    // The last star takes one character more.
-                    Some((at, taken)) => {
-                        star = Some((at, taken + 1));
-                        p = at + 1;
-                        t = taken + 1;
-                    }
-                    None => return false,
-                },
-            }
-        }
-        self.0[p..].iter().all(|rest| *rest == Token::Star)
+        let star = |token: &Token| *token == Token::Star;
+        let fits = |token: &Token, character: &char| match token {
+            Token::Star => false,
+            Token::One => true,
+            Token::Exactly(expected) => expected == character,
+        };
+        whole(&self.0, &text, star, fits)
     }
+}
+
+/// Whether a pattern of pieces matches all of a text: where a piece does not fit, the last star takes one more.
+fn whole<P, T>(
+    pattern: &[P],
+    text: &[T],
+    star: impl Fn(&P) -> bool,
+    fits: impl Fn(&P, &T) -> bool,
+) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut last: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(piece) if star(piece) => {
+                last = Some((p, t));
+                p += 1;
+            }
+            Some(piece) if fits(piece, &text[t]) => {
+                p += 1;
+                t += 1;
+            }
+            _ => match last {
+                Some((at, taken)) => {
+                    last = Some((at, taken + 1));
+                    p = at + 1;
+                    t = taken + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(star)
 }
 
 /// Whether a pattern matches a text, whatever the case of both.
@@ -104,29 +115,8 @@ pub fn matches_ignoring_case(pattern: &str, text: &str) -> bool {
 /// The same without allocation, as names of actions are compared all the time. A character of the
 /// text is a byte; bytes of other characters in the pattern equal none.
 fn ascii_matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(byte) if *byte == b'?' || byte.eq_ignore_ascii_case(&text[t]) => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, taken)) => {
-                    star = Some((at, taken + 1));
-                    p = at + 1;
-                    t = taken + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|rest| *rest == b'*')
+    let fits = |piece: &u8, byte: &u8| *piece == b'?' || piece.eq_ignore_ascii_case(byte);
+    whole(pattern, text, |piece| *piece == b'*', fits)
 }
 
 fn token(character: char) -> Token {
