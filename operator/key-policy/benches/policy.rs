@@ -1,7 +1,11 @@
 //! Lint and evaluation of the template's policy during a rollover; `cargo bench -p key-policy`.
 
 #[path = "../tests/policies/common.rs"]
-#[expect(dead_code, reason = "the tests use all of it")]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "a helper of the tests, which use all of it"
+)]
 mod common;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
