@@ -34,17 +34,15 @@ pub fn judge(world: &World, rollover: &Rollover, next: Plan) -> Plan {
     else {
         return next;
     };
-    let Some(deadline) = deadline(world, rollover, step) else {
-        return Plan::wait_until(step, reason, message, until);
-    };
-    if !reason.blames_the_target() {
-        return Plan::wait_until(step, reason, message, until);
+    let deadline = deadline(world, rollover, step).filter(|_| reason.blames_the_target());
+    match deadline {
+        None => Plan::wait_until(step, reason, message, until),
+        Some(deadline) if world.now < deadline => {
+            let until = until.map_or(deadline, |until| until.min(deadline));
+            Plan::wait_until(step, reason, message, Some(until))
+        }
+        Some(_) => failed(world, rollover, step, reason, &message),
     }
-    if world.now < deadline {
-        let until = until.map_or(deadline, |until| until.min(deadline));
-        return Plan::wait_until(step, reason, message, Some(until));
-    }
-    failed(world, rollover, step, reason, &message)
 }
 
 fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, message: &str) -> Plan {

@@ -34,7 +34,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Something changed since the look; nothing was done, and looking again is all there is to do.
+    /// Something changed since the look: the order that met it was not taken, and looking again is all there is to do.
     pub fn is_conflict(&self) -> bool {
         match self {
             Self::Kubernetes(error) => {
