@@ -1,8 +1,13 @@
 //! The resource is being deleted: policies are left with one measurement, or it is said why not.
 
+use measurement::Measurement;
+
 use crate::admit::{key_write, sound};
 use crate::roll::order;
-use crate::{Action, Deletion, Look, Plan, Reading, Reason, Release, Rollover, Set, Step, World};
+use crate::{
+    Action, Deletion, KeyFacts, Look, Plan, Reading, Reason, Release, Rollover, Set, Share, Step,
+    World, keys,
+};
 
 const STEP: Step = Step::Retire;
 
@@ -77,6 +82,10 @@ fn one_measurement(world: &World, stays: &Release) -> Plan {
                 Err(fault) => undone.push(fault),
             },
             Reading::Failed { message, .. } if share.managed => undone.push(message.clone()),
+            Reading::Facts(facts) if !in_sync(share, facts, &live) => undone.push(format!(
+                "key {} is Observed: ask its holder to leave only {} in its policy",
+                share.name, stays.measurement.image_sha384
+            )),
             _ => {}
         }
     }
@@ -87,6 +96,11 @@ fn one_measurement(world: &World, stays: &Release) -> Plan {
         return allow((!undone.is_empty()).then(|| undone.join("; ")));
     }
     Plan::act(STEP, Action::WritePolicies(writes))
+}
+
+fn in_sync(share: &Share, facts: &KeyFacts, live: &[Measurement]) -> bool {
+    let policy = facts.policy.as_ref();
+    policy.is_ok_and(|policy| keys::in_sync(policy, &share.template, live))
 }
 
 fn allow(undone: Option<String>) -> Plan {

@@ -134,7 +134,14 @@ fn sets(world: &World, current: &Release) -> Option<Plan> {
     let Some(set) = world.set(&current.revision) else {
         return Some(Plan::act(STEP, Action::MakeSet(current.clone())));
     };
-    let resize = set.resized(world.spec.replicas);
+    let wanted = world.spec.replicas;
+    // Chambers of a revoked release stay as they are, but none is added: it could not unseal.
+    let to = if world.revoked(&current.measurement.image_sha384) {
+        wanted.min(set.replicas)
+    } else {
+        wanted
+    };
+    let resize = set.resized(to);
     let stops = set.unsealed().saturating_sub(resize.to);
     roll::clear(world, &[&current.revision], STEP).or_else(|| {
         (resize.from != resize.to).then(|| within_budget(world, STEP, vec![resize], stops))

@@ -811,6 +811,40 @@ fn deleting_and_keeping_the_chambers_of_two_releases_says_what_is_left() {
 }
 
 #[test]
+fn deleting_says_which_holder_still_admits_two() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", false)]);
+    let template = play.world.spec.shares[2].template.clone();
+    let admit = |play: &mut Play, bytes: &[u8]| {
+        let live: Vec<_> = bytes
+            .iter()
+            .map(|byte| release(*byte).measurement)
+            .collect();
+        play.set_facts(2, |facts| facts.policy = Ok(template.render(&live)));
+    };
+    admit(&mut play, &[1]);
+    play.run(200);
+    play.world.spec.release = release(2);
+    play.run(200);
+    admit(&mut play, &[1, 2]);
+    play.until("v2 1->2");
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    play.until(&format!(
+        "allows deletion, but key c is Observed: ask its holder to leave only {} in its policy",
+        release(1).measurement.image_sha384
+    ));
+}
+
+#[test]
+fn a_revoked_release_gets_no_more_chambers() {
+    let mut play = Play::settled();
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    play.run(50);
+    play.world.spec.replicas += 1;
+    play.run(50);
+    assert_eq!(blocked(&play).0, Reason::MeasurementRevoked);
+}
+
+#[test]
 fn a_key_at_risk_stops_everything_unless_the_spec_accepts_it() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);

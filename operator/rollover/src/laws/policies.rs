@@ -137,16 +137,18 @@ fn foreign(policy: &Policy) -> Vec<&Statement> {
         .collect()
 }
 
-/// Law 10: what is written rests on the policy that was read, of a key that is this cluster's; older leaders' orders are void.
+/// Law 10: what is written rests on the policy that was read, of a key that is this cluster's to write; older leaders' orders are void.
 pub fn one_writer(world: &World, action: &Action) -> Result<(), String> {
     if let (Action::Resize(_), Some(set)) = (action, world.sets.iter().find(|set| !set.fenced)) {
         return Err(format!("ReplicaSet {} is not fenced", set.name));
     }
+    for arn in changed(action) {
+        if let Some(share) = world.share(arn).filter(|share| !share.managed) {
+            return Err(format!("key {} is its holder's to change", share.name));
+        }
+    }
     for each in writes(world, action) {
         let (write, share) = each?;
-        if !share.managed {
-            return Err(format!("key {} is its holder's to write", write.name));
-        }
         let facts = world.facts().find(|(other, _)| other.arn == share.arn);
         let Some((_, facts)) = facts else {
             return Err(format!("key {} was not read", write.name));
@@ -165,4 +167,15 @@ pub fn one_writer(world: &World, action: &Action) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The ARNs of the keys that an action writes or tags.
+fn changed(action: &Action) -> Vec<&str> {
+    match action {
+        Action::WritePolicies(writes) => writes.iter().map(|write| write.arn.as_str()).collect(),
+        Action::ClaimKeys { arns, .. }
+        | Action::TagCommitment { arns, .. }
+        | Action::TagRevoked { arns, .. } => arns.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    }
 }
