@@ -4,7 +4,7 @@ use key_policy::{Policy, Severity};
 
 use crate::operator::Violation;
 use crate::setup::Setup;
-use crate::state::{FOREIGN, Images, Prometheus, RELEASES, Set, State};
+use crate::state::{FOREIGN, Images, Key, Prometheus, RELEASES, Set, State};
 
 /// The images of a policy that is about to be written.
 ///
@@ -40,6 +40,7 @@ pub fn write(
     expected: Images,
 ) -> Result<(), Violation> {
     let (old, new) = (before.keys[key].stored, after.keys[key].stored);
+    of_the_operator(setup, key)?;
     if old != expected {
         return Err(Violation::of(
             10,
@@ -51,6 +52,18 @@ pub fn write(
     }
     trust(before, old, new)?;
     (0..RELEASES).try_for_each(|release| leaves(setup, before, after, release, old & !new))
+}
+
+/// A call that changes a key: a policy or a tag.
+///
+/// # Errors
+///
+/// Law 10, where the key is its holder's.
+pub fn of_the_operator(setup: &Setup, key: usize) -> Result<(), Violation> {
+    if setup.size.observed & (1 << key) == 0 {
+        return Ok(());
+    }
+    Err(Violation::of(10, "changes a key that is its holder's"))
 }
 
 fn trust(state: &State, old: Images, new: Images) -> Result<(), Violation> {
@@ -205,7 +218,7 @@ pub fn size(setup: &Setup, before: &State, after: &State, release: usize) -> Res
 /// A reading must be fresh; whoever is late must find that every key still agrees.
 fn starts(setup: &Setup, state: &State, release: usize) -> Result<(), Violation> {
     let bit = 1 << release;
-    if state.blobs & bit == 0 {
+    if !setup.size.external && state.blobs & bit == 0 {
         return Err(Violation::of(
             1,
             format!("v{} is started without a blob", release + 1),
@@ -215,9 +228,12 @@ fn starts(setup: &Setup, state: &State, release: usize) -> Result<(), Violation>
     let age = state.seen.as_ref().map_or(0, |seen| seen.age);
     // Where a second fault is allowed, what somebody else did to a key while an order was late is not the operator's doing.
     let late = state.seen.is_none() && setup.size.faults > 1;
-    let admits = keys[..setup.size.keys]
-        .iter()
-        .all(|key| late || key.stored & bit != 0 && !key.disabled);
+    let lets = |key: &Key| key.stored & bit != 0 && !key.disabled;
+    let keys = keys[..setup.size.keys].iter().enumerate();
+    let accepted = |index: usize| setup.size.accepted & (1 << index) != 0;
+    let usable = keys.clone().filter(|(_, key)| lets(key)).count();
+    let mut needed = keys.filter(|(index, _)| !accepted(*index));
+    let admits = late || usable >= setup.size.threshold && needed.all(|(_, key)| lets(key));
     if age > 0 || !admits {
         return Err(Violation::of(
             1,

@@ -34,7 +34,11 @@ pub fn events(setup: &Setup, state: &State, rests: bool) -> Vec<Event> {
 /// A state that some time later follows by itself, when nothing goes wrong any more.
 pub fn progress(setup: &Setup, state: &State) -> State {
     let mut next = state.clone();
-    for key in &mut next.keys {
+    let asked = next.asked_of_holders();
+    for (index, key) in next.keys.iter_mut().enumerate() {
+        if setup.size.observed & (1 << index) != 0 {
+            key.stored = asked;
+        }
         key.enforced = key.stored;
     }
     for release in 0..RELEASES {
@@ -80,7 +84,8 @@ fn opens(setup: &Setup, state: &State, release: usize) -> bool {
     let bit = 1 << release;
     let lets = |key: &&Key| !key.disabled && key.enforced & bit != 0;
     let shares = state.keys[..setup.size.keys].iter().filter(lets).count();
-    setup.size.broken & bit == 0 && state.blobs & bit != 0 && shares >= setup.size.threshold
+    let blob = setup.size.external || state.blobs & bit != 0;
+    setup.size.broken & bit == 0 && blob && shares >= setup.size.threshold
 }
 
 fn pods(setup: &Setup, state: &State, events: &mut Vec<Event>) {
@@ -130,6 +135,14 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
             let what = format!("Decrypt enforces the policy of key {index}");
             events.push(with(state, what, |state| {
                 state.keys[index].enforced = key.stored;
+            }));
+        }
+        let asked = state.asked_of_holders();
+        if setup.size.observed & (1 << index) != 0 && key.stored != asked {
+            let what = format!("the holder of key {index} does as asked");
+            events.push(with(state, what, |state| {
+                state.keys[index].stored = asked;
+                state.policy_changed(index);
             }));
         }
         if state.faults == 0 {
@@ -196,7 +209,7 @@ pub fn first_status(setup: &Setup) -> Record {
     Record {
         current: Some(0),
         rollovers: 1,
-        committed: true,
+        committed: !setup.size.external,
         ended: Some(AGE),
         ..Record::default()
     }

@@ -31,6 +31,9 @@ fn worlds(arguments: &Arguments) -> Vec<Size> {
         max_surge: 0,
         on_failure: OnFailure::Rollback,
         broken: 0,
+        observed: 0,
+        accepted: 0,
+        external: false,
         from_nothing: false,
         faults: arguments.faults,
         wishes: arguments.wishes,
@@ -64,6 +67,28 @@ fn worlds(arguments: &Arguments) -> Vec<Size> {
             broken: 0b001,
             ..size(1, 2, 1)
         },
+        Size {
+            observed: 0b010,
+            ..size(2, 2, 2)
+        },
+        Size {
+            observed: 0b110,
+            from_nothing: true,
+            ..size(1, 3, 2)
+        },
+        Size {
+            accepted: 0b010,
+            ..size(2, 2, 1)
+        },
+        Size {
+            external: true,
+            ..size(2, 2, 2)
+        },
+        Size {
+            external: true,
+            from_nothing: true,
+            ..size(1, 2, 1)
+        },
     ]
 }
 
@@ -94,13 +119,16 @@ fn main() -> std::process::ExitCode {
 
 fn report(size: Size, found: &Result<Found, String>) {
     let world = format!(
-        "{} chambers, {} of {} keys, surge {}, {:?}, broken {:03b}{}",
+        "{} chambers, {} of {} keys, surge {}, {:?}, broken {:03b}, observed {:03b}, accepted {:03b}{}{}",
         size.chambers,
         size.threshold,
         size.keys,
         size.max_surge,
         size.on_failure,
         size.broken,
+        size.observed,
+        size.accepted,
+        if size.external { ", external" } else { "" },
         if size.from_nothing {
             ", from nothing"
         } else {

@@ -34,12 +34,16 @@ pub enum Mutant {
     DropsAStatement,
     /// Law 10: a policy is written whatever is there.
     WritesWithoutComparing,
+    /// Law 10: an observed key is written as if it were managed.
+    WritesForTheHolder,
+    /// Law 1: the holder of an observed key is not waited for.
+    PassesTheHolderBy,
     /// Law 11: a lost status means a new seal.
     SealsAnew,
 }
 
 /// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 11] = [
+pub const ALL: [(u8, Mutant); 13] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -50,6 +54,8 @@ pub const ALL: [(u8, Mutant); 11] = [
     (8, Mutant::LocksRootOut),
     (9, Mutant::DropsAStatement),
     (10, Mutant::WritesWithoutComparing),
+    (10, Mutant::WritesForTheHolder),
+    (1, Mutant::PassesTheHolderBy),
     (11, Mutant::SealsAnew),
 ];
 
@@ -58,7 +64,7 @@ impl Mutant {
     pub fn plan(self, setup: &Setup, world: &World) -> Plan {
         let mut seen = world.clone();
         match self {
-            Self::TrustsTheLastKey => trust_last(setup, &mut seen),
+            Self::TrustsTheLastKey | Self::PassesTheHolderBy => trust_last(setup, &mut seen),
             Self::StopsOneTooMany => {
                 seen.spec.max_unavailable += 1;
                 seen.budget = Some(u32::MAX);
@@ -70,6 +76,11 @@ impl Mutant {
                 }
             }
             Self::TakesAbsentForZero => fill_metrics(&mut seen),
+            Self::WritesForTheHolder => {
+                for share in &mut seen.spec.shares {
+                    share.managed = true;
+                }
+            }
             Self::SealsAnew => forget_the_seal(&mut seen),
             _ => {}
         }

@@ -187,15 +187,20 @@ pub fn perform(
             put(setup, state, usize::from(*key), *expected, *images)?;
         }
         Part::Claim(key, progress) => {
+            checks::of_the_operator(setup, usize::from(*key))?;
             let key = &mut state.keys[usize::from(*key)];
             (key.owned, key.progress) = (true, Some(*progress));
         }
         Part::Commit(key) => {
+            checks::of_the_operator(setup, usize::from(*key))?;
             // From here on chambers may start, and the master key is the one.
             state.sealed = true;
             state.keys[usize::from(*key)].committed = true;
         }
-        Part::Revoke(key, images) => state.keys[usize::from(*key)].revoked |= images,
+        Part::Revoke(key, images) => {
+            checks::of_the_operator(setup, usize::from(*key))?;
+            state.keys[usize::from(*key)].revoked |= images;
+        }
         Part::Make(release) => {
             // It is born with the mark, but says nothing of the others.
             state.fenced |= state.sets.iter().all(Option::is_none);

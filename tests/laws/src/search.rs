@@ -44,14 +44,19 @@ const CALM: usize = 400;
 /// The first state.
 pub fn first(setup: &Setup) -> State {
     let settled = !setup.size.from_nothing;
-    let key = Key {
-        stored: u8::from(settled),
-        enforced: u8::from(settled),
-        disabled: false,
-        owned: settled,
-        committed: settled,
-        progress: settled.then_some((1, true)),
-        revoked: 0,
+    let sealed = settled && !setup.size.external;
+    let key = |index: usize| {
+        // The operator tags the keys that it writes.
+        let tagged = settled && setup.size.observed & (1 << index) == 0;
+        Key {
+            stored: u8::from(settled),
+            enforced: u8::from(settled),
+            disabled: false,
+            owned: tagged,
+            committed: tagged && sealed,
+            progress: tagged.then_some((1, true)),
+            revoked: 0,
+        }
     };
     let mut sets = [const { None }; RELEASES];
     if settled {
@@ -77,10 +82,10 @@ pub fn first(setup: &Setup) -> State {
         finalizer: false,
         gone: false,
         sets,
-        blobs: u8::from(settled),
+        blobs: u8::from(sealed),
         seal: Seal::Absent,
-        sealed: settled,
-        keys: [key; KEYS],
+        sealed,
+        keys: std::array::from_fn::<_, KEYS, _>(key),
         seen: None,
         fenced: false,
         prometheus: Prometheus::Fresh,
@@ -272,8 +277,9 @@ fn ends(
             }
             Plan::Settled { .. }
             | Plan::Block { .. }
+            // A person resumes; until then the keys are read again and again.
             | Plan::Wait {
-                reason: Reason::ChambersNotReady,
+                reason: Reason::ChambersNotReady | Reason::Paused,
                 ..
             } => break,
             _ => environment::progress(setup, &looked),
@@ -297,8 +303,7 @@ fn ends(
 fn waits_for_a_person(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::Paused
-            | Reason::PrometheusUnavailable
+        Reason::PrometheusUnavailable
             | Reason::MetricsInconclusive
             | Reason::ChamberSealed
             | Reason::Deleting

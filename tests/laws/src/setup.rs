@@ -33,6 +33,12 @@ pub struct Size {
     pub on_failure: OnFailure,
     /// Releases that never unseal, as bits.
     pub broken: Images,
+    /// Keys whose policy their holder writes, as bits.
+    pub observed: u8,
+    /// Keys that the spec accepts at risk, as bits.
+    pub accepted: u8,
+    /// The image unseals in its own way.
+    pub external: bool,
     /// From an empty namespace, or settled on release 0.
     pub from_nothing: bool,
     /// Things that may go wrong.
@@ -68,7 +74,7 @@ impl Setup {
             .parse()
             .map_err(|error| format!("{error}"))?;
         let releases: Vec<_> = (0..RELEASES).map(release).collect();
-        let shares: Vec<_> = (0..size.keys).map(share).collect();
+        let shares: Vec<_> = (0..size.keys).map(|index| share(size, index)).collect();
         let policies = shares
             .iter()
             .map(|share| {
@@ -128,13 +134,13 @@ fn release(index: usize) -> Release {
     }
 }
 
-fn share(index: usize) -> Share {
+fn share(size: Size, index: usize) -> Share {
     let name = ["a", "b", "c"][index.min(KEYS - 1)];
     Share {
         name: name.to_owned(),
         arn: format!("arn:aws:kms:us-east-1:111122223333:key/{name}"),
-        managed: true,
-        accepted_at_risk: false,
+        managed: size.observed & (1 << index) == 0,
+        accepted_at_risk: size.accepted & (1 << index) != 0,
         template: Template {
             partition: "aws".to_owned(),
             key_account: "111122223333".to_owned(),
@@ -170,7 +176,7 @@ fn spec(size: Size, releases: &[Release], shares: Vec<Share>) -> Spec {
         threshold: size.threshold,
         shares,
         replicas: u32::from(size.chambers),
-        managed_sealing: true,
+        managed_sealing: !size.external,
         max_unavailable: u32::from(size.max_unavailable),
         max_surge: u32::from(size.max_surge),
         settle_time: SignedDuration::from_mins(1),

@@ -215,6 +215,18 @@ impl State {
             .is_some_and(|set| set.replicas > 0 || !set.pods.is_empty())
     }
 
+    /// The images that status asks the holders of observed keys for.
+    pub fn asked_of_holders(&self) -> Images {
+        let bit = |release: u8| 1 << release;
+        let wanted = match (&self.record.rollover, self.record.current) {
+            (Some(rollover), _) if rollover.retires => bit(rollover.to),
+            (Some(rollover), _) => rollover.from.map_or(0, bit) | bit(rollover.to),
+            (None, current) => bit(current.unwrap_or(self.asked.release)),
+        };
+        let tagged = self.keys.iter().fold(0, |all, key| all | key.revoked);
+        wanted & !(self.record.revoked | tagged)
+    }
+
     /// Keys whose stored policy lets the release decrypt.
     pub fn usable(&self, release: usize, keys: usize) -> usize {
         let usable = |key: &&Key| !key.disabled && key.stored & (1 << release) != 0;

@@ -17,6 +17,12 @@ fn size(mutant: Mutant) -> Size {
         max_surge: 0,
         on_failure: OnFailure::Rollback,
         broken: 0,
+        observed: match mutant {
+            Mutant::WritesForTheHolder | Mutant::PassesTheHolderBy => 0b10,
+            _ => 0,
+        },
+        accepted: 0,
+        external: false,
         // A second seal is only possible where there was a first one.
         from_nothing: mutant == Mutant::SealsAnew,
         faults: 1,
