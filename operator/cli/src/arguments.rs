@@ -96,7 +96,7 @@ pub enum PolicyVerb {
     },
     /// Writes the template's policy for these measurements.
     #[command(
-        after_help = "Example:\n  kubectl chamber policy render --cluster-id prod-us-east-1-mainnet --account 111122223333 --measurement $OLD --measurement $NEW --format terraform"
+        after_help = "Example:\n  kubectl chamber policy render --cluster-id prod-us-east-1-mainnet --account 111122223333 --measurement $OLD --measurement $NEW --profile pinned --format terraform"
     )]
     Render {
         /// Whose policy it will be.
@@ -105,6 +105,9 @@ pub enum PolicyVerb {
         /// A release: PCR0, or several as PCR0=...,PCR8=...; at most two.
         #[arg(long)]
         measurement: Vec<String>,
+        /// Standard: the five statements. Pinned: a Deny as well, so that a retired measurement is retired for everybody.
+        #[arg(long, value_enum, default_value_t = Profile::Standard)]
+        profile: Profile,
         /// The document as JSON, or as a data source of Terraform.
         #[arg(long, value_enum, default_value_t = Format::Json)]
         format: Format,
@@ -180,6 +183,24 @@ pub enum Report {
     Yaml,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
+}
+
+/// How much a policy binds.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub enum Profile {
+    /// The five statements.
+    Standard,
+    /// The five statements, and a Deny for every measurement that is not admitted.
+    Pinned,
+}
+
+impl From<Profile> for key_policy::Profile {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Standard => Self::Standard,
+            Profile::Pinned => Self::Pinned,
+        }
+    }
 }
 
 /// Forms of a policy.

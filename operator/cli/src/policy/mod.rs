@@ -44,7 +44,8 @@ pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
         PolicyVerb::Render {
             cluster,
             measurement,
+            profile,
             format,
-        } => render::run(&cluster.template(), measurement, *format),
+        } => render::run(&cluster.template(), measurement, (*profile).into(), *format),
     }
 }

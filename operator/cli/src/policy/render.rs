@@ -1,6 +1,6 @@
 //! `policy render`.
 
-use key_policy::Template;
+use key_policy::{MAX_SIZE, Profile, Template};
 
 use super::terraform;
 use crate::arguments::Format;
@@ -11,6 +11,7 @@ use crate::output::{Answer, Failure};
 pub fn run(
     template: &Template,
     measurements: &[String],
+    profile: Profile,
     format: Format,
 ) -> Result<Answer, Failure> {
     if measurements.len() > 2 {
@@ -32,7 +33,13 @@ pub fn run(
             "--pin {pin}: not every --measurement has PCR{pin}"
         )));
     }
-    let policy = template.render(&live);
+    let policy = template.render_as(&live, profile);
+    if policy.size() > MAX_SIZE {
+        return Err(Failure::Usage(format!(
+            "the policy has {} bytes, and KMS takes {MAX_SIZE}: leave out a --pin",
+            policy.size()
+        )));
+    }
     Ok(Answer {
         text: match format {
             Format::Json => policy.to_json(),

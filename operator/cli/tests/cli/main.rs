@@ -103,6 +103,55 @@ fn lint_writes_each_form() {
     assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), 3);
 }
 
+/// An IAM principal with any enclave: Standard leaves it to its IAM policies, Pinned denies what is not admitted.
+#[test]
+fn pinned_binds_everybody() {
+    let folder =
+        std::env::temp_dir().join(format!("kubectl-chamber-pinned-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let identity = folder.join("identity.json");
+    let all = r#"{"Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
+    std::fs::write(&identity, all).unwrap();
+    let identity = identity.to_str().unwrap().to_owned();
+    let asked = |profile: &str, measurement: &str| {
+        let policy = rendered(&[&hash("01")], &["--profile", profile]);
+        let who = "arn:aws:iam::111122223333:role/Somebody";
+        let question = ["policy", "explain", "-", "--principal", who];
+        let more = ["--action", "kms:Decrypt", "--identity", &identity];
+        let attested = ["--measurement", measurement];
+        chamber(&[&question[..], &more, &attested].concat(), &policy)
+    };
+    assert_eq!(asked("standard", &hash("02")).status, 0);
+    let retired = asked("pinned", &hash("02"));
+    assert_eq!(
+        (retired.status, retired.out.as_str()),
+        (1, "denied by statement DenyDataOpsWithOtherImageSha384\n")
+    );
+    assert_eq!(asked("pinned", &hash("01")).status, 0);
+    let notes = lint(&rendered(&[&hash("01")], &["--profile", "pinned"]), &[]);
+    assert_eq!(notes.status, 0, "{}", notes.out);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn what_kms_would_refuse_is_not_rendered() {
+    let registers = |byte: &str| {
+        let all: Vec<_> = (0..32)
+            .map(|index| format!("PCR{index}={}", hash(byte)))
+            .collect();
+        all.join(",")
+    };
+    let (old, new) = (registers("01"), registers("02"));
+    let mut arguments = vec!["policy", "render", "--profile", "pinned"];
+    arguments.extend(CLUSTER);
+    arguments.extend(["--measurement", &old, "--measurement", &new]);
+    let pins: Vec<_> = (1..32).map(|pin| format!("--pin={pin}")).collect();
+    arguments.extend(pins.iter().map(String::as_str));
+    let run = chamber(&arguments, "");
+    assert_eq!(run.status, 2, "{}", run.out);
+    assert!(run.err.contains("KMS takes 32768"), "{}", run.err);
+}
+
 #[test]
 fn explain_names_the_statement_that_decides() {
     let policy = rendered(&[&hash("0a")], &[]);

@@ -23,6 +23,7 @@ fn terraform_and_json_say_the_same() {
             vec![&signed],
             vec!["--pin", "8", "--role-account", "444455556666"],
         ),
+        (vec![&one, &two], vec!["--profile", "pinned"]),
     ] {
         let json: Value = serde_json::from_str(&rendered(&measurements, &more)).unwrap();
         let text = rendered(
@@ -57,7 +58,8 @@ fn terraform_and_json_say_the_same() {
             .iter()
             .map(from_json)
             .collect();
-        assert_eq!(wanted.len(), 5);
+        let pinned = usize::from(more.contains(&"pinned"));
+        assert_eq!(wanted.len(), 5 + pinned);
         assert_eq!(found, wanted);
     }
 }
