@@ -54,6 +54,7 @@ policy-terraform: ## The rendered Terraform against the rendered JSON, as python
 
 e2e: program ## The end-to-end tests, on clusters of their own (or the one that KUBECONFIG names).
 	[ -n "$$KUBECONFIG" ] || cargo test -p cluster --locked --test live -- --ignored
+	@cargo build --locked -p kubectl-chamber
 	cargo test -p e2e --locked --test e2e -- --nocapture; status=$$?; \
 	[ -n "$$KUBECONFIG" ] || $(CLUSTER) down --name e2e; exit $$status
 

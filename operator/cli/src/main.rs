@@ -1,9 +1,10 @@
-//! `kubectl chamber`: key policies and image files, from the command line.
+//! `kubectl chamber`: rollovers, key policies and image files, from the command line.
 //!
 //! Exit status: 0 clean or notes only, 1 a warning or an error was found (or a difference, or a
 //! denial), 2 something could not be read or was used wrongly.
 
 mod arguments;
+mod cluster;
 mod describe_eif;
 mod input;
 mod output;
@@ -19,7 +20,7 @@ use output::{Answer, Failure};
 fn main() -> ExitCode {
     // Clap ends with 2 where the command line is wrong, and with 0 after --help.
     let arguments = Arguments::parse();
-    match run(&arguments.verb).and_then(|answer| output::write(&answer.text).map(|()| answer)) {
+    match run(&arguments.verb).and_then(|answer| output::write(&answer.text).map(|_| answer)) {
         Ok(answer) => ExitCode::from(u8::from(!answer.clean)),
         Err(failure) => {
             eprintln!("kubectl-chamber: {failure}");
@@ -28,10 +29,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Verbs that need a cluster (plan, status, pause, resume, abort, retry, revoke) belong beside these.
 fn run(verb: &Verb) -> Result<Answer, Failure> {
     match verb {
         Verb::Policy(verb) => policy::run(verb),
+        Verb::Cluster(verb) => cluster::run(verb),
         Verb::DescribeEif { file, output } => describe_eif::run(file, *output),
     }
 }

@@ -29,6 +29,9 @@ pub enum Failure {
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
+    /// The cluster could not be asked, or did not answer.
+    #[error("{0}")]
+    Cluster(String),
     /// The answer could not be written.
     #[error("standard output: {0}")]
     Write(String),
@@ -45,8 +48,8 @@ impl Failure {
     }
 }
 
-/// Writes to standard output. That nobody reads on (`| head`) is no failure.
-pub fn write(text: &str) -> Result<(), Failure> {
+/// Writes to standard output, and says whether somebody reads on: that nobody does (`| head`) is no failure.
+pub fn write(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(text.as_bytes())
@@ -59,8 +62,18 @@ pub fn write(text: &str) -> Result<(), Failure> {
         })
         .and_then(|()| out.flush());
     match written {
-        Err(why) if why.kind() != ErrorKind::BrokenPipe => Err(Failure::Write(why.to_string())),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(why) if why.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(why) => Err(Failure::Write(why.to_string())),
+    }
+}
+
+/// A picture in place of the last one on a terminal, below it elsewhere.
+pub fn screen(picture: &str) -> String {
+    if io::stdout().is_terminal() {
+        format!("\x1b[H\x1b[2J{picture}")
+    } else {
+        format!("{picture}\n")
     }
 }
 

@@ -15,6 +15,7 @@ use serde_json::json;
 use std::io::Write;
 use tokio::process::{Child, Command};
 
+use crate::programs;
 use crate::rig::Rig;
 
 /// A gate, and the name under which an operator works behind it; operators come and go.
@@ -33,13 +34,7 @@ pub struct Operator(Child);
 impl Seat {
     /// A seat for this build's operator.
     pub async fn take(rig: &Rig, identity: &str) -> Result<Self> {
-        let program = std::env::current_exe()?;
-        let folders = program.ancestors().skip(1).take(2);
-        let mut programs = folders.map(|folder| folder.join("chamber-operator"));
-        let program = programs.find(|program| program.is_file());
-        let program =
-            program.context("chamber-operator is not built: `cargo build -p chamber-operator`")?;
-        Self::take_with(rig, identity, program).await
+        Self::take_with(rig, identity, programs::built("chamber-operator")?).await
     }
 
     /// A seat for the operator that is in this file.

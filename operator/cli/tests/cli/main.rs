@@ -253,6 +253,12 @@ fn wrong_use_is_status_two_and_help_teaches() {
         &["policy", "diff"],
         &["policy", "render"],
         &["describe-eif"],
+        &["status"],
+        &["pause"],
+        &["resume"],
+        &["abort"],
+        &["retry"],
+        &["revoke"],
     ] {
         let run = chamber(&[verb, &["--help"]].concat(), "");
         assert_eq!(run.status, 0);

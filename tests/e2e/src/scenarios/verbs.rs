@@ -6,6 +6,7 @@ use demo::{Release, Tenant, load, wait};
 use kube::api::DeleteParams;
 use serde_json::json;
 
+use crate::programs::chamber;
 use crate::stage::{self, SOON, Stage};
 
 /// Declares v2 while no key lets it decrypt, and waits until its first chamber stays sealed.
@@ -73,9 +74,7 @@ pub async fn broken_release_is_rolled_back(stage: &Stage) -> Result<()> {
     outcome(&status, Outcome::Failed)?;
     stage::only(&status, v1)?;
     served(stage, tenant).await?;
-    stage
-        .annotate(tenant, json!({"chamber.dev/retry": "1"}))
-        .await?;
+    chamber(stage, tenant, 0, &["retry"]).await?;
     let status = stage.settled(tenant, v2).await?;
     stage::only(&status, v2)?;
     served(stage, tenant).await
@@ -88,9 +87,12 @@ pub async fn aborted_and_revoked(stage: &Stage) -> Result<()> {
     stage.settle(tenant, v1).await?;
     let aborted = async {
         hold_up(stage, tenant, v2).await?;
-        stage
-            .annotate(tenant, json!({"chamber.dev/abort": "1"}))
-            .await?;
+        let told = chamber(stage, tenant, 0, &["status"]).await?;
+        ensure!(
+            told.contains("Admit done > [Roll]") && told.contains("ChamberSealed"),
+            "{told}"
+        );
+        chamber(stage, tenant, 0, &["abort"]).await?;
         stage.blocked(tenant, "ReleaseFailed", &["aborted"]).await
     }
     .await;
@@ -99,9 +101,11 @@ pub async fn aborted_and_revoked(stage: &Stage) -> Result<()> {
     outcome(&status, Outcome::Aborted)?;
     stage::only(&status, v1)?;
 
-    let revoke = format!("{} its build host was broken into", v2.image_sha384());
-    let verbs = json!({"chamber.dev/revoke": revoke, "chamber.dev/retry": "1"});
-    stage.annotate(tenant, verbs).await?;
+    let reason = "its build host was broken into";
+    let revoke = ["revoke", "--reason", reason, "--image", v2.image_sha384()];
+    let told = chamber(stage, tenant, 0, &revoke).await?;
+    ensure!(told.contains(reason), "{told}");
+    chamber(stage, tenant, 0, &["retry"]).await?;
     let status = stage
         .blocked(tenant, "MeasurementRevoked", &["imageSha384"])
         .await?;
@@ -127,7 +131,16 @@ pub async fn what_runs_is_revoked(stage: &Stage) -> Result<()> {
         .await?;
     let admitted = status.keys.iter().any(|key| !key.admitted.is_empty());
     ensure!(!admitted, "a key still admits it: {:?}", status.keys);
-    let status = stage.settle(tenant, v2).await?;
+    let told = chamber(stage, tenant, 1, &["status"]).await?;
+    ensure!(told.contains("MeasurementRevoked"), "{told}");
+    let refused = chamber(stage, tenant, 1, &["abort"]).await?;
+    ensure!(refused.contains("no rollover is in flight"), "{refused}");
+    chamber(stage, tenant, 0, &["pause"]).await?;
+    stage.declare(tenant, v2).await?;
+    let paused = |status: &ChamberClusterStatus| status.reason.as_deref() == Some("Paused");
+    stage.until(tenant, SOON, "the pause", paused).await?;
+    chamber(stage, tenant, 0, &["resume"]).await?;
+    let status = stage.settled(tenant, v2).await?;
     stage::only(&status, v2)
 }
 

@@ -1,0 +1,60 @@
+//! status: one picture of the rollover, once or followed live.
+
+use std::pin::pin;
+
+use chamber_api::ChamberCluster;
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use kube::Api;
+use kube::runtime::watcher::watch_object;
+
+use super::{picture, refused};
+use crate::arguments::Output;
+use crate::output::{self, Answer, Failure};
+
+/// The picture now. Exit status 1 where a person has to look at it.
+pub async fn run(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    output: Output,
+) -> Result<Answer, Failure> {
+    let found = clusters
+        .get(name)
+        .await
+        .map_err(|why| refused(name, &why))?;
+    let value = serde_json::to_value(found.status.clone().unwrap_or_default())
+        .map_err(|why| Failure::Write(why.to_string()))?;
+    let text = output::form(&value, output, || picture::draw(&found, Timestamp::now()))?;
+    Ok(Answer {
+        text,
+        clean: !picture::stalled(&found),
+    })
+}
+
+/// The picture each time it changes, until the resource is gone or nobody reads on.
+pub async fn watch(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer, Failure> {
+    let mut changes = pin!(watch_object(clusters.clone(), name));
+    let mut last = String::new();
+    loop {
+        let change = changes
+            .try_next()
+            .await
+            .map_err(|why| Failure::Cluster(why.to_string()))?;
+        let Some(Some(found)) = change else {
+            return Err(Failure::Cluster(format!(
+                "chambercluster {name} is not there"
+            )));
+        };
+        let drawn = picture::draw(&found, Timestamp::now());
+        if drawn != last {
+            if !output::write(&output::screen(&drawn))? {
+                break;
+            }
+            last = drawn;
+        }
+    }
+    Ok(Answer {
+        text: String::new(),
+        clean: true,
+    })
+}

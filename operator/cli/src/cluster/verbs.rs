@@ -1,0 +1,126 @@
+//! pause, resume, abort, retry, revoke: annotations that the operator answers in status.
+
+use std::time::Duration;
+
+use chamber_api::{ChamberCluster, VerbsStatus, names};
+use jiff::Timestamp;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::wait::await_condition;
+use measurement::Pcr;
+use serde_json::json;
+
+use super::refused;
+use crate::output::{Answer, Failure};
+
+/// So long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Pauses before the next action, or goes on.
+pub async fn pause(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    paused: bool,
+) -> Result<Answer, Failure> {
+    let value = paused.then_some("true");
+    let found = annotate(clusters, name, names::PAUSED_ANNOTATION, value).await?;
+    let by_spec = found.spec.rollover.paused;
+    let text = match (paused, by_spec) {
+        (true, _) => "paused: nothing is begun before `kubectl chamber resume`",
+        (false, false) => "resumed",
+        (false, true) => {
+            "the annotation is gone, but spec.rollover.paused is true: set it to false to go on"
+        }
+    };
+    Ok(Answer {
+        text: text.to_owned(),
+        clean: paused || !by_spec,
+    })
+}
+
+/// Leaves the target and returns to the release before.
+pub async fn abort(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer, Failure> {
+    let token = Timestamp::now().to_string();
+    ask(clusters, name, names::ABORT_ANNOTATION, &token, |verbs| {
+        verbs.abort.as_ref()
+    })
+    .await
+}
+
+/// Tries again what failed.
+pub async fn retry(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer, Failure> {
+    let token = Timestamp::now().to_string();
+    ask(clusters, name, names::RETRY_ANNOTATION, &token, |verbs| {
+        verbs.retry.as_ref()
+    })
+    .await
+}
+
+/// Takes an image out of every policy at once, for good.
+pub async fn revoke(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    image: &Pcr,
+    reason: &str,
+) -> Result<Answer, Failure> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        let why = "--reason is empty: it is what the next person will know of it";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let token = format!("{image} {reason}");
+    ask(clusters, name, names::REVOKE_ANNOTATION, &token, |verbs| {
+        verbs.revoke.as_ref()
+    })
+    .await
+}
+
+/// Sets the annotation, and waits until the operator has answered it.
+async fn ask(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    annotation: &str,
+    token: &str,
+    handled: impl Fn(&VerbsStatus) -> Option<&String>,
+) -> Result<Answer, Failure> {
+    annotate(clusters, name, annotation, Some(token)).await?;
+    let answered = |found: Option<&ChamberCluster>| {
+        let status = found.and_then(|cluster| cluster.status.as_ref());
+        status.is_some_and(|status| handled(&status.verbs).is_some_and(|last| last == token))
+    };
+    let waited = await_condition(clusters.clone(), name, answered);
+    let Ok(found) = tokio::time::timeout(PATIENCE, waited).await else {
+        return Err(Failure::Cluster(format!(
+            "chambercluster {name}: asked for, but the operator has not answered within {} s: is it running? `kubectl chamber status {name}` shows the answer when it comes",
+            PATIENCE.as_secs()
+        )));
+    };
+    let found = found.map_err(|why| Failure::Cluster(why.to_string()))?;
+    let answer = found
+        .and_then(|cluster| cluster.status)
+        .and_then(|status| status.verbs.answer)
+        .unwrap_or_default();
+    let refused = |verb: &str| answer.starts_with(&format!("{verb} was refused"));
+    Ok(Answer {
+        clean: !["Abort", "Retry", "Revoke"].into_iter().any(refused),
+        text: answer,
+    })
+}
+
+/// Sets or removes one annotation, and gives the resource as it is then.
+async fn annotate(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    annotation: &str,
+    value: Option<&str>,
+) -> Result<ChamberCluster, Failure> {
+    let patch = Patch::Merge(json!({ "metadata": { "annotations": { annotation: value } } }));
+    let parameters = PatchParams {
+        field_manager: Some("kubectl-chamber".to_owned()),
+        ..PatchParams::default()
+    };
+    clusters
+        .patch(name, &parameters, &patch)
+        .await
+        .map_err(|why| refused(name, &why))
+}
