@@ -7,7 +7,7 @@ const STEP: Step = Step::Measure;
 /// Whether the rollover in flight still goes where the spec wants, and what follows if not.
 ///
 /// - The spec names a release that failed: the way back goes on.
-/// - Another one, while nothing of the target was started: it takes the target's place.
+/// - Another one, while nothing of the target was started: it takes the target's place; but a return gets there first.
 /// - Back to the release before: the same five steps towards it.
 /// - A third one later: first back to the release before, so that no policy ever holds three
 ///   and a broken target is not waited for.
@@ -31,8 +31,10 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     let way_back = !world.revoked(&from.measurement.image_sha384);
     let started = world.set(&rollover.to.revision).is_some_and(Set::runs);
     let current = world.record.current.as_ref();
+    // What a rollover comes from was verified, but for a return: there the release that ran last is what it goes to.
+    let from_current = current.is_none_or(|current| current.revision == from.revision);
     match current {
-        _ if !started => Some(measure::next(world, Some(from))),
+        _ if !started && from_current => Some(measure::next(world, Some(from))),
         _ if from.revision == wanted.revision && way_back => {
             Some(Plan::act(STEP, Action::Note(Note::TurnedBack)))
         }

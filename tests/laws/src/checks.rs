@@ -122,7 +122,10 @@ fn leaves(
     let Some(rollover) = &before.record.rollover else {
         return Ok(());
     };
-    if rollover.from != u8::try_from(release).ok() || before.asked.deleting {
+    let release = u8::try_from(release).ok();
+    // The release before, and the one that ran last: on a return they are two.
+    let returnable = rollover.from == release || before.record.current == release;
+    if !returnable || before.asked.deleting {
         return Ok(());
     }
     if drops && !rollover.retires {

@@ -184,6 +184,8 @@ pub struct Late {
     pub record: Record,
     /// What the user wanted then.
     pub asked: Asked,
+    /// Unsealed chambers then.
+    pub unsealed: usize,
     /// The order.
     pub order: Order,
 }

@@ -36,27 +36,30 @@ pub fn return_stays_possible(world: &World, action: &Action) -> Result<(), Strin
     let (Action::WritePolicies(writes), Some(rollover)) = (action, &world.record.rollover) else {
         return Ok(());
     };
-    let Some(from) = way_back(world, rollover) else {
-        return Ok(());
-    };
-    let before = usable(world, &[], from);
-    let after = usable(world, writes, from);
-    if after >= world.spec.threshold.min(before) {
-        return Ok(());
-    }
-    Err(format!(
-        "{} would keep {after} of {} needed shares, and that Retire has begun is not recorded",
-        from.image_sha384, world.spec.threshold
-    ))
+    ways_back(world, rollover).try_for_each(|measurement| {
+        let before = usable(world, &[], measurement);
+        let after = usable(world, writes, measurement);
+        if after >= world.spec.threshold.min(before) {
+            return Ok(());
+        }
+        Err(format!(
+            "{} would keep {after} of {} needed shares, and that Retire has begun is not recorded",
+            measurement.image_sha384, world.spec.threshold
+        ))
+    })
 }
 
-/// The measurement that must stay usable; none once it is given up, revoked, or all is being deleted.
-fn way_back<'a>(world: &World, rollover: &'a Rollover) -> Option<&'a Measurement> {
-    let from = &rollover.from.as_ref()?.measurement;
-    let given_up = rollover.retire_begun_at.is_some()
-        || world.spec.deletion.is_some()
-        || world.revoked(&from.image_sha384);
-    (!given_up).then_some(from)
+/// The measurements that must stay usable: of the release before, and of the one that ran last (on a return they are two).
+/// None once they are given up, revoked, or all is being deleted.
+fn ways_back<'a>(
+    world: &'a World,
+    rollover: &'a Rollover,
+) -> impl Iterator<Item = &'a Measurement> {
+    let given_up = rollover.retire_begun_at.is_some() || world.spec.deletion.is_some();
+    let releases = rollover.from.iter().chain(&world.record.current);
+    releases
+        .map(|release| &release.measurement)
+        .filter(move |measurement| !given_up && !world.revoked(&measurement.image_sha384))
 }
 
 fn starts_are_admitted(world: &World, resizes: &[Resize]) -> Result<(), String> {
