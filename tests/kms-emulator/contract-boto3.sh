@@ -11,10 +11,10 @@ work=$(mktemp -d)
 emulator=
 
 cleanup() {
-    # Tidying up, no check: an emulator that has ended already is what is wanted, and the status is that of the checks.
+    # Tidying up, no check: the status of the script is that of the checks.
     if [[ -n $emulator ]]; then
-        kill "$emulator" 2>/dev/null || true
-        wait "$emulator" 2>/dev/null || true
+        kill "$emulator" 2>/dev/null || true # It may have ended already.
+        wait "$emulator" 2>/dev/null || true # It was killed, so this is never 0.
     fi
     rm -rf "$work"
 }

@@ -5,7 +5,7 @@ use measurement::Measurement;
 use crate::admit::{key_write, sound};
 use crate::roll::order;
 use crate::{
-    Action, Deletion, KeyFacts, Look, Plan, Reading, Reason, Release, Rollover, Set, Share, Step,
+    Action, Deletion, KeyWrite, Look, Plan, Reading, Reason, Release, Rollover, Set, Share, Step,
     World, keys,
 };
 
@@ -76,17 +76,9 @@ fn one_measurement(world: &World, stays: &Release) -> Plan {
     let mut writes = Vec::new();
     let mut undone = Vec::new();
     for (share, key) in world.spec.shares.iter().zip(&world.keys) {
-        match &key.reading {
-            Reading::Facts(facts) if share.managed => match key_write(share, facts, &live) {
-                Ok(write) => writes.extend(write),
-                Err(fault) => undone.push(fault),
-            },
-            Reading::Failed { message, .. } if share.managed => undone.push(message.clone()),
-            Reading::Facts(facts) if !in_sync(share, facts, &live) => undone.push(format!(
-                "key {} is Observed: ask its holder to leave only {} in its policy",
-                share.name, stays.measurement.image_sha384
-            )),
-            _ => {}
+        match left_in(share, &key.reading, &live) {
+            Ok(write) => writes.extend(write),
+            Err(why) => undone.push(why),
         }
     }
     if let Some(Plan::Block { message, .. }) = sound(world, STEP, &writes) {
@@ -98,9 +90,36 @@ fn one_measurement(world: &World, stays: &Release) -> Plan {
     Plan::act(STEP, Action::WritePolicies(writes))
 }
 
-fn in_sync(share: &Share, facts: &KeyFacts, live: &[Measurement]) -> bool {
-    let policy = facts.policy.as_ref();
-    policy.is_ok_and(|policy| keys::in_sync(policy, &share.template, live))
+/// What is still to be written to a key, or why it cannot be the operator's doing.
+fn left_in(
+    share: &Share,
+    reading: &Reading,
+    live: &[Measurement],
+) -> Result<Option<KeyWrite>, String> {
+    let facts = match reading {
+        Reading::Unread => return Ok(None),
+        Reading::Failed { message, .. } => return Err(message.clone()),
+        Reading::Facts(facts) => facts,
+    };
+    if let Err(why) = &facts.policy {
+        let name = &share.name;
+        return Err(format!("the policy of key {name} is no document: {why}"));
+    }
+    if share.managed {
+        return key_write(share, facts, live);
+    }
+    if keys::admits_exactly(share, facts, live) {
+        return Ok(None);
+    }
+    let images: Vec<_> = live.iter().map(|m| m.image_sha384.to_string()).collect();
+    let only = match images.as_slice() {
+        [] => "no measurement".to_owned(),
+        images => format!("only {}", images.join(", ")),
+    };
+    Err(format!(
+        "key {} is Observed: ask its holder to leave {only} in its policy",
+        share.name
+    ))
 }
 
 fn allow(undone: Option<String>) -> Plan {

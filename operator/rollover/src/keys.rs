@@ -103,6 +103,12 @@ pub fn in_sync(policy: &Policy, template: &Template, live: &[Measurement]) -> bo
     key_policy::holds(policy, template, live).unwrap_or(false)
 }
 
+/// Whether a key, as read, admits exactly these measurements.
+pub fn admits_exactly(share: &Share, facts: &KeyFacts, live: &[Measurement]) -> bool {
+    let policy = facts.policy.as_ref();
+    policy.is_ok_and(|policy| in_sync(policy, &share.template, live))
+}
+
 /// The `ImageSha384` values that a policy admits but that are not among `known`.
 pub fn unknown(policy: &Policy, template: &Template, known: &[Measurement]) -> Vec<String> {
     let Ok(admitted) = key_policy::admitted(policy, template) else {

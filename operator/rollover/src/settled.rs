@@ -54,12 +54,9 @@ fn first_start(world: &World) -> Plan {
         return plan;
     }
     let live = [set.release.measurement.clone()];
-    let everywhere = world.facts().all(|(share, facts)| {
-        facts
-            .policy
-            .as_ref()
-            .is_ok_and(|policy| keys::in_sync(policy, &share.template, &live))
-    });
+    let everywhere = world
+        .facts()
+        .all(|(share, facts)| keys::admits_exactly(share, facts, &live));
     if everywhere {
         let (number, _) = tags::furthest(world).unwrap_or_default();
         let release = set.release.clone();

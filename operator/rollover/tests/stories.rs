@@ -161,26 +161,34 @@ fn a_first_release_that_never_ran_well_gives_way() {
     compare("broken-first-release", &play);
 }
 
-#[test]
-fn an_observed_key_is_waited_for() {
+/// The holder of the observed key c does as asked.
+fn holder_admits(play: &mut Play, releases: &[u8]) {
+    let live: Vec<_> = releases
+        .iter()
+        .map(|byte| release(*byte).measurement)
+        .collect();
+    let policy = play.world.spec.shares[2].template.render(&live);
+    play.set_facts(2, |facts| facts.policy = Ok(policy.clone()));
+    play.tell(&format!("-- the holder of c admits {releases:?}"));
+}
+
+/// Settled on v1, with a key c whose policy its holder writes; v2 is wanted.
+fn observed() -> Play {
     let mut play = Play::new(vec![share("a", true), share("b", true), share("c", false)]);
-    let template = play.world.spec.shares[2].template.clone();
-    let admit = |play: &mut Play, releases: &[u8]| {
-        let live: Vec<_> = releases
-            .iter()
-            .map(|byte| release(*byte).measurement)
-            .collect();
-        play.set_facts(2, |facts| facts.policy = Ok(template.render(&live)));
-        play.tell(&format!("-- the holder of c admits {releases:?}"));
-    };
-    admit(&mut play, &[1]);
+    holder_admits(&mut play, &[1]);
     play.run(200);
     play.story.clear();
     play.world.spec.release = release(2);
     play.run(200);
-    admit(&mut play, &[1, 2]);
+    play
+}
+
+#[test]
+fn an_observed_key_is_waited_for() {
+    let mut play = observed();
+    holder_admits(&mut play, &[1, 2]);
     play.run(200);
-    admit(&mut play, &[2]);
+    holder_admits(&mut play, &[2]);
     play.run(200);
     compare("observed-key", &play);
 }
@@ -281,14 +289,19 @@ fn lost_status_is_found_again_where_the_world_is_clear() {
 #[test]
 fn a_lost_blob_is_never_sealed_anew() {
     let mut play = Play::settled();
-    play.world.blobs.clear();
+    let blobs = play.world.blobs.clone();
+    play.scene("the sealed Secret is gone", |play| play.world.blobs.clear());
     play.run(10);
     assert_eq!(blocked(&play).0, Reason::BlobLost);
-    // Not even when status is lost, too: the keys know.
-    play.world.record = rollover::Record::default();
-    play.world.sets.clear();
+    play.scene("status and chambers, too: the keys know", |play| {
+        play.world.record = rollover::Record::default();
+        play.world.sets.clear();
+    });
     play.run(10);
     assert_eq!(blocked(&play).0, Reason::BlobLost);
+    play.scene("the Secret is restored", |play| play.world.blobs = blobs);
+    play.until("Settled");
+    compare("secret-lost", &play);
 }
 
 #[test]
@@ -812,36 +825,84 @@ fn deleting_and_keeping_the_chambers_of_two_releases_says_what_is_left() {
 
 #[test]
 fn deleting_says_which_holder_still_admits_two() {
-    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", false)]);
-    let template = play.world.spec.shares[2].template.clone();
-    let admit = |play: &mut Play, bytes: &[u8]| {
-        let live: Vec<_> = bytes
-            .iter()
-            .map(|byte| release(*byte).measurement)
-            .collect();
-        play.set_facts(2, |facts| facts.policy = Ok(template.render(&live)));
-    };
-    admit(&mut play, &[1]);
-    play.run(200);
-    play.world.spec.release = release(2);
-    play.run(200);
-    admit(&mut play, &[1, 2]);
+    let mut play = observed();
+    holder_admits(&mut play, &[1, 2]);
     play.until("v2 1->2");
-    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    play.scene("deleted", |play| {
+        play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    });
     play.until(&format!(
         "allows deletion, but key c is Observed: ask its holder to leave only {} in its policy",
         release(1).measurement.image_sha384
     ));
+    compare("deleted-observed-key", &play);
+}
+
+#[test]
+fn deleting_says_which_keys_it_could_not_reach() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("v2 1->2");
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    play.set_facts(1, |facts| facts.policy = Err("not JSON".to_owned()));
+    play.world.keys[2].reading = Reading::Failed {
+        read_at: play.world.now,
+        reason: Reason::KeyUnreadable,
+        message: "key c cannot be read".to_owned(),
+    };
+    play.until(
+        "allows deletion, but the policy of key b is no document: not JSON; key c cannot be read",
+    );
+}
+
+/// The release before is the last one that was verified: while nothing of it is left, it comes back before the third one.
+#[test]
+fn a_third_release_waits_for_the_return_even_when_nothing_of_it_has_started() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("v1 1->0, v2 2->3");
+    play.run(4);
+    play.story.clear();
+    play.scene("the user wants v3", |play| {
+        play.world.spec.release = release(3);
+    });
+    play.until("Measure: begins, v1 -> v3");
+    compare("third-release-late", &play);
+}
+
+#[test]
+fn a_later_claim_to_a_key_is_blocked_until_the_older_one_is_gone() {
+    let mut play = Play::new(three());
+    play.scene("an older resource names the same key", |play| {
+        play.world.rival = Some(rollover::Rival {
+            reason: Reason::DuplicateKey,
+            message: "key a is named by ns/older".to_owned(),
+        });
+    });
+    play.run(50);
+    assert_eq!(blocked(&play).0, Reason::DuplicateKey);
+    play.scene("the older one is gone", |play| play.world.rival = None);
+    play.until("Settled");
+    compare("duplicate-key", &play);
 }
 
 #[test]
 fn a_revoked_release_gets_no_more_chambers() {
     let mut play = Play::settled();
-    play.world.spec.verbs.revoke = Some(revocation(1));
+    play.scene("v1 is revoked", |play| {
+        play.world.spec.verbs.revoke = Some(revocation(1));
+    });
     play.run(50);
-    play.world.spec.replicas += 1;
+    play.scene("one chamber more is wanted", |play| {
+        play.world.spec.replicas += 1;
+    });
     play.run(50);
     assert_eq!(blocked(&play).0, Reason::MeasurementRevoked);
+    play.scene("the user wants v2", |play| {
+        play.world.spec.release = release(2);
+    });
+    play.until("Settled");
+    compare("revoke-and-replicas", &play);
 }
 
 #[test]
