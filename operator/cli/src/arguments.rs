@@ -107,6 +107,20 @@ pub enum ClusterVerb {
     },
 }
 
+impl ClusterVerb {
+    /// What it is about.
+    pub fn target(&self) -> &Target {
+        match self {
+            Self::Status { target, .. }
+            | Self::Pause { target }
+            | Self::Resume { target }
+            | Self::Abort { target }
+            | Self::Retry { target }
+            | Self::Revoke { target, .. } => target,
+        }
+    }
+}
+
 /// Which `ChamberCluster`.
 #[derive(Args)]
 pub struct Target {

@@ -68,6 +68,16 @@ pub fn write(text: &str) -> Result<bool, Failure> {
     }
 }
 
+/// Text of others without control characters: a terminal would obey them.
+pub fn printable(text: &str) -> String {
+    let visible = |character: char| match character {
+        '\n' => character,
+        other if other.is_control() => '\u{fffd}',
+        other => other,
+    };
+    text.chars().map(visible).collect()
+}
+
 /// A picture in place of the last one on a terminal, below it elsewhere.
 pub fn screen(picture: &str) -> String {
     if io::stdout().is_terminal() {

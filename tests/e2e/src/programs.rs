@@ -1,10 +1,11 @@
 //! Programs of this workspace that tests run: the operator, and `kubectl chamber` as a person runs it.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use demo::Tenant;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::stage::Stage;
 
@@ -17,22 +18,27 @@ pub fn built(name: &str) -> Result<PathBuf> {
     program.with_context(|| format!("{name} is not built: `cargo build -p {name}`"))
 }
 
-/// Runs `kubectl chamber VERB` for a tenant's cluster, through kubectl's own plugin mechanism; gives what it printed.
-pub async fn chamber(stage: &Stage, tenant: &Tenant, status: i32, verb: &[&str]) -> Result<String> {
+/// `kubectl chamber VERB` for a tenant's cluster, through kubectl's own plugin mechanism.
+fn command(stage: &Stage, tenant: &Tenant, verb: &[&str]) -> Result<Command> {
     let plugin = built("kubectl-chamber")?;
     let host = &stage.environment.host;
     let mut folders = vec![plugin.parent().context("it has no folder")?.to_owned()];
     folders.extend(std::env::split_paths(
         &std::env::var_os("PATH").unwrap_or_default(),
     ));
-    let output = Command::new(host.cluster().binaries().kubectl())
+    let mut command = Command::new(host.cluster().binaries().kubectl());
+    command
         .arg("chamber")
         .args(verb)
         .args([&tenant.name, "-n", &tenant.namespace])
         .env("KUBECONFIG", host.kubeconfig())
-        .env("PATH", std::env::join_paths(folders)?)
-        .output()
-        .await?;
+        .env("PATH", std::env::join_paths(folders)?);
+    Ok(command)
+}
+
+/// Runs it; gives what it printed.
+pub async fn chamber(stage: &Stage, tenant: &Tenant, status: i32, verb: &[&str]) -> Result<String> {
+    let output = command(stage, tenant, verb)?.output().await?;
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(
         output.status.code() == Some(status),
@@ -41,4 +47,23 @@ pub async fn chamber(stage: &Stage, tenant: &Tenant, status: i32, verb: &[&str])
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(out)
+}
+
+/// `kubectl chamber status --watch`, which is killed when this is dropped.
+pub struct Watch(Child);
+
+impl Watch {
+    /// Begins to follow.
+    pub fn begin(stage: &Stage, tenant: &Tenant) -> Result<Self> {
+        let mut command = command(stage, tenant, &["status", "--watch"])?;
+        command.stdout(Stdio::piped()).kill_on_drop(true);
+        Ok(Self(command.spawn()?))
+    }
+
+    /// Ends it; gives what it has printed.
+    pub async fn end(mut self) -> Result<String> {
+        self.0.start_kill()?;
+        let output = self.0.wait_with_output().await?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
 }

@@ -18,32 +18,18 @@ pub fn run(verb: &ClusterVerb) -> Result<Answer, Failure> {
         .build()
         .map_err(|why| Failure::Cluster(why.to_string()))?;
     runtime.block_on(async {
+        let Target { name, .. } = verb.target();
+        let clusters = connect(verb.target()).await?;
         match verb {
-            ClusterVerb::Status {
-                target,
-                watch: true,
-                output: _,
-            } => status::watch(&connect(target).await?, &target.name).await,
-            ClusterVerb::Status { target, output, .. } => {
-                status::run(&connect(target).await?, &target.name, *output).await
+            ClusterVerb::Status { watch: true, .. } => status::watch(&clusters, name).await,
+            ClusterVerb::Status { output, .. } => status::run(&clusters, name, *output).await,
+            ClusterVerb::Pause { .. } => verbs::pause(&clusters, name, true).await,
+            ClusterVerb::Resume { .. } => verbs::pause(&clusters, name, false).await,
+            ClusterVerb::Abort { .. } => verbs::abort(&clusters, name).await,
+            ClusterVerb::Retry { .. } => verbs::retry(&clusters, name).await,
+            ClusterVerb::Revoke { image, reason, .. } => {
+                verbs::revoke(&clusters, name, image, reason).await
             }
-            ClusterVerb::Pause { target } => {
-                verbs::pause(&connect(target).await?, &target.name, true).await
-            }
-            ClusterVerb::Resume { target } => {
-                verbs::pause(&connect(target).await?, &target.name, false).await
-            }
-            ClusterVerb::Abort { target } => {
-                verbs::abort(&connect(target).await?, &target.name).await
-            }
-            ClusterVerb::Retry { target } => {
-                verbs::retry(&connect(target).await?, &target.name).await
-            }
-            ClusterVerb::Revoke {
-                target,
-                image,
-                reason,
-            } => verbs::revoke(&connect(target).await?, &target.name, image, reason).await,
         }
     })
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-use crate::output::{Colour, paint};
+use crate::output::{Colour, paint, printable};
 
 /// The five steps, in order.
 const STEPS: [&str; 5] = ["Measure", "Admit", "Roll", "Verify", "Retire"];
@@ -27,8 +27,13 @@ pub fn draw(cluster: &ChamberCluster, now: Timestamp) -> String {
     let none = ChamberClusterStatus::default();
     let status = cluster.status.as_ref().unwrap_or(&none);
     let _ = writeln!(text, "{}  {}", cluster.name_any(), headline(status, now));
-    if status.rollover.is_some() {
-        let _ = writeln!(text, "  {}", steps(status.step.as_deref().unwrap_or("")));
+    if status.observed_generation < cluster.metadata.generation {
+        let late = "the operator has not looked at the last change of the spec yet: is it running?";
+        let _ = writeln!(text, "  {}", paint(Colour::Yellow, late));
+    }
+    let step = status.step.as_deref().unwrap_or("");
+    if STEPS.contains(&step) {
+        let _ = writeln!(text, "  {}", steps(step));
     }
     if let Some(reason) = &status.reason {
         let colour = if stalled(cluster) {
@@ -36,14 +41,17 @@ pub fn draw(cluster: &ChamberCluster, now: Timestamp) -> String {
         } else {
             Colour::Yellow
         };
-        let message = status.message.as_deref().unwrap_or("");
+        let message = printable(status.message.as_deref().unwrap_or(""));
         let _ = writeln!(text, "  {}: {message}", paint(colour, reason));
     }
     keys(&mut text, &status.keys);
     chambers(&mut text, status, now);
     history(&mut text, status, now);
+    if !status.revoked.is_empty() {
+        let _ = writeln!(text, "revoked\n  {}", status.revoked.join("\n  "));
+    }
     if let Some(answer) = &status.verbs.answer {
-        let _ = writeln!(text, "last verb\n  {answer}");
+        let _ = writeln!(text, "last verb\n  {}", printable(answer));
     }
     text
 }
@@ -52,7 +60,8 @@ fn headline(status: &ChamberClusterStatus, now: Timestamp) -> String {
     let release = status.release.as_deref().unwrap_or("not yet looked at");
     match &status.rollover {
         Some(rollover) => format!("rolls {release}, for {}", age(&rollover.started_at, now)),
-        None => format!("settled on {release}"),
+        None if status.step.as_deref() == Some("Settled") => format!("settled on {release}"),
+        None => release.to_owned(),
     }
 }
 
@@ -207,6 +216,30 @@ rollovers
   nothing -> aaaa: complete, 2d ago
 ";
         assert_eq!(draw(&cluster(), now), expected);
+    }
+
+    #[test]
+    fn it_says_who_has_not_looked_and_prints_no_control_characters() {
+        let mut cluster = cluster();
+        cluster.metadata.generation = Some(2);
+        let status = cluster.status.as_mut().unwrap();
+        (status.observed_generation, status.rollover) = (Some(1), None);
+        status.step = Some("Measure".into());
+        status.message = Some("\u{1b}[2Jgone".into());
+        status.revoked = vec!["ab".into()];
+        let drawn = draw(&cluster, "2026-11-01T10:02:05Z".parse().unwrap());
+        assert!(
+            !drawn.contains("settled") && !drawn.contains('\u{1b}'),
+            "{drawn}"
+        );
+        for told in [
+            "is it running?",
+            "[Measure] > Admit",
+            "[2Jgone",
+            "revoked\n  ab\n",
+        ] {
+            assert!(drawn.contains(told), "{told}: {drawn}");
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::pin::pin;
 
 use chamber_api::ChamberCluster;
-use futures::TryStreamExt;
+use futures::StreamExt;
 use jiff::Timestamp;
 use kube::Api;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
 
 use super::{picture, refused};
@@ -33,25 +34,27 @@ pub async fn run(
 
 /// The picture each time it changes, until the resource is gone or nobody reads on.
 pub async fn watch(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer, Failure> {
-    let mut changes = pin!(watch_object(clusters.clone(), name));
+    // What would never work (no such resource, no right to read it) is said at once.
+    let found = clusters.get(name).await;
+    found.map_err(|why| refused(name, &why))?;
+    let mut changes = pin!(watch_object(clusters.clone(), name).default_backoff());
     let mut last = String::new();
-    loop {
-        let change = changes
-            .try_next()
-            .await
-            .map_err(|why| Failure::Cluster(why.to_string()))?;
-        let Some(Some(found)) = change else {
-            return Err(Failure::Cluster(format!(
-                "chambercluster {name} is not there"
-            )));
-        };
-        let drawn = picture::draw(&found, Timestamp::now());
-        if drawn != last {
-            if !output::write(&output::screen(&drawn))? {
-                break;
+    while let Some(change) = changes.next().await {
+        let drawn = match change {
+            Ok(Some(found)) => picture::draw(&found, Timestamp::now()),
+            Ok(None) => return Err(Failure::Cluster(format!("chambercluster {name} is gone"))),
+            Err(why) => {
+                eprintln!("kubectl-chamber: {why}; it is tried again");
+                continue;
             }
-            last = drawn;
+        };
+        if drawn == last {
+            continue;
         }
+        if !output::write(&output::screen(&drawn))? {
+            break;
+        }
+        last = drawn;
     }
     Ok(Answer {
         text: String::new(),

@@ -6,7 +6,7 @@ use demo::{Release, Tenant, load, wait};
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use crate::programs::chamber;
+use crate::programs::{Watch, chamber};
 use crate::stage::{self, SOON, Stage};
 
 /// Declares v2 while no key lets it decrypt, and waits until its first chamber stays sealed.
@@ -139,8 +139,14 @@ pub async fn what_runs_is_revoked(stage: &Stage) -> Result<()> {
     stage.declare(tenant, v2).await?;
     let paused = |status: &ChamberClusterStatus| status.reason.as_deref() == Some("Paused");
     stage.until(tenant, SOON, "the pause", paused).await?;
+    let watch = Watch::begin(stage, tenant)?;
     chamber(stage, tenant, 0, &["resume"]).await?;
     let status = stage.settled(tenant, v2).await?;
+    let followed = watch.end().await?;
+    ensure!(
+        followed.contains("> [Roll] >") && followed.matches(&tenant.name).count() > 2,
+        "it followed no rollover: {followed}"
+    );
     stage::only(&status, v2)
 }
 
