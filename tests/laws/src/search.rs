@@ -239,7 +239,6 @@ fn cut_short(
         frozen.late = Some(Late {
             record: state.record.clone(),
             asked: state.asked,
-            unsealed: state.unsealed(),
             order,
         });
         next.push(("the leader freezes, and will wake up".to_owned(), frozen));

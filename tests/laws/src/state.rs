@@ -184,8 +184,6 @@ pub struct Late {
     pub record: Record,
     /// What the user wanted then.
     pub asked: Asked,
-    /// Unsealed chambers then.
-    pub unsealed: usize,
     /// The order.
     pub order: Order,
 }
