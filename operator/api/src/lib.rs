@@ -15,6 +15,6 @@ pub use spec::{
     Sealing, Share, Verification,
 };
 pub use status::{
-    ChamberClusterStatus, ChamberStatus, FailureStatus, KeyStatus, Outcome, ReleaseStatus,
-    RolloverRecord, RolloverStatus, VerbsStatus,
+    AccessStatus, ChamberClusterStatus, ChamberStatus, FailureStatus, FoundStatus, KeyPlanStatus,
+    KeyStatus, Outcome, PlanStatus, ReleaseStatus, RolloverRecord, RolloverStatus, VerbsStatus,
 };

@@ -61,6 +61,9 @@ pub struct ChamberClusterStatus {
     /// The chambers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chambers: Vec<ChamberStatus>,
+    /// What a rollover would change in the policies, while `spec.rollover.dryRun` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanStatus>,
     /// The last rollovers, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<RolloverRecord>,
@@ -94,6 +97,9 @@ pub struct RolloverStatus {
     pub to: ReleaseStatus,
     /// When it began.
     pub started_at: Time,
+    /// Measurements that were found in single keys' policies when they were taken over: each stays on its key until Retire.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<FoundStatus>,
     /// When every key's policy, read back, held both: the settle time counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admitted_at: Option<Time>,
@@ -102,6 +108,17 @@ pub struct RolloverStatus {
     pub retire_begun_at: Option<Time>,
     /// Last time something moved on; the progress deadline counts from here.
     pub progressed_at: Time,
+}
+
+/// A measurement that was found in one key's policy.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct FoundStatus {
+    /// ARN of the key.
+    pub arn: String,
+    /// What its policy admitted.
+    #[schemars(schema_with = "crate::schema::measurement_status")]
+    pub measurement: MeasurementSpec,
 }
 
 /// A key as last read.
@@ -148,6 +165,66 @@ pub struct FailureStatus {
     pub revision: String,
     /// Why.
     pub message: String,
+}
+
+/// What a rollover would change in the policies.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanStatus {
+    /// Revision before, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Revision after.
+    pub to: String,
+    /// What keeps it from beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objection: Option<String>,
+    /// By key.
+    pub keys: Vec<KeyPlanStatus>,
+}
+
+/// What a rollover would change in one key's policy.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyPlanStatus {
+    /// Name of the share.
+    pub name: String,
+    /// Why nothing can be said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The policy was made by somebody else and would be taken over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_over: bool,
+    /// Bytes of the policy now, after Admit and after Retire, of those that KMS takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
+    /// What Admit changes: `+ <statement>: <what>` comes, `-` goes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admit: Vec<String>,
+    /// What Retire changes after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retire: Vec<String>,
+    /// What somebody may do that they might not do before, or the other way round.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<AccessStatus>,
+}
+
+/// One question to the policies, and its answers.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessStatus {
+    /// Who asks.
+    pub principal: String,
+    /// For example `kms:Decrypt`.
+    pub action: String,
+    /// What the enclave attests: first ten characters of ImageSha384, `none`, or `another image`.
+    pub attested: String,
+    /// Allowed now.
+    pub now: bool,
+    /// Allowed after Admit.
+    pub admitted: bool,
+    /// Allowed after Retire.
+    pub retired: bool,
 }
 
 /// Verbs that were answered: the annotations' values, so that each is answered once.

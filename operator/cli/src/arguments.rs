@@ -246,6 +246,7 @@ impl Cluster {
                 format!("arn:{partition}:iam::{account}:role/ChamberKmsKeyAdmin")
             }),
             pins: self.pin.iter().copied().collect::<BTreeSet<_>>(),
+            profile: key_policy::Profile::Standard,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chamber_api::{ChamberCluster, names};
+use chamber_resource::spec;
 use jiff::Timestamp;
 use kube::runtime::controller::Action as Requeue;
 use kube::{Api, ResourceExt};
@@ -11,7 +12,7 @@ use rollover::{Action, Plan, Reason, Step, World, laws};
 
 use crate::context::Context;
 use crate::observe::{self, Looks};
-use crate::{act, events, objects, record, report, spec};
+use crate::{act, events, objects, record, report};
 
 /// Actions of one turn at most: the rest comes in the next one, so that no cluster starves the others.
 const ACTIONS: usize = 50;

@@ -1,59 +1,26 @@
-//! The facts that status keeps: read for the planner, and written back after an action.
+//! The facts that status keeps, written after an action.
+
+use std::collections::BTreeMap;
 
 use chamber_api::{
-    ChamberClusterStatus, FailureStatus, Outcome, RolloverRecord, RolloverStatus, VerbsStatus,
+    ChamberClusterStatus, FailureStatus, FoundStatus, Outcome, RolloverRecord, RolloverStatus,
+    VerbsStatus,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use measurement::Pcr;
-use rollover::{Action, Answer, Failure, Note, Record, Rollover, Verbs};
+use measurement::{Measurement, Pcr};
+use rollover::{Action, Answer, Note, Record};
 
-use crate::{events, release};
+use chamber_resource::{record, release};
+
+use crate::events;
 
 /// Ended rollovers that status remembers.
 const HISTORY: usize = 5;
 
-/// What only status knows. What cannot be read back counts as unknown.
-pub fn read(status: &ChamberClusterStatus) -> Record {
-    let rollover = status.rollover.as_ref().and_then(|rollover| {
-        Some(Rollover {
-            from: match &rollover.from {
-                Some(from) => Some(release::of_status(from)?),
-                None => None,
-            },
-            to: release::of_status(&rollover.to)?,
-            admitted_at: rollover.admitted_at.as_ref().map(|time| time.0),
-            retire_begun_at: rollover.retire_begun_at.as_ref().map(|time| time.0),
-            progressed_at: rollover.progressed_at.0,
-        })
-    });
-    Record {
-        current: status.current.as_ref().and_then(release::of_status),
-        rollover,
-        rollovers: u64::try_from(status.rollovers).unwrap_or_default(),
-        commitment: status.commitment.clone(),
-        failure: status.failure.as_ref().map(|failure| Failure {
-            revision: failure.revision.clone(),
-            why: failure.message.clone(),
-        }),
-        revoked: status
-            .revoked
-            .iter()
-            .filter_map(|image| Pcr::parse(image).ok())
-            .collect(),
-        writes: status.policy_writes.iter().map(|time| time.0).collect(),
-        ended_at: status.history.first().map(|ended| ended.ended_at.0),
-        handled: Verbs {
-            abort: status.verbs.abort.clone(),
-            retry: status.verbs.retry.clone(),
-            revoke: status.verbs.revoke.clone(),
-        },
-    }
-}
-
 /// Writes down that an action was done.
 pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp) {
-    let before = read(status);
+    let before = record::read(status);
     let mut after = before.clone();
     after.acted(action, now);
     if let Some(outcome) = ended(&before, action) {
@@ -63,6 +30,7 @@ pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp)
     status.rollover = after.rollover.as_ref().map(|rollover| RolloverStatus {
         from: rollover.from.as_ref().map(release::to_status),
         to: release::to_status(&rollover.to),
+        found: found(&rollover.found),
         started_at: status
             .rollover
             .as_ref()
@@ -91,6 +59,14 @@ pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp)
         revoke: after.handled.revoke,
         answer,
     };
+}
+
+fn found(found: &BTreeMap<String, Measurement>) -> Vec<FoundStatus> {
+    let each = found.iter().map(|(arn, measurement)| FoundStatus {
+        arn: arn.clone(),
+        measurement: release::measurement_to_status(measurement),
+    });
+    each.collect()
 }
 
 /// How the rollover in flight ends by an action, if it does.
@@ -130,7 +106,6 @@ fn remember(status: &mut ChamberClusterStatus, outcome: Outcome, now: Timestamp)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use measurement::Measurement;
     use rollover::Release;
 
     fn release(revision: &str) -> Release {
@@ -157,6 +132,7 @@ mod tests {
             Note::Begun {
                 from: None,
                 to: release("one"),
+                found: BTreeMap::new(),
                 number: 1,
             },
             1,
@@ -181,6 +157,7 @@ mod tests {
             Note::Begun {
                 from: Some(release("one")),
                 to: release("two"),
+                found: BTreeMap::new(),
                 number: 1,
             },
             1,
@@ -202,6 +179,7 @@ mod tests {
                 Note::Begun {
                     from: None,
                     to: release("one"),
+                    found: BTreeMap::new(),
                     number: second.unsigned_abs() + 1,
                 },
                 second,

@@ -34,6 +34,18 @@ pub fn form(policy: &Policy) -> Form<'_> {
     }
 }
 
+/// Whether two lists of statements mean the same.
+pub fn same_statements<'a>(
+    some: impl Iterator<Item = &'a Statement>,
+    others: &[Statement],
+) -> bool {
+    let mut some: Vec<_> = some.map(statement).collect();
+    let mut others: Vec<_> = others.iter().map(statement).collect();
+    some.sort();
+    others.sort();
+    some == others
+}
+
 /// Whether two lists of conditions mean the same.
 pub fn same_conditions(some: &[Condition], others: &[Condition]) -> bool {
     let form =

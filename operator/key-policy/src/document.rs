@@ -88,6 +88,36 @@ impl Policy {
         self.id.as_deref()
     }
 
+    /// The same document with some statements taken out, and others before and after those that stay.
+    pub(crate) fn replacing(
+        &self,
+        goes: impl Fn(&Statement) -> bool,
+        first: &[Statement],
+        last: &[Statement],
+    ) -> Self {
+        let mut changed = self.clone();
+        let nodes = match statements_node(&mut changed.document) {
+            Some(Node::List(items)) => std::mem::take(items),
+            Some(one) => vec![std::mem::replace(one, Node::List(Vec::new()))],
+            None => Vec::new(),
+        };
+        let found = std::mem::take(&mut changed.statements);
+        let stay = found.into_iter().zip(nodes);
+        let stay = stay.filter(|(statement, _)| !goes(statement));
+        let with_node = |statement: &Statement| (statement.clone(), statement.to_node());
+        let (statements, nodes): (Vec<_>, Vec<_>) = first
+            .iter()
+            .map(with_node)
+            .chain(stay)
+            .chain(last.iter().map(with_node))
+            .unzip();
+        changed.statements = statements;
+        if let Some(listed) = statements_node(&mut changed.document) {
+            *listed = Node::List(nodes);
+        }
+        changed
+    }
+
     /// The same document with other conditions in the first statement with this Sid.
     pub(crate) fn with_conditions(&self, sid: &str, conditions: Vec<Condition>) -> Self {
         let mut changed = self.clone();
@@ -121,12 +151,17 @@ impl Write for Counter {
     }
 }
 
-fn statement_members(document: &mut Node, index: usize) -> Option<&mut Vec<(String, Node)>> {
+/// What stands behind `Statement`: a list, or one statement alone.
+fn statements_node(document: &mut Node) -> Option<&mut Node> {
     let Node::Object(members) = document else {
         return None;
     };
     let (_, listed) = members.iter_mut().find(|(name, _)| name == "Statement")?;
-    let statement = match listed {
+    Some(listed)
+}
+
+fn statement_members(document: &mut Node, index: usize) -> Option<&mut Vec<(String, Node)>> {
+    let statement = match statements_node(document)? {
         Node::List(items) => items.get_mut(index)?,
         one => one,
     };

@@ -3,6 +3,7 @@
 use measurement::Measurement;
 
 use crate::evaluate::{self, Facts, Principal};
+use crate::pinned::is_pinned;
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::Template;
 use crate::{ATTESTATION, Policy};
@@ -34,7 +35,11 @@ pub fn foreign_deny(
         .iter()
         .enumerate()
         .find(|(_, statement)| {
-            statement.effect == Effect::Deny && concerns(statement, template) && stops(statement)
+            statement.effect == Effect::Deny
+                // They follow the live measurements, in the write that admits the target.
+                && !is_pinned(statement)
+                && concerns(statement, template)
+                && stops(statement)
         })
         .map(|(index, statement)| statement.name(index))
 }

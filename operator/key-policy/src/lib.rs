@@ -3,7 +3,10 @@
 //! Facts about AWS's rules are from its documentation of key policies and of policy evaluation
 //! (docs.aws.amazon.com: KMS developer guide "Key policies", IAM user guide "Policy evaluation logic").
 
+mod access;
+mod adopt;
 mod canonical;
+mod diff;
 mod document;
 mod error;
 pub mod evaluate;
@@ -17,12 +20,17 @@ pub mod report;
 mod statement;
 mod template;
 
+pub use access::{Access, access, decrypts};
+pub use adopt::{adopt, found, found_tuple};
+pub use diff::{Change, diff};
 pub use document::Policy;
 pub use error::ParseError;
 pub use foreign_deny::foreign_deny;
-pub use lint::{Finding, KeyFacts, MAX_SIZE, Rule, RuleId, Severity, lint, lint_images, lint_key};
+pub use lint::{
+    Finding, KeyFacts, MAX_SIZE, Rule, RuleId, Severity, binds, lint, lint_images, lint_key,
+};
 pub use pinned::Profile;
-pub use project::{Admitted, NotOurs, admitted, holds, project};
+pub use project::{Admitted, NotOurs, admits, admitted, holds, is_ours, project};
 pub use statement::{Condition, Effect, Match, Principals, Statement};
 pub use template::{Sid, Template};
 

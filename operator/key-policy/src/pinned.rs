@@ -9,37 +9,38 @@ use measurement::Measurement;
 
 use crate::statement::{Condition, Effect, Match, Principals, Statement};
 use crate::template::{DENIED_ACTIONS, Template};
-use crate::{ATTESTATION_KEY, IMAGE_SHA384, Policy};
+use crate::{ATTESTATION_KEY, IMAGE_SHA384};
+
+/// Begins the Sid of a Deny for every value of a register that is not listed.
+const OTHER: &str = "DenyDataOpsWithOther";
+/// Begins the Sid of a Deny for one release's image with another register than its own.
+const MIXED: &str = "DenyDataOpsMixed";
+/// Characters of the id of an image.
+const ID: usize = 10;
 
 /// How much a policy binds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
     /// The five statements.
+    #[default]
     Standard,
     /// The five statements, and a Deny for every measurement that is not admitted.
     Pinned,
 }
 
 impl Template {
-    /// The policy of a profile that admits these measurements. In Pinned, no measurement admits nobody.
-    pub fn render_as(&self, live: &[Measurement], profile: Profile) -> Policy {
-        let standard = self.render(live);
-        if profile == Profile::Standard {
-            return standard;
-        }
-        let mut statements = standard.statements().to_vec();
-        statements.extend(self.pinned_statements(live));
-        Policy::of(statements)
-    }
-
-    fn pinned_statements(&self, live: &[Measurement]) -> Vec<Statement> {
+    /// The Deny statements of the profile Pinned for these measurements; none in Standard.
+    pub(crate) fn pinned_statements(&self, live: &[Measurement]) -> Vec<Statement> {
         let mut statements = Vec::new();
+        if self.profile == Profile::Standard {
+            return statements;
+        }
         for allowed in self.conditions(live) {
             let index = allowed
                 .key
                 .strip_prefix(ATTESTATION_KEY)
                 .unwrap_or_default();
-            let sid = format!("DenyDataOpsWithOther{index}");
+            let sid = format!("{OTHER}{index}");
             statements.push(deny(
                 sid,
                 vec![differs(allowed.key.clone(), allowed.values)],
@@ -57,6 +58,7 @@ impl Template {
     /// The image of a release together with another register than its own.
     fn own_registers(&self, release: &Measurement, live: &[Measurement]) -> Vec<Statement> {
         let image = release.image_sha384.to_string();
+        let id = Measurement::image(release.image_sha384).id();
         let of_image = || {
             live.iter()
                 .filter(|other| other.image_sha384 == release.image_sha384)
@@ -78,13 +80,30 @@ impl Template {
                     values: vec![image.clone()],
                 };
                 let other = differs(format!("{ATTESTATION_KEY}PCR{index}"), own.collect());
-                deny(
-                    format!("DenyDataOpsMixed{}PCR{index}", release.id()),
-                    vec![equal, other],
-                )
+                deny(format!("{MIXED}{id}PCR{index}"), vec![equal, other])
             })
             .collect()
     }
+}
+
+/// Whether a statement is one of the profile's, by its Sid: all of them follow the live measurements.
+pub(crate) fn is_pinned(statement: &Statement) -> bool {
+    let Some(sid) = statement.sid.as_deref() else {
+        return false;
+    };
+    if let Some(register) = sid.strip_prefix(OTHER) {
+        return register == "ImageSha384" || is_register(register);
+    }
+    let mixed = sid.strip_prefix(MIXED);
+    mixed
+        .and_then(|rest| rest.split_at_checked(ID))
+        .is_some_and(|(id, register)| {
+            id.bytes().all(|byte| byte.is_ascii_hexdigit()) && is_register(register)
+        })
+}
+
+fn is_register(name: &str) -> bool {
+    (1..=31).any(|index| name == format!("PCR{index}"))
 }
 
 fn differs(key: String, values: Vec<String>) -> Condition {

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use measurement::Measurement;
+use measurement::{Measurement, Pcr};
 use strum::IntoEnumIterator;
 
-use crate::statement::{Effect, Match, Statement};
+use crate::evaluate::{self, Facts};
+use crate::pinned::is_pinned;
+use crate::statement::{Condition, Effect, Match, Statement};
 use crate::template::{Sid, Template};
 use crate::{ATTESTATION, IMAGE_SHA384, Policy, canonical};
 
@@ -55,31 +57,66 @@ pub fn admitted(policy: &Policy, template: &Template) -> Result<Admitted, NotOur
     let decrypt = one(policy, DECRYPT)?;
     role(decrypt, template)?;
     shape(decrypt)?;
-    values(decrypt)
+    values(&decrypt.conditions)
 }
 
-/// Whether statement 3 admits exactly these measurements: [`project`] would change nothing.
+/// Whether a policy admits exactly these measurements in the template's profile: [`project`] would change nothing.
 pub fn holds(policy: &Policy, template: &Template, live: &[Measurement]) -> Result<bool, NotOurs> {
     admitted(policy, template)?;
     let found = one(policy, DECRYPT)?;
-    Ok(canonical::same_conditions(
-        &found.conditions,
-        &template.conditions(live),
-    ))
+    let pinned = policy.statements().iter().filter(|one| is_pinned(one));
+    let wanted = template.pinned_statements(live);
+    Ok(
+        canonical::same_conditions(&found.conditions, &template.conditions(live))
+            && canonical::same_statements(pinned, &wanted),
+    )
 }
 
-/// The same policy with statement 3 admitting exactly these measurements. All else stays.
+/// The same policy admitting exactly these measurements: statement 3 and the Deny statements of the
+/// profile Pinned follow them, in one document. All else stays.
 pub fn project(
     policy: &Policy,
     template: &Template,
     live: &[Measurement],
 ) -> Result<Policy, NotOurs> {
     admitted(policy, template)?;
-    Ok(policy.with_conditions(DECRYPT.into(), template.conditions(live)))
+    let projected = policy.with_conditions(DECRYPT.into(), template.conditions(live));
+    let pinned = template.pinned_statements(live);
+    Ok(projected.replacing(is_pinned, &[], &pinned))
+}
+
+/// Whether an enclave with this measurement passes statement 3 and the Deny statements of the profile Pinned.
+pub fn admits(
+    policy: &Policy,
+    template: &Template,
+    measurement: &Measurement,
+) -> Result<bool, NotOurs> {
+    let admitted = admitted(policy, template)?;
+    let listed = |pcr: &Pcr, values: &BTreeSet<String>| values.contains(&pcr.to_string());
+    let mut registers = admitted.registers.iter();
+    let allowed = listed(&measurement.image_sha384, &admitted.image_sha384)
+        && registers.all(|(index, values)| {
+            let own = measurement.register(*index);
+            own.is_some_and(|pcr| listed(pcr, values))
+        });
+    let context = evaluate::attested(measurement);
+    let facts = Facts::of(policy, &context);
+    let denied = policy.statements().iter().any(|statement| {
+        let mut conditions = statement.conditions.iter();
+        is_pinned(statement)
+            && conditions.all(|condition| evaluate::condition_holds(condition, facts, Effect::Deny))
+    });
+    Ok(allowed && !denied)
 }
 
 /// Statement 3.
-const DECRYPT: Sid = Sid::AllowChamberEnclaveDecryptWithAttestation;
+pub(crate) const DECRYPT: Sid = Sid::AllowChamberEnclaveDecryptWithAttestation;
+
+/// Whether a statement is the operator's to write, by its Sid: one of the five, or of the profile Pinned.
+pub fn is_ours(statement: &Statement) -> bool {
+    let sid = statement.sid.as_deref();
+    is_pinned(statement) || Sid::iter().any(|own| sid == Some(own.into()))
+}
 
 /// The one statement with this Sid: a second one could admit what the first does not show.
 fn one(policy: &Policy, sid: Sid) -> Result<&Statement, NotOurs> {
@@ -96,7 +133,8 @@ fn one(policy: &Policy, sid: Sid) -> Result<&Statement, NotOurs> {
     }
 }
 
-fn unexpected(what: impl Into<String>) -> NotOurs {
+/// A fault of statement 3.
+pub(crate) fn unexpected(what: impl Into<String>) -> NotOurs {
     NotOurs::Unexpected {
         sid: DECRYPT.to_string(),
         what: what.into(),
@@ -137,10 +175,11 @@ fn shape(statement: &Statement) -> Result<(), NotOurs> {
     Ok(())
 }
 
-fn values(statement: &Statement) -> Result<Admitted, NotOurs> {
+/// The values of statement 3's conditions.
+pub(crate) fn values(conditions: &[Condition]) -> Result<Admitted, NotOurs> {
     let mut admitted = Admitted::default();
     let mut seen = BTreeSet::new();
-    for condition in &statement.conditions {
+    for condition in conditions {
         if condition.operator != "StringEqualsIgnoreCase" {
             return Err(unexpected(format!(
                 "has the operator {}, expected StringEqualsIgnoreCase alone",

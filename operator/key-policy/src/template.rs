@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use measurement::{Measurement, Pcr};
 use strum::{Display, EnumIter, IntoStaticStr};
 
+use crate::pinned::Profile;
 use crate::statement::{Condition, Effect, Match, Principals, Statement};
 use crate::{IMAGE_SHA384, Policy};
 
@@ -67,6 +68,8 @@ pub struct Template {
     pub admin_role_arn: String,
     /// Registers to pin beside `ImageSha384`, where every live release has them.
     pub pins: BTreeSet<u8>,
+    /// How much the policy binds.
+    pub profile: Profile,
 }
 
 impl Template {
@@ -83,10 +86,17 @@ impl Template {
         format!("arn:{}:iam::{}:root", self.partition, self.key_account)
     }
 
-    /// The five statements that admit these measurements; none admits nobody.
+    /// The policy that admits these measurements; none admits nobody.
     pub fn render(&self, live: &[Measurement]) -> Policy {
+        let mut statements = self.five_statements(live);
+        statements.extend(self.pinned_statements(live));
+        Policy::of(statements)
+    }
+
+    /// The statements of every profile.
+    pub(crate) fn five_statements(&self, live: &[Measurement]) -> Vec<Statement> {
         let enclave = self.enclave_role_arn();
-        Policy::of(vec![
+        vec![
             allow(
                 Sid::EnableIAMRootPermissionsBreakGlass,
                 &self.root_arn(),
@@ -119,7 +129,7 @@ impl Template {
                 }],
                 ..allow(Sid::DenyDataOpsWithoutAttestation, "*", &DENIED_ACTIONS)
             },
-        ])
+        ]
     }
 
     /// The conditions of statement 3. A register is pinned only while every live release has it.

@@ -6,7 +6,7 @@ use measurement::Measurement;
 use crate::keys::{self, takes_part};
 use crate::tags::{self, Progress};
 use crate::{
-    Action, KeyFacts, KeyWrite, Note, Plan, Reason, Rollover, Share, Step, World, roll, seal,
+    Action, KeyFacts, KeyWrite, Live, Note, Plan, Reason, Rollover, Share, Step, World, roll, seal,
 };
 
 const STEP: Step = Step::Admit;
@@ -16,7 +16,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     if rollover.retire_begun_at.is_some() {
         return None;
     }
-    let live = world.trusted(rollover.live());
+    let live = Live::both(world, rollover);
     let from = rollover.from.iter().chain([&rollover.to]);
     let keep: Vec<_> = from.map(|release| release.revision.as_str()).collect();
     roll::clear(world, &keep, STEP)
@@ -51,7 +51,7 @@ pub fn claim(world: &World, step: Step, progress: Progress) -> Option<Plan> {
 }
 
 /// Writes the managed policies that do not hold exactly the live measurements.
-fn write(world: &World, rollover: &Rollover, live: &[Measurement]) -> Option<Plan> {
+fn write(world: &World, rollover: &Rollover, live: &Live) -> Option<Plan> {
     let plan = write_all(world, STEP, live)?;
     match (&plan, rollover.admitted_at) {
         (Plan::Act { .. }, Some(_)) => Some(Plan::act(STEP, Action::Note(Note::AdmissionLost))),
@@ -60,7 +60,7 @@ fn write(world: &World, rollover: &Rollover, live: &[Measurement]) -> Option<Pla
 }
 
 /// The write that makes every managed policy hold exactly `live`, or what speaks against it; `None` when all do.
-pub fn write_all(world: &World, step: Step, live: &[Measurement]) -> Option<Plan> {
+pub fn write_all(world: &World, step: Step, live: &Live) -> Option<Plan> {
     let writes = match projections(world, live) {
         Ok(writes) if writes.is_empty() => return None,
         Ok(writes) => writes,
@@ -112,30 +112,35 @@ fn settle(world: &World, rollover: &Rollover) -> Option<Plan> {
     })
 }
 
-fn projections(world: &World, live: &[Measurement]) -> Result<Vec<KeyWrite>, String> {
+fn projections(world: &World, live: &Live) -> Result<Vec<KeyWrite>, String> {
     let mut writes = Vec::new();
     for (share, facts) in world.facts().filter(|(share, _)| share.managed) {
         if takes_part(share, facts) {
-            writes.extend(key_write(share, facts, live)?);
+            writes.extend(key_write(share, facts, |policy| live.on(share, policy))?);
         }
     }
     Ok(writes)
 }
 
-/// The write that makes one policy hold exactly `live`; none where it does.
+/// The write that makes one policy hold exactly what is live; none where it does.
 pub fn key_write(
     share: &Share,
     facts: &KeyFacts,
-    live: &[Measurement],
+    live: impl Fn(&Policy) -> Vec<Measurement>,
 ) -> Result<Option<KeyWrite>, String> {
     let Ok(found) = &facts.policy else {
         return Ok(None);
     };
-    let fault = |fault| format!("the policy of key {}: {fault}", share.name);
-    if key_policy::holds(found, &share.template, live).map_err(fault)? {
+    let live = live(found);
+    if !keys::adopts(share, found) && keys::in_sync(found, &share.template, &live) {
         return Ok(None);
     }
-    let policy = key_policy::project(found, &share.template, live).map_err(fault)?;
+    let policy = keys::wanted(share, found, &live)
+        .map_err(|fault| format!("the policy of key {}: {fault}", share.name))?;
+    // An error that others' statements have cannot be written away.
+    if policy.equivalent(found) {
+        return Ok(None);
+    }
     Ok(Some(KeyWrite {
         name: share.name.clone(),
         arn: share.arn.clone(),
@@ -154,7 +159,7 @@ pub enum Extent {
 }
 
 /// Waits for the holders of observed keys.
-pub fn ask(world: &World, step: Step, live: &[Measurement], extent: Extent) -> Option<Plan> {
+pub fn ask(world: &World, step: Step, live: &Live, extent: Extent) -> Option<Plan> {
     let waiting: Vec<_> = world
         .facts()
         .filter(|(share, facts)| !share.managed && takes_part(share, facts))
@@ -170,23 +175,16 @@ pub fn ask(world: &World, step: Step, live: &[Measurement], extent: Extent) -> O
     })
 }
 
-fn holds(share: &Share, facts: &KeyFacts, live: &[Measurement], extent: Extent) -> bool {
+fn holds(share: &Share, facts: &KeyFacts, live: &Live, extent: Extent) -> bool {
     let Ok(policy) = &facts.policy else {
         return false;
     };
-    keys::in_sync(policy, &share.template, live)
-        || (extent == Extent::AtLeast && admits_all(policy, share, live))
+    let live = live.on(share, policy);
+    keys::in_sync(policy, &share.template, &live)
+        || (extent == Extent::AtLeast && admits_all(policy, share, &live))
 }
 
 fn admits_all(policy: &Policy, share: &Share, live: &[Measurement]) -> bool {
-    key_policy::admitted(policy, &share.template).is_ok_and(|admitted| {
-        live.iter().all(|m| {
-            let image = admitted.image_sha384.contains(&m.image_sha384.to_string());
-            let registers = admitted.registers.iter().all(|(index, values)| {
-                m.register(*index)
-                    .is_some_and(|pcr| values.contains(&pcr.to_string()))
-            });
-            image && registers
-        })
-    })
+    let admits = |m| key_policy::admits(policy, &share.template, m).unwrap_or(false);
+    live.iter().all(admits)
 }

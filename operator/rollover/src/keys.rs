@@ -86,16 +86,44 @@ fn policy_fault(share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
             return Some((Reason::PolicyUnparsable, message));
         }
     };
-    let fault = key_policy::admitted(policy, &share.template).err()?;
+    let adopts = share.managed && share.adopt;
+    let fault = if adopts {
+        key_policy::found(policy, &share.template).err()?
+    } else {
+        key_policy::admitted(policy, &share.template).err()?
+    };
     let reason = match fault {
         NotOurs::ForeignRole { .. } => Reason::KeyOfAnotherCluster,
         _ => Reason::PolicyNotOurs,
     };
     let message = format!(
-        "the policy of key {} ({}): {fault}. Status shows the five statements that it needs",
-        share.name, share.arn
+        "the policy of key {} ({}): {fault}. Status shows the policy that it needs{}",
+        share.name,
+        share.arn,
+        if share.managed && !share.adopt {
+            "; spec.keys.policy.adopt: true has the operator write it"
+        } else {
+            ""
+        }
     );
     Some((reason, message))
+}
+
+/// The policy that a key needs in place of the one that was found.
+pub fn wanted(share: &Share, found: &Policy, live: &[Measurement]) -> Result<Policy, NotOurs> {
+    if adopts(share, found) {
+        key_policy::found(found, &share.template)?;
+        return Ok(key_policy::adopt(found, &share.template, live));
+    }
+    key_policy::project(found, &share.template, live)
+}
+
+/// Whether a policy is taken over, rather than projected: it is not as the template has it, and the spec allows it.
+pub fn adopts(share: &Share, found: &Policy) -> bool {
+    share.managed
+        && share.adopt
+        && (key_policy::admitted(found, &share.template).is_err()
+            || unsound(found, share).is_some())
 }
 
 /// Whether a policy admits exactly these measurements.
@@ -111,7 +139,7 @@ pub fn admits_exactly(share: &Share, facts: &KeyFacts, live: &[Measurement]) -> 
 
 /// The `ImageSha384` values that a policy admits but that are not among `known`.
 pub fn unknown(policy: &Policy, template: &Template, known: &[Measurement]) -> Vec<String> {
-    let Ok(admitted) = key_policy::admitted(policy, template) else {
+    let Ok(admitted) = key_policy::found(policy, template) else {
         return Vec::new();
     };
     let known: Vec<_> = known.iter().map(|m| m.image_sha384.to_string()).collect();

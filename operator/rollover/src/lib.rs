@@ -9,9 +9,11 @@ mod deletion;
 mod failure;
 mod keys;
 pub mod laws;
+mod live;
 mod measure;
 mod note;
 mod plan;
+mod preview;
 mod reason;
 mod retarget;
 mod retire;
@@ -20,13 +22,16 @@ mod roll;
 mod seal;
 mod settled;
 pub mod tags;
+mod takeover;
 mod verbs;
 mod verify;
 mod world;
 
-pub use keys::in_sync;
+pub use keys::{in_sync, wanted};
+pub use live::Live;
 pub use note::{Answer, Note, Verb};
 pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
+pub use preview::{Changes, KeyPreview, Preview, preview};
 pub use reason::Reason;
 pub use world::{
     Blob, Chamber, Deletion, DriftPolicy, Failure, Key, KeyFacts, KeyState, Metrics, OnFailure,
@@ -81,6 +86,13 @@ fn guard(world: &World, next: Plan) -> Plan {
             "paused (spec.rollover.paused or the annotation chamber.dev/paused): resume to go on";
         return Plan::wait(*step, Reason::Paused, message);
     }
+    let next = match next {
+        Plan::Act { step, action } if world.spec.dry_run && !passes_a_pause(world, &action) => {
+            let message = "spec.rollover.dryRun is true: status.plan shows what would change in the policies, nothing is changed. Set it to false to go on";
+            Plan::wait(step, Reason::DryRun, message)
+        }
+        other => other,
+    };
     let rests_on_keys = match &next {
         Plan::Act { action, .. } => action.rests_on_keys(),
         Plan::Block { reason, .. } | Plan::Wait { reason, .. } => reason.is_about_keys(),

@@ -1,21 +1,28 @@
 //! Step 1, Measure: the target is known, and everything that a rollover will need is sound.
 
 use crate::keys::{self, healthy};
-use crate::{Action, Blob, Look, Metrics, Note, Plan, Reason, Release, Step, World, tags};
+use crate::{
+    Action, Blob, Look, Metrics, Note, Plan, Reason, Release, Step, World, tags, takeover,
+};
 
 const STEP: Step = Step::Measure;
 
 /// Begins a rollover to the spec's release, once nothing speaks against it.
 pub fn next(world: &World, current: Option<&Release>) -> Plan {
-    healthy(world, STEP)
-        .or_else(|| revoked(world))
-        .or_else(|| policies(world, current))
-        .or_else(|| blob(world, current))
+    if let Some(plan) = healthy(world, STEP).or_else(|| revoked(world)) {
+        return plan;
+    }
+    let found = match takeover::next(world, current) {
+        Ok(found) => found,
+        Err((reason, message)) => return Plan::block(STEP, reason, message),
+    };
+    blob(world, current)
         .or_else(|| prometheus(world))
         .unwrap_or_else(|| {
             let begun = Note::Begun {
                 from: current.cloned(),
                 to: world.spec.release.clone(),
+                found,
                 number: 1 + world
                     .record
                     .rollovers
@@ -35,35 +42,6 @@ fn revoked(world: &World) -> Option<Plan> {
         );
         Plan::block(STEP, Reason::MeasurementRevoked, message)
     })
-}
-
-/// Every policy is free of errors, of foreign denials of the target, and of measurements that nobody recorded.
-fn policies(world: &World, current: Option<&Release>) -> Option<Plan> {
-    let target = &world.spec.release.measurement;
-    let current = current.map(|release| &release.measurement);
-    let known: Vec<_> = current.into_iter().chain([target]).cloned().collect();
-    for (share, facts) in world.facts() {
-        let Ok(policy) = &facts.policy else { continue };
-        if let Some(message) = keys::unsound(policy, share) {
-            return Some(Plan::block(STEP, Reason::PolicyUnsound, message));
-        }
-        if let Some(sid) = key_policy::foreign_deny(policy, &share.template, target, current) {
-            let message = format!(
-                "the policy of key {} ({}) has the foreign Deny `{sid}`, which would keep release {} from decrypting. Remove it or except the enclave role from it",
-                share.name, share.arn, world.spec.release.revision
-            );
-            return Some(Plan::block(STEP, Reason::ForeignDeny, message));
-        }
-        let unknown = keys::unknown(policy, &share.template, &known);
-        if let (false, Some(found)) = (keys::claimed(world, facts), unknown.first()) {
-            let message = format!(
-                "the policy of key {} ({}) admits {found}, which is neither the target nor a release that this cluster ran. Remove it from statement AllowChamberEnclaveDecryptWithAttestation",
-                share.name, share.arn
-            );
-            return Some(Plan::block(STEP, Reason::UnknownMeasurement, message));
-        }
-    }
-    None
 }
 
 /// A cluster that was sealed still has a blob to unseal from.

@@ -1,6 +1,8 @@
 //! Facts that cannot be observed, for status: what an action notes, and what a verb came to.
 
-use measurement::Pcr;
+use std::collections::BTreeMap;
+
+use measurement::{Measurement, Pcr};
 use strum::{Display, IntoStaticStr, VariantNames};
 
 use crate::{Failure, Release};
@@ -14,6 +16,8 @@ pub enum Note {
         from: Option<Release>,
         /// The target.
         to: Release,
+        /// What single keys' policies admit beside these, by ARN.
+        found: BTreeMap<String, Measurement>,
         /// Its number, above every one that status or keys know.
         number: u64,
     },

@@ -38,6 +38,10 @@ impl Step {
 
 /// What to do next. Carries complete orders: who executes it has nothing left to choose.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one plan a turn is made, and none is stored"
+)]
 pub enum Plan {
     /// Something must be read first; then plan again.
     Look(Look),

@@ -7,6 +7,8 @@ use strum::{Display, EnumIter, IntoStaticStr};
 pub enum Reason {
     /// `spec.rollover.paused` is set.
     Paused,
+    /// `spec.rollover.dryRun` is set.
+    DryRun,
     /// A field of the spec cannot be used; the schema would have refused it.
     InvalidSpec,
     /// The target's measurement is not 96 lower-case hex characters.
@@ -114,6 +116,7 @@ impl Reason {
                 | Self::UnknownMeasurement
                 | Self::PolicyConflict
                 | Self::PolicyDrift
+                | Self::DryRun
                 | Self::StatusBehindKeys
                 | Self::AwaitingKeyHolder
                 | Self::BlobLost

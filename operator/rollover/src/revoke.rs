@@ -5,6 +5,7 @@ use measurement::{Measurement, Pcr};
 use crate::admit::{key_write, sound};
 use crate::{
     Action, KeyFacts, KeyState, KeyWrite, Look, Plan, Reading, Share, Step, World, keys, tags,
+    takeover,
 };
 
 const STEP: Step = Step::Retire;
@@ -35,7 +36,7 @@ pub fn next(world: &World) -> Option<Plan> {
 /// The same policy without the revoked images; none where it admits no such image.
 fn without_revoked(world: &World, share: &Share, facts: &KeyFacts) -> Option<KeyWrite> {
     let policy = facts.policy.as_ref().ok()?;
-    let admitted = key_policy::admitted(policy, &share.template).ok()?;
+    let admitted = key_policy::found(policy, &share.template).ok()?;
     let images: Vec<Pcr> = admitted
         .image_sha384
         .iter()
@@ -48,16 +49,24 @@ fn without_revoked(world: &World, share: &Share, facts: &KeyFacts) -> Option<Key
         return None;
     }
     // What stays is a release that is known, even where status was lost: its registers are needed, too.
-    let stays: Vec<Measurement> = known(world)
+    let known: Vec<_> = known(world, share).collect();
+    let theirs = takeover::theirs(world, share, policy, &known);
+    let stays: Vec<Measurement> = known
+        .into_iter()
+        .chain(theirs)
         .filter(|measurement| images.contains(&measurement.image_sha384))
         .collect();
     let live = world.trusted(stays);
-    key_write(share, facts, &live).ok().flatten()
+    key_write(share, facts, |_| live.clone()).ok().flatten()
 }
 
-/// The measurements that status, the chambers and the spec name, each image once.
-fn known(world: &World) -> impl Iterator<Item = Measurement> {
-    let recorded = world.record.rollover.iter().flat_map(crate::Rollover::live);
+/// The measurements that status (for this key, too), the chambers and the spec name, each image once.
+fn known<'a>(world: &'a World, share: &'a Share) -> impl Iterator<Item = Measurement> + 'a {
+    let rollover = world.record.rollover.iter();
+    let recorded = rollover.flat_map(|rollover| {
+        let found = rollover.found.get(&share.arn);
+        found.into_iter().cloned().chain(rollover.live())
+    });
     let current = world.record.current.iter();
     let sets = world.sets.iter().map(|set| &set.release);
     let others = current.chain(sets).chain([&world.spec.release]);

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::admit::{Extent, ask, write_all};
 use crate::roll::within_budget;
 use crate::{
-    Action, Blob, DriftPolicy, Look, Note, Plan, Reason, Release, Step, World, keys, measure, roll,
-    seal, tags,
+    Action, Blob, DriftPolicy, Live, Look, Note, Plan, Reason, Release, Step, World, keys, measure,
+    roll, seal, tags,
 };
 
 const STEP: Step = Step::Settled;
@@ -93,7 +93,7 @@ fn next_reading(world: &World, read_at: Timestamp) -> Timestamp {
 
 /// Puts policies back that a foreign hand changed, or reports them.
 fn drift(world: &World, current: &Release) -> Option<Plan> {
-    let live = world.trusted(vec![current.measurement.clone()]);
+    let live = Live::only(world, &current.measurement);
     let plan =
         write_all(world, STEP, &live).or_else(|| ask(world, STEP, &live, Extent::Exactly))?;
     match (&plan, world.spec.drift_policy) {
@@ -106,7 +106,7 @@ fn drift(world: &World, current: &Release) -> Option<Plan> {
         ) => {
             let names: Vec<_> = writes.iter().map(|write| write.name.as_str()).collect();
             let message = format!(
-                "the policy of key {} does not admit exactly the current release, and spec.keys.policy.driftPolicy is Report: put it right, or set driftPolicy to Repair",
+                "the policy of key {} does not hold exactly the current release in the profile of spec.keys.policy, and driftPolicy there is Report: put it right, or set driftPolicy to Repair",
                 names.join(", ")
             );
             Some(Plan::block(STEP, Reason::PolicyDrift, message))

@@ -1,39 +1,13 @@
 //! Stories: what the planner does, told in the order in which it happens. `BLESS=1` writes them anew.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod play;
 
-use play::{Play, release, share};
+use play::{Play, blocked, compare, release, share};
 use rollover::{KeyState, Metrics, Plan, Reading, Reason, plan};
-
-fn compare(name: &str, play: &Play) {
-    let file = format!("{}/tests/stories/{name}.txt", env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&file, &play.story).unwrap();
-    }
-    let golden = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(
-        golden.lines().count() <= 40,
-        "{name} is too long to be read"
-    );
-    assert!(
-        play.story == golden,
-        "{name}: run with BLESS=1 and read the difference\n{}",
-        play.story
-    );
-}
 
 fn three() -> Vec<rollover::Share> {
     vec![share("a", true), share("b", true), share("c", true)]
-}
-
-fn blocked(play: &Play) -> (Reason, String) {
-    match plan(&play.world) {
-        Plan::Block {
-            reason, message, ..
-        } => (reason, message),
-        other => panic!("{other:?}\n{}", play.story),
-    }
 }
 
 #[test]

@@ -50,7 +50,8 @@ pub fn write(
     if old == new {
         return Err(Violation::of(7, "writes a policy that is there already"));
     }
-    trust(before, old, new)?;
+    trust(setup, before, old, new)?;
+    what_was_theirs(setup, before, key, old & !new)?;
     (0..RELEASES).try_for_each(|release| leaves(setup, before, after, release, old & !new))
 }
 
@@ -66,7 +67,7 @@ pub fn of_the_operator(setup: &Setup, key: usize) -> Result<(), Violation> {
     Err(Violation::of(10, "changes a key that is its holder's"))
 }
 
-fn trust(state: &State, old: Images, new: Images) -> Result<(), Violation> {
+fn trust(setup: &Setup, state: &State, old: Images, new: Images) -> Result<(), Violation> {
     let rollover = state.record.rollover.iter();
     let known = rollover
         .flat_map(|rollover| rollover.from.into_iter().chain([rollover.to]))
@@ -75,7 +76,8 @@ fn trust(state: &State, old: Images, new: Images) -> Result<(), Violation> {
             known | 1 << release
         });
     let added = new & !old;
-    if new & FOREIGN != 0 || added & !known != 0 {
+    // What somebody else ran may stay where it was found, and goes nowhere else.
+    if added & (!known | FOREIGN) != 0 || new & FOREIGN != 0 && !setup.size.adopts {
         return Err(Violation::of(2, "admits an image that nobody approved"));
     }
     if new.count_ones() > 2 {
@@ -85,6 +87,25 @@ fn trust(state: &State, old: Images, new: Images) -> Result<(), Violation> {
         return Err(Violation::of(2, "admits a revoked image"));
     }
     Ok(())
+}
+
+/// What somebody else ran before a key was taken over leaves it with Retire.
+fn what_was_theirs(
+    setup: &Setup,
+    state: &State,
+    key: usize,
+    removed: Images,
+) -> Result<(), Violation> {
+    if removed & FOREIGN == 0 || state.theirs & (1 << key) == 0 || state.asked.deleting {
+        return Ok(());
+    }
+    match &state.record.rollover {
+        Some(rollover) if rollover.retires => all_run(setup, state, usize::from(rollover.to)),
+        _ => Err(Violation::of(
+            5,
+            "what was found on a key leaves it before Retire is recorded",
+        )),
+    }
 }
 
 fn leaves(

@@ -155,6 +155,7 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
                     format!("a foreign hand {what} key {index}"),
                     |state| {
                         state.keys[index].stored = images;
+                        state.theirs &= !(1 << index);
                         state.policy_changed(index);
                     },
                 ));

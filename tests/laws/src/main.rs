@@ -34,6 +34,7 @@ fn worlds(arguments: &Arguments) -> Vec<Size> {
         observed: 0,
         accepted: 0,
         external: false,
+        adopts: false,
         from_nothing: false,
         faults: arguments.faults,
         wishes: arguments.wishes,
@@ -89,6 +90,17 @@ fn worlds(arguments: &Arguments) -> Vec<Size> {
             from_nothing: true,
             ..size(1, 2, 1)
         },
+        Size {
+            adopts: true,
+            external: true,
+            from_nothing: true,
+            ..size(2, 2, 2)
+        },
+        Size {
+            adopts: true,
+            from_nothing: true,
+            ..size(1, 3, 2)
+        },
     ]
 }
 
@@ -119,7 +131,7 @@ fn main() -> std::process::ExitCode {
 
 fn report(size: Size, found: &Result<Found, String>) {
     let world = format!(
-        "{} chambers, {} of {} keys, surge {}, {:?}, broken {:03b}, observed {:03b}, accepted {:03b}{}{}",
+        "{} chambers, {} of {} keys, surge {}, {:?}, broken {:03b}, observed {:03b}, accepted {:03b}{}{}{}",
         size.chambers,
         size.threshold,
         size.keys,
@@ -129,6 +141,7 @@ fn report(size: Size, found: &Result<Found, String>) {
         size.observed,
         size.accepted,
         if size.external { ", external" } else { "" },
+        if size.adopts { ", taken over" } else { "" },
         if size.from_nothing {
             ", from nothing"
         } else {

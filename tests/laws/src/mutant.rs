@@ -38,12 +38,14 @@ pub enum Mutant {
     WritesForTheHolder,
     /// Law 1: the holder of an observed key is not waited for.
     PassesTheHolderBy,
+    /// Law 5: what was found on a key that is taken over is forgotten.
+    ForgetsWhatWasFound,
     /// Law 11: a lost status means a new seal.
     SealsAnew,
 }
 
 /// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 13] = [
+pub const ALL: [(u8, Mutant); 14] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -56,6 +58,7 @@ pub const ALL: [(u8, Mutant); 13] = [
     (10, Mutant::WritesWithoutComparing),
     (10, Mutant::WritesForTheHolder),
     (1, Mutant::PassesTheHolderBy),
+    (5, Mutant::ForgetsWhatWasFound),
     (11, Mutant::SealsAnew),
 ];
 
@@ -79,6 +82,11 @@ impl Mutant {
             Self::WritesForTheHolder => {
                 for share in &mut seen.spec.shares {
                     share.managed = true;
+                }
+            }
+            Self::ForgetsWhatWasFound => {
+                if let Some(rollover) = &mut seen.record.rollover {
+                    rollover.found.clear();
                 }
             }
             Self::SealsAnew => forget_the_seal(&mut seen),

@@ -1,11 +1,14 @@
 //! One turn of the operator in the small world: the real planner decides, and its order has its effect, or part of it.
 
+use std::collections::BTreeMap;
+
+use measurement::Measurement;
 use rollover::{Action, KeyWrite, Look, Note, Plan, World, laws};
 
 use crate::checks;
 use crate::mutant::Mutant;
 use crate::setup::Setup;
-use crate::state::{Images, Order, RELEASES, Seal, Seen, Set, State};
+use crate::state::{FOREIGN, Images, Order, RELEASES, Seal, Seen, Set, State};
 use crate::world;
 
 /// A law that was broken, or another fault of the planner.
@@ -241,6 +244,9 @@ fn put(
 ) -> Result<(), Violation> {
     let before = state.clone();
     state.keys[key].stored = images;
+    if images & FOREIGN == 0 {
+        state.theirs &= !(1 << key);
+    }
     state.policy_changed(key);
     checks::write(setup, &before, state, key, expected)
 }
@@ -306,6 +312,7 @@ fn compact(setup: &Setup, record: &rollover::Record, state: &State) -> crate::st
             .map(|found| crate::state::Rollover {
                 from: found.from.as_ref().map(index),
                 to: index(&found.to),
+                found: kept(setup, &found.found),
                 admitted: found.admitted_at.map(age),
                 retires: found.retire_begun_at.is_some(),
                 progressed: age(found.progressed_at),
@@ -326,6 +333,14 @@ fn compact(setup: &Setup, record: &rollover::Record, state: &State) -> crate::st
         retry: count(&record.handled.retry),
         revoke: record.handled.revoke.as_ref().and(state.asked.revoke),
     }
+}
+
+/// The keys that keep what was found there, as bits.
+fn kept(setup: &Setup, found: &BTreeMap<String, Measurement>) -> u8 {
+    let shares = setup.spec.shares.iter().enumerate();
+    shares
+        .filter(|(_, share)| found.contains_key(&share.arn))
+        .fold(0, |bits, (index, _)| bits | 1 << index)
 }
 
 /// Checks an order with the controller's fuse.

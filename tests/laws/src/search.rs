@@ -48,9 +48,15 @@ pub fn first(setup: &Setup) -> State {
     let key = |index: usize| {
         // The operator tags the keys that it writes.
         let tagged = settled && setup.size.observed & (1 << index) == 0;
+        // Somebody else's release on all keys, and on the second one the target, too.
+        let stored = match (setup.size.adopts, index) {
+            (true, 1) => FOREIGN | 1,
+            (true, _) => FOREIGN,
+            (false, _) => u8::from(settled),
+        };
         Key {
-            stored: u8::from(settled),
-            enforced: u8::from(settled),
+            stored,
+            enforced: stored,
             disabled: false,
             owned: tagged,
             committed: tagged && sealed,
@@ -86,6 +92,11 @@ pub fn first(setup: &Setup) -> State {
         seal: Seal::Absent,
         sealed,
         keys: std::array::from_fn::<_, KEYS, _>(key),
+        theirs: if setup.size.adopts {
+            (1 << setup.size.keys) - 1
+        } else {
+            0
+        },
         seen: None,
         fenced: false,
         prometheus: Prometheus::Fresh,

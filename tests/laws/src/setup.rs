@@ -39,6 +39,8 @@ pub struct Size {
     pub accepted: u8,
     /// The image unseals in its own way.
     pub external: bool,
+    /// Keys that somebody else rolled are taken over.
+    pub adopts: bool,
     /// From an empty namespace, or settled on release 0.
     pub from_nothing: bool,
     /// Things that may go wrong.
@@ -121,7 +123,8 @@ impl Setup {
     }
 }
 
-fn measurement(index: usize) -> Measurement {
+/// The measurement of a release, or of the image that is none.
+pub(crate) fn measurement(index: usize) -> Measurement {
     let byte = u8::try_from(index + 1).unwrap_or(u8::MAX);
     Measurement::image(Pcr::from_bytes([byte; 48]))
 }
@@ -141,6 +144,7 @@ fn share(size: Size, index: usize) -> Share {
         arn: format!("arn:aws:kms:us-east-1:111122223333:key/{name}"),
         managed: size.observed & (1 << index) == 0,
         accepted_at_risk: size.accepted & (1 << index) != 0,
+        adopt: size.adopts,
         template: Template {
             partition: "aws".to_owned(),
             key_account: "111122223333".to_owned(),
@@ -148,6 +152,7 @@ fn share(size: Size, index: usize) -> Share {
             cluster_id: "small-world".to_owned(),
             admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".to_owned(),
             pins: [].into(),
+            profile: key_policy::Profile::Standard,
         },
     }
 }
@@ -185,6 +190,7 @@ fn spec(size: Size, releases: &[Release], shares: Vec<Share>) -> Spec {
         on_failure: size.on_failure,
         drift_interval: SignedDuration::from_mins(5),
         drift_policy: DriftPolicy::Repair,
+        dry_run: false,
         paused: false,
         verbs: Verbs::default(),
         deletion: None,

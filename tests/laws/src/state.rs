@@ -34,6 +34,8 @@ pub struct State {
     pub sealed: bool,
     /// The keys in KMS.
     pub keys: [Key; KEYS],
+    /// Keys that still admit what somebody else ran before they were taken over, as bits.
+    pub theirs: u8,
     /// What the operator read last of each key, and how long ago; lost with its process.
     pub seen: Option<Seen>,
     /// The operator's process has marked every `ReplicaSet` as its own.
@@ -99,6 +101,8 @@ pub struct Rollover {
     pub from: Option<u8>,
     /// The target.
     pub to: u8,
+    /// Keys that keep what was found there, as bits.
+    pub found: u8,
     /// Age of the admission.
     pub admitted: Option<u8>,
     /// Retire has begun.

@@ -36,7 +36,9 @@ pub fn action(setup: &Setup, action: &Action) -> String {
 
 fn note(note: &Note) -> String {
     match note {
-        Note::Begun { from, to, number } => {
+        Note::Begun {
+            from, to, number, ..
+        } => {
             let from = from.as_ref().map_or("nothing", |from| &from.revision);
             format!("begins rollover {number}, {from} -> {}", to.revision)
         }

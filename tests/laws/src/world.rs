@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use measurement::Measurement;
 use rollover::{
     Blob, Chamber, Deletion, Failure, Key, KeyFacts, KeyState, Metrics, PodMetrics, Reading,
     Release, SealPod, Verbs, World, tags,
 };
 
-use crate::setup::{OWNER, Setup};
+use crate::setup::{OWNER, Setup, measurement};
 use crate::state::{self, Prometheus, RELEASES, Seal, Seen, State};
 
 /// The commitment to the master key of every small world.
@@ -66,6 +67,7 @@ fn record(setup: &Setup, record: &state::Record) -> rollover::Record {
         rollover: record.rollover.as_ref().map(|found| rollover::Rollover {
             from: found.from.map(release),
             to: release(found.to),
+            found: kept(setup, found.found),
             admitted_at: found.admitted.map(|age| setup.ago(age)),
             retire_begun_at: found.retires.then_some(setup.now),
             progressed_at: setup.ago(found.progressed),
@@ -88,6 +90,15 @@ fn record(setup: &Setup, record: &state::Record) -> rollover::Record {
             revoke: revocation(setup, record.revoke),
         },
     }
+}
+
+/// What was found on these keys, by ARN.
+fn kept(setup: &Setup, keys: u8) -> BTreeMap<String, Measurement> {
+    let shares = setup.spec.shares.iter().enumerate();
+    shares
+        .filter(|(index, _)| keys & (1 << index) != 0)
+        .map(|(_, share)| (share.arn.clone(), measurement(RELEASES)))
+        .collect()
 }
 
 /// The keys as the operator knows them.

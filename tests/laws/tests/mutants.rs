@@ -22,9 +22,10 @@ fn size(mutant: Mutant) -> Size {
             _ => 0,
         },
         accepted: 0,
-        external: false,
+        external: mutant == Mutant::ForgetsWhatWasFound,
+        adopts: mutant == Mutant::ForgetsWhatWasFound,
         // A second seal is only possible where there was a first one.
-        from_nothing: mutant == Mutant::SealsAnew,
+        from_nothing: matches!(mutant, Mutant::SealsAnew | Mutant::ForgetsWhatWasFound),
         faults: 1,
         wishes: 0,
     }

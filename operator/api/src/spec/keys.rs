@@ -83,7 +83,8 @@ pub enum Management {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyPolicySettings {
-    /// Standard: the five statements.
+    /// Standard: the five statements. Pinned: a Deny as well, so that a retired measurement is retired for
+    /// everybody. Changing it writes the policies; nothing is rolled.
     #[serde(default)]
     pub profile: Profile,
     /// Registers to pin beside ImageSha384 (for example PCR8), where every live release has them.
@@ -93,6 +94,11 @@ pub struct KeyPolicySettings {
         inner(regex(pattern = r"^PCR([1-9]|[12][0-9]|3[01])$"))
     )]
     pub pins: Vec<String>,
+    /// Takes over keys whose policy somebody else made: the five statements are written into it, and a release
+    /// that is found in it stays there until Retire. Statements of others stay. `kubectl chamber plan` and
+    /// status show the change before.
+    #[serde(default)]
+    pub adopt: bool,
     /// What happens to a policy that someone else changed while no rollover is in flight.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
@@ -114,4 +120,6 @@ pub enum Profile {
     /// The five statements.
     #[default]
     Standard,
+    /// The five statements, and a Deny for every measurement that is not admitted.
+    Pinned,
 }

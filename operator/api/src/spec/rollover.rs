@@ -32,6 +32,9 @@ pub struct Rollover {
     /// What happens when the target has failed.
     #[serde(default)]
     pub on_failure: OnFailure,
+    /// Changes nothing: what a rollover would change in the policies is shown in `status.plan`.
+    #[serde(default)]
+    pub dry_run: bool,
     /// Stops before the next action (as the annotation `chamber.dev/paused` does).
     #[serde(default)]
     pub paused: bool,
@@ -55,6 +58,7 @@ impl Default for Rollover {
             settle_time: defaults::settle_time(),
             progress_deadline: defaults::progress_deadline(),
             on_failure: OnFailure::default(),
+            dry_run: false,
             paused: false,
         }
     }

@@ -33,7 +33,11 @@ pub fn run(
             "--pin {pin}: not every --measurement has PCR{pin}"
         )));
     }
-    let policy = template.render_as(&live, profile);
+    let template = Template {
+        profile,
+        ..template.clone()
+    };
+    let policy = template.render(&live);
     if policy.size() > MAX_SIZE {
         return Err(Failure::Usage(format!(
             "the policy has {} bytes, and KMS takes {MAX_SIZE}: leave out a --pin",

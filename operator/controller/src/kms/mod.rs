@@ -16,7 +16,7 @@ use kube::ResourceExt;
 use rollover::Share;
 
 use crate::context::Context;
-use crate::spec::{self, Arn};
+use chamber_resource::spec::{self, Arn};
 
 /// What one call may take, retries included.
 const CALL: Duration = Duration::from_secs(10);

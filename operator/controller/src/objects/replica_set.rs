@@ -1,13 +1,13 @@
 //! The `ReplicaSet` of one release. Its pods' release is fixed by it: a crashed old chamber comes back old.
 
 use chamber_api::{ChamberCluster, names};
+use chamber_resource::release;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 use rollover::Release;
 use serde_json::{Value, json};
 
 use crate::objects::{labels, owners, template};
-use crate::release;
 
 /// The `ReplicaSet` of the spec's release with this many chambers.
 pub fn build(

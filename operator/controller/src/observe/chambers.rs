@@ -8,8 +8,9 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use rollover::{Chamber, Set};
 
+use chamber_resource::release;
+
 use crate::context::Context;
-use crate::release;
 
 /// Waiting reasons of a container that time alone does not cure.
 const FAILING: [&str; 6] = [

@@ -17,8 +17,10 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use rollover::{Key, Look, Reading, Spec, World};
 
+use chamber_resource::record;
+
 use crate::context::Context;
-use crate::{kms, record};
+use crate::kms;
 
 pub use blobs::{check as check_blob, stored as stored_blob};
 pub use seal_pod::offer;

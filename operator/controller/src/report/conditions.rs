@@ -3,6 +3,7 @@
 use chamber_api::{ChamberClusterStatus, conditions as types};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use key_policy::Profile;
 use rollover::{KeyState, Reading, Reason, World};
 
 /// One condition before it has times.
@@ -62,14 +63,8 @@ pub fn set_all(
         reconciling(status, &why),
         stuck(status, world, &why),
         key_at_risk(world),
-        Claim::new(
-            types::RETIREMENT_BINDING,
-            false,
-            "ProfileStandard",
-            "retiring a measurement binds the enclave role; another IAM principal of the key's account that may use the key is not bound by it",
-        ),
     ];
-    for claim in claims {
+    for claim in claims.into_iter().chain(binding(world)) {
         set(status, generation, claim, world.now);
     }
 }
@@ -177,6 +172,54 @@ fn key_at_risk(world: &World) -> Claim {
     match risk {
         Some(message) => Claim::new(types::KEY_AT_RISK, true, "KeyNotUsable", message),
         None => Claim::new(types::KEY_AT_RISK, false, "KeysUsable", ""),
+    }
+}
+
+/// Whether retiring a measurement binds everybody; nothing while a key was not read since the operator started.
+fn binding(world: &World) -> Option<Claim> {
+    let claim = |holds, reason, message: String| {
+        Some(Claim::new(
+            types::RETIREMENT_BINDING,
+            holds,
+            reason,
+            message,
+        ))
+    };
+    let shares = &world.spec.shares;
+    if shares
+        .iter()
+        .all(|share| share.template.profile == Profile::Standard)
+    {
+        return claim(false, "ProfileStandard", "retiring a measurement binds the enclave role; another IAM principal of the key's account that may use the key is not bound by it. spec.keys.policy.profile: Pinned binds everybody".into());
+    }
+    if world
+        .keys
+        .iter()
+        .any(|key| matches!(key.reading, Reading::Unread))
+    {
+        return None;
+    }
+    let open = shares
+        .iter()
+        .zip(&world.keys)
+        .find(|(_, key)| match &key.reading {
+            Reading::Facts(facts) => !facts.policy.as_ref().is_ok_and(key_policy::binds),
+            Reading::Unread | Reading::Failed { .. } => true,
+        });
+    match open {
+        None => claim(
+            true,
+            "ProfilePinned",
+            "what is not admitted is denied to everybody".into(),
+        ),
+        Some((share, _)) => claim(
+            false,
+            "PolicyNotPinned",
+            format!(
+                "the policy of key {} has not the Deny statements of profile Pinned",
+                share.name
+            ),
+        ),
     }
 }
 

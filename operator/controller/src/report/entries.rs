@@ -1,8 +1,8 @@
 //! Status entries of keys and chambers.
 
 use chamber_api::{ChamberClusterStatus, ChamberStatus, KeyStatus};
-use measurement::Measurement;
-use rollover::{Key, KeyState, Reading, Share, World};
+use key_policy::Policy;
+use rollover::{Key, KeyState, Live, Reading, Share, World};
 
 use super::{readable, short, time};
 
@@ -25,28 +25,6 @@ pub fn releases(status: &ChamberClusterStatus, world: &World) -> String {
     }
 }
 
-/// The measurements that policies should hold now.
-pub fn live(status: &ChamberClusterStatus, world: &World) -> Vec<Measurement> {
-    let mut live: Vec<Measurement> = Vec::new();
-    let mut add = |release: Option<rollover::Release>| {
-        if let Some(release) = release.filter(|release| !live.contains(&release.measurement)) {
-            live.push(release.measurement);
-        }
-    };
-    match &status.rollover {
-        Some(rollover) => {
-            if rollover.retire_begun_at.is_none() {
-                add(readable(rollover.from.as_ref()));
-            }
-            add(readable(Some(&rollover.to)));
-        }
-        None => add(Some(
-            readable(status.current.as_ref()).unwrap_or_else(|| world.spec.release.clone()),
-        )),
-    }
-    world.trusted(live)
-}
-
 /// The chambers, by name.
 pub fn chambers(world: &World) -> Vec<ChamberStatus> {
     let mut chambers: Vec<_> = world
@@ -65,12 +43,7 @@ pub fn chambers(world: &World) -> Vec<ChamberStatus> {
 }
 
 /// The keys, in the order of the spec.
-pub fn keys(
-    world: &World,
-    live: &[Measurement],
-    retiring: bool,
-    before: &[KeyStatus],
-) -> Vec<KeyStatus> {
+pub fn keys(world: &World, live: &Live, retiring: bool, before: &[KeyStatus]) -> Vec<KeyStatus> {
     let pairs = world.spec.shares.iter().zip(&world.keys);
     pairs
         .map(|(share, key)| {
@@ -100,7 +73,7 @@ fn keep_time(mut entry: KeyStatus, last: Option<&KeyStatus>) -> KeyStatus {
 fn entry(
     share: &Share,
     key: &Key,
-    live: &[Measurement],
+    live: &Live,
     retiring: bool,
     last: Option<&KeyStatus>,
 ) -> KeyStatus {
@@ -141,10 +114,12 @@ fn entry(
                         .collect()
                 })
                 .unwrap_or_default();
-            entry.in_sync =
-                admitted.is_some_and(|policy| rollover::in_sync(policy, &share.template, live));
+            entry.in_sync = admitted.is_some_and(|policy| {
+                rollover::in_sync(policy, &share.template, &live.on(share, policy))
+            });
             if !ours || (!share.managed && !entry.in_sync) {
-                entry.asked = Some(asked(share, live, retiring, admitted));
+                let verb = if retiring { "retire" } else { "admit" };
+                entry.asked = Some(asked(share, admitted, live, verb));
             }
         }
     }
@@ -156,16 +131,19 @@ fn unread(mut entry: KeyStatus) -> KeyStatus {
     entry
 }
 
-/// The policy that the key's holder is asked to set.
-fn asked(
-    share: &Share,
-    live: &[Measurement],
-    retiring: bool,
-    found: Option<&key_policy::Policy>,
-) -> String {
-    let projected =
-        found.and_then(|policy| key_policy::project(policy, &share.template, live).ok());
-    let policy = projected.unwrap_or_else(|| share.template.render(live));
-    let verb = if retiring { "retire" } else { "admit" };
-    format!("to {verb}, set this policy: {}", policy.to_json())
+/// The policy that the key's holder is asked to set; statements of others are in it as they are.
+fn asked(share: &Share, found: Option<&Policy>, live: &Live, verb: &str) -> String {
+    let asked = Share {
+        managed: true,
+        adopt: true,
+        ..share.clone()
+    };
+    let policy = match found {
+        None => Ok(share.template.render(live.everywhere())),
+        Some(found) => rollover::wanted(&asked, found, &live.on(share, found)),
+    };
+    match policy {
+        Ok(policy) => format!("to {verb}, set this policy: {}", policy.to_json()),
+        Err(fault) => format!("to put its policy right: it {fault}"),
+    }
 }

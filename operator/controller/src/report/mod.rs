@@ -2,17 +2,19 @@
 
 mod conditions;
 mod entries;
+mod plan;
 
 use chamber_api::{ChamberCluster, ChamberClusterStatus, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
-use rollover::{Plan, Reason, Step, World};
+use rollover::{Live, Plan, Reason, Step, World};
 use serde_json::json;
 
 use crate::context::Context;
 use crate::reconcile::Error;
-use crate::release::{self, Fault};
+use chamber_resource::record;
+use chamber_resource::release::{self, Fault};
 
 /// What is said of the moment.
 struct Said<'a> {
@@ -128,12 +130,13 @@ fn observed(
     status.release = Some(entries::releases(&status, world));
     status.chambers = entries::chambers(world);
     status.chambers_ready = Some(format!("{}/{}", world.unsealed(), world.spec.replicas));
-    let live = entries::live(&status, world);
+    let live = Live::recorded(world, &record::read(&status));
     let retiring = status
         .rollover
         .as_ref()
         .is_some_and(|r| r.retire_begun_at.is_some());
     status.keys = entries::keys(world, &live, retiring, &before.keys);
+    status.plan = plan::of(world);
     let in_sync = status.keys.iter().filter(|key| key.in_sync).count();
     status.keys_in_sync = Some(format!("{in_sync}/{}", world.keys.len()));
     conditions::set_all(

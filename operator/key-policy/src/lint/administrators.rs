@@ -112,7 +112,7 @@ pub fn others(policy: &Policy, template: &Template) -> impl Iterator<Item = Find
 pub fn known_holes(policy: &Policy) -> Vec<Finding> {
     let note = |rule, message: &str, cure| Finding::new(rule, Severity::Note, message, cure);
     let mut notes = Vec::new();
-    if without_attestation::is_pinned(policy) {
+    if without_attestation::binds(policy) {
         return notes;
     }
     let root = policy.statement(Sid::EnableIAMRootPermissionsBreakGlass.into());

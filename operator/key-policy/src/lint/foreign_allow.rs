@@ -46,11 +46,12 @@ fn given(statement: &Statement) -> impl Iterator<Item = &'static str> {
 /// Whom a statement names, as far as the template is concerned.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four questions about one statement"
+    reason = "five questions about one statement"
 )]
 struct Named {
     sid: Option<Sid>,
     root: bool,
+    everything: bool,
     admin: bool,
     enclave: bool,
     individually: bool,
@@ -61,6 +62,10 @@ impl Named {
         Self {
             sid: Sid::iter().find(|sid| statement.sid.as_deref() == Some((*sid).into())),
             root: statement.names_only(&template.root_arn()),
+            everything: statement
+                .actions
+                .as_ref()
+                .is_some_and(|actions| !actions.negated && actions.listed == ["kms:*"]),
             admin: statement.names_only(&template.admin_role_arn),
             enclave: statement.names_only(&template.enclave_role_arn()),
             individually: named_individually(statement, template),
@@ -72,6 +77,8 @@ impl Named {
 fn is_templates(named: &Named, action: &str) -> bool {
     match named.sid {
         Some(Sid::EnableIAMRootPermissionsBreakGlass) if named.root => true,
+        // Every key begins with statement 1 under another name ("Enable IAM User Permissions").
+        None if named.root && named.everything => true,
         // That its data operations are too much is the administrators' rule.
         Some(Sid::AllowKeyAdministrators) if named.individually => true,
         Some(Sid::AllowChamberEnclaveDecryptWithAttestation) => {

@@ -19,6 +19,7 @@ pub use document::MAX_SIZE;
 pub use images::lint_images;
 pub use key::{KeyFacts, lint_key};
 pub use rules::Rule;
+pub use without_attestation::binds;
 
 /// What uses a key's material.
 const DATA_OPERATIONS: [&str; 9] = [

@@ -71,8 +71,9 @@ pub fn encrypt(policy: &Policy) -> Option<Finding> {
     ))
 }
 
-/// Everybody is denied each of the operations with another image than the listed ones (the Pinned profile).
-pub fn is_pinned(policy: &Policy) -> bool {
+/// Whether retiring a measurement binds everybody: each of the operations is denied with another image than the
+/// listed ones (the Pinned profile).
+pub fn binds(policy: &Policy) -> bool {
     let pins = |statement: &&Statement| match statement.conditions.as_slice() {
         [only] => {
             only.operator == "StringNotEqualsIgnoreCase"

@@ -162,6 +162,7 @@ fn templates() -> Vec<Value> {
         cluster_id: "prod-us-east-1-mainnet".into(),
         admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".into(),
         pins: [].into(),
+        profile: key_policy::Profile::Standard,
     };
     let release = |byte| {
         let mut release = Measurement::image(Pcr::from_bytes([byte; 48]));

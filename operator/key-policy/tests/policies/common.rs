@@ -13,6 +13,7 @@ pub fn template() -> Template {
         cluster_id: "prod-us-east-1-mainnet".into(),
         admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".into(),
         pins: [].into(),
+        profile: key_policy::Profile::Standard,
     }
 }
 

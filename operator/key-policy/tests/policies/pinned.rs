@@ -1,7 +1,7 @@
 //! Both profiles: who decrypts with which tuple of PCR0 and PCR8.
 
 use key_policy::evaluate::{self, Decision, Principal};
-use key_policy::{MAX_SIZE, Profile, Severity, Template, lint};
+use key_policy::{MAX_SIZE, Policy, Profile, Severity, Template, admits, holds, lint, project};
 use measurement::{Measurement, Pcr};
 
 use crate::common::{signed, template};
@@ -28,8 +28,9 @@ Pinned   kms:PutKeyPolicy    admin     A    A   A   A   A   A   A   A
 Pinned   kms:PutKeyPolicy    root      A    A   A   A   A   A   A   A
 ";
 
-fn pinning() -> Template {
+fn pinning(profile: Profile) -> Template {
     Template {
+        profile,
         pins: [8].into(),
         ..template()
     }
@@ -56,7 +57,7 @@ fn every_cell_of_the_table() {
         } else {
             Profile::Standard
         };
-        let policy = pinning().render_as(&live, profile);
+        let policy = pinning(profile).render(&live);
         let identity = if cells[2] == "iam" {
             vec![allow_all()]
         } else {
@@ -86,7 +87,7 @@ fn every_cell_of_the_table() {
 #[test]
 fn an_image_with_two_signatures_is_admitted_with_both() {
     let live = [signed(1, 8, 7), signed(1, 8, 8)];
-    let policy = pinning().render_as(&live, Profile::Pinned);
+    let policy = pinning(Profile::Pinned).render(&live);
     let allowed = |tuple: &Measurement| {
         let decision = ask(
             &policy,
@@ -108,15 +109,15 @@ fn lint_finds_no_fault_in_it() {
         &[signed(1, 8, 7)],
         &[signed(1, 8, 7), signed(2, 8, 8)],
     ] {
-        let policy = pinning().render_as(live, Profile::Pinned);
-        let findings = lint(&policy, &pinning());
+        let policy = pinning(Profile::Pinned).render(live);
+        let findings = lint(&policy, &pinning(Profile::Pinned));
         let bad: Vec<_> = findings
             .iter()
             .filter(|finding| finding.severity != Severity::Note)
             .collect();
         assert!(bad.is_empty(), "{bad:?}");
         assert_eq!(
-            key_policy::admitted(&policy, &pinning())
+            key_policy::admitted(&policy, &pinning(Profile::Pinned))
                 .unwrap()
                 .image_sha384
                 .len(),
@@ -136,7 +137,11 @@ fn the_size_budget() {
     let fits = |profile| {
         let fit = |count: &u16| {
             let live: Vec<_> = (0..*count).map(image).collect();
-            template().render_as(&live, profile).size() <= MAX_SIZE
+            let template = Template {
+                profile,
+                ..template()
+            };
+            template.render(&live).size() <= MAX_SIZE
         };
         (1..1000).take_while(fit).count()
     };
@@ -147,10 +152,94 @@ fn the_size_budget() {
 #[test]
 fn the_known_holes_are_closed() {
     let live = [signed(1, 8, 7)];
-    assert_eq!(
-        lint(&pinning().render_as(&live, Profile::Pinned), &pinning()),
-        []
-    );
-    let standard = lint(&pinning().render_as(&live, Profile::Standard), &pinning());
+    let of = |profile| lint(&pinning(profile).render(&live), &pinning(profile));
+    assert_eq!(of(Profile::Pinned), []);
+    let standard = of(Profile::Standard);
     assert_eq!(standard.len(), 2, "{standard:?}");
+}
+
+/// One write changes both, in every direction: a profile, and what is live.
+#[test]
+fn statement_3_and_the_denials_change_in_one_write() {
+    let (one, two) = (signed(1, 8, 7), signed(2, 8, 8));
+    let lives = [
+        vec![one.clone()],
+        vec![one.clone(), two.clone()],
+        vec![two.clone()],
+    ];
+    let profiles = [Profile::Standard, Profile::Pinned];
+    for (before, after) in profiles
+        .into_iter()
+        .flat_map(|one| profiles.map(|two| (one, two)))
+    {
+        for (from, to) in lives
+            .iter()
+            .flat_map(|one| lives.iter().map(move |two| (one, two)))
+        {
+            let foreign = pinning(before).render(from).to_json().replacen(
+                "\"Statement\": [",
+                r#""Statement": [{"Sid":"Theirs","Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":false}}},"#,
+                1,
+            );
+            let found = Policy::parse(&foreign).unwrap();
+            let projected = project(&found, &pinning(after), to).unwrap();
+            let theirs = |policy: &Policy| policy.statement("Theirs").cloned();
+            assert!(theirs(&found).is_some());
+            assert_eq!(theirs(&found), theirs(&projected));
+            assert_eq!(holds(&projected, &pinning(after), to), Ok(true));
+            assert_eq!(
+                holds(&found, &pinning(after), to).unwrap(),
+                before == after && from == to
+            );
+            // What stays live can decrypt before and after; no other policy is ever stored.
+            for release in from.iter().filter(|release| to.contains(release)) {
+                assert_eq!(admits(&found, &pinning(before), release), Ok(true));
+                assert_eq!(admits(&projected, &pinning(after), release), Ok(true));
+            }
+            let read_back = Policy::parse(&projected.to_json()).unwrap();
+            assert!(read_back.equivalent(&projected));
+        }
+    }
+}
+
+/// A holder who forgets the denials has not admitted the release.
+#[test]
+fn a_release_that_a_denial_stops_is_not_admitted() {
+    let (one, two) = (signed(1, 8, 7), signed(2, 8, 8));
+    let template = pinning(Profile::Pinned);
+    let stale = template.render(std::slice::from_ref(&one));
+    let forgotten = Policy::parse(&stale.to_json().replacen(
+        &one.image_sha384.to_string(),
+        &format!("{}\",\"{}", one.image_sha384, two.image_sha384),
+        1,
+    ));
+    let forgotten = forgotten.unwrap();
+    assert_eq!(admits(&forgotten, &template, &one), Ok(true));
+    assert_eq!(admits(&forgotten, &template, &two), Ok(false));
+    let denial = key_policy::foreign_deny(&stale, &template, &two, Some(&one));
+    assert_eq!(denial, None, "the operator's own denials follow");
+}
+
+/// Only these Sids are the profile's: a statement of others under another one stays.
+#[test]
+fn a_sid_that_only_begins_alike_is_somebody_elses() {
+    for (sid, ours) in [
+        ("DenyDataOpsWithOtherImageSha384", true),
+        ("DenyDataOpsWithOtherPCR8", true),
+        ("DenyDataOpsWithOtherPCR08", false),
+        ("DenyDataOpsWithOtherPCR32", false),
+        ("DenyDataOpsWithOthers", false),
+        ("DenyDataOpsMixed0123456789PCR8", true),
+        ("DenyDataOpsMixed01234567ghPCR8", false),
+        ("DenyDataOpsMixedPCR8", false),
+    ] {
+        let text = template().render(&[signed(1, 8, 7)]).to_json().replacen(
+            "\"Statement\": [",
+            &format!(r#""Statement": [{{"Sid":"{sid}","Effect":"Deny","Principal":"*","Action":"kms:Sign","Resource":"*"}},"#),
+            1,
+        );
+        let found = Policy::parse(&text).unwrap();
+        let projected = project(&found, &template(), &[signed(1, 8, 7)]).unwrap();
+        assert_eq!(projected.statement(sid).is_none(), ours, "{sid}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{Action, Chamber, KeyWrite, Metrics, Note, World};
 
-use super::usable::{allows, running};
+use super::usable::running;
 
 /// Law 3: unsealed chambers are stopped only while `replicas - maxUnavailable` others stay, and the budget allows it.
 pub fn no_lost_quorum(world: &World, action: &Action) -> Result<(), String> {
@@ -71,8 +71,8 @@ fn nothing_leaves_that_runs(world: &World, writes: &[KeyWrite]) -> Result<(), St
     for measurement in running(world) {
         let loses = |write: &&KeyWrite| {
             world.share(&write.arn).is_some_and(|share| {
-                allows(&write.expected, share, measurement)
-                    && !allows(&write.policy, share, measurement)
+                key_policy::decrypts(&write.expected, &share.template, measurement)
+                    && !key_policy::decrypts(&write.policy, &share.template, measurement)
             })
         };
         if let Some(write) = writes.iter().find(loses) {
@@ -97,7 +97,8 @@ fn leaves(world: &World, writes: &[KeyWrite]) -> bool {
     }
     writes.iter().any(|write| {
         world.share(&write.arn).is_some_and(|share| {
-            allows(&write.expected, share, from) && !allows(&write.policy, share, from)
+            key_policy::decrypts(&write.expected, &share.template, from)
+                && !key_policy::decrypts(&write.policy, &share.template, from)
         })
     })
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use key_policy::{Policy, Severity, Sid, Statement};
+use key_policy::{Policy, Severity, Statement};
 use measurement::Measurement;
-use strum::IntoEnumIterator;
 
 use crate::{Action, KeyWrite, Share, World};
 
@@ -32,7 +31,7 @@ pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
     for each in writes(world, action) {
         let (write, share) = each?;
         let images = |policy| {
-            key_policy::admitted(policy, &share.template)
+            key_policy::found(policy, &share.template)
                 .map(|admitted| admitted.image_sha384)
                 .map_err(|fault| format!("key {}: {fault}", write.name))
         };
@@ -106,12 +105,14 @@ fn errors(policy: &Policy, share: &Share) -> BTreeSet<String> {
         .collect()
 }
 
-/// Law 9: only a policy of the five statements is written, and every other statement stays as it is.
+/// Law 9: only a policy of the five statements is written (or one that the spec lets be taken over), and every other statement stays as it is.
 pub fn others_statements_stay(world: &World, action: &Action) -> Result<(), String> {
     for each in writes(world, action) {
         let (write, share) = each?;
-        key_policy::admitted(&write.expected, &share.template)
-            .map_err(|fault| format!("key {}: the policy found {fault}", write.name))?;
+        let found = key_policy::admitted(&write.expected, &share.template);
+        if let (Err(fault), false) = (found, share.adopt) {
+            return Err(format!("key {}: the policy found {fault}", write.name));
+        }
         let (before, after) = (foreign(&write.expected), foreign(&write.policy));
         if before != after {
             return Err(format!(
@@ -124,16 +125,9 @@ pub fn others_statements_stay(world: &World, action: &Action) -> Result<(), Stri
 }
 
 fn foreign(policy: &Policy) -> Vec<&Statement> {
-    let ours = |statement: &&Statement| {
-        statement
-            .sid
-            .as_deref()
-            .is_some_and(|sid| Sid::iter().any(|own| <&str>::from(own) == sid))
-    };
-    policy
-        .statements()
-        .iter()
-        .filter(|statement| !ours(statement))
+    let statements = policy.statements().iter();
+    statements
+        .filter(|statement| !key_policy::is_ours(statement))
         .collect()
 }
 

@@ -1,13 +1,8 @@
 //! Laws 1 and 5: who can decrypt enough shares, and for how long.
 
-use key_policy::Policy;
-use key_policy::evaluate::{self, Decision, Principal, Request};
 use measurement::Measurement;
 
 use crate::{Action, FRESH, KeyFacts, KeyState, KeyWrite, Resize, Rollover, Share, World};
-
-/// An identity policy that allows everything.
-const ALLOW_ALL: &str = r#"{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
 
 /// Law 1: what chambers run keeps `threshold` usable shares; nothing is started before every key agrees.
 pub fn no_lock_out(world: &World, action: &Action) -> Result<(), String> {
@@ -36,6 +31,7 @@ pub fn return_stays_possible(world: &World, action: &Action) -> Result<(), Strin
     let (Action::WritePolicies(writes), Some(rollover)) = (action, &world.record.rollover) else {
         return Ok(());
     };
+    what_was_found_stays(world, rollover, writes)?;
     ways_back(world, rollover).try_for_each(|measurement| {
         let before = usable(world, &[], measurement);
         let after = usable(world, writes, measurement);
@@ -47,6 +43,31 @@ pub fn return_stays_possible(world: &World, action: &Action) -> Result<(), Strin
             measurement.image_sha384, world.spec.threshold
         ))
     })
+}
+
+/// What a key admitted when it was taken over may run somewhere: it is retired with the others, not before.
+fn what_was_found_stays(
+    world: &World,
+    rollover: &Rollover,
+    writes: &[KeyWrite],
+) -> Result<(), String> {
+    let given_up = rollover.retire_begun_at.is_some() || world.spec.deletion.is_some();
+    let lost = writes.iter().filter(|_| !given_up).find(|write| {
+        let found = rollover.found.get(&write.arn);
+        let (Some(found), Some(share)) = (found, world.share(&write.arn)) else {
+            return false;
+        };
+        !world.revoked(&found.image_sha384)
+            && key_policy::decrypts(&write.expected, &share.template, found)
+            && !key_policy::decrypts(&write.policy, &share.template, found)
+    });
+    match lost {
+        None => Ok(()),
+        Some(write) => Err(format!(
+            "the policy for key {} would lose what it admitted when it was taken over, and that Retire has begun is not recorded",
+            write.name
+        )),
+    }
 }
 
 /// The measurements that must stay usable: of the release before, and of the one that ran last (on a return they are two).
@@ -121,28 +142,5 @@ fn usable_key(
         (None, Ok(policy)) => policy,
         (None, Err(_)) => return false,
     };
-    facts.state == KeyState::Enabled && allows(policy, share, measurement)
-}
-
-/// Whether the enclave role may decrypt from an enclave with this measurement, by AWS's rules.
-pub fn allows(policy: &Policy, share: &Share, measurement: &Measurement) -> bool {
-    let template = &share.template;
-    let role = template.enclave_role_arn();
-    let principal = Principal::session(&role, &template.role_account, "chamber");
-    let context = evaluate::attested(measurement);
-    let request = Request {
-        principal: &principal,
-        action: "kms:Decrypt",
-        resource: &share.arn,
-        context: &context,
-    };
-    // In the key's own account its policy decides alone; from another one the role needs IAM, too, which is not ours to see.
-    let elsewhere = template.role_account != template.key_account;
-    let identity: Vec<_> = elsewhere
-        .then(|| Policy::parse(ALLOW_ALL).ok())
-        .into_iter()
-        .flatten()
-        .collect();
-    let decision = evaluate::key_policy(policy, &template.key_account, &identity, &request);
-    matches!(decision, Decision::Allowed { .. })
+    facts.state == KeyState::Enabled && key_policy::decrypts(policy, &share.template, measurement)
 }

@@ -1,5 +1,7 @@
 //! What only status knows.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use measurement::{Measurement, Pcr};
 
@@ -49,6 +51,8 @@ pub struct Rollover {
     pub from: Option<Release>,
     /// The target.
     pub to: Release,
+    /// What single keys' policies admitted when they were taken over, by ARN: it stays there until Retire.
+    pub found: BTreeMap<String, Measurement>,
     /// When all policies, read back, held both.
     pub admitted_at: Option<Timestamp>,
     /// When Retire began.
@@ -97,9 +101,15 @@ impl Record {
 
     fn noted(&mut self, note: &Note, now: Timestamp) {
         match note {
-            Note::Begun { from, to, number } => {
+            Note::Begun {
+                from,
+                to,
+                found,
+                number,
+            } => {
                 self.rollovers = *number;
                 self.begin(from.clone(), to.clone(), now);
+                self.set(|rollover| rollover.found.clone_from(found));
             }
             Note::TurnedBack => self.turn_back(now),
             Note::Failed { failure, back } => {
@@ -174,6 +184,7 @@ impl Record {
         self.rollover = Some(Rollover {
             from,
             to,
+            found: BTreeMap::new(),
             admitted_at: None,
             retire_begun_at: None,
             progressed_at: now,

@@ -37,6 +37,8 @@ pub struct Spec {
     pub drift_interval: SignedDuration,
     /// What happens to a policy that a foreign hand changed while nothing is in flight.
     pub drift_policy: DriftPolicy,
+    /// Change nothing, and show what would change.
+    pub dry_run: bool,
     /// Stop before the next action.
     pub paused: bool,
     /// What a person asks for once.
@@ -67,7 +69,9 @@ pub struct Share {
     pub managed: bool,
     /// The spec accepts, by name, that this key cannot be used at the moment.
     pub accepted_at_risk: bool,
-    /// The five statements for this key.
+    /// A policy that somebody else made may be taken over.
+    pub adopt: bool,
+    /// The template of this key's policy.
     pub template: Template,
 }
 

@@ -39,6 +39,34 @@ pub struct Play {
     turns: u32,
 }
 
+/// Compares a story with its golden file; `BLESS=1` writes it anew.
+pub fn compare(name: &str, play: &Play) {
+    let file = format!("{}/tests/stories/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&file, &play.story).unwrap();
+    }
+    let golden = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        golden.lines().count() <= 40,
+        "{name} is too long to be read"
+    );
+    assert!(
+        play.story == golden,
+        "{name}: run with BLESS=1 and read the difference\n{}",
+        play.story
+    );
+}
+
+/// Why the planner stops.
+pub fn blocked(play: &Play) -> (Reason, String) {
+    match plan(&play.world) {
+        Plan::Block {
+            reason, message, ..
+        } => (reason, message),
+        other => panic!("{other:?}\n{}", play.story),
+    }
+}
+
 /// More turns than any story takes: a planner that runs in circles fails instead of hanging.
 const TURNS: u32 = 5000;
 
@@ -56,6 +84,7 @@ pub fn share(name: &str, managed: bool) -> Share {
         arn: format!("arn:aws:kms:us-east-1:111122223333:key/{name}"),
         managed,
         accepted_at_risk: false,
+        adopt: false,
         template: Template {
             partition: "aws".into(),
             key_account: "111122223333".into(),
@@ -63,6 +92,7 @@ pub fn share(name: &str, managed: bool) -> Share {
             cluster_id: "test-local-signer".into(),
             admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".into(),
             pins: [].into(),
+            profile: key_policy::Profile::Standard,
         },
     }
 }
@@ -100,6 +130,7 @@ impl Play {
                     on_failure: OnFailure::Rollback,
                     drift_interval: SignedDuration::from_mins(10),
                     drift_policy: DriftPolicy::Repair,
+                    dry_run: false,
                     paused: false,
                     verbs: Verbs::default(),
                     deletion: None,
@@ -317,13 +348,9 @@ impl Play {
 
     /// How many keys let this measurement decrypt, by what Decrypt enforces: enough?
     fn opens(&self, measurement: &Measurement) -> bool {
-        let admits = |policy: &&Policy| {
-            let admitted =
-                key_policy::admitted(policy, &self.world.spec.shares[0].template).unwrap();
-            admitted
-                .image_sha384
-                .contains(&measurement.image_sha384.to_string())
-        };
+        let template = &self.world.spec.shares[0].template;
+        let admits =
+            |policy: &&Policy| key_policy::admits(policy, template, measurement).unwrap_or(false);
         self.enforced.iter().filter(admits).count() >= self.world.spec.threshold
     }
 
@@ -450,7 +477,12 @@ fn sentence(action: &Action) -> String {
                 let admitted = key_policy::admitted(&write.policy, &template).unwrap();
                 let images = admitted.image_sha384.iter();
                 let each: Vec<_> = images.map(|image| short(&image.parse().unwrap())).collect();
-                format!("{}=[{}]", write.name, each.join(" "))
+                let pinned = if key_policy::binds(&write.policy) {
+                    "!"
+                } else {
+                    ""
+                };
+                format!("{}=[{}]{pinned}", write.name, each.join(" "))
             });
             format!("writes policies {}", each.collect::<Vec<_>>().join(" "))
         }
@@ -475,7 +507,19 @@ fn sentence(action: &Action) -> String {
 
 fn note_sentence(note: &Note) -> String {
     match note {
-        Note::Begun { from: None, to, .. } => format!("begins, the first start of {}", to.revision),
+        Note::Begun {
+            from: None,
+            to,
+            found,
+            ..
+        } => {
+            let each = found.iter().map(|(arn, found)| {
+                let key = arn.rsplit('/').next().unwrap();
+                format!("; {key} keeps {}", short(&found.image_sha384))
+            });
+            let each: String = each.collect();
+            format!("begins, the first start of {}{each}", to.revision)
+        }
         Note::Begun {
             from: Some(from),
             to,

@@ -189,6 +189,7 @@ fn policy(images: &[Pcr]) -> String {
         cluster_id: CLUSTER.into(),
         admin_role_arn: format!("arn:aws:iam::{ACCOUNT}:role/ChamberKmsKeyAdmin"),
         pins: BTreeSet::new(),
+        profile: key_policy::Profile::Standard,
     };
     let images: Vec<_> = images.iter().copied().map(Measurement::image).collect();
     template.render(&images).to_json()

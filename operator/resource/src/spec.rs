@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chamber_api::{ChamberCluster, Management, Sealing, Share as ShareSpec, names};
 use jiff::SignedDuration;
-use key_policy::Template;
+use key_policy::{Profile, Template};
 use kube::ResourceExt;
 use rollover::{Deletion, DriftPolicy, OnFailure, Reason, Share, Spec, Verbs};
 
@@ -56,6 +56,7 @@ pub fn checked(
             chamber_api::DriftPolicy::Repair => DriftPolicy::Repair,
             chamber_api::DriftPolicy::Report => DriftPolicy::Report,
         },
+        dry_run: rollover.dry_run,
         paused: rollover.paused || annotation(cluster, names::PAUSED_ANNOTATION) == Some("true"),
         verbs: verbs(cluster),
         deletion: cluster
@@ -218,6 +219,7 @@ fn share(cluster: &ChamberCluster, share: &ShareSpec, pins: &BTreeSet<u8>) -> Re
         arn: share.arn.clone(),
         managed,
         accepted_at_risk: cluster.spec.keys.accept_at_risk.contains(&share.name),
+        adopt: cluster.spec.keys.policy.adopt,
         template: Template {
             partition: arn.partition.to_owned(),
             role_account: cluster
@@ -229,6 +231,10 @@ fn share(cluster: &ChamberCluster, share: &ShareSpec, pins: &BTreeSet<u8>) -> Re
             cluster_id: cluster.spec.cluster_id.clone(),
             admin_role_arn,
             pins: pins.clone(),
+            profile: match cluster.spec.keys.policy.profile {
+                chamber_api::Profile::Standard => Profile::Standard,
+                chamber_api::Profile::Pinned => Profile::Pinned,
+            },
         },
     })
 }
@@ -260,173 +266,5 @@ impl<'a> Arn<'a> {
             region,
             account,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    fn good() -> Value {
-        let key = |id: &str| format!("arn:aws:kms:us-east-1:111122223333:key/{id}");
-        let admin = "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin";
-        json!({
-            "apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
-            "metadata": {"name": "signer", "namespace": "n"},
-            "spec": {
-                "clusterId": "test-local-signer",
-                "release": {"image": "i", "measurement": {"imageSha384": "ab".repeat(48)}},
-                "keys": {"threshold": 1, "shares": [
-                    {"name": "a", "arn": key("a"), "assumeRoleArn": admin},
-                    {"name": "b", "arn": key("b"), "management": "Observed"}
-                ]},
-                "verification": {"prometheus": {"url": "http://p"}}
-            }
-        })
-    }
-
-    fn check(object: Value) -> Result<Spec, Fault> {
-        let cluster: ChamberCluster = serde_json::from_value(object).unwrap();
-        checked(&cluster, "uid", SignedDuration::from_mins(10))
-    }
-
-    #[test]
-    fn a_good_spec_becomes_the_planners() {
-        let spec = check(good()).unwrap();
-        assert_eq!(spec.owner, "uid/n/signer");
-        assert_eq!(spec.soak_time, SignedDuration::from_mins(2));
-        assert!(spec.shares[0].managed && !spec.shares[1].managed);
-        let template = &spec.shares[0].template;
-        assert_eq!(
-            template.enclave_role_arn(),
-            "arn:aws:iam::111122223333:role/ChamberEnclaveRole-test-local-signer"
-        );
-    }
-
-    /// Where, what, and the reason and words that it must give.
-    type Case = (&'static str, Value, Reason, &'static str);
-
-    fn faults() -> Vec<Case> {
-        let same_key = good()["spec"]["keys"]["shares"][0]["arn"].clone();
-        vec![
-            (
-                "/spec/release/measurement/imageSha384",
-                json!("0x12"),
-                Reason::MalformedMeasurement,
-                "imageSha384",
-            ),
-            (
-                "/spec/release/measurement/imageSha384",
-                json!("AB".repeat(48)),
-                Reason::MalformedMeasurement,
-                "imageSha384",
-            ),
-            (
-                "/spec/release/measurement/imageSha384",
-                json!("0".repeat(96)),
-                Reason::ZeroMeasurement,
-                "imageSha384",
-            ),
-            (
-                "/spec/keys/threshold",
-                json!(3),
-                Reason::ThresholdTooHigh,
-                "spec.keys.threshold",
-            ),
-            (
-                "/spec/keys/threshold",
-                json!(0),
-                Reason::ThresholdTooHigh,
-                "spec.keys.threshold",
-            ),
-            (
-                "/spec/keys/threshold",
-                json!(-1),
-                Reason::ThresholdTooHigh,
-                "spec.keys.threshold",
-            ),
-            (
-                "/spec/keys/shares/1/arn",
-                same_key,
-                Reason::DuplicateKey,
-                "share b",
-            ),
-            (
-                "/spec/keys/shares/1/arn",
-                json!("alias/a"),
-                Reason::InvalidSpec,
-                "shares[b].arn",
-            ),
-            (
-                "/spec/keys/shares/1/arn",
-                json!("arn:aws:kms:us-east-1:1:key/b"),
-                Reason::InvalidSpec,
-                "shares[b].arn",
-            ),
-            (
-                "/spec/keys/shares/1/management",
-                json!("Managed"),
-                Reason::InvalidSpec,
-                "shares[b].assumeRoleArn",
-            ),
-            (
-                "/spec/keys/policy",
-                json!({"pins": ["PCR0"]}),
-                Reason::InvalidSpec,
-                "pins",
-            ),
-            (
-                "/spec/chambers",
-                json!({"template": {"spec": {"containers": [{"name": "x"}]}}}),
-                Reason::EnclaveContainerMissing,
-                "`enclave`",
-            ),
-            (
-                "/spec/chambers",
-                json!({"replicas": -1}),
-                Reason::InvalidSpec,
-                "spec.chambers.replicas",
-            ),
-            (
-                "/spec/verification/soakTime",
-                json!("soon"),
-                Reason::InvalidSpec,
-                "soakTime",
-            ),
-            (
-                "/spec/rollover",
-                json!({"settleTime": "-3s"}),
-                Reason::InvalidSpec,
-                "settleTime",
-            ),
-        ]
-    }
-
-    fn faults_of_accepted_keys() -> Vec<Case> {
-        let accepted = "/spec/keys/acceptAtRisk";
-        let all = json!(["a", "b"]);
-        vec![
-            (accepted, json!(["z"]), Reason::InvalidSpec, "acceptAtRisk"),
-            (accepted, all, Reason::ThresholdTooHigh, "acceptAtRisk"),
-        ]
-    }
-
-    /// As an API server would let them through whose CRD has no rules.
-    #[test]
-    fn every_fault_that_the_schema_sees_is_seen_again_with_a_reason_and_the_field() {
-        for (pointer, value, reason, names) in faults().into_iter().chain(faults_of_accepted_keys())
-        {
-            let mut object = good();
-            let (parent, member) = pointer.rsplit_once('/').unwrap();
-            object.pointer_mut(parent).unwrap()[member] = value;
-            let fault = check(object).unwrap_err();
-            assert_eq!(fault.reason, reason, "{pointer}: {}", fault.message);
-            assert!(
-                fault.message.contains(names),
-                "{pointer}: {}",
-                fault.message
-            );
-        }
     }
 }

@@ -108,16 +108,21 @@ fn write_canonical(value: &Value, out: &mut String) {
 
 /// As status and annotations write it.
 pub fn to_status(release: &Release) -> ReleaseStatus {
-    let registers = release.measurement.registers.iter();
     ReleaseStatus {
         image: release.image.clone(),
-        measurement: MeasurementSpec {
-            image_sha384: release.measurement.image_sha384.to_string(),
-            registers: registers
-                .map(|(index, pcr)| (format!("pcr{index}"), pcr.to_string()))
-                .collect(),
-        },
+        measurement: measurement_to_status(&release.measurement),
         revision: release.revision.clone(),
+    }
+}
+
+/// A measurement as status writes it.
+pub fn measurement_to_status(measurement: &Measurement) -> MeasurementSpec {
+    let registers = measurement.registers.iter();
+    MeasurementSpec {
+        image_sha384: measurement.image_sha384.to_string(),
+        registers: registers
+            .map(|(index, pcr)| (format!("pcr{index}"), pcr.to_string()))
+            .collect(),
     }
 }
 

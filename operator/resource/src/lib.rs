@@ -1,0 +1,7 @@
+//! A `ChamberCluster` as the planner reads it: the spec checked, the status as a record.
+//!
+//! The operator and `kubectl chamber plan` read a resource with the same eyes.
+
+pub mod record;
+pub mod release;
+pub mod spec;

@@ -1,0 +1,57 @@
+//! Status as the planner's record.
+
+use std::collections::BTreeMap;
+
+use chamber_api::{ChamberClusterStatus, FoundStatus};
+use measurement::{Measurement, Pcr};
+use rollover::{Failure, Record, Rollover, Verbs};
+
+use crate::release;
+
+/// What only status knows. What cannot be read back counts as unknown.
+pub fn read(status: &ChamberClusterStatus) -> Record {
+    let rollover = status.rollover.as_ref().and_then(|rollover| {
+        Some(Rollover {
+            from: match &rollover.from {
+                Some(from) => Some(release::of_status(from)?),
+                None => None,
+            },
+            to: release::of_status(&rollover.to)?,
+            found: found(&rollover.found)?,
+            admitted_at: rollover.admitted_at.as_ref().map(|time| time.0),
+            retire_begun_at: rollover.retire_begun_at.as_ref().map(|time| time.0),
+            progressed_at: rollover.progressed_at.0,
+        })
+    });
+    Record {
+        current: status.current.as_ref().and_then(release::of_status),
+        rollover,
+        rollovers: u64::try_from(status.rollovers).unwrap_or_default(),
+        commitment: status.commitment.clone(),
+        failure: status.failure.as_ref().map(|failure| Failure {
+            revision: failure.revision.clone(),
+            why: failure.message.clone(),
+        }),
+        revoked: status
+            .revoked
+            .iter()
+            .filter_map(|image| Pcr::parse(image).ok())
+            .collect(),
+        writes: status.policy_writes.iter().map(|time| time.0).collect(),
+        ended_at: status.history.first().map(|ended| ended.ended_at.0),
+        handled: Verbs {
+            abort: status.verbs.abort.clone(),
+            retry: status.verbs.retry.clone(),
+            revoke: status.verbs.revoke.clone(),
+        },
+    }
+}
+
+/// By ARN; `None` where one cannot be read back: what it admits must not be lost.
+fn found(found: &[FoundStatus]) -> Option<BTreeMap<String, Measurement>> {
+    let each = found.iter().map(|found| {
+        let measurement = release::measurement(&found.measurement, "status").ok()?;
+        Some((found.arn.clone(), measurement))
+    });
+    each.collect()
+}

@@ -1,0 +1,170 @@
+//! Every field of the spec, good and wrong.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use chamber_api::ChamberCluster;
+use chamber_resource::release::Fault;
+use chamber_resource::spec::checked;
+use jiff::SignedDuration;
+use rollover::{Reason, Spec};
+use serde_json::{Value, json};
+
+fn good() -> Value {
+    let key = |id: &str| format!("arn:aws:kms:us-east-1:111122223333:key/{id}");
+    let admin = "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin";
+    json!({
+        "apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
+        "metadata": {"name": "signer", "namespace": "n"},
+        "spec": {
+            "clusterId": "test-local-signer",
+            "release": {"image": "i", "measurement": {"imageSha384": "ab".repeat(48)}},
+            "keys": {"threshold": 1, "shares": [
+                {"name": "a", "arn": key("a"), "assumeRoleArn": admin},
+                {"name": "b", "arn": key("b"), "management": "Observed"}
+            ]},
+            "verification": {"prometheus": {"url": "http://p"}}
+        }
+    })
+}
+
+fn check(object: Value) -> Result<Spec, Fault> {
+    let cluster: ChamberCluster = serde_json::from_value(object).unwrap();
+    checked(&cluster, "uid", SignedDuration::from_mins(10))
+}
+
+#[test]
+fn a_good_spec_becomes_the_planners() {
+    let spec = check(good()).unwrap();
+    assert_eq!(spec.owner, "uid/n/signer");
+    assert_eq!(spec.soak_time, SignedDuration::from_mins(2));
+    assert!(spec.shares[0].managed && !spec.shares[1].managed);
+    let template = &spec.shares[0].template;
+    assert_eq!(
+        template.enclave_role_arn(),
+        "arn:aws:iam::111122223333:role/ChamberEnclaveRole-test-local-signer"
+    );
+}
+
+/// Where, what, and the reason and words that it must give.
+type Case = (&'static str, Value, Reason, &'static str);
+
+fn faults() -> Vec<Case> {
+    let same_key = good()["spec"]["keys"]["shares"][0]["arn"].clone();
+    vec![
+        (
+            "/spec/release/measurement/imageSha384",
+            json!("0x12"),
+            Reason::MalformedMeasurement,
+            "imageSha384",
+        ),
+        (
+            "/spec/release/measurement/imageSha384",
+            json!("AB".repeat(48)),
+            Reason::MalformedMeasurement,
+            "imageSha384",
+        ),
+        (
+            "/spec/release/measurement/imageSha384",
+            json!("0".repeat(96)),
+            Reason::ZeroMeasurement,
+            "imageSha384",
+        ),
+        (
+            "/spec/keys/threshold",
+            json!(3),
+            Reason::ThresholdTooHigh,
+            "spec.keys.threshold",
+        ),
+        (
+            "/spec/keys/threshold",
+            json!(0),
+            Reason::ThresholdTooHigh,
+            "spec.keys.threshold",
+        ),
+        (
+            "/spec/keys/threshold",
+            json!(-1),
+            Reason::ThresholdTooHigh,
+            "spec.keys.threshold",
+        ),
+        (
+            "/spec/keys/shares/1/arn",
+            same_key,
+            Reason::DuplicateKey,
+            "share b",
+        ),
+        (
+            "/spec/keys/shares/1/arn",
+            json!("alias/a"),
+            Reason::InvalidSpec,
+            "shares[b].arn",
+        ),
+        (
+            "/spec/keys/shares/1/arn",
+            json!("arn:aws:kms:us-east-1:1:key/b"),
+            Reason::InvalidSpec,
+            "shares[b].arn",
+        ),
+        (
+            "/spec/keys/shares/1/management",
+            json!("Managed"),
+            Reason::InvalidSpec,
+            "shares[b].assumeRoleArn",
+        ),
+        (
+            "/spec/keys/policy",
+            json!({"pins": ["PCR0"]}),
+            Reason::InvalidSpec,
+            "pins",
+        ),
+        (
+            "/spec/chambers",
+            json!({"template": {"spec": {"containers": [{"name": "x"}]}}}),
+            Reason::EnclaveContainerMissing,
+            "`enclave`",
+        ),
+        (
+            "/spec/chambers",
+            json!({"replicas": -1}),
+            Reason::InvalidSpec,
+            "spec.chambers.replicas",
+        ),
+        (
+            "/spec/verification/soakTime",
+            json!("soon"),
+            Reason::InvalidSpec,
+            "soakTime",
+        ),
+        (
+            "/spec/rollover",
+            json!({"settleTime": "-3s"}),
+            Reason::InvalidSpec,
+            "settleTime",
+        ),
+    ]
+}
+
+fn faults_of_accepted_keys() -> Vec<Case> {
+    let accepted = "/spec/keys/acceptAtRisk";
+    let all = json!(["a", "b"]);
+    vec![
+        (accepted, json!(["z"]), Reason::InvalidSpec, "acceptAtRisk"),
+        (accepted, all, Reason::ThresholdTooHigh, "acceptAtRisk"),
+    ]
+}
+
+/// As an API server would let them through whose CRD has no rules.
+#[test]
+fn every_fault_that_the_schema_sees_is_seen_again_with_a_reason_and_the_field() {
+    for (pointer, value, reason, names) in faults().into_iter().chain(faults_of_accepted_keys()) {
+        let mut object = good();
+        let (parent, member) = pointer.rsplit_once('/').unwrap();
+        object.pointer_mut(parent).unwrap()[member] = value;
+        let fault = check(object).unwrap_err();
+        assert_eq!(fault.reason, reason, "{pointer}: {}", fault.message);
+        assert!(
+            fault.message.contains(names),
+            "{pointer}: {}",
+            fault.message
+        );
+    }
+}

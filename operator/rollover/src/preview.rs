@@ -1,0 +1,144 @@
+//! What a rollover would change in the policies, before anything is changed.
+
+use std::collections::BTreeMap;
+
+use key_policy::{Access, Change, Policy};
+use measurement::Measurement;
+
+use crate::{
+    KeyFacts, Live, Plan, Reading, Reason, Release, Rollover, Share, Step, World, keys, takeover,
+};
+
+/// What a rollover would change in the policies.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The release before.
+    pub from: Option<Release>,
+    /// The target.
+    pub to: Release,
+    /// What keeps it from beginning, as far as the keys show it.
+    pub objection: Option<(Reason, String)>,
+    /// By key, in the order of the spec.
+    pub keys: Vec<KeyPreview>,
+}
+
+/// What a rollover would change in one key's policy.
+#[derive(Clone, Debug)]
+pub struct KeyPreview {
+    /// Name of the share.
+    pub name: String,
+    /// ARN of the key.
+    pub arn: String,
+    /// The operator writes (true), or the key's holder.
+    pub managed: bool,
+    /// What would change, or why that cannot be said.
+    pub changes: Result<Changes, String>,
+}
+
+/// The policies now, after Admit and after Retire.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// The policy was made by somebody else: it is written only with `spec.keys.policy.adopt`.
+    pub takes_over: bool,
+    /// Bytes of each, now, after Admit, after Retire.
+    pub sizes: [usize; 3],
+    /// What Admit changes.
+    pub admit: Vec<Change>,
+    /// What Retire changes after it.
+    pub retire: Vec<Change>,
+    /// Who may do what under each.
+    pub access: Vec<Access>,
+}
+
+/// What the rollover in flight still changes, or one to the spec's release would.
+pub fn preview(world: &World) -> Preview {
+    let recorded = world.record.rollover.clone();
+    let (rollover, objection) = match recorded {
+        Some(rollover) => (rollover, fault(keys::healthy(world, Step::Measure))),
+        None => next(world),
+    };
+    let (both, only) = (
+        Live::both(world, &rollover),
+        Live::only(world, &rollover.to.measurement),
+    );
+    let admit = if rollover.retire_begun_at.is_some() {
+        &only
+    } else {
+        &both
+    };
+    let pairs = world.spec.shares.iter().zip(&world.keys);
+    let keys = pairs.map(|(share, key)| KeyPreview {
+        name: share.name.clone(),
+        arn: share.arn.clone(),
+        managed: share.managed,
+        changes: match &key.reading {
+            Reading::Unread => Err("it was not read yet".to_owned()),
+            Reading::Failed { message, .. } => Err(message.clone()),
+            Reading::Facts(facts) => changes(share, facts, admit, &only),
+        },
+    });
+    Preview {
+        keys: keys.collect(),
+        from: rollover.from,
+        to: rollover.to,
+        objection,
+    }
+}
+
+/// A rollover to the spec's release, as if it began now.
+fn next(world: &World) -> (Rollover, Option<(Reason, String)>) {
+    let current = world.record.current.as_ref();
+    let target = match (current, world.failed()) {
+        (Some(current), Some(_)) => current,
+        _ => &world.spec.release,
+    };
+    let (found, objection) = match takeover::next(world, current) {
+        Ok(found) => (found, None),
+        Err(fault) => (BTreeMap::new(), Some(fault)),
+    };
+    let rollover = Rollover {
+        from: current.cloned(),
+        to: target.clone(),
+        found,
+        admitted_at: None,
+        retire_begun_at: None,
+        progressed_at: world.now,
+    };
+    (
+        rollover,
+        fault(keys::healthy(world, Step::Measure)).or(objection),
+    )
+}
+
+fn fault(plan: Option<Plan>) -> Option<(Reason, String)> {
+    match plan {
+        Some(Plan::Block {
+            reason, message, ..
+        }) => Some((reason, message)),
+        _ => None,
+    }
+}
+
+fn changes(share: &Share, facts: &KeyFacts, admit: &Live, only: &Live) -> Result<Changes, String> {
+    let now = facts.policy.as_ref().map_err(Clone::clone)?;
+    let foreign = key_policy::admitted(now, &share.template).is_err();
+    // What is not allowed yet, or is the holder's to do, is shown as it would be.
+    let share = &Share {
+        managed: true,
+        adopt: share.adopt || foreign,
+        ..share.clone()
+    };
+    let wanted = |found: &Policy, live: &[Measurement]| {
+        keys::wanted(share, found, live).map_err(|fault| fault.to_string())
+    };
+    let both = admit.on(share, now);
+    let admitted = wanted(now, &both)?;
+    let retired = wanted(&admitted, &only.on(share, &admitted))?;
+    Ok(Changes {
+        takes_over: keys::adopts(share, now),
+        sizes: [now, &admitted, &retired].map(Policy::size),
+        admit: key_policy::diff(now, &admitted),
+        retire: key_policy::diff(&admitted, &retired),
+        access: key_policy::access(&[now, &admitted, &retired], &share.template, &both),
+    })
+}

@@ -1,0 +1,129 @@
+//! What the policies admit before a rollover begins: nothing that nobody named, but for what is taken over with its key.
+
+use std::collections::BTreeMap;
+
+use key_policy::Policy;
+use measurement::{Measurement, Pcr};
+
+use crate::{KeyFacts, Reason, Release, Share, World, keys};
+
+/// Why no rollover may begin.
+type Fault = (Reason, String);
+
+/// What single keys may keep until Retire, by ARN, once every policy is free of errors, of foreign denials
+/// of the target, and of measurements that nobody recorded.
+pub fn next(
+    world: &World,
+    current: Option<&Release>,
+) -> Result<BTreeMap<String, Measurement>, Fault> {
+    let target = &world.spec.release;
+    let current = current.map(|release| &release.measurement);
+    let mut kept = BTreeMap::new();
+    for (share, facts) in world.facts() {
+        let Ok(policy) = &facts.policy else { continue };
+        let found = found(world, current, share, facts, policy)?;
+        let live: Vec<_> = found
+            .iter()
+            .chain(current)
+            .chain([&target.measurement])
+            .cloned()
+            .collect();
+        let sound = if keys::adopts(share, policy) {
+            keys::unsound(&key_policy::adopt(policy, &share.template, &live), share)
+        } else {
+            keys::unsound(policy, share)
+        };
+        if let Some(message) = sound {
+            return Err((Reason::PolicyUnsound, message));
+        }
+        let denial =
+            key_policy::foreign_deny(policy, &share.template, &target.measurement, current);
+        if let Some(sid) = denial {
+            let message = format!(
+                "the policy of key {} ({}) has the foreign Deny `{sid}`, which would keep release {} from decrypting. Remove it or except the enclave role from it",
+                share.name, share.arn, target.revision
+            );
+            return Err((Reason::ForeignDeny, message));
+        }
+        kept.extend(found.map(|found| (share.arn.clone(), found)));
+    }
+    Ok(kept)
+}
+
+/// The one measurement that a key may keep beside the target: found when it was taken over.
+fn found(
+    world: &World,
+    current: Option<&Measurement>,
+    share: &Share,
+    facts: &KeyFacts,
+    policy: &Policy,
+) -> Result<Option<Measurement>, Fault> {
+    let in_flight = world.record.rollover.as_ref();
+    let kept = in_flight.and_then(|rollover| rollover.found.get(&share.arn));
+    let left = in_flight.map(|rollover| &rollover.to.measurement);
+    let named = current.into_iter().chain([&world.spec.release.measurement]);
+    let known: Vec<_> = named.chain(left).cloned().collect();
+    let unknown = keys::unknown(policy, &share.template, &known);
+    let is_kept = |image: &str| kept.is_some_and(|kept| kept.image_sha384.to_string() == image);
+    match unknown.as_slice() {
+        [] => Ok(None),
+        [image] if is_kept(image) && current.is_none() => Ok(kept.cloned()),
+        // What this cluster ran before goes with the next write.
+        _ if keys::claimed(world, facts) && !is_new(world, share) && kept.is_none() => Ok(None),
+        [image] if is_new(world, share) => match tuple(share, policy, image, &known) {
+            Some(found) => Ok(Some(found)),
+            None => Err(stranger(
+                share,
+                image,
+                "its registers cannot be told from the target's",
+            )),
+        },
+        [image] if share.adopt => Err(stranger(
+            share,
+            image,
+            "with the current release and the target it would be the third",
+        )),
+        [image] => Err(stranger(
+            share,
+            image,
+            "spec.keys.policy.adopt: true has the operator keep it on this key until Retire",
+        )),
+        [image, other, ..] => Err(stranger(share, image, &format!("and so is {other}"))),
+    }
+}
+
+/// The key is taken over, and nothing is recorded yet: what it admits was somebody else's doing.
+fn is_new(world: &World, share: &Share) -> bool {
+    share.adopt && world.record.current.is_none() && world.record.rollover.is_none()
+}
+
+/// What a key admits that nobody named, while status knows nothing: it was there when the key was taken over.
+pub fn theirs(
+    world: &World,
+    share: &Share,
+    policy: &Policy,
+    known: &[Measurement],
+) -> Option<Measurement> {
+    match keys::unknown(policy, &share.template, known).as_slice() {
+        [image] if is_new(world, share) => tuple(share, policy, image, known),
+        _ => None,
+    }
+}
+
+fn tuple(
+    share: &Share,
+    policy: &Policy,
+    image: &str,
+    known: &[Measurement],
+) -> Option<Measurement> {
+    let admitted = key_policy::found(policy, &share.template).ok()?;
+    key_policy::found_tuple(&admitted, &Pcr::parse(image).ok()?, known)
+}
+
+fn stranger(share: &Share, image: &str, why: &str) -> Fault {
+    let message = format!(
+        "the policy of key {} ({}) admits {image}, which is neither the target nor a release that this cluster ran ({why}). Remove it from statement AllowChamberEnclaveDecryptWithAttestation",
+        share.name, share.arn
+    );
+    (Reason::UnknownMeasurement, message)
+}

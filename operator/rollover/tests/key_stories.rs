@@ -1,0 +1,408 @@
+//! Stories of policies: keys that are taken over, the profile Pinned, and what is only looked at.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod play;
+
+use key_policy::{Policy, Profile};
+use play::{Play, blocked, compare, release, share};
+use rollover::{DriftPolicy, KeyState, Plan, Reading, Reason, Record, plan, preview};
+
+/// The policy of a key that AWS made: the account decides.
+const DEFAULT: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}]}"#;
+
+/// Keys that somebody rolled by hand: a admits v1, b is in the middle of v1 -> v2, c is as AWS made it.
+fn hand_rolled(adopt: bool) -> Play {
+    let mut shares = vec![share("a", true), share("b", true), share("c", true)];
+    for share in &mut shares {
+        share.adopt = adopt;
+    }
+    let mut play = Play::new(shares);
+    play.world.spec.managed_sealing = false;
+    play.world.spec.release = release(2);
+    admits(&mut play, 0, &[1]);
+    admits(&mut play, 1, &[1, 2]);
+    play.set_facts(2, |facts| {
+        facts.policy = Ok(Policy::parse(DEFAULT).unwrap());
+    });
+    play
+}
+
+fn admits(play: &mut Play, key: usize, releases: &[u8]) {
+    let live: Vec<_> = releases
+        .iter()
+        .map(|byte| release(*byte).measurement)
+        .collect();
+    let policy = play.world.spec.shares[key].template.render(&live);
+    play.set_facts(key, |facts| facts.policy = Ok(policy));
+}
+
+fn policy(play: &Play, key: usize) -> &Policy {
+    match &play.world.keys[key].reading {
+        Reading::Facts(facts) => facts.policy.as_ref().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn set_adopt(play: &mut Play, adopt: bool) {
+    for share in &mut play.world.spec.shares {
+        share.adopt = adopt;
+    }
+}
+
+fn set_profile(play: &mut Play, profile: Profile) {
+    for share in &mut play.world.spec.shares {
+        share.template.profile = profile;
+    }
+}
+
+#[test]
+fn keys_of_others_are_taken_over_and_what_was_found_stays_on_its_own_key_until_retire() {
+    let mut play = hand_rolled(false);
+    play.run(20);
+    assert_eq!(blocked(&play).0, Reason::PolicyNotOurs);
+    play.scene("adopt: true", |play| set_adopt(play, true));
+    play.run(200);
+    compare("taken-over", &play);
+    assert!(
+        policy(&play, 2)
+            .statement("Enable IAM User Permissions")
+            .is_some(),
+        "a statement of others is lost"
+    );
+}
+
+#[test]
+fn what_nobody_named_is_not_kept_without_adopt() {
+    let mut play = hand_rolled(false);
+    admits(&mut play, 2, &[2]);
+    play.run(20);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::UnknownMeasurement, "{message}");
+    assert!(message.contains("spec.keys.policy.adopt"), "{message}");
+}
+
+#[test]
+fn two_measurements_that_nobody_named_block_a_takeover() {
+    for found in [&[1, 3][..], &[1, 3, 2]] {
+        let mut play = hand_rolled(true);
+        admits(&mut play, 1, found);
+        play.run(20);
+        assert_eq!(blocked(&play).0, Reason::UnknownMeasurement);
+        assert!(play.world.sets.is_empty() && !play.story.contains("writes"));
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_for_certain_is_not_taken_over() {
+    let mut play = hand_rolled(true);
+    let odd = policy(&play, 0).to_json();
+    let odd = odd.replace("StringEqualsIgnoreCase", "StringLike");
+    play.set_facts(0, |facts| facts.policy = Ok(Policy::parse(&odd).unwrap()));
+    play.run(20);
+    assert_eq!(blocked(&play).0, Reason::PolicyNotOurs);
+    assert_eq!(play.story, "Measure: blocked, PolicyNotOurs\n");
+}
+
+/// Statement 5 lacks operations: an error of the lint, which the takeover mends.
+#[test]
+fn an_error_in_the_five_statements_is_mended_by_a_takeover_and_one_of_others_is_not() {
+    let mut play = hand_rolled(true);
+    let weak = policy(&play, 0)
+        .to_json()
+        .replace("\"kms:GenerateDataKeyPair\",", "");
+    play.set_facts(0, |facts| facts.policy = Ok(Policy::parse(&weak).unwrap()));
+    play.run(200);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+
+    let mut play = hand_rolled(true);
+    let foreign = policy(&play, 0).to_json().replacen(
+        "\"Statement\": [",
+        r#""Statement": [{"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"kms:Decrypt","Resource":"*"},"#,
+        1,
+    );
+    play.set_facts(0, |facts| {
+        facts.policy = Ok(Policy::parse(&foreign).unwrap());
+    });
+    play.run(20);
+    assert_eq!(blocked(&play).0, Reason::PolicyUnsound);
+    assert!(!play.story.contains("writes"), "{}", play.story);
+}
+
+#[test]
+fn a_takeover_survives_a_crash_a_lost_status_and_another_hand() {
+    let mut play = hand_rolled(true);
+    play.until("a=[v1 v2] c=[v2]");
+    play.scene("status is lost", |play| {
+        play.world.record = Record::default();
+    });
+    play.until("begins, the first start of v2; a keeps v1; b keeps v1");
+    play.scene("a foreign hand takes v1 out of a", |play| {
+        admits(play, 0, &[2]);
+    });
+    play.run(200);
+    compare("takeover-disturbed", &play);
+}
+
+#[test]
+fn a_third_release_in_a_takeover_keeps_what_was_found() {
+    let mut play = hand_rolled(true);
+    play.until("a=[v1 v2] c=[v2]");
+    play.scene("the user wants v3", |play| {
+        play.world.spec.release = release(3);
+    });
+    play.run(200);
+    compare("takeover-another-target", &play);
+}
+
+/// The chambers of v2 stay; v1, v2 and v3 would be three.
+#[test]
+fn a_third_release_is_refused_while_a_key_keeps_one_and_chambers_run_another() {
+    let mut play = hand_rolled(true);
+    play.until("resizes v2 0->3");
+    play.world.spec.release = release(3);
+    play.run(20);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::UnknownMeasurement, "{}", play.story);
+    assert!(message.contains("third"), "{message}");
+    admits(&mut play, 0, &[2]);
+    admits(&mut play, 1, &[2]);
+    play.run(300);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
+
+#[test]
+fn a_revocation_in_a_takeover_takes_the_one_and_leaves_the_other() {
+    let revoke = |byte: u8| {
+        let mut play = hand_rolled(true);
+        play.until("a=[v1 v2] c=[v2]");
+        let image = release(byte).measurement.image_sha384;
+        play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
+        play.run(300);
+        play
+    };
+    let play = revoke(1);
+    assert!(
+        play.story.contains("writes policies a=[v2] b=[v2]\n"),
+        "{}",
+        play.story
+    );
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    let play = revoke(2);
+    assert!(
+        play.story.contains("writes policies a=[v1] b=[v1] c=[]\n"),
+        "{}",
+        play.story
+    );
+    assert_eq!(blocked(&play).0, Reason::MeasurementRevoked);
+}
+
+#[test]
+fn the_holder_of_an_observed_key_keeps_what_was_found_until_retire() {
+    let mut play = hand_rolled(true);
+    play.world.spec.shares[1].managed = false;
+    admits(&mut play, 1, &[1]);
+    play.until("waits, AwaitingKeyHolder");
+    play.scene("the holder of b admits v2 beside v1", |play| {
+        admits(play, 1, &[1, 2]);
+    });
+    play.until("Retire: waits, AwaitingKeyHolder");
+    play.scene("and takes v1 out", |play| admits(play, 1, &[2]));
+    play.run(20);
+    compare("takeover-observed", &play);
+}
+
+#[test]
+fn the_profile_changes_without_a_rollover_and_a_rollover_keeps_it() {
+    let mut play = Play::settled();
+    play.scene("profile: Pinned", |play| set_profile(play, Profile::Pinned));
+    play.run(20);
+    play.scene("the user wants v2", |play| {
+        play.world.spec.release = release(2);
+    });
+    play.run(200);
+    play.scene("profile: Standard", |play| {
+        set_profile(play, Profile::Standard);
+    });
+    play.run(20);
+    compare("pinned", &play);
+}
+
+#[test]
+fn the_profile_can_change_in_the_middle() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("resizes v1 3->2, v2 0->1");
+    play.scene("profile: Pinned", |play| set_profile(play, Profile::Pinned));
+    play.until("waits, Soaking");
+    play.scene("profile: Standard, then Pinned while it retires", |play| {
+        set_profile(play, Profile::Standard);
+    });
+    play.until("Retire: notes RetireBegun");
+    set_profile(&mut play, Profile::Pinned);
+    play.run(200);
+    compare("pinned-in-the-middle", &play);
+}
+
+#[test]
+fn a_denial_that_somebody_took_away_is_put_back_or_reported() {
+    let mut play = Play::settled();
+    set_profile(&mut play, Profile::Pinned);
+    play.run(20);
+    set_profile(&mut play, Profile::Standard);
+    admits(&mut play, 0, &[1]);
+    set_profile(&mut play, Profile::Pinned);
+    play.world.spec.drift_policy = DriftPolicy::Report;
+    play.run(20);
+    assert_eq!(blocked(&play).0, Reason::PolicyDrift);
+    play.world.spec.drift_policy = DriftPolicy::Repair;
+    play.story.clear();
+    play.run(20);
+    assert_eq!(play.story, "Settled: writes policies a=[v1]!\nSettled\n");
+}
+
+/// Statement 3 alone does not admit: nothing is started on a holder's half of the work.
+#[test]
+fn an_observed_key_whose_denials_lag_behind_has_not_admitted() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", false)]);
+    set_profile(&mut play, Profile::Pinned);
+    admits(&mut play, 2, &[1]);
+    play.run(200);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    play.story.clear();
+    play.world.spec.release = release(2);
+    play.run(50);
+    let (one, two) = (release(1).measurement, release(2).measurement);
+    let half = policy(&play, 2).to_json().replacen(
+        &one.image_sha384.to_string(),
+        &format!("{}\",\"{}", one.image_sha384, two.image_sha384),
+        1,
+    );
+    play.set_facts(2, |facts| facts.policy = Ok(Policy::parse(&half).unwrap()));
+    play.run(50);
+    assert!(
+        play.story.ends_with("Admit: waits, AwaitingKeyHolder\n"),
+        "{}",
+        play.story
+    );
+    admits(&mut play, 2, &[1, 2]);
+    play.until("makes the set of v2");
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_shows_what_would_change() {
+    let mut play = hand_rolled(true);
+    play.world.spec.dry_run = true;
+    play.run(20);
+    assert!(play.story.ends_with("waits, DryRun\n"), "{}", play.story);
+    let preview = preview(&play.world);
+    assert_eq!(preview.objection, None);
+    let a = preview.keys[0].changes.as_ref().unwrap();
+    let (one, two) = (release(1).measurement, release(2).measurement);
+    let line = |sign: char, image: &measurement::Pcr| {
+        format!(
+            "{sign} AllowChamberEnclaveDecryptWithAttestation: Condition StringEqualsIgnoreCase kms:RecipientAttestation:ImageSha384 {image}"
+        )
+    };
+    let texts = |changes: &[key_policy::Change]| -> Vec<String> {
+        changes.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(texts(&a.admit), [line('+', &two.image_sha384)]);
+    assert_eq!(texts(&a.retire), [line('-', &one.image_sha384)]);
+    let changed: Vec<_> = a
+        .access
+        .iter()
+        .filter(|row| row.changes())
+        .map(|row| {
+            let each: Vec<_> = row.by.iter().map(Option::is_some).collect();
+            (
+                row.principal.as_str(),
+                row.action,
+                row.attested.as_str(),
+                each,
+            )
+        })
+        .collect();
+    let role = "ChamberEnclaveRole-test-local-signer";
+    assert_eq!(
+        changed,
+        [
+            (role, "kms:Decrypt", "0101010101", vec![true, true, false]),
+            (role, "kms:Decrypt", "0202020202", vec![false, true, true]),
+        ]
+    );
+    let c = preview.keys[2].changes.as_ref().unwrap();
+    assert!(c.takes_over && !a.takes_over);
+    assert!(
+        c.sizes[0] < c.sizes[1] && c.sizes[1] == c.sizes[2],
+        "{:?}",
+        c.sizes
+    );
+    play.scene("dryRun: false", |play| play.world.spec.dry_run = false);
+    play.until("Settled");
+}
+
+#[test]
+fn a_dry_run_in_the_middle_holds_and_a_revocation_passes_it() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("resizes v1 3->2, v2 0->1");
+    play.world.spec.dry_run = true;
+    play.run(20);
+    assert!(
+        play.story.ends_with("Roll: waits, DryRun\n"),
+        "{}",
+        play.story
+    );
+    let image = release(2).measurement.image_sha384;
+    play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
+    play.run(20);
+    assert!(
+        play.story
+            .contains("writes policies a=[v1] b=[v1] c=[v1]\n"),
+        "{}",
+        play.story
+    );
+}
+
+#[test]
+fn a_preview_says_what_speaks_against_it() {
+    let mut play = hand_rolled(false);
+    let objection = |play: &Play| preview(&play.world).objection.map(|(reason, _)| reason);
+    assert_eq!(objection(&play), Some(Reason::PolicyNotOurs));
+    // What adopt would do is shown before it is said.
+    assert!(
+        preview(&play.world).keys[2]
+            .changes
+            .as_ref()
+            .unwrap()
+            .takes_over
+    );
+    set_adopt(&mut play, true);
+    assert_eq!(objection(&play), None);
+    admits(&mut play, 0, &[1, 3]);
+    assert_eq!(objection(&play), Some(Reason::UnknownMeasurement));
+    play.set_facts(0, |facts| facts.state = KeyState::Other("Disabled".into()));
+    assert_eq!(objection(&play), Some(Reason::KeyNotEnabled));
+}
+
+/// It holds for both releases alike, so it stops no rollover.
+#[test]
+fn a_foreign_deny_on_something_else_than_the_attestation_stops_nothing() {
+    let mut play = Play::settled();
+    let endpoint = policy(&play, 1).to_json().replacen(
+        "\"Statement\": [",
+        r#""Statement": [{"Sid":"Endpoint","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}},"#,
+        1,
+    );
+    play.set_facts(1, |facts| {
+        facts.policy = Ok(Policy::parse(&endpoint).unwrap());
+    });
+    play.world.spec.release = release(2);
+    play.run(200);
+    assert!(
+        matches!(plan(&play.world), Plan::Settled { .. }),
+        "{}",
+        play.story
+    );
+    assert!(policy(&play, 1).statement("Endpoint").is_some());
+}
