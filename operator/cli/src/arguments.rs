@@ -1,10 +1,14 @@
 //! The command line.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
+use chamber_resource::spec::Arn;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use key_policy::Template;
 use measurement::Pcr;
+
+use crate::output::Failure;
 
 /// Who can decrypt: key policies and enclave images, told and compared.
 #[derive(Parser)]
@@ -12,7 +16,7 @@ use measurement::Pcr;
     name = "kubectl-chamber",
     bin_name = "kubectl chamber",
     version,
-    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  kubectl chamber describe-eif enclave.eif"
+    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber plan signer -n signing\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  kubectl chamber describe-eif enclave.eif"
 )]
 pub struct Arguments {
     /// What to do.
@@ -56,6 +60,24 @@ pub enum ClusterVerb {
         /// Follows it until Ctrl-C.
         #[arg(short, long, conflicts_with = "output")]
         watch: bool,
+        /// Form of the answer.
+        #[arg(short, long, value_enum, default_value_t = Output::Human)]
+        output: Output,
+    },
+    /// Shows what a rollover would change in each key's policy, and who may then do what.
+    #[command(
+        after_help = "Key policies are read from KMS with your own credentials (kms:GetKeyPolicy, DescribeKey, ListResourceTags), or from files. Nothing is changed.\nExit status 1 where the rollover would not begin, and why is said.\n\nExamples:\n  kubectl chamber plan signer -n signing\n  kubectl chamber plan signer -n signing --file new-release.yaml\n  kubectl chamber plan signer -n signing --policies ./policies   # a.json, b.json, ... by the names of spec.keys.shares"
+    )]
+    Plan {
+        /// Which one.
+        #[command(flatten)]
+        target: Target,
+        /// A manifest whose spec is planned for, as if it were applied; - for standard input.
+        #[arg(short, long)]
+        file: Option<String>,
+        /// A folder with <share name>.json for each key, in place of KMS.
+        #[arg(long)]
+        policies: Option<PathBuf>,
         /// Form of the answer.
         #[arg(short, long, value_enum, default_value_t = Output::Human)]
         output: Output,
@@ -112,6 +134,7 @@ impl ClusterVerb {
     pub fn target(&self) -> &Target {
         match self {
             Self::Status { target, .. }
+            | Self::Plan { target, .. }
             | Self::Pause { target }
             | Self::Resume { target }
             | Self::Abort { target }
@@ -139,10 +162,10 @@ pub struct Target {
 pub enum PolicyVerb {
     /// Checks a policy against the rules (docs/key-policy-lint.md).
     #[command(
-        after_help = "Notes are known holes of the template and do not count.\n\nExamples:\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  aws kms get-key-policy --key-id ARN --query Policy --output text | kubectl chamber policy lint - --cluster-id C --account A -o sarif"
+        after_help = "Notes are known holes of the template and do not count. A key is read with your own credentials (kms:GetKeyPolicy, DescribeKey, ListKeyPolicies), and looked at beyond its policy.\n\nExamples:\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  kubectl chamber policy lint arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab --cluster-id prod-us-east-1-mainnet\n  aws kms get-key-policy --key-id ARN --query Policy --output text | kubectl chamber policy lint - --cluster-id C --account A -o sarif"
     )]
     Lint {
-        /// The policy, or - for standard input.
+        /// The policy: a file, - for standard input, or the ARN of a key.
         file: String,
         /// Whose policy it should be.
         #[command(flatten)]
@@ -216,9 +239,9 @@ pub struct Cluster {
     /// clusterId of the ChamberCluster: the suffix of the enclave role.
     #[arg(long = "cluster-id", value_name = "CLUSTER_ID")]
     pub id: String,
-    /// Account of the key, twelve digits.
+    /// Account of the key, twelve digits; without it that of the key's ARN.
     #[arg(long, value_parser = account)]
-    pub account: String,
+    pub account: Option<String>,
     /// Account of the enclave role; without it that of the key.
     #[arg(long, value_parser = account)]
     pub role_account: Option<String>,
@@ -234,11 +257,27 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The template of its policies.
-    pub fn template(&self) -> Template {
-        let (partition, account) = (&self.partition, &self.account);
-        Template {
-            partition: partition.clone(),
+    /// The template of the policy of `key`: an ARN says account and partition, of a file they must be given.
+    pub fn template(&self, key: &str) -> Result<Template, Failure> {
+        let arn = Arn::parse(key);
+        let account = match (&self.account, &arn) {
+            (Some(account), Some(arn)) if account != arn.account => {
+                return Err(Failure::Usage(format!(
+                    "--account {account}: the key is of account {}",
+                    arn.account
+                )));
+            }
+            (Some(account), _) => account,
+            (None, Some(arn)) => &arn.account.to_owned(),
+            (None, None) => {
+                return Err(Failure::Usage(
+                    "--account is missing: the account of the key, twelve digits".to_owned(),
+                ));
+            }
+        };
+        let partition = arn.map_or(self.partition.as_str(), |arn| arn.partition);
+        Ok(Template {
+            partition: partition.to_owned(),
             key_account: account.clone(),
             role_account: self.role_account.as_ref().unwrap_or(account).clone(),
             cluster_id: self.id.clone(),
@@ -247,7 +286,7 @@ impl Cluster {
             }),
             pins: self.pin.iter().copied().collect::<BTreeSet<_>>(),
             profile: key_policy::Profile::Standard,
-        }
+        })
     }
 }
 

@@ -5,11 +5,14 @@ use std::io::{self, Read};
 
 use key_policy::Policy;
 use measurement::{Measurement, Pcr};
+use serde::de::DeserializeOwned;
 
 use crate::output::Failure;
 
 /// Bytes that are read of a policy: four times what KMS takes, as it may be indented.
 const MOST: u64 = 4 * 32_768;
+/// Bytes that are read of a manifest: what the API server takes.
+const MANIFEST: u64 = 3 * 1024 * 1024;
 
 /// Opens a file, or standard input for `-`.
 pub fn open(name: &str) -> Result<Box<dyn Read>, Failure> {
@@ -35,6 +38,16 @@ pub fn policy(name: &str) -> Result<Policy, Failure> {
         return Err(Failure::read(name, &why));
     }
     Policy::parse(&text).map_err(|why| Failure::read(name, &why))
+}
+
+/// Reads a manifest, YAML or JSON.
+pub fn manifest<T: DeserializeOwned>(name: &str) -> Result<T, Failure> {
+    let mut text = String::new();
+    open(name)?
+        .take(MANIFEST)
+        .read_to_string(&mut text)
+        .map_err(|why| Failure::read(name, &why))?;
+    serde_yaml_ng::from_str(&text).map_err(|why| Failure::read(name, &why))
 }
 
 /// `<96 hex>`, or `PCR0=<96 hex>,PCR8=<96 hex>`; case does not matter.

@@ -7,6 +7,7 @@ mod arguments;
 mod cluster;
 mod describe_eif;
 mod input;
+mod kms;
 mod output;
 mod policy;
 

@@ -48,6 +48,15 @@ impl Failure {
     }
 }
 
+/// Waits for an answer from the network.
+pub fn wait_for<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|why| Failure::Cluster(why.to_string()))?;
+    runtime.block_on(answer)
+}
+
 /// Writes to standard output, and says whether somebody reads on: that nobody does (`| head`) is no failure.
 pub fn write(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();

@@ -1,26 +1,36 @@
-//! The verbs that speak to a cluster: status, pause, resume, abort, retry, revoke.
+//! The verbs that speak to a cluster: status, plan, pause, resume, abort, retry, revoke.
 
 mod picture;
+mod plan;
+mod plan_picture;
 mod status;
 mod verbs;
 
-use chamber_api::ChamberCluster;
 use kube::config::KubeConfigOptions;
 use kube::{Api, Client, Config};
 
 use crate::arguments::{ClusterVerb, Target};
-use crate::output::{Answer, Failure};
+use crate::output::{self, Answer, Failure};
 
 /// Does what was asked.
 pub fn run(verb: &ClusterVerb) -> Result<Answer, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|why| Failure::Cluster(why.to_string()))?;
-    runtime.block_on(async {
+    output::wait_for(async {
         let Target { name, .. } = verb.target();
-        let clusters = connect(verb.target()).await?;
+        let client = connect(verb.target()).await?;
+        let clusters = Api::default_namespaced(client.clone());
         match verb {
+            ClusterVerb::Plan {
+                file,
+                policies,
+                output,
+                ..
+            } => {
+                let question = plan::Question {
+                    file: file.as_deref(),
+                    policies: policies.as_deref(),
+                };
+                plan::run(&client, name, &question, *output).await
+            }
             ClusterVerb::Status { watch: true, .. } => status::watch(&clusters, name).await,
             ClusterVerb::Status { output, .. } => status::run(&clusters, name, *output).await,
             ClusterVerb::Pause { .. } => verbs::pause(&clusters, name, true).await,
@@ -34,21 +44,19 @@ pub fn run(verb: &ClusterVerb) -> Result<Answer, Failure> {
     })
 }
 
-/// The resources of the target's namespace, by the same configuration that kubectl uses.
-async fn connect(target: &Target) -> Result<Api<ChamberCluster>, Failure> {
+/// The API server and namespace of the target, by the same configuration that kubectl uses.
+async fn connect(target: &Target) -> Result<Client, Failure> {
     let options = KubeConfigOptions {
         context: target.context.clone(),
         ..KubeConfigOptions::default()
     };
-    let config = Config::from_kubeconfig(&options)
+    let mut config = Config::from_kubeconfig(&options)
         .await
         .map_err(|why| Failure::Cluster(format!("kubeconfig: {why}")))?;
-    let namespace = target
-        .namespace
-        .clone()
-        .unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config).map_err(|why| Failure::Cluster(why.to_string()))?;
-    Ok(Api::namespaced(client, &namespace))
+    if let Some(namespace) = &target.namespace {
+        config.default_namespace.clone_from(namespace);
+    }
+    Client::try_from(config).map_err(|why| Failure::Cluster(why.to_string()))
 }
 
 /// What the API server said, with the resource that was asked for.

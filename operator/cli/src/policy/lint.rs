@@ -2,15 +2,20 @@
 
 use std::fmt::Write;
 
-use key_policy::{Finding, Severity, Template, report};
+use key_policy::{Finding, Policy, Severity, Template, report};
 
 use crate::arguments::{Output, Report};
 use crate::input;
+use crate::kms::{self, Key};
 use crate::output::{self, Answer, Colour, Failure, paint};
 
 /// Lints a policy.
 pub fn run(file: &str, template: &Template, report: Report) -> Result<Answer, Failure> {
-    let findings = key_policy::lint(&input::policy(file)?, template);
+    let findings = if file.starts_with("arn:") {
+        of_key(file, template)?
+    } else {
+        key_policy::lint(&input::policy(file)?, template)
+    };
     let value = || report::json(&findings);
     let text = match report {
         Report::Human => human(&findings),
@@ -24,6 +29,17 @@ pub fn run(file: &str, template: &Template, report: Report) -> Result<Answer, Fa
     Ok(Answer {
         text,
         clean: report::is_clean(&findings),
+    })
+}
+
+/// Findings of a key: of its policy, and of what KMS says of the key itself.
+fn of_key(arn: &str, template: &Template) -> Result<Vec<Finding>, Failure> {
+    output::wait_for(async {
+        let key = Key::new(&kms::environment().await, arn)?;
+        let policy = Policy::parse(&key.policy().await?).map_err(|why| Failure::read(arn, &why))?;
+        let mut findings = key_policy::lint(&policy, template);
+        findings.extend(key_policy::lint_key(&key.facts().await?));
+        Ok(findings)
     })
 }
 

@@ -6,6 +6,8 @@ mod lint;
 mod render;
 mod terraform;
 
+pub use diff::lines as change_lines;
+
 use crate::arguments::PolicyVerb;
 use crate::output::{Answer, Failure};
 
@@ -16,7 +18,7 @@ pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
             file,
             cluster,
             output,
-        } => lint::run(file, &cluster.template(), *output),
+        } => lint::run(file, &cluster.template(file)?, *output),
         PolicyVerb::Explain {
             file,
             principal,
@@ -46,6 +48,11 @@ pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
             measurement,
             profile,
             format,
-        } => render::run(&cluster.template(), measurement, (*profile).into(), *format),
+        } => render::run(
+            &cluster.template("")?,
+            measurement,
+            (*profile).into(),
+            *format,
+        ),
     }
 }

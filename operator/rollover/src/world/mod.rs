@@ -56,6 +56,24 @@ pub struct Rival {
 }
 
 impl World {
+    /// A look at keys alone: no chambers, no blobs, nothing asked of Prometheus.
+    pub fn of_keys(now: Timestamp, spec: Spec, record: Record, keys: Vec<Key>) -> Self {
+        Self {
+            now,
+            spec,
+            record,
+            keys,
+            sets: Vec::new(),
+            strays: Vec::new(),
+            seal_pod: SealPod::Absent,
+            blobs: BTreeMap::new(),
+            metrics: None,
+            budget: None,
+            finalizer: false,
+            rival: None,
+        }
+    }
+
     /// Whether every key was read at most `age` ago.
     pub fn keys_fresh(&self, age: SignedDuration) -> bool {
         self.oldest_reading()
