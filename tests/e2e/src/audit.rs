@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use demo::emulator::AuditEntry;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -119,4 +120,17 @@ impl Entry {
             self.text("/objectRef/name")
         )
     }
+}
+
+/// The policies that were written for one key, in order.
+pub fn policy_writes(calls: &[AuditEntry], arn: &str) -> Vec<(Timestamp, Vec<String>)> {
+    calls
+        .iter()
+        .filter(|call| {
+            call.operation == "PutKeyPolicy"
+                && call.outcome == "ok"
+                && call.key.as_deref() == Some(arn)
+        })
+        .map(|call| (call.time, call.admitted.clone().unwrap_or_default()))
+        .collect()
 }

@@ -5,6 +5,7 @@ pub mod faults;
 pub mod kill_matrix;
 pub mod laws;
 pub mod measure;
+pub mod outside;
 pub mod programs;
 pub mod rig;
 pub mod run;

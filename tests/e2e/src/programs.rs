@@ -38,7 +38,20 @@ fn command(stage: &Stage, tenant: &Tenant, verb: &[&str]) -> Result<Command> {
 
 /// Runs it; gives what it printed.
 pub async fn chamber(stage: &Stage, tenant: &Tenant, status: i32, verb: &[&str]) -> Result<String> {
-    let output = command(stage, tenant, verb)?.output().await?;
+    chamber_with(stage, tenant, status, verb, &[]).await
+}
+
+/// Runs it with these environment variables; gives what it printed.
+pub async fn chamber_with(
+    stage: &Stage,
+    tenant: &Tenant,
+    status: i32,
+    verb: &[&str],
+    environment: &[(String, String)],
+) -> Result<String> {
+    let mut command = command(stage, tenant, verb)?;
+    let variables = environment.iter().map(|(name, value)| (name, value));
+    let output = command.envs(variables).output().await?;
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(
         output.status.code() == Some(status),

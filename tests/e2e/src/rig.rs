@@ -8,12 +8,13 @@ use demo::manifests::{AWS_NAMESPACE, MONITORING_NAMESPACE, OPERATOR};
 use demo::{Release, Tenant, kubernetes};
 use http::Uri;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{Secret, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use kube::config::Kubeconfig;
 use serde_json::json;
 
+use crate::outside;
 use crate::stage::Stage;
 
 /// How long the operator's token lives, in seconds: longer than any run.
@@ -47,16 +48,14 @@ impl Rig {
         let cluster = cluster.context("the kubeconfig has no cluster")?;
         let kubernetes: Uri = cluster.server.context("no server")?.parse()?;
         let authority = cluster.certificate_authority.context("no authority")?;
-        let node = kubernetes.host().context("no host")?.to_owned();
-        let port = async |namespace, name, port| node_port(&stage, namespace, name, port).await;
-        let aws = port(AWS_NAMESPACE, "kms-emulator", 4566).await?;
-        let prometheus = port(MONITORING_NAMESPACE, "prometheus", 9090).await?;
+        let aws = outside::url(&stage, AWS_NAMESPACE, "kms-emulator", 4566).await?;
+        let prometheus = outside::url(&stage, MONITORING_NAMESPACE, "prometheus", 9090).await?;
         let log = environment.host.audit_log();
         let log = log.context("the kill matrix and the faults need a cluster of ours")?;
         Ok(Self {
             authority: std::fs::read(authority)?,
-            aws: format!("http://{node}:{aws}").parse()?,
-            prometheus: format!("http://{node}:{prometheus}"),
+            aws: aws.parse()?,
+            prometheus,
             token: token(&stage).await?,
             logs: log.parent().context("no folder")?.join("logs"),
             kubernetes,
@@ -99,22 +98,6 @@ impl Rig {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// A port of the node that leads to a Service's pods.
-async fn node_port(stage: &Stage, namespace: &str, app: &str, port: u16) -> Result<i32> {
-    let client = stage.environment.client.clone();
-    let name = format!("{app}-outside");
-    let service = json!({
-        "apiVersion": "v1", "kind": "Service",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"type": "NodePort", "selector": {"app": app}, "ports": [{"port": port}]},
-    });
-    kubernetes::apply(&client, &service).await?;
-    let services: Api<Service> = Api::namespaced(client, namespace);
-    let ports = services.get(&name).await?.spec.and_then(|spec| spec.ports);
-    let port = ports.and_then(|ports| ports.first()?.node_port);
-    port.with_context(|| format!("Service {name} has no node port"))
 }
 
 /// The chart's service account: the operator has the rights that users give it.

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod examples;
+mod policies;
 mod rollover;
 mod steady;
 mod verbs;
@@ -42,6 +43,9 @@ pub const ALL: &[Scenario] = &[
     scenario!(rollover::operator_killed),
     scenario!(rollover::back_to_the_release_before),
     scenario!(rollover::decrypt_lags_behind, true),
+    scenario!(policies::profile_pinned),
+    scenario!(policies::keys_taken_over),
+    scenario!(policies::dry_run_then_real),
     scenario!(verbs::broken_release_is_rolled_back, true),
     scenario!(verbs::aborted_and_revoked, true),
     scenario!(verbs::what_runs_is_revoked),

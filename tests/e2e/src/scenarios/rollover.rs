@@ -1,9 +1,7 @@
 //! Rollovers that go well, that are held up, and that are disturbed.
 
 use anyhow::{Context, Result, bail, ensure};
-use demo::emulator::AuditEntry;
 use demo::{Release, Tenant, load};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
@@ -84,7 +82,7 @@ async fn order(stage: &Stage, tenant: &Tenant, v1: &Release, v2: &Release) -> Re
 
     let calls = stage.environment.emulator().audit(0).await?;
     for arn in tenant.key_arns() {
-        let writes = writes(&calls, &arn);
+        let writes = audit::policy_writes(&calls, &arn);
         let admit = writes
             .iter()
             .find(|(_, admitted)| admitted.iter().any(|image| image == v2.image_sha384()));
@@ -113,19 +111,6 @@ async fn order(stage: &Stage, tenant: &Tenant, v1: &Release, v2: &Release) -> Re
         );
     }
     Ok(())
-}
-
-/// The policies that were written for one key, in order.
-fn writes(calls: &[AuditEntry], arn: &str) -> Vec<(Timestamp, Vec<String>)> {
-    calls
-        .iter()
-        .filter(|call| {
-            call.operation == "PutKeyPolicy"
-                && call.outcome == "ok"
-                && call.key.as_deref() == Some(arn)
-        })
-        .map(|call| (call.time, call.admitted.clone().unwrap_or_default()))
-        .collect()
 }
 
 /// Decrypt enforces the old policies while GetKeyPolicy shows the new ones: one chamber is touched, the others serve,
