@@ -148,10 +148,11 @@ pub async fn keys_taken_over(stage: &Stage) -> Result<()> {
     stage::only(&status, v1)?;
     let calls = emulator.audit(0).await?;
     let target = v1.image_sha384().to_owned();
-    let both = [before, target.clone()];
+    let mut both = vec![before, target.clone()];
+    both.sort();
     // What was found stays on its own keys until Retire, and comes to no other.
     let expected = [
-        vec![both.to_vec(), vec![target.clone()]],
+        vec![both, vec![target.clone()]],
         vec![vec![target.clone()]],
         vec![vec![target]],
     ];
@@ -202,7 +203,10 @@ pub async fn dry_run_then_real(stage: &Stage) -> Result<()> {
     );
     if let Some(environment) = kms_of(stage, tenant).await? {
         let read = programs::chamber_with(stage, tenant, 0, &["plan"], &environment).await?;
-        ensure!(read == told, "with KMS:\n{read}\nwith files:\n{told}");
+        ensure!(
+            but_sizes(&read) == but_sizes(&told),
+            "with KMS:\n{read}\nwith files:\n{told}"
+        );
     }
     let calls = stage.environment.emulator().audit(seen).await?;
     let arns = tenant.key_arns();
@@ -218,6 +222,12 @@ pub async fn dry_run_then_real(stage: &Stage) -> Result<()> {
     let status = stage.settled(tenant, v2).await?;
     ensure!(status.plan.is_none(), "the plan stays: {:?}", status.plan);
     stage::only(&status, v2)
+}
+
+/// KMS writes a document in its own way, and so of another size.
+fn but_sizes(told: &str) -> Vec<&str> {
+    let lines = told.lines();
+    lines.filter(|line| !line.ends_with("bytes")).collect()
 }
 
 fn shows(plan: &PlanStatus, v1: &Release, v2: &Release) -> Result<()> {

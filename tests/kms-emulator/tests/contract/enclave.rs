@@ -24,9 +24,18 @@ impl Enclave {
         Self::with_signer(root.issue_signer().unwrap(), image)
     }
 
+    /// An enclave with these registers.
+    pub fn with_registers(root: &TestRoot, registers: BTreeMap<u8, [u8; 48]>) -> Self {
+        Self::of(NsmEmulator::new(root.issue_signer().unwrap(), registers))
+    }
+
     pub fn with_signer(signer: Signer, image: [u8; 48]) -> Self {
+        Self::of(NsmEmulator::new(signer, BTreeMap::from([(0, image)])))
+    }
+
+    fn of(nsm: NsmEmulator) -> Self {
         Self {
-            nsm: NsmEmulator::new(signer, BTreeMap::from([(0, image)])),
+            nsm,
             key: PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap(),
         }
     }

@@ -10,6 +10,7 @@ mod attacks;
 mod decrypt;
 mod enclave;
 mod knobs;
+mod matrix;
 mod policies;
 mod process;
 mod raw;
