@@ -25,6 +25,11 @@ pub fn open(name: &str) -> Result<Box<dyn Read>, Failure> {
 
 /// Reads a policy.
 pub fn policy(name: &str) -> Result<Policy, Failure> {
+    Policy::parse(&policy_text(name)?).map_err(|why| Failure::read(name, &why))
+}
+
+/// Reads the text of a policy.
+pub fn policy_text(name: &str) -> Result<String, Failure> {
     let mut text = String::new();
     open(name)?
         .take(MOST + 1)
@@ -37,7 +42,7 @@ pub fn policy(name: &str) -> Result<Policy, Failure> {
         );
         return Err(Failure::read(name, &why));
     }
-    Policy::parse(&text).map_err(|why| Failure::read(name, &why))
+    Ok(text)
 }
 
 /// Reads a manifest, YAML or JSON.

@@ -129,10 +129,11 @@ pub enum Colour {
     Dim,
 }
 
-/// Words in colour where standard output is a terminal and `NO_COLOR` is not set.
+/// Words in colour where standard output is a terminal that has colours and `NO_COLOR` is not set.
 pub fn paint(colour: Colour, text: impl fmt::Display) -> String {
+    let variable = |name| std::env::var_os(name).unwrap_or_default();
     let wanted =
-        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+        io::stdout().is_terminal() && variable("NO_COLOR").is_empty() && variable("TERM") != "dumb";
     if !wanted {
         return text.to_string();
     }

@@ -17,6 +17,7 @@ mod parse;
 mod pinned;
 mod project;
 pub mod report;
+mod size;
 mod statement;
 mod template;
 
@@ -31,6 +32,7 @@ pub use lint::{
 };
 pub use pinned::Profile;
 pub use project::{Admitted, NotOurs, admits, admitted, holds, is_ours, project};
+pub use size::room;
 pub use statement::{Condition, Effect, Match, Principals, Statement};
 pub use template::{Sid, Template};
 

@@ -2,9 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::{Finding, RuleId, Severity};
+use crate::json::position::{self, Position};
+use crate::template::Template;
+use crate::{Finding, MAX_SIZE, Policy, RuleId, Severity, lint, room};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+
+/// How large a policy is, of what KMS takes, and how many images it has room for: `{"bytes", "limit", "room"}`.
+pub fn size(policy: &Policy, template: &Template) -> Value {
+    json!({ "bytes": policy.size(), "limit": MAX_SIZE, "room": room(policy, template).ok() })
+}
 
 /// `{"findings": [{"rule", "severity", "message", "why", "cure", "prowler"}]}`.
 pub fn json(findings: &[Finding]) -> Value {
@@ -22,8 +29,19 @@ pub fn json(findings: &[Finding]) -> Value {
     json!({ "findings": listed.collect::<Vec<_>>() })
 }
 
-/// One run over one file, with all rules described. `uri` names the file, relative to the repository.
-pub fn sarif(findings: &[Finding], uri: &str) -> Value {
+/// One run over one file, with all rules described. `uri` names the file, relative to the repository;
+/// `text` is what is in it: a result is where its statement begins, or at the first line.
+pub fn sarif(findings: &[Finding], uri: &str, text: &str) -> Value {
+    let policy = Policy::parse(text).ok();
+    let region = |finding: &Finding| {
+        let statement = policy
+            .as_ref()
+            .and_then(|policy| lint::statement_of(finding, policy));
+        let place = statement.map_or(Position { line: 1, column: 1 }, |index| {
+            position::of_statement(text, index)
+        });
+        json!({ "startLine": place.line, "startColumn": place.column })
+    };
     let results = findings.iter().map(|finding| {
         let index = RuleId::all().position(|rule| rule == finding.rule);
         json!({
@@ -31,7 +49,7 @@ pub fn sarif(findings: &[Finding], uri: &str) -> Value {
             "ruleIndex": index,
             "level": finding.severity.to_string(),
             "message": { "text": format!("{}. {}.", finding.message, finding.cure) },
-            "locations": [{ "physicalLocation": { "artifactLocation": { "uri": uri } } }],
+            "locations": [{ "physicalLocation": { "artifactLocation": { "uri": uri }, "region": region(finding) } }],
         })
     });
     json!({

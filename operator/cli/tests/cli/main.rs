@@ -1,6 +1,8 @@
 //! The program as it is run: what it prints, and its exit status.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod keys;
+mod terminal;
 mod terraform;
 
 use std::io::Write;
@@ -74,7 +76,8 @@ fn lint_tells_notes_from_faults_by_its_status() {
         run.out
     );
     assert!(
-        run.out.ends_with("0 errors, 0 warnings, 3 notes\n"),
+        run.out
+            .ends_with("0 errors, 0 warnings, 3 notes\n2133 of 32768 bytes, room for 274 images\n"),
         "{}",
         run.out
     );
@@ -96,6 +99,7 @@ fn lint_writes_each_form() {
     let good = rendered(&[&hash("01")], &[]);
     let json: Value = serde_json::from_str(&lint(&good, &["-o", "json"]).out).unwrap();
     assert_eq!(json["findings"].as_array().unwrap().len(), 3);
+    assert_eq!(json["size"]["room"], 274);
     let yaml: Value = serde_yaml_ng::from_str(&lint(&good, &["-o", "yaml"]).out).unwrap();
     assert_eq!(yaml, json);
     let sarif: Value = serde_json::from_str(&lint(&good, &["-o", "sarif"]).out).unwrap();
@@ -254,6 +258,7 @@ fn wrong_use_is_status_two_and_help_teaches() {
         &["policy", "render"],
         &["describe-eif"],
         &["status"],
+        &["plan"],
         &["pause"],
         &["resume"],
         &["abort"],

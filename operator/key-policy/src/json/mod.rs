@@ -1,7 +1,7 @@
 //! JSON kept as it was written: order of members, digits of numbers, text or list of one.
 
 mod path;
-mod position;
+pub mod position;
 mod read;
 mod write;
 

@@ -24,6 +24,14 @@ pub fn of_offset(text: &str, offset: usize) -> Position {
     }
 }
 
+/// Where a statement begins; one alone need not be in a list.
+pub fn of_statement(text: &str, index: usize) -> Position {
+    of_path(
+        text,
+        &[Step::Member("Statement".to_owned()), Step::Item(index)],
+    )
+}
+
 /// Where the value at the end of a path begins; where the path breaks off, the last value on it.
 pub fn of_path(text: &str, steps: &[Step]) -> Position {
     let Ok(mut value) = serde_json::from_str::<&RawValue>(text) else {

@@ -34,15 +34,18 @@ pub fn break_glass(policy: &Policy, template: &Template) -> Option<Finding> {
             && certainly_names_principal(s, &root)
             && names_action(s, "kms:PutKeyPolicy")
     })?;
-    Some(Finding::error(
-        RuleId::MissingBreakGlass,
-        format!(
-            "statement {} denies kms:PutKeyPolicy to {}: nobody could mend this policy",
-            denies.name(index),
-            root.arn
-        ),
-        "Remove it, or except the account's root from it",
-    ))
+    Some(
+        Finding::error(
+            RuleId::MissingBreakGlass,
+            format!(
+                "statement {} denies kms:PutKeyPolicy to {}: nobody could mend this policy",
+                denies.name(index),
+                root.arn
+            ),
+            "Remove it, or except the account's root from it",
+        )
+        .at(index),
+    )
 }
 
 fn gives_everything(statement: &Statement, root: &Principal) -> bool {
@@ -84,6 +87,7 @@ pub fn data_operations(policy: &Policy, template: &Template) -> impl Iterator<It
                 ),
                 "Remove them, also where a wildcard includes them",
             )
+            .at(index)
         })
     })
 }
@@ -152,7 +156,8 @@ pub fn unique_ids(policy: &Policy) -> impl Iterator<Item = Finding> {
                 statement.name(index)
             ),
             "Name the role by its ARN, or remove it: KMS refuses a policy with such a principal",
-        ))
+        )
+        .at(index))
     })
 }
 

@@ -49,14 +49,17 @@ pub fn without_effect(policy: &Policy) -> impl Iterator<Item = Finding> {
             (_, _, None) => "Resource",
             _ => return None,
         };
-        Some(Finding::new(
-            RuleId::WithoutEffect,
-            Severity::Warning,
-            format!(
-                "statement {} has no {missing}, so it has no effect",
-                statement.name(index)
-            ),
-            "Complete it or remove it",
-        ))
+        Some(
+            Finding::new(
+                RuleId::WithoutEffect,
+                Severity::Warning,
+                format!(
+                    "statement {} has no {missing}, so it has no effect",
+                    statement.name(index)
+                ),
+                "Complete it or remove it",
+            )
+            .at(index),
+        )
     })
 }

@@ -29,6 +29,7 @@ pub fn ways_to_the_key(policy: &Policy, template: &Template) -> impl Iterator<It
                 ),
                 "Remove it: only the enclave role may use the key, only its administrators may change it",
             )
+            .at(index)
         })
     })
 }
@@ -126,6 +127,7 @@ pub fn shared_role(policy: &Policy, template: &Template) -> impl Iterator<Item =
                 ),
                 "Give every cluster a role of its own: ChamberEnclaveRole-<cluster id>",
             )
+            .at(index)
         })
     })
 }

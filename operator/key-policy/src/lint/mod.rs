@@ -13,7 +13,7 @@ mod without_attestation;
 use strum::{Display, EnumIter};
 
 use crate::Policy;
-use crate::template::Template;
+use crate::template::{Sid, Template};
 
 pub use document::MAX_SIZE;
 pub use images::lint_images;
@@ -121,6 +121,8 @@ pub struct Finding {
     pub message: String,
     /// What to do.
     pub cure: String,
+    /// Index of the statement that it is about, where it is one; others are found by their rule.
+    pub(crate) statement: Option<usize>,
 }
 
 impl Finding {
@@ -130,12 +132,43 @@ impl Finding {
             severity,
             message: message.into(),
             cure: cure.to_owned(),
+            statement: None,
+        }
+    }
+
+    /// The same finding, of this statement.
+    fn at(self, index: usize) -> Self {
+        Self {
+            statement: Some(index),
+            ..self
         }
     }
 
     fn error(rule: RuleId, message: impl Into<String>, cure: &str) -> Self {
         Self::new(rule, Severity::Error, message, cure)
     }
+}
+
+/// The statement that a finding is about: its own, or the one of the five that its rule is for.
+pub(crate) fn statement_of(finding: &Finding, policy: &Policy) -> Option<usize> {
+    let named = |sid: Sid| {
+        let mut statements = policy.statements().iter();
+        statements.position(|statement| statement.sid.as_deref() == Some(sid.into()))
+    };
+    finding.statement.or_else(|| match finding.rule {
+        RuleId::RootDelegates => named(Sid::EnableIAMRootPermissionsBreakGlass),
+        RuleId::OtherAdministrator | RuleId::AdminCreatesGrants => {
+            named(Sid::AllowKeyAdministrators)
+        }
+        RuleId::DecryptWithoutAttestation
+        | RuleId::MalformedMeasurement
+        | RuleId::ZeroMeasurement
+        | RuleId::TooManyMeasurements
+        | RuleId::UnknownImage
+        | RuleId::PcrMismatch
+        | RuleId::NoDeploymentBinding => named(Sid::AllowChamberEnclaveDecryptWithAttestation),
+        _ => None,
+    })
 }
 
 /// Everything that the rules find, in the order of the rules.

@@ -17,9 +17,11 @@ pub fn conditions(policy: &Policy) -> Vec<Finding> {
             let Some(register) = register(condition) else {
                 continue;
             };
-            findings.extend(set_operator(&name, condition));
-            findings.extend(case_sensitive(&name, condition));
-            findings.extend(unknown_key(&name, condition, &register));
+            let found = set_operator(&name, condition)
+                .into_iter()
+                .chain(case_sensitive(&name, condition))
+                .chain(unknown_key(&name, condition, &register));
+            findings.extend(found.map(|finding| finding.at(index)));
         }
     }
     findings
@@ -40,6 +42,7 @@ pub fn several_in_one_deny(policy: &Policy) -> impl Iterator<Item = Finding> {
                 ),
                 "Write one Deny statement per register",
             )
+            .at(index)
         })
     })
 }

@@ -60,15 +60,18 @@ pub fn encrypt(policy: &Policy) -> Option<Finding> {
     let (index, statement) = statements.find(|(_, statement)| {
         is_deny_for_all(statement) && names_action(statement, "kms:Encrypt")
     })?;
-    Some(Finding::new(
-        RuleId::EncryptDenied,
-        Severity::Warning,
-        format!(
-            "statement {} denies kms:Encrypt to everybody: it cannot carry an attestation",
-            statement.name(index)
-        ),
-        "Take kms:Encrypt out of the statement, or no share can be wrapped",
-    ))
+    Some(
+        Finding::new(
+            RuleId::EncryptDenied,
+            Severity::Warning,
+            format!(
+                "statement {} denies kms:Encrypt to everybody: it cannot carry an attestation",
+                statement.name(index)
+            ),
+            "Take kms:Encrypt out of the statement, or no share can be wrapped",
+        )
+        .at(index),
+    )
 }
 
 /// Whether retiring a measurement binds everybody: each of the operations is denied with another image than the

@@ -134,6 +134,13 @@ fn the_size_budget() {
         bytes[..2].copy_from_slice(&count.to_be_bytes());
         Measurement::image(Pcr::from_bytes(bytes))
     };
+    let told = |profile| {
+        let template = Template {
+            profile,
+            ..template()
+        };
+        key_policy::room(&template.render(&[image(1)]), &template)
+    };
     let fits = |profile| {
         let fit = |count: &u16| {
             let live: Vec<_> = (0..*count).map(image).collect();
@@ -146,6 +153,8 @@ fn the_size_budget() {
         (1..1000).take_while(fit).count()
     };
     assert_eq!((fits(Profile::Standard), fits(Profile::Pinned)), (274, 134));
+    assert_eq!(told(Profile::Standard), Ok(274));
+    assert_eq!(told(Profile::Pinned), Ok(134));
 }
 
 /// The notes name what closes them, so they are gone where it is there.

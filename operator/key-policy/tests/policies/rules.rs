@@ -204,7 +204,10 @@ fn reports_say_the_same_as_the_findings() {
     assert_eq!(json["findings"].as_array().unwrap().len(), findings.len());
     assert_eq!(json["findings"][0]["rule"], "zero-measurement");
     assert_eq!(json["findings"][0]["severity"], "error");
-    let sarif = report::sarif(&findings, "policy.json");
+    let text = template().render(&[release(1)]).to_json();
+    let sid = "AllowChamberEnclaveDecryptWithAttestation";
+    let statement = text.lines().position(|line| line.contains(sid)).unwrap() as u64;
+    let sarif = report::sarif(&findings, "policy.json", &text);
     assert_eq!(sarif["version"], "2.1.0");
     let (run, rules) = (
         &sarif["runs"][0],
@@ -218,6 +221,33 @@ fn reports_say_the_same_as_the_findings() {
         assert_eq!(result["level"], finding.severity.to_string());
         let location = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
         assert_eq!(location, "policy.json");
+        if finding.rule == RuleId::ZeroMeasurement {
+            assert_eq!(line(result), statement, "the brace before its Sid");
+        }
     }
     assert!(!report::is_clean(&findings));
+}
+
+fn line(result: &serde_json::Value) -> u64 {
+    let region = &result["locations"][0]["physicalLocation"]["region"];
+    assert!(region["startColumn"].as_u64().unwrap() > 0);
+    region["startLine"].as_u64().unwrap()
+}
+
+/// Where the statement begins that is meant, however the document is written.
+#[test]
+fn results_are_at_the_line_of_their_statement() {
+    let foreign = r#"{"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"kms:Decrypt","Resource":"*"}"#;
+    let documents = [
+        (format!("{{\n\"Statement\":\n [\n  {foreign}]}}"), 4),
+        (format!("{{\n\"Statement\":\n{foreign}}}"), 3),
+    ];
+    for (text, expected) in documents {
+        let findings = lint(&Policy::parse(&text).unwrap(), &template());
+        let sarif = report::sarif(&findings, "policy.json", &text);
+        let results = sarif["runs"][0]["results"].as_array().unwrap();
+        let of = |rule: &str| results.iter().find(|one| one["ruleId"] == rule).unwrap();
+        assert_eq!(line(of("foreign-allow")), expected, "{text}");
+        assert_eq!(line(of("missing-break-glass")), 1, "of no statement");
+    }
 }

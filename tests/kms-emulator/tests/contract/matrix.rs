@@ -80,9 +80,9 @@ impl Stage {
                 .iter()
                 .find(|c| c.access_key_id == who::POWER_USER);
             let mut elsewhere = power.take().unwrap().clone();
-            elsewhere.access_key_id = ELSEWHERE.to_owned();
+            ELSEWHERE.clone_into(&mut elsewhere.access_key_id);
             elsewhere.secret_access_key = crate::world::secret(ELSEWHERE);
-            elsewhere.principal = "arn:aws:iam::444455556666:user/elsewhere".to_owned();
+            "arn:aws:iam::444455556666:user/elsewhere".clone_into(&mut elsewhere.principal);
             let mut allowed = config.identity_policies[0].clone();
             allowed.principal.clone_from(&elsewhere.principal);
             config.identity_policies.push(allowed);
@@ -278,11 +278,11 @@ async fn every_cell_is_as_the_profile_promises() {
             ", PCR8 pinned"
         };
         writeln!(table, "{:?}{pins}, live: {}", case.profile, names.join(" ")).unwrap();
-        let heads: String = TUPLES
-            .iter()
-            .map(|(name, _)| format!(" {name:>9}"))
-            .collect();
-        writeln!(table, "  {:<19} {:<9}{heads}", "action", "principal").unwrap();
+        write!(table, "  {:<19} {:<9}", "action", "principal").unwrap();
+        for (name, _) in TUPLES {
+            write!(table, " {name:>9}").unwrap();
+        }
+        table.push('\n');
         for action in ACTIONS {
             for (principal, caller) in PRINCIPALS {
                 write!(table, "  {action:<19} {principal:<9}").unwrap();

@@ -1,0 +1,51 @@
+//! Colours: on a terminal that has them, and nowhere else.
+
+use std::process::Command;
+
+use crate::{CLUSTER, chamber, hash, rendered};
+
+/// Runs a program under a pseudo-terminal and writes what the terminal saw.
+const PTY: &str = "
+import os, pty, sys
+seen = bytearray()
+def read(fd):
+    chunk = os.read(fd, 4096)
+    seen.extend(chunk)
+    return chunk
+status = pty.spawn(sys.argv[1:], read)
+sys.exit(os.waitstatus_to_exitcode(status))
+";
+
+/// What a terminal shows of `policy lint`, with these variables.
+fn on_a_terminal(file: &str, variables: &[(&str, &str)]) -> String {
+    let mut command = Command::new("python3");
+    command
+        .args(["-c", PTY, env!("CARGO_BIN_EXE_kubectl-chamber")])
+        .args(["policy", "lint", file])
+        .args(CLUSTER)
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .envs(variables.iter().copied());
+    let output = command.output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    assert!(shown.contains("root-delegates"), "{shown}");
+    shown
+}
+
+#[test]
+fn colours_are_for_terminals_that_have_them() {
+    let folder = std::env::temp_dir().join(format!("kubectl-chamber-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("policy.json");
+    std::fs::write(&file, rendered(&[&hash("01")], &[])).unwrap();
+    let file = file.to_str().unwrap();
+    let colour = '\x1b';
+    assert!(on_a_terminal(file, &[]).contains(colour));
+    assert!(!on_a_terminal(file, &[("NO_COLOR", "1")]).contains(colour));
+    assert!(!on_a_terminal(file, &[("TERM", "dumb")]).contains(colour));
+    let mut piped = vec!["policy", "lint", file];
+    piped.extend(CLUSTER);
+    assert!(!chamber(&piped, "").out.contains(colour));
+    std::fs::remove_dir_all(folder).unwrap();
+}
