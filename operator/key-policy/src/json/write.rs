@@ -4,6 +4,9 @@ use std::fmt::{self, Write};
 
 use super::Node;
 
+/// Indentation of eight levels: more than a policy has.
+const SPACES: &str = "                ";
+
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write(f, self, 0)
@@ -48,10 +51,12 @@ fn block<T>(
 }
 
 fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
-    for _ in 0..depth {
-        f.write_str("  ")?;
+    let mut left = 2 * depth;
+    while left > SPACES.len() {
+        f.write_str(SPACES)?;
+        left -= SPACES.len();
     }
-    Ok(())
+    f.write_str(&SPACES[..left])
 }
 
 /// KMS takes no character above U+00FF, so what was escaped when it was read is escaped again.
@@ -59,7 +64,8 @@ fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_char('"')?;
     // Nearly every text is plain: one write instead of one per character.
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-    if text.bytes().all(is_plain) {
+    // Counted to the end, which is faster than to look for the first.
+    if text.bytes().filter(|byte| !is_plain(*byte)).count() == 0 {
         f.write_str(text)?;
         return f.write_char('"');
     }

@@ -10,14 +10,10 @@ use crate::template::{Sid, Template};
 
 /// Allow statements that give more than the template does, or to others.
 pub fn ways_to_the_key(policy: &Policy, template: &Template) -> impl Iterator<Item = Finding> {
+    let template = Names::of(template);
     let statements = policy.statements().iter().enumerate();
-    statements.filter_map(|(index, statement)| {
-        let mut given: Vec<_> = given(statement).collect();
-        if given.is_empty() {
-            return None;
-        }
-        let named = Named::of(statement, template);
-        given.retain(|action| !is_templates(&named, action));
+    statements.filter_map(move |(index, statement)| {
+        let given = given(statement, &template);
         (!given.is_empty()).then(|| {
             Finding::error(
                 RuleId::ForeignAllow,
@@ -34,14 +30,37 @@ pub fn ways_to_the_key(policy: &Policy, template: &Template) -> impl Iterator<It
     })
 }
 
-fn given(statement: &Statement) -> impl Iterator<Item = &'static str> {
+/// What a statement gives that the template does not give to these principals.
+fn given(statement: &Statement, template: &Names<'_>) -> Vec<&'static str> {
     let somebody = statement.principals.is_some() && statement.resources.is_some();
-    DATA_OPERATIONS
-        .into_iter()
-        .chain(WAYS_ROUND)
-        .filter(move |action| {
-            somebody && statement.effect == Effect::Allow && names_action(statement, action)
-        })
+    if !somebody || statement.effect != Effect::Allow {
+        return Vec::new();
+    }
+    let named = Named::of(statement, template);
+    let ways = DATA_OPERATIONS.into_iter().chain(WAYS_ROUND);
+    // What the template gives is the rule, and cheap to see.
+    ways.filter(|action| !is_templates(&named, action) && names_action(statement, action))
+        .collect()
+}
+
+/// The template's principals, written once.
+struct Names<'a> {
+    root: String,
+    admin: &'a str,
+    enclave: String,
+    /// What the ARNs of roles and users of the key's account begin with.
+    account: String,
+}
+
+impl<'a> Names<'a> {
+    fn of(template: &'a Template) -> Self {
+        Self {
+            root: template.root_arn(),
+            admin: &template.admin_role_arn,
+            enclave: template.enclave_role_arn(),
+            account: format!("arn:{}:iam::{}:", template.partition, template.key_account),
+        }
+    }
 }
 
 /// Whom a statement names, as far as the template is concerned.
@@ -59,16 +78,16 @@ struct Named {
 }
 
 impl Named {
-    fn of(statement: &Statement, template: &Template) -> Self {
+    fn of(statement: &Statement, template: &Names<'_>) -> Self {
         Self {
             sid: Sid::iter().find(|sid| statement.sid.as_deref() == Some((*sid).into())),
-            root: statement.names_only(&template.root_arn()),
+            root: statement.names_only(&template.root),
             everything: statement
                 .actions
                 .as_ref()
                 .is_some_and(|actions| !actions.negated && actions.listed == ["kms:*"]),
-            admin: statement.names_only(&template.admin_role_arn),
-            enclave: statement.names_only(&template.enclave_role_arn()),
+            admin: statement.names_only(template.admin),
+            enclave: statement.names_only(&template.enclave),
             individually: named_individually(statement, template),
         }
     }
@@ -94,11 +113,10 @@ fn is_templates(named: &Named, action: &str) -> bool {
 }
 
 /// Roles and users of the key's account: never everybody, an account, another account, or a deleted role's id.
-fn named_individually(statement: &Statement, template: &Template) -> bool {
-    let prefix = format!("arn:{}:iam::{}:", template.partition, template.key_account);
+fn named_individually(statement: &Statement, template: &Names<'_>) -> bool {
     let is_individual = |name: &String| {
-        let resource = name.strip_prefix(&prefix);
-        *name == template.admin_role_arn
+        let resource = name.strip_prefix(&template.account);
+        *name == template.admin
             || resource.is_some_and(|r| r.starts_with("role/") || r.starts_with("user/"))
     };
     statement.principals.as_ref().is_some_and(|principals| {
