@@ -5,9 +5,10 @@ NAME ?= dev
 STATES ?= 120000
 SLIPS ?= 1
 WISHES ?= 1
+FUZZ_SECONDS ?= 60
 export RUST_BACKTRACE ?= 0
 
-.PHONY: help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e
+.PHONY: fuzz help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e
 .PHONY: kill-matrix faults bench-rollover images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
@@ -49,6 +50,11 @@ contract: ## The KMS emulator against boto3.
 
 policy-peer: ## The evaluator of key policies against an independent one (needs node and npm; 20,000 questions, half a minute).
 	bash tests/key-policy-peer/run.sh
+
+fuzz: ## libFuzzer over every parser of hostile input, FUZZ_SECONDS each (needs the nightly toolchain and cargo-fuzz).
+	@cd tests/fuzz/libfuzzer && for target in policy image blob message envelope; do mkdir -p corpus/$$target && \
+	cargo +nightly fuzz run --fuzz-dir . $$target corpus/$$target ../corpus/$$target \
+	-- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -rss_limit_mb=512 || exit 1; done
 
 policy-terraform: ## The rendered Terraform against the rendered JSON, as python-hcl2 reads it (needs python3 with venv).
 	bash operator/cli/tests/terraform.sh

@@ -48,7 +48,7 @@ struct OaepParameters {
 }
 
 /// Opens an answer with the key that its document carried.
-pub(crate) fn open(bytes: &[u8], key: &RecipientKey) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
+pub fn open(bytes: &[u8], key: &RecipientKey) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
     let parsed = parse(bytes)?;
     let content_key = key.unwrap_key(&parsed.wrapped_key)?;
     if content_key.len() != KEY_BYTES {

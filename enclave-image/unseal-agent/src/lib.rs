@@ -20,7 +20,7 @@ pub use agent::{AgentError, Tools, run};
 pub use attempt::{Attempt, ShareReport};
 pub use backoff::Backoff;
 pub use credentials::LinkCredentials;
-pub use envelope::EnvelopeError;
+pub use envelope::{EnvelopeError, open as open_envelope};
 pub use kms::{
     DecryptReply, DecryptRequest, EncryptReply, EncryptRequest, Kms, KmsFault, classify,
 };

@@ -66,10 +66,8 @@ pub fn found_tuple(admitted: &Admitted, image: &Pcr, known: &[Measurement]) -> O
 
 /// The same policy with the template's statements in place of those of their names; who administers stays as it is.
 pub fn adopt(policy: &Policy, template: &Template, live: &[Measurement]) -> Policy {
-    let administered = policy
-        .statements_named(Sid::AllowKeyAdministrators.into())
-        .next()
-        .is_some();
+    let administrators = policy.statements_named(Sid::AllowKeyAdministrators.into());
+    let administered = administrators.count() == 1;
     let stays = |statement: &Statement| {
         let sid = statement.sid.as_deref();
         administered && sid == Some(Sid::AllowKeyAdministrators.into())

@@ -1,0 +1,74 @@
+//! Every parser of hostile input, as a function that must survive anything.
+//!
+//! The same functions are run by libFuzzer (`make fuzz`, nightly) and, on every run of the tests, over a corpus and
+//! some thousand mutations of it.
+#![expect(
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a panic is what a fuzz target reports"
+)]
+
+mod policy;
+
+use std::sync::OnceLock;
+
+use measurement::{Pcr, eif};
+use unseal_agent::RecipientKey;
+
+pub use policy::policy;
+
+/// A target by its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 5] = [
+    ("policy", policy),
+    ("image", image),
+    ("blob", blob),
+    ("message", message),
+    ("envelope", envelope),
+];
+
+/// An enclave image file: described or refused.
+pub fn image(data: &[u8]) {
+    if let Ok(description) = eif::read(data) {
+        drop(description.to_json());
+        drop(description.measurement());
+    }
+}
+
+/// A sealed blob, both layers; the inner one is written as it was read.
+pub fn blob(data: &[u8]) {
+    drop(sealed_blob::open(data, |_| Some(Pcr::from_bytes([1; 48]))));
+    if let Ok(inner) = sealed_blob::InnerBlob::decode(data) {
+        match inner.encode() {
+            Ok(bytes) if bytes == data => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What the parent instance sends to the agent: frames until the stream ends, or a refusal.
+pub fn message(data: &[u8]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let Ok(runtime) = runtime else { return };
+    let (ours, mut theirs) = tokio::io::duplex(data.len().max(1));
+    let data = data.to_vec();
+    runtime.block_on(async move {
+        let mut link = chamber_link::connect::<chamber_link::ToAgent, chamber_link::ToHost>(ours);
+        tokio::io::AsyncWriteExt::write_all(&mut theirs, &data)
+            .await
+            .ok();
+        drop(theirs);
+        while link.receiver.receive().await.is_ok() {}
+    });
+}
+
+/// KMS's answer for the enclave, a CMS envelope in BER: opened or refused.
+pub fn envelope(data: &[u8]) {
+    static KEY: OnceLock<Option<RecipientKey>> = OnceLock::new();
+    // One key for all: making it takes longer than everything else.
+    if let Some(key) = KEY.get_or_init(|| RecipientKey::generate().ok()) {
+        drop(unseal_agent::open_envelope(data, key));
+    }
+}
