@@ -130,8 +130,17 @@ pub fn noted(note: &Note) -> String {
             to,
             ..
         } => format!("a rollover begins: {} -> {}", from.revision, to.revision),
-        Note::Begun { from: None, to, .. } => {
-            format!("the first start of release {} begins", to.revision)
+        Note::Begun {
+            from: None,
+            to,
+            found,
+            ..
+        } => {
+            let kept = found
+                .iter()
+                .map(|(arn, kept)| format!("; {arn} keeps {} until Retire", kept.image_sha384));
+            let kept: String = kept.collect();
+            format!("the first start of release {} begins{kept}", to.revision)
         }
         Note::TurnedBack => "turning back to the release before".to_owned(),
         Note::Failed { failure, back } => {

@@ -137,6 +137,17 @@ pub fn admits_exactly(share: &Share, facts: &KeyFacts, live: &[Measurement]) -> 
     policy.is_ok_and(|policy| in_sync(policy, &share.template, live))
 }
 
+/// Whether a key, as read, admits this measurement and no other image, in whichever profile.
+pub fn admits_alone(share: &Share, facts: &KeyFacts, measurement: &Measurement) -> bool {
+    let Ok(policy) = &facts.policy else {
+        return false;
+    };
+    let image = measurement.image_sha384.to_string();
+    let alone = |found: key_policy::Admitted| found.image_sha384.into_iter().eq([image]);
+    key_policy::admitted(policy, &share.template).is_ok_and(alone)
+        && key_policy::admits(policy, &share.template, measurement) == Ok(true)
+}
+
 /// The `ImageSha384` values that a policy admits but that are not among `known`.
 pub fn unknown(policy: &Policy, template: &Template, known: &[Measurement]) -> Vec<String> {
     let Ok(admitted) = key_policy::found(policy, template) else {

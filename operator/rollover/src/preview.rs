@@ -57,14 +57,10 @@ pub fn preview(world: &World) -> Preview {
         Some(rollover) => (rollover, fault(keys::healthy(world, Step::Measure))),
         None => next(world),
     };
-    let (both, only) = (
-        Live::both(world, &rollover),
-        Live::only(world, &rollover.to.measurement),
-    );
-    let admit = if rollover.retire_begun_at.is_some() {
-        &only
-    } else {
-        &both
+    let stages = Stages {
+        both: Live::both(world, &rollover),
+        only: Live::only(world, &rollover.to.measurement),
+        retires: rollover.retire_begun_at.is_some(),
     };
     let pairs = world.spec.shares.iter().zip(&world.keys);
     let keys = pairs.map(|(share, key)| KeyPreview {
@@ -74,7 +70,7 @@ pub fn preview(world: &World) -> Preview {
         changes: match &key.reading {
             Reading::Unread => Err("it was not read yet".to_owned()),
             Reading::Failed { message, .. } => Err(message.clone()),
-            Reading::Facts(facts) => changes(share, facts, admit, &only),
+            Reading::Facts(facts) => changes(share, facts, &stages),
         },
     });
     Preview {
@@ -119,7 +115,15 @@ fn fault(plan: Option<Plan>) -> Option<(Reason, String)> {
     }
 }
 
-fn changes(share: &Share, facts: &KeyFacts, admit: &Live, only: &Live) -> Result<Changes, String> {
+/// What policies hold while both releases run, and in the end.
+struct Stages {
+    both: Live,
+    only: Live,
+    /// Retire has begun: nothing is admitted any more.
+    retires: bool,
+}
+
+fn changes(share: &Share, facts: &KeyFacts, stages: &Stages) -> Result<Changes, String> {
     let now = facts.policy.as_ref().map_err(Clone::clone)?;
     let foreign = key_policy::admitted(now, &share.template).is_err();
     // What is not allowed yet, or is the holder's to do, is shown as it would be.
@@ -131,9 +135,13 @@ fn changes(share: &Share, facts: &KeyFacts, admit: &Live, only: &Live) -> Result
     let wanted = |found: &Policy, live: &[Measurement]| {
         keys::wanted(share, found, live).map_err(|fault| fault.to_string())
     };
-    let both = admit.on(share, now);
-    let admitted = wanted(now, &both)?;
-    let retired = wanted(&admitted, &only.on(share, &admitted))?;
+    let both = stages.both.on(share, now);
+    let admitted = if stages.retires {
+        now.clone()
+    } else {
+        wanted(now, &both)?
+    };
+    let retired = wanted(&admitted, &stages.only.on(share, &admitted))?;
     Ok(Changes {
         takes_over: keys::adopts(share, now),
         sizes: [now, &admitted, &retired].map(Policy::size),

@@ -53,10 +53,9 @@ fn first_start(world: &World) -> Plan {
     if let Some(plan) = keys::healthy(world, STEP) {
         return plan;
     }
-    let live = [set.release.measurement.clone()];
     let everywhere = world
         .facts()
-        .all(|(share, facts)| keys::admits_exactly(share, facts, &live));
+        .all(|(share, facts)| keys::admits_alone(share, facts, &set.release.measurement));
     if everywhere {
         let (number, _) = tags::furthest(world).unwrap_or_default();
         let release = set.release.clone();

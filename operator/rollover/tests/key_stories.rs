@@ -406,3 +406,32 @@ fn a_foreign_deny_on_something_else_than_the_attestation_stops_nothing() {
     );
     assert!(policy(&play, 1).statement("Endpoint").is_some());
 }
+
+/// A lost status and a new profile at once: what runs is found, and then the policies follow.
+#[test]
+fn what_runs_is_found_again_in_whichever_profile() {
+    let mut play = Play::settled();
+    play.world.record = Record::default();
+    set_profile(&mut play, Profile::Pinned);
+    play.run(50);
+    assert_eq!(
+        play.story,
+        "Settled: adopts v1\nSettled: writes policies a=[v1]! b=[v1]! c=[v1]!\nSettled: notes Committed(\"c0ffee\")\nSettled\n"
+    );
+}
+
+/// Once Retire has begun there is nothing left to admit.
+#[test]
+fn a_preview_while_it_retires_shows_what_still_goes() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("notes RetireBegun");
+    let preview = preview(&play.world);
+    let a = preview.keys[0].changes.as_ref().unwrap();
+    assert_eq!((a.admit.len(), a.retire.len()), (0, 1), "{a:?}");
+    assert!(
+        a.access
+            .iter()
+            .any(|row| row.attested == "0101010101" && row.changes())
+    );
+}

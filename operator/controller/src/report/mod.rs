@@ -106,6 +106,7 @@ pub async fn fault(
     status.step = Some(Step::Measure.to_string());
     status.reason = Some(fault.reason.to_string());
     status.message = Some(fault.message.clone());
+    status.plan = None;
     conditions::stalled(
         &mut status,
         cluster.metadata.generation,
