@@ -80,11 +80,16 @@ pub fn write_all(world: &World, step: Step, live: &Live) -> Option<Plan> {
     )
 }
 
-/// Stops at the first policy that would have an error that it did not have before.
+/// Stops Admit at the first policy that would have an error, and every other step at one that it would itself add:
+/// an error of others must not keep an old measurement in.
 pub fn sound(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
     let message = writes.iter().find_map(|write| {
         let share = world.share(&write.arn)?;
-        keys::unsound(&write.policy, share)
+        if step == STEP {
+            keys::unsound(&write.policy, share)
+        } else {
+            keys::unsound_since(&write.expected, &write.policy, share)
+        }
     })?;
     Some(Plan::block(step, Reason::PolicyUnsound, message))
 }

@@ -1,6 +1,6 @@
 //! What must be true of every key, whatever the step.
 
-use key_policy::{NotOurs, Policy, Severity, Template};
+use key_policy::{Finding, NotOurs, Policy, RuleId, Severity, Template};
 use measurement::Measurement;
 
 use crate::{KeyFacts, KeyState, Look, Plan, Reading, Reason, Share, Step, World, tags};
@@ -163,15 +163,30 @@ pub fn unknown(policy: &Policy, template: &Template, known: &[Measurement]) -> V
 
 /// The first error that the lint finds, as a sentence.
 pub fn unsound(policy: &Policy, share: &Share) -> Option<String> {
+    let error = errors(policy, share).next()?;
+    Some(sentence(&error, share))
+}
+
+/// The first error that was not there before, or that nobody could mend afterwards.
+pub fn unsound_since(before: &Policy, after: &Policy, share: &Share) -> Option<String> {
+    let known: Vec<_> = errors(before, share).map(|error| error.rule).collect();
+    let fatal = [RuleId::MissingBreakGlass, RuleId::TooLarge];
+    let error = errors(after, share)
+        .find(|error| fatal.contains(&error.rule) || !known.contains(&error.rule))?;
+    Some(sentence(&error, share))
+}
+
+fn errors(policy: &Policy, share: &Share) -> impl Iterator<Item = Finding> {
     key_policy::lint(policy, &share.template)
         .into_iter()
-        .find(|finding| finding.severity == Severity::Error)
-        .map(|finding| {
-            format!(
-                "the policy of key {} ({}) has the error {}: {}. {}",
-                share.name, share.arn, finding.rule, finding.message, finding.cure
-            )
-        })
+        .filter(|finding| finding.severity == Severity::Error)
+}
+
+fn sentence(error: &Finding, share: &Share) -> String {
+    format!(
+        "the policy of key {} ({}) has the error {}: {}. {}",
+        share.name, share.arn, error.rule, error.message, error.cure
+    )
 }
 
 /// Whether the key carries this cluster's tag.

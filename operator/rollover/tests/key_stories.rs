@@ -435,3 +435,38 @@ fn a_preview_while_it_retires_shows_what_still_goes() {
             .any(|row| row.attested == "0101010101" && row.changes())
     );
 }
+
+/// Somebody gives another role the key.
+fn foreign_allow(play: &mut Play, key: usize) {
+    let text = policy(play, key).to_json().replacen(
+        "\"Statement\": [",
+        r#""Statement": [{"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"kms:Decrypt","Resource":"*"},"#,
+        1,
+    );
+    play.set_facts(key, |facts| {
+        facts.policy = Ok(Policy::parse(&text).unwrap())
+    });
+}
+
+/// It keeps a release from being admitted, and never an old one from being retired or revoked.
+#[test]
+fn an_error_of_others_blocks_admit_only() {
+    let mut play = Play::settled();
+    play.scene("a foreign hand gives b to another role", |play| {
+        foreign_allow(play, 1)
+    });
+    play.world.spec.release = release(2);
+    play.run(20);
+    assert_eq!(blocked(&play).0, Reason::PolicyUnsound, "{}", play.story);
+
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("waits, Soaking");
+    foreign_allow(&mut play, 1);
+    play.until("Retire: writes policies a=[v2] b=[v2] c=[v2]");
+    play.until("Settled");
+    let image = release(2).measurement.image_sha384;
+    play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
+    play.until("Retire: writes policies a=[] b=[] c=[]");
+    assert!(policy(&play, 1).statement("Theirs").is_some());
+}
