@@ -444,7 +444,7 @@ fn foreign_allow(play: &mut Play, key: usize) {
         1,
     );
     play.set_facts(key, |facts| {
-        facts.policy = Ok(Policy::parse(&text).unwrap())
+        facts.policy = Ok(Policy::parse(&text).unwrap());
     });
 }
 
