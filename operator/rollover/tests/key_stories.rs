@@ -453,7 +453,7 @@ fn foreign_allow(play: &mut Play, key: usize) {
 fn an_error_of_others_blocks_admit_only() {
     let mut play = Play::settled();
     play.scene("a foreign hand gives b to another role", |play| {
-        foreign_allow(play, 1)
+        foreign_allow(play, 1);
     });
     play.world.spec.release = release(2);
     play.run(20);

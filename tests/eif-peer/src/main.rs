@@ -25,19 +25,20 @@ fn identity() -> EifIdentityInfo {
     }
 }
 
-fn write(folder: &Path, name: &str, ramdisks: usize, signed: bool, flags: u16) {
+/// `size` is how often each part's text is repeated.
+fn write(folder: &Path, name: &str, size: usize, ramdisks: usize, signed: bool, flags: u16) {
     let key = folder.join("key.pem");
     let signer = signed.then(|| {
         let certificate = folder.join("certificate.pem");
         SignKeyData::new(&key.to_string_lossy(), &certificate).expect("key and certificate")
     });
     let kernel = folder.join("kernel");
-    fs::write(&kernel, b"a kernel ".repeat(30_000)).expect("kernel");
+    fs::write(&kernel, b"a kernel ".repeat(6 * size)).expect("kernel");
     let line = "reboot=k panic=30 pci=off".to_owned();
     let mut builder = EifBuilder::new(&kernel, line, signer, Sha384::new(), flags, identity());
     for index in 0..ramdisks {
         let ramdisk = folder.join(format!("ramdisk-{index}"));
-        fs::write(&ramdisk, format!("ramdisk {index} ").repeat(5_000)).expect("ramdisk");
+        fs::write(&ramdisk, format!("ramdisk {index} ").repeat(size)).expect("ramdisk");
         builder.add_ramdisk(&ramdisk);
     }
     let mut file = File::create(folder.join(name)).expect("image file");
@@ -48,8 +49,11 @@ fn write(folder: &Path, name: &str, ramdisks: usize, signed: bool, flags: u16) {
 fn main() {
     let folder = std::env::args().nth(1).expect("usage: eif-peer FOLDER");
     let folder = Path::new(&folder);
-    write(folder, "one-ramdisk.eif", 1, false, 0);
-    write(folder, "two-ramdisks.eif", 2, false, EIF_HDR_ARCH_ARM64);
-    write(folder, "signed.eif", 2, true, 0);
-    write(folder, "many-ramdisks-signed.eif", 5, true, 0);
+    write(folder, "one-ramdisk.eif", 5_000, 1, false, 0);
+    write(folder, "two-ramdisks.eif", 5_000, 2, false, EIF_HDR_ARCH_ARM64);
+    write(folder, "signed.eif", 5_000, 2, true, 0);
+    write(folder, "many-ramdisks-signed.eif", 5_000, 5, true, 0);
+    // Small enough to be kept beside the reader's tests.
+    write(folder, "small.eif", 10, 2, false, 0);
+    write(folder, "small-signed.eif", 10, 2, true, 0);
 }

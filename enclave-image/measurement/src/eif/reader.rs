@@ -78,7 +78,10 @@ fn agree(index: usize, what: &'static str, expected: u64, found: u64) -> Result<
 /// What was read so far.
 #[derive(Default)]
 struct Contents {
-    last: Option<SectionType>,
+    /// The last section that registers are of.
+    measured: Option<SectionType>,
+    has_metadata: bool,
+    has_signature: bool,
     ramdisks: usize,
     registers: Registers,
     pcr8: Option<Pcr>,
@@ -121,22 +124,22 @@ impl Contents {
         }
     }
 
-    /// Registers are of the sections in this order, so another order would be another image.
+    /// Registers are of kernel, command line and ramdisks in this order: another one would be another image.
+    /// Metadata and signature are measured by none of them: AWS's tools write the one before the ramdisks
+    /// and the other one last (aws-nitro-enclaves-image-format 0.8.1, `EifBuilder::write_to`).
     fn order(&mut self, index: usize, kind: SectionType) -> Result<(), EifError> {
-        let fits = match (self.last, kind) {
+        let once = |seen: &mut bool| !std::mem::replace(seen, true);
+        let fits = match (self.measured, kind) {
             (None, SectionType::Kernel)
             | (Some(SectionType::Kernel), SectionType::Cmdline)
-            | (Some(SectionType::Cmdline | SectionType::Ramdisk), SectionType::Ramdisk) => true,
-            (Some(last), SectionType::Signature | SectionType::Metadata) => {
-                let again = match kind {
-                    SectionType::Signature => self.pcr8.is_some(),
-                    _ => last == kind || !self.metadata.is_empty(),
-                };
-                last >= SectionType::Ramdisk && !again
+            | (Some(SectionType::Cmdline | SectionType::Ramdisk), SectionType::Ramdisk) => {
+                self.measured = Some(kind);
+                true
             }
+            (Some(_), SectionType::Metadata) => once(&mut self.has_metadata),
+            (Some(_), SectionType::Signature) => once(&mut self.has_signature),
             _ => false,
         };
-        self.last = Some(kind);
         fits.then_some(()).ok_or(EifError::Order {
             index,
             found: kind.name(),

@@ -17,10 +17,54 @@ fn expected(parts: &[&[u8]]) -> Pcr {
     Pcr::from_bytes(outer.into())
 }
 
+/// Kernel, command line and both ramdisks.
+fn measured() -> Vec<(u16, Vec<u8>)> {
+    let mut parts = sections(false);
+    parts.retain(|(kind, _)| *kind <= 3);
+    parts
+}
+
+/// Written by AWS's own crate, aws-nitro-enclaves-image-format 0.8.1 (`make eif-peer` makes such files), with its PCRs.
+#[test]
+fn files_of_awss_own_writer_are_described_as_it_measures_them() {
+    let pcr = |text: &str| Pcr::parse(text).unwrap();
+    let plain = read(&include_bytes!("aws.eif")[..]).unwrap();
+    let signed = read(&include_bytes!("aws-signed.eif")[..]).unwrap();
+    for found in [&plain, &signed] {
+        assert_eq!(
+            found.pcr0,
+            pcr(
+                "4bd6e76af24bc42cdb711d6d60ca8fd9752161023ee0e3efa49255841d8e25149ac88b2e01826deb4717bbf58b50bf5f"
+            )
+        );
+        assert_eq!(
+            found.pcr1,
+            pcr(
+                "c6909d60be5f6f3f1a87b7bb4dc91ed57bb335612a4dae243add2078c38924df9738f18e72a3229db0276d4e2eb8b17a"
+            )
+        );
+        assert_eq!(
+            found.pcr2,
+            pcr(
+                "2c57e1119ea5fe4aca80fab14deb0fc13aaf0d252a741089d0f14c82b0d959d99a964b5db821df5ca19a3605ced382e2"
+            )
+        );
+        assert!(found.crc_matches);
+        assert_eq!(found.to_json()["ImageName"], "chamber");
+    }
+    assert_eq!(plain.pcr8, None);
+    assert_eq!(
+        signed.pcr8,
+        Some(pcr(
+            "fb7ba64ca8e3492b848b50226f4d76c8e83fa1bdcfaefbda7adf815d2972605262fe5d3e60d366aebb2dbcb02378d8fc"
+        ))
+    );
+}
+
 #[test]
 fn registers_are_as_aws_defines_them() {
     let parts = sections(true);
-    let (kernel, cmdline, first, second) = (&parts[0].1, &parts[1].1, &parts[2].1, &parts[3].1);
+    let (kernel, cmdline, first, second) = (&parts[0].1, &parts[1].1, &parts[3].1, &parts[4].1);
     let found = read(write(&parts).as_slice()).unwrap();
     assert_eq!(found.pcr0, expected(&[kernel, cmdline, first, second]));
     assert_eq!(found.pcr1, expected(&[kernel, cmdline, first]));
@@ -36,7 +80,7 @@ fn registers_are_as_aws_defines_them() {
 /// Seen on an image of one ramdisk: PCR0 is PCR1, and PCR2 is that of nothing.
 #[test]
 fn one_ramdisk_leaves_the_second_register_as_of_nothing() {
-    let parts = &sections(false)[..3];
+    let parts = &sections(false)[..4];
     let found = read(write(parts).as_slice()).unwrap();
     assert_eq!(found.pcr0, found.pcr1);
     assert!(found.pcr2.to_string().starts_with("21b9efbc1848"));
@@ -75,7 +119,7 @@ fn what_nitro_cli_prints() {
 
 #[test]
 fn metadata_and_signature_are_not_measured() {
-    let bare = read(write(&sections(true)[..4]).as_slice()).unwrap();
+    let bare = read(write(&measured()).as_slice()).unwrap();
     let full = read(write(&sections(true)).as_slice()).unwrap();
     assert_eq!(
         (bare.pcr0, bare.pcr1, bare.pcr2),
@@ -120,7 +164,7 @@ impl Read for Endless {
 #[test]
 fn announced_sizes_allocate_nothing() {
     for (kind, most) in [(4, MAX_SIGNATURE), (5, MAX_METADATA)] {
-        let mut parts = sections(false)[..3].to_vec();
+        let mut parts = measured()[..3].to_vec();
         parts.push((kind, vec![]));
         let mut file = write(&parts);
         let (size, end) = (u64::MAX.to_be_bytes(), file.len());
@@ -169,9 +213,11 @@ fn each_fault_has_its_error() {
     let of = |parts: &[(u16, Vec<u8>)]| read(write(parts).as_slice()).unwrap_err();
     assert!(matches!(of(&good[..2]), EifError::Missing("ramdisk")));
     assert!(matches!(of(&good[1..]), EifError::Order { index: 0, .. }));
-    let twice = [&good[..], &good[4..5]].concat();
-    assert!(matches!(of(&twice), EifError::Order { .. }));
-    let with = |kind: u16, data: &[u8]| of(&[&good[..3], &[(kind, data.to_vec())]].concat());
+    for again in [&good[2..3], &good[5..6], &good[0..1], &good[1..2]] {
+        let twice = [&good[..], again].concat();
+        assert!(matches!(of(&twice), EifError::Order { .. }));
+    }
+    let with = |kind: u16, data: &[u8]| of(&[&measured()[..3], &[(kind, data.to_vec())]].concat());
     assert!(matches!(with(4, b"x"), EifError::Signature(_)));
     assert!(matches!(with(4, &[0x80]), EifError::Signature(_)));
     assert!(matches!(with(5, b"[]"), EifError::Metadata(_)));

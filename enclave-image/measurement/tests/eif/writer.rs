@@ -3,18 +3,20 @@
 use base64::Engine;
 use measurement::eif::{HEADER_BYTES, SECTION_HEADER_BYTES};
 
+const METADATA: &str = r#"{"ImageName":"chamber","ImageVersion":"1.2","BuildMetadata":{"BuildTool":"test"},"DockerInfo":{"Os":"linux"}}"#;
+
 pub fn sections(signed: bool) -> Vec<(u16, Vec<u8>)> {
     let mut sections = vec![
         (1, b"kernel".repeat(12_000)),
         (2, b"reboot=k panic=30".to_vec()),
+        // In the order in which AWS's tools write them.
+        (5, METADATA.into()),
         (3, b"first ramdisk".to_vec()),
         (3, b"second ramdisk".to_vec()),
     ];
     if signed {
         sections.push((4, signature(b"a certificate")));
     }
-    let metadata = r#"{"ImageName":"chamber","ImageVersion":"1.2","BuildMetadata":{"BuildTool":"test"},"DockerInfo":{"Os":"linux"}}"#;
-    sections.push((5, metadata.into()));
     sections
 }
 
