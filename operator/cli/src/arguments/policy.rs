@@ -1,161 +1,13 @@
-//! The command line.
+//! The command line of `policy`.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use chamber_resource::spec::Arn;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use key_policy::Template;
-use measurement::Pcr;
 
+use super::Output;
 use crate::output::Failure;
-
-/// Who can decrypt: key policies and enclave images, told and compared.
-#[derive(Parser)]
-#[command(
-    name = "kubectl-chamber",
-    bin_name = "kubectl chamber",
-    version,
-    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber plan signer -n signing\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  kubectl chamber describe-eif enclave.eif"
-)]
-pub struct Arguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub verb: Verb,
-}
-
-/// What to do.
-#[derive(Subcommand)]
-pub enum Verb {
-    /// Key policies in files: lint, explain, diff, render.
-    #[command(subcommand)]
-    Policy(PolicyVerb),
-    /// A ChamberCluster: its picture, and what a person can ask for.
-    #[command(flatten)]
-    Cluster(ClusterVerb),
-    /// Prints an enclave image's measurements, as nitro-cli does.
-    #[command(
-        after_help = "The signature is not verified: the hypervisor does that.\n\nExample:\n  kubectl chamber describe-eif enclave.eif | jq -r .Measurements.PCR0"
-    )]
-    DescribeEif {
-        /// The image file, or - for standard input.
-        file: String,
-        /// Form of the answer.
-        #[arg(short, long, value_enum, default_value_t = Output::Json)]
-        output: Output,
-    },
-}
-
-/// What to do with a `ChamberCluster`.
-#[derive(Subcommand)]
-pub enum ClusterVerb {
-    /// Shows one picture of a rollover: step, keys, chambers, what it waits for.
-    #[command(
-        after_help = "Exit status 1 where a person has to do something (condition Stalled).\n\nExample:\n  kubectl chamber status signer -n signing --watch"
-    )]
-    Status {
-        /// Which one.
-        #[command(flatten)]
-        target: Target,
-        /// Follows it until Ctrl-C.
-        #[arg(short, long, conflicts_with = "output")]
-        watch: bool,
-        /// Form of the answer.
-        #[arg(short, long, value_enum, default_value_t = Output::Human)]
-        output: Output,
-    },
-    /// Shows what a rollover would change in each key's policy, and who may then do what.
-    #[command(
-        after_help = "Key policies are read from KMS with your own credentials (kms:GetKeyPolicy, DescribeKey, ListResourceTags), or from files. Nothing is changed.\nExit status 1 where the rollover would not begin, and why is said.\n\nExamples:\n  kubectl chamber plan signer -n signing\n  kubectl chamber plan signer -n signing --file new-release.yaml\n  kubectl chamber plan signer -n signing --policies ./policies   # a.json, b.json, ... by the names of spec.keys.shares"
-    )]
-    Plan {
-        /// Which one.
-        #[command(flatten)]
-        target: Target,
-        /// A manifest whose spec is planned for, as if it were applied; - for standard input.
-        #[arg(short, long)]
-        file: Option<String>,
-        /// A folder with <share name>.json for each key, in place of KMS.
-        #[arg(long)]
-        policies: Option<PathBuf>,
-        /// Form of the answer.
-        #[arg(short, long, value_enum, default_value_t = Output::Human)]
-        output: Output,
-    },
-    /// Stops before the next action; what is under way is ended.
-    #[command(after_help = "Example:\n  kubectl chamber pause signer -n signing")]
-    Pause {
-        /// Which one.
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Goes on after a pause.
-    #[command(after_help = "Example:\n  kubectl chamber resume signer -n signing")]
-    Resume {
-        /// Which one.
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Leaves the target of a rollover and returns to the release before.
-    #[command(
-        after_help = "Exit status 1 where the operator refuses: after Retire has begun the only way is forward.\n\nExample:\n  kubectl chamber abort signer -n signing"
-    )]
-    Abort {
-        /// Which one.
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Tries again what failed.
-    #[command(after_help = "Example:\n  kubectl chamber retry signer -n signing")]
-    Retry {
-        /// Which one.
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Takes an image out of every policy at once, for good, even if chambers run it.
-    #[command(
-        after_help = "Chambers of that image stay sealed once they restart. It cannot be taken back.\n\nExample:\n  kubectl chamber revoke signer -n signing --image $PCR0 --reason 'key leak, incident 7'"
-    )]
-    Revoke {
-        /// Which one.
-        #[command(flatten)]
-        target: Target,
-        /// ImageSha384 (PCR0), 96 hex characters.
-        #[arg(long)]
-        image: Pcr,
-        /// Why; it is kept in the annotation and in the operator's answer.
-        #[arg(long)]
-        reason: String,
-    },
-}
-
-impl ClusterVerb {
-    /// What it is about.
-    pub fn target(&self) -> &Target {
-        match self {
-            Self::Status { target, .. }
-            | Self::Plan { target, .. }
-            | Self::Pause { target }
-            | Self::Resume { target }
-            | Self::Abort { target }
-            | Self::Retry { target }
-            | Self::Revoke { target, .. } => target,
-        }
-    }
-}
-
-/// Which `ChamberCluster`.
-#[derive(Args)]
-pub struct Target {
-    /// Name of the ChamberCluster.
-    pub name: String,
-    /// Its namespace; without it that of the kubeconfig's context.
-    #[arg(short, long)]
-    pub namespace: Option<String>,
-    /// Context of the kubeconfig; without it the current one.
-    #[arg(long)]
-    pub context: Option<String>,
-}
 
 /// What to do with a policy.
 #[derive(Subcommand)]
@@ -295,17 +147,6 @@ fn account(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("an account id has twelve digits".to_owned())
-}
-
-/// Forms of an answer.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Human,
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
 }
 
 /// Forms of findings.
