@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Namespace;
 use key_policy::Policy;
 use kube::{Api, Client, ResourceExt};
-use rollover::{Key, KeyFacts, KeyState, Preview, Reading, Share, World, tags};
+use rollover::{Key, KeyFacts, KeyState, Preview, Reading, Reason, Share, World, tags};
 
 use super::{plan_picture, refused};
 use crate::arguments::Output;
@@ -98,11 +98,11 @@ async fn world(
             .collect::<Result<_, _>>()?
     } else {
         let sdk = kms::environment().await;
-        let mut keys = Vec::new();
+        let mut readings = Vec::new();
         for share in &spec.shares {
-            keys.push(of_kms(&kms::Key::new(&sdk, &share.arn)?, now).await?);
+            readings.push(of_kms(&kms::Key::new(&sdk, &share.arn)?, now).await);
         }
-        keys
+        those_that_were_read(readings, now)?
     };
     Ok(World::of_keys(now, spec, record.unwrap_or_default(), keys))
 }
@@ -123,6 +123,25 @@ fn of_file(
         Ok(policy),
         tags.into_iter().collect(),
     ))
+}
+
+/// Keys have several holders: what one person may not read is told of its key, and only that nothing could be read ends it.
+fn those_that_were_read(
+    readings: Vec<Result<Key, Failure>>,
+    read_at: Timestamp,
+) -> Result<Vec<Key>, Failure> {
+    if readings.iter().all(Result::is_err) {
+        return readings.into_iter().collect();
+    }
+    let failed = |failure: Failure| Key {
+        reading: Reading::Failed {
+            read_at,
+            reason: Reason::KeyUnreadable,
+            message: failure.to_string(),
+        },
+    };
+    let each = readings.into_iter();
+    Ok(each.map(|reading| reading.unwrap_or_else(failed)).collect())
 }
 
 async fn of_kms(asked: &kms::Key<'_>, now: Timestamp) -> Result<Key, Failure> {
@@ -153,5 +172,37 @@ pub fn key(
             policy,
             tags,
         })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_cannot_be_read_does_not_hide_the_others() {
+        let now = Timestamp::UNIX_EPOCH;
+        let read = || {
+            Ok(key(
+                now,
+                KeyState::Enabled,
+                Err("none".into()),
+                BTreeMap::new(),
+            ))
+        };
+        let denied = || {
+            Err(Failure::read(
+                "arn",
+                &"kms:GetKeyPolicy gives AccessDeniedException",
+            ))
+        };
+        let keys = those_that_were_read(vec![read(), denied()], now).unwrap();
+        assert!(matches!(keys[0].reading, Reading::Facts(_)));
+        let Reading::Failed { message, .. } = &keys[1].reading else {
+            unreachable!("it was denied")
+        };
+        assert!(message.contains("AccessDenied"), "{message}");
+        let all = those_that_were_read(vec![denied(), denied()], now);
+        assert!(all.is_err(), "nothing was read");
     }
 }
