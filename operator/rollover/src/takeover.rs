@@ -28,12 +28,11 @@ pub fn next(
             .chain([&target.measurement])
             .cloned()
             .collect();
-        let sound = if keys::adopts(share, policy) {
-            keys::unsound(&key_policy::adopt(policy, &share.template, &live), share)
-        } else {
-            keys::unsound(policy, share)
-        };
-        if let Some(message) = sound {
+        // What a takeover mends is no fault: what is left of others' statements counts.
+        let adopted =
+            keys::adopts(share, policy).then(|| key_policy::adopt(policy, &share.template, &live));
+        let policy = adopted.as_ref().unwrap_or(policy);
+        if let Some(message) = keys::unsound(policy, share) {
             return Err((Reason::PolicyUnsound, message));
         }
         let denial =

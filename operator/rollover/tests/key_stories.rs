@@ -114,6 +114,16 @@ fn an_error_in_the_five_statements_is_mended_by_a_takeover_and_one_of_others_is_
     play.run(200);
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
 
+    // A Deny of ours that somebody bent so that it stops every enclave.
+    let mut play = hand_rolled(true);
+    let bent = policy(&play, 0).to_json().replace(
+        "\"kms:RecipientAttestation:ImageSha384\": \"true\"",
+        "\"kms:RecipientAttestation:ImageSha384\": \"false\"",
+    );
+    play.set_facts(0, |facts| facts.policy = Ok(Policy::parse(&bent).unwrap()));
+    play.run(200);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+
     let mut play = hand_rolled(true);
     let foreign = policy(&play, 0).to_json().replacen(
         "\"Statement\": [",
