@@ -5,7 +5,8 @@ use std::io::{self, Read};
 
 use key_policy::Policy;
 use measurement::{Measurement, Pcr};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::output::Failure;
 
@@ -45,14 +46,17 @@ pub fn policy_text(name: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Reads a manifest, YAML or JSON.
-pub fn manifest<T: DeserializeOwned>(name: &str) -> Result<T, Failure> {
+/// Reads a manifest: JSON, or YAML with any number of documents.
+pub fn manifest(name: &str) -> Result<Vec<Value>, Failure> {
     let mut text = String::new();
     open(name)?
         .take(MANIFEST)
         .read_to_string(&mut text)
         .map_err(|why| Failure::read(name, &why))?;
-    serde_yaml_ng::from_str(&text).map_err(|why| Failure::read(name, &why))
+    let documents = serde_yaml_ng::Deserializer::from_str(&text).map(Value::deserialize);
+    documents
+        .collect::<Result<_, _>>()
+        .map_err(|why| Failure::read(name, &why))
 }
 
 /// `<96 hex>`, or `PCR0=<96 hex>,PCR8=<96 hex>`; case does not matter.

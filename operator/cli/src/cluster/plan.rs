@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use key_policy::Policy;
 use kube::{Api, Client, ResourceExt};
 use rollover::{Key, KeyFacts, KeyState, Preview, Reading, Reason, Share, World, tags};
+use serde_json::Value;
 
 use super::{plan_picture, refused};
 use crate::arguments::Output;
@@ -67,16 +68,21 @@ async fn wanted(
     };
     let found = clusters.get_opt(name).await;
     let found = found.map_err(|why| refused(name, &why))?;
-    let mut wanted: ChamberCluster = input::manifest(file)?;
-    if wanted.name_any() != name {
-        let other = wanted.name_any();
-        return Err(Failure::Usage(format!(
-            "--file {file}: names {other}, not {name}"
-        )));
-    }
+    let mut wanted = named(input::manifest(file)?, file, name)?;
     wanted.metadata.namespace = Some(client.default_namespace().to_owned());
     wanted.status = found.and_then(|found| found.status);
     Ok(wanted)
+}
+
+/// The one `ChamberCluster` of this name among a manifest's objects.
+fn named(objects: Vec<Value>, file: &str, name: &str) -> Result<ChamberCluster, Failure> {
+    let ours =
+        |object: &Value| object["kind"] == "ChamberCluster" && object["metadata"]["name"] == name;
+    let found = objects
+        .into_iter()
+        .find(ours)
+        .ok_or_else(|| Failure::Usage(format!("--file {file}: has no ChamberCluster {name}")))?;
+    serde_json::from_value(found).map_err(|why| Failure::read(file, &why))
 }
 
 /// What the planner would see of the keys; chambers do not matter to a preview.
@@ -178,6 +184,18 @@ pub fn key(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cluster_is_found_among_the_objects_of_a_manifest() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/examples/chambercluster-managed.yaml"
+        );
+        let find = |name| named(input::manifest(file).unwrap(), file, name);
+        assert_eq!(find("signer").unwrap().spec.keys.threshold, 2);
+        let failure = find("other").unwrap_err().to_string();
+        assert!(failure.contains("no ChamberCluster other"), "{failure}");
+    }
 
     #[test]
     fn a_key_that_cannot_be_read_does_not_hide_the_others() {
