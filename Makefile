@@ -8,7 +8,7 @@ WISHES ?= 1
 FUZZ_SECONDS ?= 60
 export RUST_BACKTRACE ?= 0
 
-.PHONY: eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e
+.PHONY: sarif-peer eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e
 .PHONY: kill-matrix faults bench-rollover images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
@@ -55,6 +55,9 @@ fuzz: ## libFuzzer over every parser of hostile input, FUZZ_SECONDS each (needs 
 	@cd tests/fuzz/libfuzzer && for target in policy image blob message envelope; do mkdir -p corpus/$$target && \
 	cargo +nightly fuzz run --fuzz-dir . $$target corpus/$$target ../corpus/$$target \
 	-- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -rss_limit_mb=512 || exit 1; done
+
+sarif-peer: ## SARIF of policy lint, judged by Microsoft's validator (needs npm; x86-64).
+	bash tests/sarif-peer/run.sh
 
 eif-peer: ## describe-eif against image files that AWS's own crate wrote (needs openssl with its headers; ten minutes the first time).
 	bash tests/eif-peer/run.sh

@@ -38,10 +38,7 @@ pub fn run(file: &str, template: &Template, report: Report) -> Result<Answer, Fa
         Report::Human => human(&findings) + &size(&policy, template),
         Report::Json => output::json(&value()),
         Report::Yaml => output::form(&value(), Output::Yaml, String::new)?,
-        Report::Sarif => {
-            let name = if file == "-" { "stdin" } else { file };
-            output::json(&report::sarif(&findings, name, &text))
-        }
+        Report::Sarif => output::json(&report::sarif(&findings, &uri(file), &text)),
     };
     Ok(Answer {
         text: answer,
@@ -69,6 +66,24 @@ fn of_key(arn: &str, template: &Template) -> Result<Linted, Failure> {
             .extend(key_policy::lint_key(&key.facts().await?));
         Ok(linted)
     })
+}
+
+/// What was linted as a URI (RFC 3986): an ARN is one, and a relative reference begins with no slash.
+fn uri(name: &str) -> String {
+    match name {
+        "-" => return "stdin".to_owned(),
+        arn if arn.starts_with("arn:") => return arn.to_owned(),
+        _ => {}
+    }
+    let mut uri = String::from(if name.starts_with('/') { "file://" } else { "" });
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri
 }
 
 fn size(policy: &Policy, template: &Template) -> String {
@@ -111,4 +126,18 @@ fn human(findings: &[Finding]) -> String {
         count(Severity::Note)
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+
+    #[test]
+    fn names_of_files_are_uris() {
+        assert_eq!(uri("-"), "stdin");
+        assert_eq!(uri("keys/a b:1.json"), "keys/a%20b%3A1.json");
+        assert_eq!(uri("/tmp/é.json"), "file:///tmp/%C3%A9.json");
+        let arn = "arn:aws:kms:us-east-1:111122223333:key/a";
+        assert_eq!(uri(arn), arn);
+    }
 }
