@@ -133,7 +133,7 @@ fn parent(pid: u32) -> u32 {
 
 // Ignored where there is no root: `make e2e`, and so `make test`, runs it with --ignored.
 #[test]
-#[ignore = "needs root, the built components and a minute"]
+#[ignore = "needs root, the built components and a minute: make e2e runs it"]
 fn clusters_run_side_by_side_and_leave_nothing_whichever_process_is_killed() {
     let one = Guarded::start("live-a");
     let two = Guarded::start("live-b");
@@ -156,7 +156,7 @@ fn clusters_run_side_by_side_and_leave_nothing_whichever_process_is_killed() {
 
 // Ignored where there is no root: `make e2e`, and so `make test`, runs it with --ignored.
 #[test]
-#[ignore = "needs root and the built components"]
+#[ignore = "needs root and the built components: make e2e runs it"]
 fn a_component_that_ends_is_named_with_its_last_words() {
     let one = Guarded::start("live-c");
     let children = one
@@ -190,7 +190,7 @@ fn a_component_that_ends_is_named_with_its_last_words() {
 
 // Ignored where there is no root: `make e2e`, and so `make test`, runs it with --ignored.
 #[test]
-#[ignore = "needs root and the built components"]
+#[ignore = "needs root and the built components: make e2e runs it"]
 fn a_component_can_be_stopped_and_started_and_the_rest_goes_on() {
     let one = Guarded::start("live-d");
     one.run_pod();

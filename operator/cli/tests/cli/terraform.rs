@@ -9,7 +9,7 @@ use crate::{hash, rendered};
 
 /// Ignored here because it needs a Python with python-hcl2; `make policy-terraform`, which `make test` runs, makes one.
 #[test]
-#[ignore = "needs python-hcl2: make policy-terraform"]
+#[ignore = "needs python-hcl2: make policy-terraform, a part of make test, runs it"]
 fn terraform_and_json_say_the_same() {
     let python = std::env::var("HCL2_PYTHON")
         .unwrap_or_else(|_| panic!("HCL2_PYTHON names no Python: run make policy-terraform"));

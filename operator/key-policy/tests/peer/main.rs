@@ -54,7 +54,7 @@ struct Disagreement {
 
 // Ignored by `make test` because that must do with cargo, go and python3: the peer is a node program. `make policy-peer` runs it.
 #[test]
-#[ignore = "needs node and the peer's package: make policy-peer"]
+#[ignore = "needs node and the peer's package, which make test must do without: make policy-peer runs it"]
 fn both_evaluators_answer_alike() {
     let cases = cases();
     let ours: Vec<_> = cases.iter().map(our_answer).collect();
