@@ -73,6 +73,19 @@ pub struct Template {
 }
 
 impl Template {
+    /// The seed's: everything in one account, the admin role `ChamberKmsKeyAdmin`, nothing pinned, Standard.
+    pub fn in_account(partition: &str, account: &str, cluster_id: &str) -> Self {
+        Self {
+            partition: partition.to_owned(),
+            key_account: account.to_owned(),
+            role_account: account.to_owned(),
+            cluster_id: cluster_id.to_owned(),
+            admin_role_arn: format!("arn:{partition}:iam::{account}:role/ChamberKmsKeyAdmin"),
+            pins: BTreeSet::new(),
+            profile: Profile::Standard,
+        }
+    }
+
     /// `ChamberEnclaveRole-<cluster id>` in its account.
     pub fn enclave_role_arn(&self) -> String {
         format!(

@@ -205,37 +205,26 @@ fn share(cluster: &ChamberCluster, share: &ShareSpec, pins: &BTreeSet<u8>) -> Re
             share.name
         )));
     }
-    let account = arn.account.to_owned();
-    let default_admin = format!(
-        "arn:{}:iam::{account}:role/ChamberKmsKeyAdmin",
-        arn.partition
-    );
-    let admin_role_arn = match &share.assume_role_arn {
-        Some(role) if managed => role.clone(),
-        _ => default_admin,
+    let spec = &cluster.spec;
+    let mut template = Template::in_account(arn.partition, arn.account, &spec.cluster_id);
+    if let Some(account) = &spec.enclave_role_account_id {
+        template.role_account.clone_from(account);
+    }
+    if let Some(role) = share.assume_role_arn.as_ref().filter(|_| managed) {
+        template.admin_role_arn.clone_from(role);
+    }
+    template.pins.clone_from(pins);
+    template.profile = match spec.keys.policy.profile {
+        chamber_api::Profile::Standard => Profile::Standard,
+        chamber_api::Profile::Pinned => Profile::Pinned,
     };
     Ok(Share {
         name: share.name.clone(),
         arn: share.arn.clone(),
         managed,
-        accepted_at_risk: cluster.spec.keys.accept_at_risk.contains(&share.name),
-        adopt: cluster.spec.keys.policy.adopt,
-        template: Template {
-            partition: arn.partition.to_owned(),
-            role_account: cluster
-                .spec
-                .enclave_role_account_id
-                .clone()
-                .unwrap_or_else(|| account.clone()),
-            key_account: account,
-            cluster_id: cluster.spec.cluster_id.clone(),
-            admin_role_arn,
-            pins: pins.clone(),
-            profile: match cluster.spec.keys.policy.profile {
-                chamber_api::Profile::Standard => Profile::Standard,
-                chamber_api::Profile::Pinned => Profile::Pinned,
-            },
-        },
+        accepted_at_risk: spec.keys.accept_at_risk.contains(&share.name),
+        adopt: spec.keys.policy.adopt,
+        template,
     })
 }
 

@@ -10,6 +10,9 @@ use rollover::{DriftPolicy, KeyState, Plan, Reading, Reason, Record, plan, previ
 /// The policy of a key that AWS made: the account decides.
 const DEFAULT: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}]}"#;
 
+/// Somebody gives another role the key.
+const FOREIGN_ALLOW: &str = r#"{"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"kms:Decrypt","Resource":"*"}"#;
+
 /// Keys that somebody rolled by hand: a admits v1, b is in the middle of v1 -> v2, c is as AWS made it.
 fn hand_rolled(adopt: bool) -> Play {
     let mut shares = vec![share("a", true), share("b", true), share("c", true)];
@@ -36,13 +39,6 @@ fn admits(play: &mut Play, key: usize, releases: &[u8]) {
     play.set_facts(key, |facts| facts.policy = Ok(policy));
 }
 
-fn policy(play: &Play, key: usize) -> &Policy {
-    match &play.world.keys[key].reading {
-        Reading::Facts(facts) => facts.policy.as_ref().unwrap(),
-        other => panic!("{other:?}"),
-    }
-}
-
 fn set_adopt(play: &mut Play, adopt: bool) {
     for share in &mut play.world.spec.shares {
         share.adopt = adopt;
@@ -64,7 +60,7 @@ fn keys_of_others_are_taken_over_and_what_was_found_stays_on_its_own_key_until_r
     play.run(200);
     compare("taken-over", &play);
     assert!(
-        policy(&play, 2)
+        play.policy(2)
             .statement("Enable IAM User Permissions")
             .is_some(),
         "a statement of others is lost"
@@ -95,9 +91,7 @@ fn two_measurements_that_nobody_named_block_a_takeover() {
 #[test]
 fn a_policy_that_cannot_be_read_for_certain_is_not_taken_over() {
     let mut play = hand_rolled(true);
-    let odd = policy(&play, 0).to_json();
-    let odd = odd.replace("StringEqualsIgnoreCase", "StringLike");
-    play.set_facts(0, |facts| facts.policy = Ok(Policy::parse(&odd).unwrap()));
+    play.rewrite(0, "StringEqualsIgnoreCase", "StringLike");
     play.run(20);
     assert_eq!(blocked(&play).0, Reason::PolicyNotOurs);
     assert_eq!(play.story, "Measure: blocked, PolicyNotOurs\n");
@@ -107,32 +101,23 @@ fn a_policy_that_cannot_be_read_for_certain_is_not_taken_over() {
 #[test]
 fn an_error_in_the_five_statements_is_mended_by_a_takeover_and_one_of_others_is_not() {
     let mut play = hand_rolled(true);
-    let weak = policy(&play, 0)
-        .to_json()
-        .replace("\"kms:GenerateDataKeyPair\",", "");
-    play.set_facts(0, |facts| facts.policy = Ok(Policy::parse(&weak).unwrap()));
+    play.rewrite(0, "\"kms:GenerateDataKeyPair\",", "");
     play.run(200);
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
 
     // A Deny of ours that somebody bent so that it stops every enclave.
     let mut play = hand_rolled(true);
-    let bent = policy(&play, 0).to_json().replace(
-        "\"kms:RecipientAttestation:ImageSha384\": \"true\"",
-        "\"kms:RecipientAttestation:ImageSha384\": \"false\"",
+    let absent = "\"kms:RecipientAttestation:ImageSha384\": ";
+    play.rewrite(
+        0,
+        &format!("{absent}\"true\""),
+        &format!("{absent}\"false\""),
     );
-    play.set_facts(0, |facts| facts.policy = Ok(Policy::parse(&bent).unwrap()));
     play.run(200);
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
 
     let mut play = hand_rolled(true);
-    let foreign = policy(&play, 0).to_json().replacen(
-        "\"Statement\": [",
-        r#""Statement": [{"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"kms:Decrypt","Resource":"*"},"#,
-        1,
-    );
-    play.set_facts(0, |facts| {
-        facts.policy = Ok(Policy::parse(&foreign).unwrap());
-    });
+    play.with_statement(0, FOREIGN_ALLOW);
     play.run(20);
     assert_eq!(blocked(&play).0, Reason::PolicyUnsound);
     assert!(!play.story.contains("writes"), "{}", play.story);
@@ -282,12 +267,8 @@ fn an_observed_key_whose_denials_lag_behind_has_not_admitted() {
     play.world.spec.release = release(2);
     play.run(50);
     let (one, two) = (release(1).measurement, release(2).measurement);
-    let half = policy(&play, 2).to_json().replacen(
-        &one.image_sha384.to_string(),
-        &format!("{}\",\"{}", one.image_sha384, two.image_sha384),
-        1,
-    );
-    play.set_facts(2, |facts| facts.policy = Ok(Policy::parse(&half).unwrap()));
+    let image = one.image_sha384.to_string();
+    play.rewrite(2, &image, &format!("{image}\",\"{}", two.image_sha384));
     play.run(50);
     assert!(
         play.story.ends_with("Admit: waits, AwaitingKeyHolder\n"),
@@ -399,14 +380,10 @@ fn a_preview_says_what_speaks_against_it() {
 #[test]
 fn a_foreign_deny_on_something_else_than_the_attestation_stops_nothing() {
     let mut play = Play::settled();
-    let endpoint = policy(&play, 1).to_json().replacen(
-        "\"Statement\": [",
-        r#""Statement": [{"Sid":"Endpoint","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}},"#,
+    play.with_statement(
         1,
+        r#"{"Sid":"Endpoint","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}}"#,
     );
-    play.set_facts(1, |facts| {
-        facts.policy = Ok(Policy::parse(&endpoint).unwrap());
-    });
     play.world.spec.release = release(2);
     play.run(200);
     assert!(
@@ -414,7 +391,7 @@ fn a_foreign_deny_on_something_else_than_the_attestation_stops_nothing() {
         "{}",
         play.story
     );
-    assert!(policy(&play, 1).statement("Endpoint").is_some());
+    assert!(play.policy(1).statement("Endpoint").is_some());
 }
 
 /// A lost status and a new profile at once: what runs is found, and then the policies follow.
@@ -446,24 +423,12 @@ fn a_preview_while_it_retires_shows_what_still_goes() {
     );
 }
 
-/// Somebody gives another role the key.
-fn foreign_allow(play: &mut Play, key: usize) {
-    let text = policy(play, key).to_json().replacen(
-        "\"Statement\": [",
-        r#""Statement": [{"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"kms:Decrypt","Resource":"*"},"#,
-        1,
-    );
-    play.set_facts(key, |facts| {
-        facts.policy = Ok(Policy::parse(&text).unwrap());
-    });
-}
-
 /// It keeps a release from being admitted, and never an old one from being retired or revoked.
 #[test]
 fn an_error_of_others_blocks_admit_only() {
     let mut play = Play::settled();
     play.scene("a foreign hand gives b to another role", |play| {
-        foreign_allow(play, 1);
+        play.with_statement(1, FOREIGN_ALLOW);
     });
     play.world.spec.release = release(2);
     play.run(20);
@@ -472,11 +437,11 @@ fn an_error_of_others_blocks_admit_only() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
     play.until("waits, Soaking");
-    foreign_allow(&mut play, 1);
+    play.with_statement(1, FOREIGN_ALLOW);
     play.until("Retire: writes policies a=[v2] b=[v2] c=[v2]");
     play.until("Settled");
     let image = release(2).measurement.image_sha384;
     play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
     play.until("Retire: writes policies a=[] b=[] c=[]");
-    assert!(policy(&play, 1).statement("Theirs").is_some());
+    assert!(play.policy(1).statement("Theirs").is_some());
 }

@@ -317,14 +317,14 @@ fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
             play.set_facts(1, |facts| facts.policy = Ok(template.render(&[])));
         }),
         (Reason::ForeignDeny, |play| {
-            with_statement(
-                play,
+            play.with_statement(
+                1,
                 r#"{"Sid":"Stop","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*"}"#,
             );
         }),
         (Reason::PolicyUnsound, |play| {
-            with_statement(
-                play,
+            play.with_statement(
+                1,
                 r#"{"Sid":"Open","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"kms:D*","Resource":"*"}"#,
             );
         }),
@@ -356,19 +356,6 @@ fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
 
 /// Makes one thing of a good world bad.
 type Spoil = fn(&mut Play);
-
-fn with_statement(play: &mut Play, statement: &str) {
-    let rendered = share("b", true).template.render(&[]).to_json();
-    let open = rendered.rfind(']').unwrap();
-    let text = format!(
-        "{},{statement}]{}",
-        &rendered[..open],
-        &rendered[open + 1..]
-    );
-    play.set_facts(1, |facts| {
-        facts.policy = Ok(key_policy::Policy::parse(&text).unwrap());
-    });
-}
 
 #[test]
 fn nothing_is_rolled_while_prometheus_cannot_be_asked() {

@@ -25,13 +25,9 @@ pub fn policy(data: &[u8]) {
 
 fn template(profile: Profile) -> Template {
     Template {
-        partition: "aws".into(),
-        key_account: "111122223333".into(),
-        role_account: "111122223333".into(),
-        cluster_id: "prod-us-east-1-mainnet".into(),
-        admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".into(),
         pins: BTreeSet::from([8]),
         profile,
+        ..Template::in_account("aws", "111122223333", "prod-us-east-1-mainnet")
     }
 }
 

@@ -145,15 +145,7 @@ fn share(size: Size, index: usize) -> Share {
         managed: size.observed & (1 << index) == 0,
         accepted_at_risk: size.accepted & (1 << index) != 0,
         adopt: size.adopts,
-        template: Template {
-            partition: "aws".to_owned(),
-            key_account: "111122223333".to_owned(),
-            role_account: "111122223333".to_owned(),
-            cluster_id: "small-world".to_owned(),
-            admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".to_owned(),
-            pins: [].into(),
-            profile: key_policy::Profile::Standard,
-        },
+        template: Template::in_account("aws", "111122223333", "small-world"),
     }
 }
 

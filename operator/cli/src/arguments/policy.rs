@@ -1,7 +1,5 @@
 //! The command line of `policy`.
 
-use std::collections::BTreeSet;
-
 use chamber_resource::spec::Arn;
 use clap::{Args, Subcommand, ValueEnum};
 use key_policy::Template;
@@ -109,36 +107,33 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The template of the policy of `key`: an ARN says account and partition, of a file they must be given.
-    pub fn template(&self, key: &str) -> Result<Template, Failure> {
-        let arn = Arn::parse(key);
-        let account = match (&self.account, &arn) {
+    /// The template of its policies; the ARN of a key says account and partition, else they must be given.
+    pub fn template(&self, key: Option<&str>) -> Result<Template, Failure> {
+        let arn = key.and_then(Arn::parse);
+        let (partition, account) = match (&self.account, &arn) {
             (Some(account), Some(arn)) if account != arn.account => {
                 return Err(Failure::Usage(format!(
                     "--account {account}: the key is of account {}",
                     arn.account
                 )));
             }
-            (Some(account), _) => account,
-            (None, Some(arn)) => &arn.account.to_owned(),
+            (_, Some(arn)) => (arn.partition, arn.account),
+            (Some(account), None) => (self.partition.as_str(), account.as_str()),
             (None, None) => {
                 return Err(Failure::Usage(
                     "--account is missing: the account of the key, twelve digits".to_owned(),
                 ));
             }
         };
-        let partition = arn.map_or(self.partition.as_str(), |arn| arn.partition);
-        Ok(Template {
-            partition: partition.to_owned(),
-            key_account: account.clone(),
-            role_account: self.role_account.as_ref().unwrap_or(account).clone(),
-            cluster_id: self.id.clone(),
-            admin_role_arn: self.admin_role.clone().unwrap_or_else(|| {
-                format!("arn:{partition}:iam::{account}:role/ChamberKmsKeyAdmin")
-            }),
-            pins: self.pin.iter().copied().collect::<BTreeSet<_>>(),
-            profile: key_policy::Profile::Standard,
-        })
+        let mut template = Template::in_account(partition, account, &self.id);
+        if let Some(account) = &self.role_account {
+            template.role_account.clone_from(account);
+        }
+        if let Some(role) = &self.admin_role {
+            template.admin_role_arn.clone_from(role);
+        }
+        template.pins.extend(&self.pin);
+        Ok(template)
     }
 }
 

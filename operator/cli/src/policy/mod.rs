@@ -18,7 +18,7 @@ pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
             file,
             cluster,
             output,
-        } => lint::run(file, &cluster.template(file)?, *output),
+        } => lint::run(file, &cluster.template(Some(file))?, *output),
         PolicyVerb::Explain {
             file,
             principal,
@@ -49,7 +49,7 @@ pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
             profile,
             format,
         } => render::run(
-            &cluster.template("")?,
+            &cluster.template(None)?,
             measurement,
             (*profile).into(),
             *format,

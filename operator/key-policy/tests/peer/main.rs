@@ -155,15 +155,7 @@ fn cases() -> Vec<Case> {
 
 /// The template's own policies, with one release and with two.
 fn templates() -> Vec<Value> {
-    let mut template = Template {
-        partition: "aws".into(),
-        key_account: ACCOUNT.into(),
-        role_account: ACCOUNT.into(),
-        cluster_id: "prod-us-east-1-mainnet".into(),
-        admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".into(),
-        pins: [].into(),
-        profile: key_policy::Profile::Standard,
-    };
+    let mut template = Template::in_account("aws", ACCOUNT, "prod-us-east-1-mainnet");
     let release = |byte| {
         let mut release = Measurement::image(Pcr::from_bytes([byte; 48]));
         release.registers.insert(8, Pcr::from_bytes([10; 48]));

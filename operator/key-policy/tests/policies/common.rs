@@ -6,15 +6,7 @@ use measurement::{Measurement, Pcr};
 pub const SEED: &str = include_str!("golden/seed.json");
 
 pub fn template() -> Template {
-    Template {
-        partition: "aws".into(),
-        key_account: "111122223333".into(),
-        role_account: "111122223333".into(),
-        cluster_id: "prod-us-east-1-mainnet".into(),
-        admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".into(),
-        pins: [].into(),
-        profile: key_policy::Profile::Standard,
-    }
+    Template::in_account("aws", "111122223333", "prod-us-east-1-mainnet")
 }
 
 pub fn release(byte: u8) -> Measurement {

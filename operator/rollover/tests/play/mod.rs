@@ -85,15 +85,7 @@ pub fn share(name: &str, managed: bool) -> Share {
         managed,
         accepted_at_risk: false,
         adopt: false,
-        template: Template {
-            partition: "aws".into(),
-            key_account: "111122223333".into(),
-            role_account: "111122223333".into(),
-            cluster_id: "test-local-signer".into(),
-            admin_role_arn: "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin".into(),
-            pins: [].into(),
-            profile: key_policy::Profile::Standard,
-        },
+        template: Template::in_account("aws", "111122223333", "test-local-signer"),
     }
 }
 
@@ -111,41 +103,29 @@ impl Play {
             };
             shares.len()
         ];
+        let spec = Spec {
+            owner: OWNER.into(),
+            cluster_id: "test-local-signer".into(),
+            release: release(1),
+            threshold: 2,
+            shares,
+            replicas: 3,
+            managed_sealing: true,
+            max_unavailable: 1,
+            max_surge: 0,
+            settle_time: SignedDuration::from_secs(30),
+            soak_time: SignedDuration::from_secs(60),
+            progress_deadline: SignedDuration::from_mins(10),
+            on_failure: OnFailure::Rollback,
+            drift_interval: SignedDuration::from_mins(10),
+            drift_policy: DriftPolicy::Repair,
+            dry_run: false,
+            paused: false,
+            verbs: Verbs::default(),
+            deletion: None,
+        };
         let mut play = Self {
-            world: World {
-                now,
-                spec: Spec {
-                    owner: OWNER.into(),
-                    cluster_id: "test-local-signer".into(),
-                    release: release(1),
-                    threshold: 2,
-                    shares,
-                    replicas: 3,
-                    managed_sealing: true,
-                    max_unavailable: 1,
-                    max_surge: 0,
-                    settle_time: SignedDuration::from_secs(30),
-                    soak_time: SignedDuration::from_secs(60),
-                    progress_deadline: SignedDuration::from_mins(10),
-                    on_failure: OnFailure::Rollback,
-                    drift_interval: SignedDuration::from_mins(10),
-                    drift_policy: DriftPolicy::Repair,
-                    dry_run: false,
-                    paused: false,
-                    verbs: Verbs::default(),
-                    deletion: None,
-                },
-                record: Record::default(),
-                keys,
-                sets: vec![],
-                strays: vec![],
-                seal_pod: SealPod::Absent,
-                blobs: BTreeMap::new(),
-                metrics: None,
-                budget: None,
-                finalizer: false,
-                rival: None,
-            },
+            world: World::of_keys(now, spec, Record::default(), keys),
             enforced: policies.clone(),
             held: false,
             scraped: true,
@@ -190,6 +170,28 @@ impl Play {
         if let Reading::Facts(facts) = &mut key.reading {
             change(std::sync::Arc::make_mut(facts));
         }
+    }
+
+    /// The policy of a key, as it was read last.
+    pub fn policy(&self, key: usize) -> &Policy {
+        match &self.world.keys[key].reading {
+            Reading::Facts(facts) => facts.policy.as_ref().unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A foreign hand changes the text of a key's policy.
+    pub fn rewrite(&mut self, key: usize, from: &str, to: &str) {
+        let text = self.policy(key).to_json();
+        assert!(text.contains(from), "{from} is not in {text}");
+        let policy = Policy::parse(&text.replacen(from, to, 1)).unwrap();
+        self.set_facts(key, |facts| facts.policy = Ok(policy));
+    }
+
+    /// A foreign hand adds a statement to a key's policy.
+    pub fn with_statement(&mut self, key: usize, statement: &str) {
+        let list = "\"Statement\": [";
+        self.rewrite(key, list, &format!("{list}{statement},"));
     }
 
     pub fn tell(&mut self, line: &str) {

@@ -182,15 +182,7 @@ fn key(id: &str) -> String {
 }
 
 fn policy(images: &[Pcr]) -> String {
-    let template = Template {
-        partition: "aws".into(),
-        key_account: ACCOUNT.into(),
-        role_account: ACCOUNT.into(),
-        cluster_id: CLUSTER.into(),
-        admin_role_arn: format!("arn:aws:iam::{ACCOUNT}:role/ChamberKmsKeyAdmin"),
-        pins: BTreeSet::new(),
-        profile: key_policy::Profile::Standard,
-    };
+    let template = Template::in_account("aws", ACCOUNT, CLUSTER);
     let images: Vec<_> = images.iter().copied().map(Measurement::image).collect();
     template.render(&images).to_json()
 }

@@ -55,13 +55,9 @@ fn release(image: u8, register: u8) -> Measurement {
 
 fn template(profile: Profile, pins: &[u8]) -> Template {
     Template {
-        partition: "aws".to_owned(),
-        key_account: ACCOUNT.to_owned(),
-        role_account: ACCOUNT.to_owned(),
-        cluster_id: "demo-local-signer".to_owned(),
-        admin_role_arn: ADMIN.to_owned(),
         pins: pins.iter().copied().collect(),
         profile,
+        ..Template::in_account("aws", ACCOUNT, "demo-local-signer")
     }
 }
 
