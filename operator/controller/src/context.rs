@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chamber_api::ChamberCluster;
 use kube::Client;
 use kube::runtime::reflector::Store;
-use rollover::Key;
+use rollover::Readings;
 
 use crate::election::Lease;
 use crate::events::Events;
@@ -38,7 +38,7 @@ pub struct Context {
     /// uid of namespace kube-system: names the Kubernetes cluster in tags and external ids.
     pub cluster_uid: String,
     /// Last reading of the keys, by uid of the resource.
-    readings: Mutex<HashMap<String, Vec<Key>>>,
+    readings: Mutex<HashMap<String, Readings>>,
     /// Failed turns in a row, by uid of the resource.
     failures: Mutex<HashMap<String, u32>>,
 }
@@ -85,16 +85,16 @@ impl Context {
     }
 
     /// The last reading of a cluster's keys.
-    pub fn last_reading(&self, uid: &str) -> Option<Vec<Key>> {
+    pub fn last_reading(&self, uid: &str) -> Option<Readings> {
         let readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
         readings.get(uid).cloned()
     }
 
     /// Keeps a reading; `None` forgets it.
-    pub fn keep_reading(&self, uid: &str, keys: Option<Vec<Key>>) {
+    pub fn keep_reading(&self, uid: &str, found: Option<Readings>) {
         let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
-        match keys {
-            Some(keys) => readings.insert(uid.to_owned(), keys),
+        match found {
+            Some(found) => readings.insert(uid.to_owned(), found),
             None => readings.remove(uid),
         };
     }

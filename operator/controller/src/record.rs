@@ -9,7 +9,7 @@ use chamber_api::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use measurement::{Measurement, Pcr};
-use rollover::{Action, Answer, Note, Record};
+use rollover::{Action, Answer, Note, Phase, Record};
 
 use chamber_resource::{record, release};
 
@@ -27,17 +27,23 @@ pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp)
         remember(status, outcome, now);
     }
     let begun = after.rollovers != before.rollovers;
+    let known = status.rollover.take().filter(|_| !begun);
     status.rollover = after.rollover.as_ref().map(|rollover| RolloverStatus {
         from: rollover.from.as_ref().map(release::to_status),
         to: release::to_status(&rollover.to),
         found: found(&rollover.found),
-        started_at: status
-            .rollover
+        started_at: known
             .as_ref()
-            .filter(|_| !begun)
             .map_or(Time(now), |known| known.started_at.clone()),
-        admitted_at: rollover.admitted_at.map(Time),
-        retire_begun_at: rollover.retire_begun_at.map(Time),
+        admitted_at: match rollover.phase {
+            Phase::Admitting => None,
+            Phase::Admitted { at } => Some(Time(at)),
+            Phase::Retiring { .. } => known.as_ref().and_then(|known| known.admitted_at.clone()),
+        },
+        retire_begun_at: match rollover.phase {
+            Phase::Admitting | Phase::Admitted { .. } => None,
+            Phase::Retiring { since } => Some(Time(since)),
+        },
         progressed_at: Time(rollover.progressed_at),
     });
     status.current = after.current.as_ref().map(release::to_status);

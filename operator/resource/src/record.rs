@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chamber_api::{ChamberClusterStatus, FoundStatus};
+use chamber_api::{ChamberClusterStatus, FoundStatus, RolloverStatus};
 use measurement::{Measurement, Pcr};
-use rollover::{Failure, Record, Rollover, Verbs};
+use rollover::{Failure, Phase, Record, Rollover, Verbs};
 
 use crate::release;
 
@@ -18,8 +18,7 @@ pub fn read(status: &ChamberClusterStatus) -> Record {
             },
             to: release::of_status(&rollover.to)?,
             found: found(&rollover.found)?,
-            admitted_at: rollover.admitted_at.as_ref().map(|time| time.0),
-            retire_begun_at: rollover.retire_begun_at.as_ref().map(|time| time.0),
+            phase: phase(rollover),
             progressed_at: rollover.progressed_at.0,
         })
     });
@@ -44,6 +43,14 @@ pub fn read(status: &ChamberClusterStatus) -> Record {
             retry: status.verbs.retry.clone(),
             revoke: status.verbs.revoke.clone(),
         },
+    }
+}
+
+fn phase(rollover: &RolloverStatus) -> Phase {
+    match (&rollover.retire_begun_at, &rollover.admitted_at) {
+        (Some(since), _) => Phase::Retiring { since: since.0 },
+        (None, Some(at)) => Phase::Admitted { at: at.0 },
+        (None, None) => Phase::Admitting,
     }
 }
 

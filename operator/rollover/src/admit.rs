@@ -6,14 +6,15 @@ use measurement::Measurement;
 use crate::keys::{self, takes_part};
 use crate::tags::{self, Progress};
 use crate::{
-    Action, KeyFacts, KeyWrite, Live, Note, Plan, Reason, Rollover, Share, Step, World, roll, seal,
+    Action, KeyFacts, KeyWrite, Live, Note, Phase, Plan, Reason, Rollover, Share, Step, World,
+    roll, seal,
 };
 
 const STEP: Step = Step::Admit;
 
 /// What Admit still needs; `None` when it is done.
 pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
-    if rollover.retire_begun_at.is_some() {
+    if rollover.retires() {
         return None;
     }
     let live = Live::both(world, rollover);
@@ -53,8 +54,10 @@ pub fn claim(world: &World, step: Step, progress: Progress) -> Option<Plan> {
 /// Writes the managed policies that do not hold exactly the live measurements.
 fn write(world: &World, rollover: &Rollover, live: &Live) -> Option<Plan> {
     let plan = write_all(world, STEP, live)?;
-    match (&plan, rollover.admitted_at) {
-        (Plan::Act { .. }, Some(_)) => Some(Plan::act(STEP, Action::Note(Note::AdmissionLost))),
+    match (&plan, rollover.phase) {
+        (Plan::Act { .. }, Phase::Admitted { .. }) => {
+            Some(Plan::act(STEP, Action::Note(Note::AdmissionLost)))
+        }
         _ => Some(plan),
     }
 }
@@ -96,10 +99,7 @@ pub fn sound(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
 
 fn admitted(rollover: &Rollover) -> Option<Plan> {
     let note = Action::Note(Note::Admitted);
-    rollover
-        .admitted_at
-        .is_none()
-        .then(|| Plan::act(STEP, note))
+    (rollover.phase == Phase::Admitting).then(|| Plan::act(STEP, note))
 }
 
 /// Reading a policy back proves that it is stored, not that Decrypt enforces it everywhere yet.
@@ -107,10 +107,10 @@ fn settle(world: &World, rollover: &Rollover) -> Option<Plan> {
     if !rollover.changes_measurement() {
         return None;
     }
-    let until = rollover
-        .admitted_at?
-        .checked_add(world.spec.settle_time)
-        .ok()?;
+    let Phase::Admitted { at } = rollover.phase else {
+        return None;
+    };
+    let until = at.checked_add(world.spec.settle_time).ok()?;
     (world.now < until).then(|| {
         let message = format!("the policies are given until {until:.0} to take effect");
         Plan::wait_until(STEP, Reason::Settling, message, Some(until))

@@ -5,8 +5,8 @@ use measurement::Measurement;
 use crate::admit::{key_write, sound};
 use crate::roll::order;
 use crate::{
-    Action, Deletion, KeyWrite, Look, Plan, Reading, Reason, Release, Rollover, Set, Share, Step,
-    World, keys,
+    Action, Deletion, Key, KeyWrite, Look, Plan, Reading, Reason, Release, Rollover, Set, Share,
+    Step, World, keys,
 };
 
 const STEP: Step = Step::Retire;
@@ -24,7 +24,7 @@ pub fn next(world: &World) -> Option<Plan> {
 /// The chambers go first, then one measurement stays: that of the release that can be returned to.
 fn leave(world: &World, rollover: &Rollover, deletion: Deletion) -> Plan {
     let left: Vec<&Set> = world.sets.iter().filter(|set| set.runs()).collect();
-    let stays: &Release = match (&left[..], &rollover.from, rollover.retire_begun_at) {
+    let stays: &Release = match (&left[..], &rollover.from, rollover.retires()) {
         ([only], _, _) if deletion.orphans => &only.release,
         ([_, ..], _, _) if deletion.orphans => {
             return allow(Some(
@@ -33,7 +33,7 @@ fn leave(world: &World, rollover: &Rollover, deletion: Deletion) -> Plan {
             ));
         }
         ([_, ..], _, _) => return stop(world, &left),
-        ([], Some(from), None) if !world.revoked(&from.measurement.image_sha384) => from,
+        ([], Some(from), false) if !world.revoked(&from.measurement.image_sha384) => from,
         _ => &rollover.to,
     };
     one_measurement(world, stays)
@@ -65,18 +65,14 @@ fn stop(world: &World, left: &[&Set]) -> Plan {
 }
 
 fn one_measurement(world: &World, stays: &Release) -> Plan {
-    if world
-        .keys
-        .iter()
-        .any(|key| matches!(key.reading, Reading::Unread))
-    {
+    if world.any_unread() {
         return Plan::Look(Look::Keys);
     }
     let live = world.trusted(vec![stays.measurement.clone()]);
     let mut writes = Vec::new();
     let mut undone = Vec::new();
-    for (share, key) in world.spec.shares.iter().zip(&world.keys) {
-        match left_in(share, &key.reading, &live) {
+    for Key { share, reading } in world.keys() {
+        match left_in(share, reading, &live) {
             Ok(write) => writes.extend(write),
             Err(why) => undone.push(why),
         }

@@ -3,12 +3,12 @@
 use key_policy::{Finding, NotOurs, Policy, RuleId, Severity, Template};
 use measurement::Measurement;
 
-use crate::{KeyFacts, KeyState, Look, Plan, Reading, Reason, Share, Step, World, tags};
+use crate::{Key, KeyFacts, KeyState, Look, Plan, Reading, Reason, Share, Step, World, tags};
 
 /// Stops at the first key that is not readable, enabled, ours, and a policy of the five statements.
 pub fn healthy(world: &World, step: Step) -> Option<Plan> {
-    for (share, key) in world.spec.shares.iter().zip(&world.keys) {
-        let facts = match &key.reading {
+    for Key { share, reading } in world.keys() {
+        let facts = match reading {
             Reading::Unread => return Some(Plan::Look(Look::Keys)),
             Reading::Failed { .. } if share.accepted_at_risk => continue,
             Reading::Failed {

@@ -35,7 +35,8 @@ pub use preview::{Changes, KeyPreview, Preview, preview};
 pub use reason::Reason;
 pub use world::{
     Blob, Chamber, Deletion, DriftPolicy, Failure, Key, KeyFacts, KeyState, Metrics, OnFailure,
-    PodMetrics, Reading, Record, Release, Rival, Rollover, SealPod, Set, Share, Spec, Verbs, World,
+    Phase, PodMetrics, Reading, Readings, Record, Release, Rival, Rollover, SealPod, Set, Share,
+    Spec, Verbs, World,
 };
 
 use jiff::SignedDuration;

@@ -41,7 +41,7 @@ impl Live {
     pub fn recorded(world: &World, record: &Record) -> Self {
         let current = record.current.as_ref().unwrap_or(&world.spec.release);
         match &record.rollover {
-            Some(rollover) if rollover.retire_begun_at.is_none() => Self::both(world, rollover),
+            Some(rollover) if !rollover.retires() => Self::both(world, rollover),
             Some(rollover) => Self::only(world, &rollover.to.measurement),
             None if record.current.is_none() => Self {
                 found: takeover::next(world, None).unwrap_or_default(),

@@ -6,7 +6,7 @@ use measurement::{Measurement, Pcr};
 use strum::{Display, IntoStaticStr, VariantNames};
 
 use crate::tags::Progress;
-use crate::{Note, Reason, Release, Rollover};
+use crate::{Note, Phase, Reason, Release, Rollover};
 
 /// One of the five steps, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr)]
@@ -28,10 +28,10 @@ pub enum Step {
 impl Step {
     /// The step that a rollover is known to have reached from its record alone.
     pub fn of(rollover: &Rollover) -> Self {
-        match (rollover.admitted_at, rollover.retire_begun_at) {
-            (_, Some(_)) => Self::Retire,
-            (Some(_), None) => Self::Roll,
-            (None, None) => Self::Admit,
+        match rollover.phase {
+            Phase::Admitting => Self::Admit,
+            Phase::Admitted { .. } => Self::Roll,
+            Phase::Retiring { .. } => Self::Retire,
         }
     }
 }

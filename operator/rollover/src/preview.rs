@@ -6,7 +6,8 @@ use key_policy::{Access, Change, Policy};
 use measurement::Measurement;
 
 use crate::{
-    KeyFacts, Live, Plan, Reading, Reason, Release, Rollover, Share, Step, World, keys, takeover,
+    Key, KeyFacts, Live, Plan, Reading, Reason, Release, Rollover, Share, Step, World, keys,
+    takeover,
 };
 
 /// What a rollover would change in the policies.
@@ -60,14 +61,13 @@ pub fn preview(world: &World) -> Preview {
     let stages = Stages {
         both: Live::both(world, &rollover),
         only: Live::only(world, &rollover.to.measurement),
-        retires: rollover.retire_begun_at.is_some(),
+        retires: rollover.retires(),
     };
-    let pairs = world.spec.shares.iter().zip(&world.keys);
-    let keys = pairs.map(|(share, key)| KeyPreview {
+    let keys = world.keys().map(|Key { share, reading }| KeyPreview {
         name: share.name.clone(),
         arn: share.arn.clone(),
         managed: share.managed,
-        changes: match &key.reading {
+        changes: match reading {
             Reading::Unread => Err("it was not read yet".to_owned()),
             Reading::Failed { message, .. } => Err(message.clone()),
             Reading::Facts(facts) => changes(share, facts, &stages),
@@ -92,14 +92,8 @@ fn next(world: &World) -> (Rollover, Option<(Reason, String)>) {
         Ok(found) => (found, None),
         Err(fault) => (BTreeMap::new(), Some(fault)),
     };
-    let rollover = Rollover {
-        from: current.cloned(),
-        to: target.clone(),
-        found,
-        admitted_at: None,
-        retire_begun_at: None,
-        progressed_at: world.now,
-    };
+    let mut rollover = Rollover::begin(current.cloned(), target.clone(), world.now);
+    rollover.found = found;
     (
         rollover,
         fault(keys::healthy(world, Step::Measure)).or(objection),

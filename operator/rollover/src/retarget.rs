@@ -19,10 +19,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     {
         return Some(Plan::act(STEP, Action::Note(Note::FailureForgotten)));
     }
-    if wanted.revision == rollover.to.revision
-        || rollover.retire_begun_at.is_some()
-        || world.failed().is_some()
-    {
+    if wanted.revision == rollover.to.revision || rollover.retires() || world.failed().is_some() {
         return None;
     }
     let Some(from) = &rollover.from else {

@@ -20,7 +20,7 @@ fn write(world: &World, rollover: &Rollover, live: &Live) -> Option<Plan> {
     if !matches!(plan, Plan::Act { .. }) {
         return Some(plan);
     }
-    if rollover.retire_begun_at.is_none() {
+    if !rollover.retires() {
         return Some(Plan::act(STEP, Action::Note(Note::RetireBegun)));
     }
     roll::clear(world, &[&rollover.to.revision], STEP)

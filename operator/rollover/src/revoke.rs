@@ -4,8 +4,7 @@ use measurement::{Measurement, Pcr};
 
 use crate::admit::{key_write, sound};
 use crate::{
-    Action, KeyFacts, KeyState, KeyWrite, Look, Plan, Reading, Share, Step, World, keys, tags,
-    takeover,
+    Action, KeyFacts, KeyState, KeyWrite, Look, Plan, Share, Step, World, keys, tags, takeover,
 };
 
 const STEP: Step = Step::Retire;
@@ -15,8 +14,7 @@ pub fn next(world: &World) -> Option<Plan> {
     if world.record.revoked.is_empty() {
         return None;
     }
-    let unread = |reading: &Reading| matches!(reading, Reading::Unread);
-    if world.keys.iter().any(|key| unread(&key.reading)) {
+    if world.any_unread() {
         return Some(Plan::Look(Look::Keys));
     }
     let writes: Vec<_> = world

@@ -10,7 +10,7 @@ const LOST: SignedDuration = SignedDuration::from_mins(1);
 
 /// What Roll still needs; `None` when every chamber runs the target and is unsealed.
 pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
-    if rollover.retire_begun_at.is_some() {
+    if rollover.retires() {
         return None;
     }
     let Some(target) = world.set(&rollover.to.revision) else {

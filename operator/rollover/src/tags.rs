@@ -2,7 +2,7 @@
 
 use measurement::Pcr;
 
-use crate::{Record, World};
+use crate::{Record, Rollover, World};
 
 /// `<cluster uid>/<namespace>/<name>`.
 pub const OWNER: &str = "chamber.dev/owner";
@@ -40,10 +40,7 @@ pub fn progress(text: &str) -> Option<Progress> {
 
 /// How far status says that rollovers have come. A rollover that has ended has retired.
 pub fn recorded(record: &Record) -> Progress {
-    let retires = record
-        .rollover
-        .as_ref()
-        .is_none_or(|rollover| rollover.retire_begun_at.is_some());
+    let retires = record.rollover.as_ref().is_none_or(Rollover::retires);
     (record.rollovers, retires)
 }
 

@@ -42,7 +42,7 @@ fn abort(world: &World) -> Answer {
     let Some(from) = &rollover.from else {
         return refused("the first start has no release to return to: change spec.release");
     };
-    if rollover.retire_begun_at.is_some() {
+    if rollover.retires() {
         return refused(
             "Retire has begun, so the only way is forward: change spec.release to the release before, it is rolled out when this rollover has ended",
         );

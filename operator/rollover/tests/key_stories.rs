@@ -1,11 +1,11 @@
 //! Stories of policies: keys that are taken over, the profile Pinned, and what is only looked at.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod play;
 
 use key_policy::{Policy, Profile};
 use play::{Play, blocked, compare, release, share};
-use rollover::{DriftPolicy, KeyState, Plan, Reading, Reason, Record, plan, preview};
+use rollover::{DriftPolicy, KeyState, Plan, Reason, Record, plan, preview};
 
 /// The policy of a key that AWS made: the account decides.
 const DEFAULT: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}]}"#;

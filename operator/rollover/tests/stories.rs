@@ -4,7 +4,7 @@
 mod play;
 
 use play::{Play, blocked, compare, release, share};
-use rollover::{KeyState, Metrics, Plan, Reading, Reason, plan};
+use rollover::{KeyState, Metrics, Phase, Plan, Reason, plan};
 
 fn three() -> Vec<rollover::Share> {
     vec![share("a", true), share("b", true), share("c", true)]
@@ -294,13 +294,7 @@ fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
             });
         }),
         (Reason::KeyNotFound, |play| {
-            let read_at = play.world.now;
-            let message = "key b".into();
-            play.world.keys[1].reading = Reading::Failed {
-                read_at,
-                reason: Reason::KeyNotFound,
-                message,
-            };
+            play.unreadable(1, Reason::KeyNotFound, "key b");
         }),
         (Reason::PolicyUnparsable, |play| {
             play.set_facts(1, |facts| facts.policy = Err("no JSON".into()));
@@ -740,7 +734,8 @@ fn a_status_from_a_backup_is_seen_by_the_keys() {
     assert_eq!(blocked(&play).0, Reason::StatusBehindKeys);
     play.scene("the one from before Retire is restored", |play| {
         play.world.record = young;
-        play.world.record.rollover.as_mut().unwrap().retire_begun_at = None;
+        let at = play.world.now;
+        play.world.record.rollover.as_mut().unwrap().phase = Phase::Admitted { at };
     });
     play.run(50);
     assert_eq!(blocked(&play).0, Reason::StatusBehindKeys);
@@ -806,11 +801,7 @@ fn deleting_says_which_keys_it_could_not_reach() {
     play.until("v2 1->2");
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
     play.set_facts(1, |facts| facts.policy = Err("not JSON".to_owned()));
-    play.world.keys[2].reading = Reading::Failed {
-        read_at: play.world.now,
-        reason: Reason::KeyUnreadable,
-        message: "key c cannot be read".to_owned(),
-    };
+    play.unreadable(2, Reason::KeyUnreadable, "key c cannot be read");
     play.until(
         "allows deletion, but the policy of key b is no document: not JSON; key c cannot be read",
     );

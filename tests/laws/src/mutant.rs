@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use key_policy::Policy;
 use rollover::{
-    Action, Chamber, Metrics, Note, Plan, PodMetrics, Reading, Resize, Step, World, plan, tags,
+    Action, Chamber, Metrics, Note, Phase, Plan, PodMetrics, Reading, Resize, Step, World, plan,
+    tags,
 };
 
 use crate::setup::Setup;
@@ -136,14 +137,15 @@ fn trust_last(setup: &Setup, world: &mut World) {
         .record
         .rollover
         .as_ref()
-        .filter(|rollover| rollover.retire_begun_at.is_none())
+        .filter(|rollover| !rollover.retires())
     else {
         return;
     };
     let live = rollover.from.iter().chain([&rollover.to]);
     let images = live.fold(0, |images, release| images | 1 << setup.index(release));
-    let last = world.keys.len() - 1;
-    if let Some(Reading::Facts(facts)) = world.keys.last_mut().map(|key| &mut key.reading) {
+    let last = world.spec.shares.len() - 1;
+    let arn = &world.spec.shares[last].arn;
+    if let Some(Reading::Facts(facts)) = world.readings.get_mut(arn) {
         Arc::make_mut(facts).policy = Ok(setup.policy(last, images).clone());
     }
 }
@@ -172,8 +174,8 @@ fn forget_the_seal(world: &mut World) {
     }
     world.record.commitment = None;
     world.blobs = BTreeMap::new();
-    for key in &mut world.keys {
-        if let Reading::Facts(facts) = &mut key.reading {
+    for reading in world.readings.values_mut() {
+        if let Reading::Facts(facts) = reading {
             Arc::make_mut(facts).tags.remove(tags::COMMITMENT);
         }
     }
@@ -192,10 +194,10 @@ fn retire_at_once(world: &World, next: Plan) -> Plan {
     }
     let mut world = world.clone();
     if let Some(rollover) = &mut world.record.rollover {
-        rollover.retire_begun_at = Some(world.now);
+        rollover.phase = Phase::Retiring { since: world.now };
     }
-    for key in &mut world.keys {
-        if let Reading::Facts(facts) = &mut key.reading {
+    for reading in world.readings.values_mut() {
+        if let Reading::Facts(facts) = reading {
             let text = tags::progress_text((world.record.rollovers, true));
             Arc::make_mut(facts)
                 .tags

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use measurement::Measurement;
-use rollover::{Action, KeyWrite, Look, Note, Plan, World, laws};
+use rollover::{Action, KeyWrite, Look, Note, Phase, Plan, World, laws};
 
 use crate::checks;
 use crate::mutant::Mutant;
@@ -55,7 +55,7 @@ pub fn decide(
                     age: 0,
                     keys: state.keys,
                 });
-                world.keys = world::keys(setup, state.seen.as_ref());
+                world.readings = world::readings(setup, state.seen.as_ref());
             }
             Plan::Look(Look::Metrics { .. }) => {
                 world.metrics = Some(world::metrics(setup, state, &world));
@@ -313,8 +313,11 @@ fn compact(setup: &Setup, record: &rollover::Record, state: &State) -> crate::st
                 from: found.from.as_ref().map(index),
                 to: index(&found.to),
                 found: kept(setup, &found.found),
-                admitted: found.admitted_at.map(age),
-                retires: found.retire_begun_at.is_some(),
+                admitted: match found.phase {
+                    Phase::Admitted { at } => Some(age(at)),
+                    Phase::Admitting | Phase::Retiring { .. } => None,
+                },
+                retires: found.retires(),
                 progressed: age(found.progressed_at),
             }),
         rollovers: u8::try_from(record.rollovers).unwrap_or(u8::MAX),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use measurement::Measurement;
 use rollover::{
-    Blob, Chamber, Deletion, Failure, Key, KeyFacts, KeyState, Metrics, PodMetrics, Reading,
-    Release, SealPod, Verbs, World, tags,
+    Blob, Chamber, Deletion, Failure, KeyFacts, KeyState, Metrics, Phase, PodMetrics, Reading,
+    Readings, Release, SealPod, Verbs, World, tags,
 };
 
 use crate::setup::{OWNER, Setup, measurement};
@@ -26,7 +26,7 @@ pub fn of(setup: &Setup, state: &State) -> World {
         now: setup.now,
         spec,
         record: record(setup, &state.record),
-        keys: keys(setup, state.seen.as_ref()),
+        readings: readings(setup, state.seen.as_ref()),
         sets: sets(setup, state),
         strays: Vec::new(),
         seal_pod: match state.seal {
@@ -68,8 +68,11 @@ fn record(setup: &Setup, record: &state::Record) -> rollover::Record {
             from: found.from.map(release),
             to: release(found.to),
             found: kept(setup, found.found),
-            admitted_at: found.admitted.map(|age| setup.ago(age)),
-            retire_begun_at: found.retires.then_some(setup.now),
+            phase: match found.admitted {
+                _ if found.retires => Phase::Retiring { since: setup.now },
+                None => Phase::Admitting,
+                Some(age) => Phase::Admitted { at: setup.ago(age) },
+            },
             progressed_at: setup.ago(found.progressed),
         }),
         rollovers: u64::from(record.rollovers),
@@ -102,13 +105,15 @@ fn kept(setup: &Setup, keys: u8) -> BTreeMap<String, Measurement> {
 }
 
 /// The keys as the operator knows them.
-pub fn keys(setup: &Setup, seen: Option<&Seen>) -> Vec<Key> {
-    (0..setup.size.keys)
-        .map(|index| Key {
-            reading: match seen {
-                None => Reading::Unread,
-                Some(seen) => Reading::Facts(known(setup, index, seen)),
-            },
+pub fn readings(setup: &Setup, seen: Option<&Seen>) -> Readings {
+    let Some(seen) = seen else {
+        return Readings::new();
+    };
+    let shares = setup.spec.shares.iter().enumerate();
+    shares
+        .map(|(index, share)| {
+            let facts = known(setup, index, seen);
+            (share.arn.clone(), Reading::Facts(facts))
         })
         .collect()
 }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Namespace;
 use key_policy::Policy;
 use kube::{Api, Client, ResourceExt};
-use rollover::{Key, KeyFacts, KeyState, Preview, Reading, Reason, Share, World, tags};
+use rollover::{KeyFacts, KeyState, Preview, Reading, Readings, Reason, Share, World, tags};
 use serde_json::Value;
 
 use super::{plan_picture, refused};
@@ -95,22 +95,28 @@ async fn world(
         .map_err(|fault| Failure::Usage(format!("{}: {}", fault.reason, fault.message)))?;
     let now = Timestamp::now();
     let record = cluster.status.as_ref().map(record::read);
-    let keys = if let Some(folder) = policies {
+    let readings = if let Some(folder) = policies {
         let status = cluster.status.as_ref();
         let ran = status.is_some_and(|status| status.rollovers > 0);
         let owner = ran.then_some(spec.owner.as_str());
         let each = spec.shares.iter();
-        each.map(|share| of_file(folder, share, owner, now))
-            .collect::<Result<_, _>>()?
+        each.map(|share| Ok((share.arn.clone(), of_file(folder, share, owner, now)?)))
+            .collect::<Result<_, Failure>>()?
     } else {
         let sdk = kms::environment().await;
         let mut readings = Vec::new();
         for share in &spec.shares {
-            readings.push(of_kms(&kms::Key::new(&sdk, &share.arn)?, now).await);
+            let reading = of_kms(&kms::Key::new(&sdk, &share.arn)?, now).await;
+            readings.push((share.arn.clone(), reading));
         }
         those_that_were_read(readings, now)?
     };
-    Ok(World::of_keys(now, spec, record.unwrap_or_default(), keys))
+    Ok(World::of_keys(
+        now,
+        spec,
+        record.unwrap_or_default(),
+        readings,
+    ))
 }
 
 /// A file has no tags: whether the key is this cluster's is taken from whether a rollover ever began.
@@ -119,7 +125,7 @@ fn of_file(
     share: &Share,
     owner: Option<&str>,
     now: Timestamp,
-) -> Result<Key, Failure> {
+) -> Result<Reading, Failure> {
     let file = folder.join(format!("{}.json", share.name));
     let policy = input::policy(&file.to_string_lossy())?;
     let tags = owner.map(|owner| (tags::OWNER.to_owned(), owner.to_owned()));
@@ -133,24 +139,24 @@ fn of_file(
 
 /// Keys have several holders: what one person may not read is told of its key, and only that nothing could be read ends it.
 fn those_that_were_read(
-    readings: Vec<Result<Key, Failure>>,
+    readings: Vec<(String, Result<Reading, Failure>)>,
     read_at: Timestamp,
-) -> Result<Vec<Key>, Failure> {
-    if readings.iter().all(Result::is_err) {
-        return readings.into_iter().collect();
-    }
-    let failed = |failure: Failure| Key {
-        reading: Reading::Failed {
-            read_at,
-            reason: Reason::KeyUnreadable,
-            message: failure.to_string(),
-        },
-    };
+) -> Result<Readings, Failure> {
     let each = readings.into_iter();
-    Ok(each.map(|reading| reading.unwrap_or_else(failed)).collect())
+    if each.as_slice().iter().all(|(_, reading)| reading.is_err()) {
+        return each.map(|(arn, reading)| Ok((arn, reading?))).collect();
+    }
+    let failed = |failure: Failure| Reading::Failed {
+        read_at,
+        reason: Reason::KeyUnreadable,
+        message: failure.to_string(),
+    };
+    Ok(each
+        .map(|(arn, reading)| (arn, reading.unwrap_or_else(failed)))
+        .collect())
 }
 
-async fn of_kms(asked: &kms::Key<'_>, now: Timestamp) -> Result<Key, Failure> {
+async fn of_kms(asked: &kms::Key<'_>, now: Timestamp) -> Result<Reading, Failure> {
     let (policy, metadata, tags) =
         futures::try_join!(asked.policy(), asked.metadata(), asked.tags())?;
     let state = match metadata
@@ -170,15 +176,13 @@ pub fn key(
     state: KeyState,
     policy: Result<Policy, String>,
     tags: BTreeMap<String, String>,
-) -> Key {
-    Key {
-        reading: Reading::Facts(Arc::new(KeyFacts {
-            read_at,
-            state,
-            policy,
-            tags,
-        })),
-    }
+) -> Reading {
+    Reading::Facts(Arc::new(KeyFacts {
+        read_at,
+        state,
+        policy,
+        tags,
+    }))
 }
 
 #[cfg(test)]
@@ -214,13 +218,15 @@ mod tests {
                 &"kms:GetKeyPolicy gives AccessDeniedException",
             ))
         };
-        let keys = those_that_were_read(vec![read(), denied()], now).unwrap();
-        assert!(matches!(keys[0].reading, Reading::Facts(_)));
-        let Reading::Failed { message, .. } = &keys[1].reading else {
+        let named = |name: &str, reading| (name.to_owned(), reading);
+        let two = vec![named("a", read()), named("b", denied())];
+        let keys = those_that_were_read(two, now).unwrap();
+        assert!(matches!(keys["a"], Reading::Facts(_)));
+        let Reading::Failed { message, .. } = &keys["b"] else {
             unreachable!("it was denied")
         };
         assert!(message.contains("AccessDenied"), "{message}");
-        let all = those_that_were_read(vec![denied(), denied()], now);
+        let all = those_that_were_read(vec![named("a", denied()), named("b", denied())], now);
         assert!(all.is_err(), "nothing was read");
     }
 }

@@ -228,7 +228,8 @@ mod tests {
                 _ => share.template.render(std::slice::from_ref(&current)),
             };
             let tags = [(rollover::tags::OWNER.to_owned(), spec.owner.clone())];
-            key(now, KeyState::Enabled, Ok(policy), tags.into())
+            let reading = key(now, KeyState::Enabled, Ok(policy), tags.into());
+            (share.arn.clone(), reading)
         });
         let keys = keys.collect();
         rollover::preview(&World::of_keys(now, spec, record, keys))

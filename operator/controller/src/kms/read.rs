@@ -9,12 +9,12 @@ use chamber_api::ChamberCluster;
 use futures::future::join_all;
 use jiff::Timestamp;
 use key_policy::Policy;
-use rollover::{Key, KeyFacts, KeyState, Reading, Reason, Share, Spec};
+use rollover::{KeyFacts, KeyState, Reading, Readings, Reason, Share, Spec};
 
 use crate::context::Context;
 
-/// Reads every key of the spec, in its order.
-pub async fn keys(ctx: &Context, cluster: &ChamberCluster, spec: &Spec) -> Vec<Key> {
+/// Reads every key of the spec.
+pub async fn keys(ctx: &Context, cluster: &ChamberCluster, spec: &Spec) -> Readings {
     let readings = spec.shares.iter().map(async |share| {
         let client = ctx.keyring.client(ctx, cluster, share).await;
         let read_at = Timestamp::now();
@@ -27,9 +27,9 @@ pub async fn keys(ctx: &Context, cluster: &ChamberCluster, spec: &Spec) -> Vec<K
             },
         };
         ctx.telemetry.key_read(matches!(reading, Reading::Facts(_)));
-        Key { reading }
+        (share.arn.clone(), reading)
     });
-    join_all(readings).await
+    join_all(readings).await.into_iter().collect()
 }
 
 /// Why a key could not be read.

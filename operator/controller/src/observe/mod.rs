@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use chamber_api::{ChamberCluster, names};
 use jiff::Timestamp;
 use kube::ResourceExt;
-use rollover::{Key, Look, Reading, Spec, World};
+use rollover::{Look, Spec, World};
 
 use chamber_resource::record;
 
@@ -49,23 +49,12 @@ pub async fn world(
         BTreeMap::new()
     };
     let seal_pod = seal_pod::read(ctx, cluster, spec, &record).await?;
-    let unread = || {
-        vec![
-            Key {
-                reading: Reading::Unread
-            };
-            spec.shares.len()
-        ]
-    };
-    let keys = ctx
-        .last_reading(&cluster.uid().unwrap_or_default())
-        .filter(|keys| keys.len() == spec.shares.len())
-        .unwrap_or_else(unread);
+    let readings = ctx.last_reading(&cluster.uid().unwrap_or_default());
     Ok(World {
         now: Timestamp::now(),
         spec: spec.clone(),
         record,
-        keys,
+        readings: readings.unwrap_or_default(),
         sets,
         strays,
         seal_pod,
@@ -93,9 +82,9 @@ pub async fn look(
         Look::Keys if looks.keys => world.now = Timestamp::now(),
         Look::Keys => {
             looks.keys = true;
-            world.keys = kms::read::keys(ctx, cluster, &world.spec).await;
+            world.readings = kms::read::keys(ctx, cluster, &world.spec).await;
             let uid = cluster.uid().unwrap_or_default();
-            ctx.keep_reading(&uid, Some(world.keys.clone()));
+            ctx.keep_reading(&uid, Some(world.readings.clone()));
             world.now = Timestamp::now();
         }
         Look::Metrics { window } => {

@@ -4,7 +4,7 @@ use chamber_api::{ChamberClusterStatus, conditions as types};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use key_policy::Profile;
-use rollover::{KeyState, Reading, Reason, World};
+use rollover::{Key, KeyState, Reading, Reason, World};
 
 /// One condition before it has times.
 struct Claim {
@@ -97,10 +97,7 @@ fn ready(world: &World) -> Claim {
 }
 
 fn in_sync(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Claim {
-    let unread = world
-        .keys
-        .iter()
-        .any(|key| matches!(key.reading, Reading::Unread));
+    let unread = world.any_unread();
     let all = status.keys.iter().all(|key| key.in_sync);
     let mut claim = if all {
         Claim::new(
@@ -158,10 +155,9 @@ fn stuck(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Claim {
 }
 
 fn key_at_risk(world: &World) -> Claim {
-    let pairs = world.spec.shares.iter().zip(&world.keys);
-    let risk = pairs
-        .into_iter()
-        .find_map(|(share, key)| match &key.reading {
+    let risk = world
+        .keys()
+        .find_map(|Key { share, reading }| match reading {
             Reading::Failed { message, .. } => Some(message.clone()),
             Reading::Facts(facts) => match &facts.state {
                 KeyState::Enabled => None,
@@ -192,27 +188,20 @@ fn binding(world: &World) -> Option<Claim> {
     {
         return claim(false, "ProfileStandard", "retiring a measurement binds the enclave role; another IAM principal of the key's account that may use the key is not bound by it. spec.keys.policy.profile: Pinned binds everybody".into());
     }
-    if world
-        .keys
-        .iter()
-        .any(|key| matches!(key.reading, Reading::Unread))
-    {
+    if world.any_unread() {
         return None;
     }
-    let open = shares
-        .iter()
-        .zip(&world.keys)
-        .find(|(_, key)| match &key.reading {
-            Reading::Facts(facts) => !facts.policy.as_ref().is_ok_and(key_policy::binds),
-            Reading::Unread | Reading::Failed { .. } => true,
-        });
+    let open = world.keys().find(|key| match key.reading {
+        Reading::Facts(facts) => !facts.policy.as_ref().is_ok_and(key_policy::binds),
+        Reading::Unread | Reading::Failed { .. } => true,
+    });
     match open {
         None => claim(
             true,
             "ProfilePinned",
             "what is not admitted is denied to everybody".into(),
         ),
-        Some((share, _)) => claim(
+        Some(Key { share, .. }) => claim(
             false,
             "PolicyNotPinned",
             format!(

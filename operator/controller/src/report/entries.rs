@@ -44,11 +44,11 @@ pub fn chambers(world: &World) -> Vec<ChamberStatus> {
 
 /// The keys, in the order of the spec.
 pub fn keys(world: &World, live: &Live, retiring: bool, before: &[KeyStatus]) -> Vec<KeyStatus> {
-    let pairs = world.spec.shares.iter().zip(&world.keys);
-    pairs
-        .map(|(share, key)| {
+    world
+        .keys()
+        .map(|Key { share, reading }| {
             let last = before.iter().find(|entry| entry.arn == share.arn);
-            keep_time(entry(share, key, live, retiring, last), last)
+            keep_time(entry(share, reading, live, retiring, last), last)
         })
         .collect()
 }
@@ -72,7 +72,7 @@ fn keep_time(mut entry: KeyStatus, last: Option<&KeyStatus>) -> KeyStatus {
 
 fn entry(
     share: &Share,
-    key: &Key,
+    reading: &Reading,
     live: &Live,
     retiring: bool,
     last: Option<&KeyStatus>,
@@ -86,7 +86,7 @@ fn entry(
         observed_at: None,
         asked: None,
     };
-    match &key.reading {
+    match reading {
         // Not read since the operator started: what was found before still stands, as old as it says.
         Reading::Unread => return last.cloned().unwrap_or_else(|| unread(entry)),
         Reading::Failed {

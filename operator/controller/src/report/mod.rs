@@ -139,7 +139,7 @@ fn observed(
     status.keys = entries::keys(world, &live, retiring, &before.keys);
     status.plan = plan::of(world);
     let in_sync = status.keys.iter().filter(|key| key.in_sync).count();
-    status.keys_in_sync = Some(format!("{in_sync}/{}", world.keys.len()));
+    status.keys_in_sync = Some(format!("{in_sync}/{}", world.spec.shares.len()));
     conditions::set_all(
         &mut status,
         cluster.metadata.generation,

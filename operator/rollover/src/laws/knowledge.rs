@@ -1,6 +1,6 @@
 //! Laws 6 and 7: nothing is done on what is not known, and nothing is done for nothing.
 
-use crate::{Action, KeyWrite, Note, Reading, World};
+use crate::{Action, Key, KeyWrite, Note, Reading, World};
 
 /// Law 6: no action that rests on the keys while one of them is unknown.
 pub fn unknown_means_stop(world: &World, action: &Action) -> Result<(), String> {
@@ -19,9 +19,8 @@ pub fn unknown_means_stop(world: &World, action: &Action) -> Result<(), String> 
     if !rests {
         return Ok(());
     }
-    let pairs = world.spec.shares.iter().zip(&world.keys);
-    for (share, key) in pairs {
-        match &key.reading {
+    for Key { share, reading } in world.keys() {
+        match reading {
             Reading::Unread => return Err(format!("key {} was not read", share.name)),
             Reading::Failed { .. } if !share.accepted_at_risk => {
                 return Err(format!("key {} could not be read", share.name));

@@ -51,7 +51,7 @@ fn what_was_found_stays(
     rollover: &Rollover,
     writes: &[KeyWrite],
 ) -> Result<(), String> {
-    let given_up = rollover.retire_begun_at.is_some() || world.spec.deletion.is_some();
+    let given_up = rollover.retires() || world.spec.deletion.is_some();
     let lost = writes.iter().filter(|_| !given_up).find(|write| {
         let found = rollover.found.get(&write.arn);
         let (Some(found), Some(share)) = (found, world.share(&write.arn)) else {
@@ -76,7 +76,7 @@ fn ways_back<'a>(
     world: &'a World,
     rollover: &'a Rollover,
 ) -> impl Iterator<Item = &'a Measurement> {
-    let given_up = rollover.retire_begun_at.is_some() || world.spec.deletion.is_some();
+    let given_up = rollover.retires() || world.spec.deletion.is_some();
     let releases = rollover.from.iter().chain(&world.record.current);
     releases
         .map(|release| &release.measurement)

@@ -6,14 +6,19 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use key_policy::Policy;
 
-use crate::Reason;
+use crate::{Reason, Share};
 
-/// A key as read.
-#[derive(Clone, Debug)]
-pub struct Key {
+/// A key: the share that it wraps, and its last reading.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// What the spec says of it.
+    pub share: &'a Share,
     /// The last reading.
-    pub reading: Reading,
+    pub reading: &'a Reading,
 }
+
+/// The last readings, by ARN: a key that is missing here was not read since the operator started.
+pub type Readings = BTreeMap<String, Reading>;
 
 /// What reading a key gave.
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ use measurement::{Measurement, Pcr};
 use crate::Reason;
 
 pub use chamber::{Blob, Chamber, Metrics, PodMetrics, SealPod, Set};
-pub use key::{Key, KeyFacts, KeyState, Reading};
-pub use record::{Failure, Record, Rollover};
+pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
+pub use record::{Failure, Phase, Record, Rollover};
 pub use spec::{Deletion, DriftPolicy, OnFailure, Release, Share, Spec, Verbs};
 
 /// One look at everything.
@@ -26,8 +26,8 @@ pub struct World {
     pub spec: Spec,
     /// What only status knows.
     pub record: Record,
-    /// The keys, in the order of `spec.shares`.
-    pub keys: Vec<Key>,
+    /// What the keys said when they were read last, by ARN.
+    pub readings: Readings,
     /// The `ReplicaSets`, one per release, with their pods.
     pub sets: Vec<Set>,
     /// Chambers whose `ReplicaSet` is gone.
@@ -57,12 +57,12 @@ pub struct Rival {
 
 impl World {
     /// A look at keys alone: no chambers, no blobs, nothing asked of Prometheus.
-    pub fn of_keys(now: Timestamp, spec: Spec, record: Record, keys: Vec<Key>) -> Self {
+    pub fn of_keys(now: Timestamp, spec: Spec, record: Record, readings: Readings) -> Self {
         Self {
             now,
             spec,
             record,
-            keys,
+            readings,
             sets: Vec::new(),
             strays: Vec::new(),
             seal_pod: SealPod::Absent,
@@ -74,32 +74,50 @@ impl World {
         }
     }
 
-    /// Whether every key was read at most `age` ago.
+    /// The keys of the spec with their readings, in its order.
+    pub fn keys(&self) -> impl Iterator<Item = Key<'_>> {
+        self.spec.shares.iter().map(|share| Key {
+            share,
+            reading: self.readings.get(&share.arn).unwrap_or(&Reading::Unread),
+        })
+    }
+
+    /// Whether a key was not read since the operator started.
+    pub fn any_unread(&self) -> bool {
+        self.keys()
+            .any(|key| matches!(key.reading, Reading::Unread))
+    }
+
+    /// Whether every key was read at most `age` ago; a reading from the future was made before the clock was set back.
     pub fn keys_fresh(&self, age: SignedDuration) -> bool {
-        self.oldest_reading()
-            .is_some_and(|read_at| self.now.duration_since(read_at) <= age)
+        self.read_times().is_some_and(|times| {
+            times.into_iter().all(|read_at| {
+                let past = self.now.duration_since(read_at);
+                past <= age && past >= -age
+            })
+        })
     }
 
     /// The oldest reading of any key; none where one was never read.
     pub fn oldest_reading(&self) -> Option<Timestamp> {
-        let read = self.keys.iter().map(|key| match &key.reading {
+        self.read_times()?.into_iter().min()
+    }
+
+    fn read_times(&self) -> Option<Vec<Timestamp>> {
+        let read = self.keys().map(|key| match key.reading {
             Reading::Unread => None,
             Reading::Failed { read_at, .. } => Some(*read_at),
             Reading::Facts(facts) => Some(facts.read_at),
         });
-        read.collect::<Option<Vec<_>>>()?.into_iter().min()
+        read.collect()
     }
 
     /// The keys with their shares; readings that failed are left out.
     pub fn facts(&self) -> impl Iterator<Item = (&Share, &KeyFacts)> {
-        self.spec
-            .shares
-            .iter()
-            .zip(&self.keys)
-            .filter_map(|(share, key)| match &key.reading {
-                Reading::Facts(facts) => Some((share, facts.as_ref())),
-                Reading::Unread | Reading::Failed { .. } => None,
-            })
+        self.keys().filter_map(|key| match key.reading {
+            Reading::Facts(facts) => Some((key.share, facts.as_ref())),
+            Reading::Unread | Reading::Failed { .. } => None,
+        })
     }
 
     /// The share of a key.

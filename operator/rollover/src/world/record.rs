@@ -53,15 +53,46 @@ pub struct Rollover {
     pub to: Release,
     /// What single keys' policies admitted when they were taken over, by ARN: it stays there until Retire.
     pub found: BTreeMap<String, Measurement>,
-    /// When all policies, read back, held both.
-    pub admitted_at: Option<Timestamp>,
-    /// When Retire began.
-    pub retire_begun_at: Option<Timestamp>,
+    /// How far it has come, as far as that cannot be observed.
+    pub phase: Phase,
     /// When something moved on last.
     pub progressed_at: Timestamp,
 }
 
+/// How far a rollover has come, as far as that cannot be observed: what a step may do follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not every policy has held both measurements yet.
+    Admitting,
+    /// Every policy, read back, held both.
+    Admitted {
+        /// When that was seen: the settle time counts from here.
+        at: Timestamp,
+    },
+    /// The old measurement leaves: the only way is forward.
+    Retiring {
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
 impl Rollover {
+    /// One that begins now.
+    pub fn begin(from: Option<Release>, to: Release, now: Timestamp) -> Self {
+        Self {
+            from,
+            to,
+            found: BTreeMap::new(),
+            phase: Phase::Admitting,
+            progressed_at: now,
+        }
+    }
+
+    /// Whether the only way is forward.
+    pub fn retires(&self) -> bool {
+        matches!(self.phase, Phase::Retiring { .. })
+    }
+
     /// The measurements that the policies hold while both releases run, old one first.
     pub fn live(&self) -> Vec<Measurement> {
         let mut live: Vec<_> = self
@@ -125,11 +156,11 @@ impl Record {
                 answer,
             } => self.answered(*verb, token, answer, now),
             Note::Committed(commitment) => self.commitment = Some(commitment.clone()),
-            Note::Admitted => self.set(|rollover| rollover.admitted_at = Some(now)),
-            Note::AdmissionLost => self.set(|rollover| rollover.admitted_at = None),
+            Note::Admitted => self.set(|rollover| rollover.phase = Phase::Admitted { at: now }),
+            Note::AdmissionLost => self.set(|rollover| rollover.phase = Phase::Admitting),
             Note::RetireBegun => {
                 self.writes.clear();
-                self.set(|rollover| rollover.retire_begun_at = Some(now));
+                self.set(|rollover| rollover.phase = Phase::Retiring { since: now });
             }
             Note::Finished => {
                 self.writes.clear();
@@ -169,26 +200,21 @@ impl Record {
         if let Some(Rollover {
             from: Some(from),
             to,
-            admitted_at,
+            phase,
             ..
         }) = self.rollover.take()
         {
             self.rollovers += 1;
             self.begin(Some(to), from, now);
-            self.set(|rollover| rollover.admitted_at = admitted_at);
+            if let Phase::Admitted { .. } = phase {
+                self.set(|rollover| rollover.phase = phase);
+            }
         }
     }
 
     fn begin(&mut self, from: Option<Release>, to: Release, now: Timestamp) {
         self.writes.clear();
-        self.rollover = Some(Rollover {
-            from,
-            to,
-            found: BTreeMap::new(),
-            admitted_at: None,
-            retire_begun_at: None,
-            progressed_at: now,
-        });
+        self.rollover = Some(Rollover::begin(from, to, now));
     }
 
     fn set(&mut self, change: impl FnOnce(&mut Rollover)) {

@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
 use rollover::{
-    Action, Answer, Blob, Chamber, DriftPolicy, Key, KeyFacts, KeyState, Look, Metrics, Note,
-    OnFailure, Plan, PodMetrics, Reading, Reason, Record, Release, SealPod, Set, Share, Spec,
-    Verbs, World, laws, plan, tags,
+    Action, Answer, Blob, Chamber, DriftPolicy, KeyFacts, KeyState, Look, Metrics, Note, OnFailure,
+    Plan, PodMetrics, Reading, Readings, Reason, Record, Release, SealPod, Set, Share, Spec, Verbs,
+    World, laws, plan, tags,
 };
 
 pub const OWNER: &str = "uid/ns/signer";
@@ -97,12 +97,6 @@ impl Play {
             .iter()
             .map(|share| share.template.render(&[]))
             .collect();
-        let keys = vec![
-            Key {
-                reading: Reading::Unread
-            };
-            shares.len()
-        ];
         let spec = Spec {
             owner: OWNER.into(),
             cluster_id: "test-local-signer".into(),
@@ -125,7 +119,7 @@ impl Play {
             deletion: None,
         };
         let mut play = Self {
-            world: World::of_keys(now, spec, Record::default(), keys),
+            world: World::of_keys(now, spec, Record::default(), Readings::new()),
             enforced: policies.clone(),
             held: false,
             scraped: true,
@@ -158,26 +152,51 @@ impl Play {
     }
 
     pub fn set_facts(&mut self, index: usize, change: impl FnOnce(&mut KeyFacts)) {
-        let key = &mut self.world.keys[index];
-        if !matches!(key.reading, Reading::Facts(_)) {
-            key.reading = Reading::Facts(std::sync::Arc::new(KeyFacts {
-                read_at: self.world.now,
+        let read_at = self.world.now;
+        let never_set = || {
+            Reading::Facts(std::sync::Arc::new(KeyFacts {
+                read_at,
                 state: KeyState::Enabled,
                 policy: Err("never set".into()),
                 tags: BTreeMap::new(),
-            }));
+            }))
+        };
+        let arn = self.world.spec.shares[index].arn.clone();
+        let reading = self.world.readings.entry(arn).or_insert(Reading::Unread);
+        if !matches!(reading, Reading::Facts(_)) {
+            *reading = never_set();
         }
-        if let Reading::Facts(facts) = &mut key.reading {
+        if let Reading::Facts(facts) = reading {
             change(std::sync::Arc::make_mut(facts));
+        }
+    }
+
+    /// A key cannot be read any more.
+    #[allow(dead_code, reason = "not every file of stories needs it")]
+    pub fn unreadable(&mut self, index: usize, reason: Reason, message: &str) {
+        let failed = Reading::Failed {
+            read_at: self.world.now,
+            reason,
+            message: message.into(),
+        };
+        let arn = self.world.spec.shares[index].arn.clone();
+        self.world.readings.insert(arn, failed);
+    }
+
+    fn facts(&self, index: usize) -> Option<&KeyFacts> {
+        match self
+            .world
+            .readings
+            .get(&self.world.spec.shares[index].arn)?
+        {
+            Reading::Facts(facts) => Some(facts),
+            Reading::Unread | Reading::Failed { .. } => None,
         }
     }
 
     /// The policy of a key, as it was read last.
     pub fn policy(&self, key: usize) -> &Policy {
-        match &self.world.keys[key].reading {
-            Reading::Facts(facts) => facts.policy.as_ref().unwrap(),
-            other => panic!("{other:?}"),
-        }
+        self.facts(key).unwrap().policy.as_ref().unwrap()
     }
 
     /// A foreign hand changes the text of a key's policy.
@@ -278,8 +297,8 @@ impl Play {
         match look {
             Look::Keys => {
                 let now = self.world.now;
-                for key in &mut self.world.keys {
-                    if let Reading::Facts(facts) = &mut key.reading {
+                for reading in self.world.readings.values_mut() {
+                    if let Reading::Facts(facts) = reading {
                         std::sync::Arc::make_mut(facts).read_at = now;
                     }
                 }
@@ -320,11 +339,8 @@ impl Play {
         let next = self.world.now + SignedDuration::from_secs(1);
         self.world.now = until.map_or(next, |until| until.max(next));
         if !self.held {
-            self.enforced = (0..self.world.keys.len())
-                .filter_map(|index| match &self.world.keys[index].reading {
-                    Reading::Facts(facts) => facts.policy.clone().ok(),
-                    _ => None,
-                })
+            self.enforced = (0..self.world.spec.shares.len())
+                .filter_map(|index| self.facts(index)?.policy.clone().ok())
                 .collect();
         }
         if self.world.seal_pod == SealPod::Running {
