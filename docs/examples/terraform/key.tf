@@ -112,8 +112,9 @@ resource "aws_kms_key" "chamber" {
   policy                  = data.aws_iam_policy_document.chamber_kms.json
 
   lifecycle {
-    # The operator writes the policy of a Managed key. Remove this line for an Observed key.
-    ignore_changes = [policy]
+    # The operator writes the policy of a Managed key, and its tags say whose the key is and what was revoked.
+    # For an Observed key, leave only the tags here.
+    ignore_changes = [policy, tags, tags_all]
   }
 }
 

@@ -31,7 +31,9 @@ pub const PAUSED_ANNOTATION: &str = "chamber.dev/paused";
 pub const ABORT_ANNOTATION: &str = "chamber.dev/abort";
 /// Annotation: any new value asks once to try again what failed.
 pub const RETRY_ANNOTATION: &str = "chamber.dev/retry";
-/// Annotation: `<imageSha384> <why>` takes that image out of every policy at once, for good.
+/// Annotation: lines of `<imageSha384> <why>` give up revocations; the line in `chamber.dev/revoke` must be gone.
+pub const UNREVOKE_ANNOTATION: &str = "chamber.dev/unrevoke";
+/// Annotation: lines of `<imageSha384> <why>`; each takes that image out of every policy at once, for good.
 pub const REVOKE_ANNOTATION: &str = "chamber.dev/revoke";
 /// Finalizer, there while policies admit two measurements.
 pub const FINALIZER: &str = "chamber.dev/one-measurement";

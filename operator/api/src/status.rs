@@ -237,6 +237,9 @@ pub struct VerbsStatus {
     /// Value of the last `chamber.dev/retry`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<String>,
+    /// Value of the last `chamber.dev/unrevoke`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unrevoke: Option<String>,
     /// Value of the last `chamber.dev/revoke`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoke: Option<String>,

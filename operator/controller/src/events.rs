@@ -56,12 +56,16 @@ pub async fn acted(ctx: &Context, cluster: &ChamberCluster, step: Step, action: 
 fn warns(action: &Action) -> bool {
     matches!(
         action,
-        Action::AllowDeletion(Some(_))
+        Action::RemoveFinalizer(Some(_))
+            | Action::ClaimKeys {
+                healed_at: Some(_),
+                ..
+            }
             | Action::Note(
                 Note::Failed { .. }
                     | Note::AdmissionLost
                     | Note::Answered {
-                        answer: Answer::Refused(_) | Answer::Revoked { .. },
+                        answer: Answer::Refused(_) | Answer::Revoked(_) | Answer::Unrevoked(_),
                         ..
                     }
             )
@@ -72,14 +76,22 @@ fn warns(action: &Action) -> bool {
 pub fn sentence(action: &Action) -> String {
     match action {
         Action::Note(note) => noted(note),
-        Action::HoldDeletion => {
+        Action::AddFinalizer => {
             "a deletion now waits until the policies hold one measurement".to_owned()
         }
-        Action::AllowDeletion(None) => "a deletion need not wait any more".to_owned(),
-        Action::AllowDeletion(Some(undone)) => {
+        Action::RemoveFinalizer(None) => "a deletion need not wait any more".to_owned(),
+        Action::RemoveFinalizer(Some(undone)) => {
             format!("deletion leaves something undone: {undone}")
         }
-        Action::ClaimKeys { arns, progress } => format!(
+        Action::ClaimKeys {
+            arns,
+            healed_at: Some(_),
+            ..
+        } => format!(
+            "put this cluster's tags back on {}: something had removed them (Terraform: ignore_changes of tags)",
+            arns.join(", ")
+        ),
+        Action::ClaimKeys { arns, progress, .. } => format!(
             "tagged {} keys as this cluster's, {}",
             arns.len(),
             rollover::tags::progress_text(*progress)
@@ -165,11 +177,19 @@ pub fn noted(note: &Note) -> String {
             "the old measurement is being retired; from now on the only way is forward".to_owned()
         }
         Note::Finished => "the rollover is complete".to_owned(),
-        Note::Adopted { release, .. } => format!(
-            "release {} was found running and is adopted",
+        Note::Recovered { release, .. } => format!(
+            "release {} was found running and is recovered",
             release.revision
         ),
     }
+}
+
+fn each(images: &[(measurement::Pcr, String)]) -> String {
+    let each: Vec<_> = images
+        .iter()
+        .map(|(image, why)| format!("{image} ({why})"))
+        .collect();
+    each.join(", ")
 }
 
 fn answered(verb: Verb, answer: &Answer) -> String {
@@ -179,9 +199,13 @@ fn answered(verb: Verb, answer: &Answer) -> String {
             failure.revision
         ),
         Answer::Retried => "what failed is tried again".to_owned(),
-        Answer::Revoked { image, why } => format!(
-            "revoked imageSha384 {image} ({why}): chambers that run it stay sealed when they restart"
+        Answer::Revoked(images) => format!(
+            "revoked imageSha384 {}: chambers that run it stay sealed when they restart",
+            each(images)
         ),
+        Answer::Unrevoked(images) => {
+            format!("the revocation of imageSha384 {} is given up", each(images))
+        }
         Answer::Refused(why) => format!("{verb} was refused: {why}"),
     }
 }

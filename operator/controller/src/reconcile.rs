@@ -125,7 +125,7 @@ async fn turn(ctx: &Context, cluster: &mut ChamberCluster) -> Result<End, Error>
         return Err(error);
     }
     events::acted(ctx, cluster, step, &action).await;
-    let allowed = matches!(action, Action::AllowDeletion(_));
+    let allowed = matches!(action, Action::RemoveFinalizer(_));
     Ok(if allowed && spec.deletion.is_some() {
         End::Gone
     } else {
@@ -166,8 +166,8 @@ async fn perform(
     action: &Action,
 ) -> Result<(), Error> {
     act::perform(ctx, cluster, world, action).await?;
-    if let Action::HoldDeletion | Action::AllowDeletion(_) = action {
-        let hold = matches!(action, Action::HoldDeletion);
+    if let Action::AddFinalizer | Action::RemoveFinalizer(_) = action {
+        let hold = matches!(action, Action::AddFinalizer);
         match act::deletion::hold(ctx, cluster, hold).await? {
             Some(patched) => *cluster = patched,
             None => return Ok(()),

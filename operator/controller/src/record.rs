@@ -63,6 +63,7 @@ pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp)
         abort: after.handled.abort,
         retry: after.handled.retry,
         revoke: after.handled.revoke,
+        unrevoke: after.handled.unrevoke,
         answer,
     };
 }

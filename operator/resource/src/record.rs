@@ -42,6 +42,7 @@ pub fn read(status: &ChamberClusterStatus) -> Record {
             abort: status.verbs.abort.clone(),
             retry: status.verbs.retry.clone(),
             revoke: status.verbs.revoke.clone(),
+            unrevoke: status.verbs.unrevoke.clone(),
         },
     }
 }

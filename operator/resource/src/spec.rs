@@ -80,6 +80,7 @@ fn verbs(cluster: &ChamberCluster) -> Verbs {
         abort: asked(names::ABORT_ANNOTATION),
         retry: asked(names::RETRY_ANNOTATION),
         revoke: asked(names::REVOKE_ANNOTATION),
+        unrevoke: asked(names::UNREVOKE_ANNOTATION),
     }
 }
 

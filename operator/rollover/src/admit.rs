@@ -4,27 +4,27 @@ use key_policy::Policy;
 use measurement::Measurement;
 
 use crate::keys::{self, takes_part};
-use crate::tags::{self, Progress};
 use crate::{
-    Action, KeyFacts, KeyWrite, Live, Note, Phase, Plan, Reason, Rollover, Share, Step, World,
-    roll, seal,
+    Action, AdmittedSet, KeyFacts, KeyWrite, Note, Phase, Plan, Reason, Rollover, Share, Step,
+    World, measure, ownership, roll, seal,
 };
 
 const STEP: Step = Step::Admit;
 
 /// What Admit still needs; `None` when it is done.
 pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
-    if rollover.retires() {
+    if world.retires(rollover) {
         return None;
     }
-    let live = Live::both(world, rollover);
+    let set = AdmittedSet::both(world, rollover);
     let from = rollover.from.iter().chain([&rollover.to]);
     let keep: Vec<_> = from.map(|release| release.revision.as_str()).collect();
     roll::clear(world, &keep, STEP)
         .or_else(|| hold_deletion(world, rollover))
-        .or_else(|| claim(world, STEP, (world.record.rollovers, false)))
-        .or_else(|| write(world, rollover, &live))
-        .or_else(|| ask(world, STEP, &live, Extent::AtLeast))
+        .or_else(|| barred(world, rollover))
+        .or_else(|| ownership::claim(world, STEP, (world.record.rollovers, false)))
+        .or_else(|| write(world, rollover, &set))
+        .or_else(|| ask(world, STEP, &set, Extent::AtLeast))
         .or_else(|| admitted(rollover))
         .or_else(|| seal::bind(world, rollover))
         .or_else(|| settle(world, rollover))
@@ -34,26 +34,24 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
 /// From the first write on, policies hold two measurements: a deletion must leave one.
 fn hold_deletion(world: &World, rollover: &Rollover) -> Option<Plan> {
     let two = rollover.from.is_some() && rollover.changes_measurement();
-    (two && !world.finalizer).then(|| Plan::act(STEP, Action::HoldDeletion))
+    (two && !world.finalizer).then(|| Plan::act(STEP, Action::AddFinalizer))
 }
 
-/// Marks the managed keys as this cluster's, and with how far it has come, before a policy is touched.
-pub fn claim(world: &World, step: Step, progress: Progress) -> Option<Plan> {
-    let marked = |facts: &KeyFacts| {
-        let tag = facts.tags.get(tags::ROLLOVER);
-        keys::claimed(world, facts) && tag.and_then(|tag| tags::progress(tag)) >= Some(progress)
-    };
-    let arns: Vec<_> = world
-        .facts()
-        .filter(|(share, facts)| share.managed && takes_part(share, facts) && !marked(facts))
-        .map(|(share, _)| share.arn.clone())
-        .collect();
-    (!arns.is_empty()).then(|| Plan::act(step, Action::ClaimKeys { arns, progress }))
+/// A key that says that the target was revoked keeps it out of every key: a person must look.
+fn barred(world: &World, rollover: &Rollover) -> Option<Plan> {
+    let target = &rollover.to.measurement;
+    let admitted_everywhere = world.facts().all(|(share, facts)| {
+        let policy = facts.policy.as_ref();
+        policy.is_ok_and(|policy| admits_all(policy, share, std::slice::from_ref(target)))
+    });
+    (!admitted_everywhere)
+        .then(|| measure::barred(world, &rollover.to, STEP))
+        .flatten()
 }
 
-/// Writes the managed policies that do not hold exactly the live measurements.
-fn write(world: &World, rollover: &Rollover, live: &Live) -> Option<Plan> {
-    let plan = write_all(world, STEP, live)?;
+/// Writes the managed policies that do not hold exactly what they are to admit.
+fn write(world: &World, rollover: &Rollover, set: &AdmittedSet) -> Option<Plan> {
+    let plan = write_all(world, STEP, set)?;
     match (&plan, rollover.phase) {
         (Plan::Act { .. }, Phase::Admitted { .. }) => {
             Some(Plan::act(STEP, Action::Note(Note::AdmissionLost)))
@@ -62,9 +60,9 @@ fn write(world: &World, rollover: &Rollover, live: &Live) -> Option<Plan> {
     }
 }
 
-/// The write that makes every managed policy hold exactly `live`, or what speaks against it; `None` when all do.
-pub fn write_all(world: &World, step: Step, live: &Live) -> Option<Plan> {
-    let writes = match projections(world, live) {
+/// The write that makes every managed policy hold exactly its set, or what speaks against it; `None` when all do.
+pub fn write_all(world: &World, step: Step, set: &AdmittedSet) -> Option<Plan> {
+    let writes = match projections(world, set) {
         Ok(writes) if writes.is_empty() => return None,
         Ok(writes) => writes,
         Err(message) => return Some(Plan::block(step, Reason::PolicyUnsound, message)),
@@ -72,15 +70,12 @@ pub fn write_all(world: &World, step: Step, live: &Live) -> Option<Plan> {
     if world.record.policies_flip(world.now) {
         let names: Vec<_> = writes.iter().map(|write| write.name.as_str()).collect();
         let message = format!(
-            "the policy of key {} was put right again and again within an hour, and something else changes it back. Stop that writer (Terraform: ignore_changes = [policy]), then set the annotation chamber.dev/retry to a new value",
+            "the policy of key {} was put right again and again within an hour, and something else changes it back. Stop that writer (Terraform: ignore_changes = [policy, tags, tags_all]), then set the annotation chamber.dev/retry to a new value",
             names.join(", ")
         );
         return Some(Plan::block(step, Reason::PolicyConflict, message));
     }
-    Some(
-        sound(world, step, &writes)
-            .unwrap_or_else(|| Plan::act(step, Action::WritePolicies(writes))),
-    )
+    sound(world, step, &writes).or_else(|| ownership::write(world, step, &writes))
 }
 
 /// Stops Admit at the first policy that would have an error, and every other step at one that it would itself add:
@@ -117,11 +112,13 @@ fn settle(world: &World, rollover: &Rollover) -> Option<Plan> {
     })
 }
 
-fn projections(world: &World, live: &Live) -> Result<Vec<KeyWrite>, String> {
+fn projections(world: &World, set: &AdmittedSet) -> Result<Vec<KeyWrite>, String> {
     let mut writes = Vec::new();
     for (share, facts) in world.facts().filter(|(share, _)| share.managed) {
         if takes_part(share, facts) {
-            writes.extend(key_write(share, facts, |policy| live.on(share, policy))?);
+            writes.extend(key_write(share, facts, |policy| {
+                set.for_key(share, policy)
+            })?);
         }
     }
     Ok(writes)
@@ -164,11 +161,11 @@ pub enum Extent {
 }
 
 /// Waits for the holders of observed keys.
-pub fn ask(world: &World, step: Step, live: &Live, extent: Extent) -> Option<Plan> {
+pub fn ask(world: &World, step: Step, set: &AdmittedSet, extent: Extent) -> Option<Plan> {
     let waiting: Vec<_> = world
         .facts()
         .filter(|(share, facts)| !share.managed && takes_part(share, facts))
-        .filter(|(share, facts)| !holds(share, facts, live, extent))
+        .filter(|(share, facts)| !holds(share, facts, set, extent))
         .map(|(share, _)| share.name.as_str())
         .collect();
     (!waiting.is_empty()).then(|| {
@@ -180,11 +177,11 @@ pub fn ask(world: &World, step: Step, live: &Live, extent: Extent) -> Option<Pla
     })
 }
 
-fn holds(share: &Share, facts: &KeyFacts, live: &Live, extent: Extent) -> bool {
+fn holds(share: &Share, facts: &KeyFacts, set: &AdmittedSet, extent: Extent) -> bool {
     let Ok(policy) = &facts.policy else {
         return false;
     };
-    let live = live.on(share, policy);
+    let live = set.for_key(share, policy);
     keys::in_sync(policy, &share.template, &live)
         || (extent == Extent::AtLeast && admits_all(policy, share, &live))
 }

@@ -3,10 +3,11 @@
 use measurement::Measurement;
 
 use crate::admit::{key_write, sound};
+use crate::ownership::{self, Claim};
 use crate::roll::order;
 use crate::{
-    Action, Deletion, Key, KeyWrite, Look, Plan, Reading, Reason, Release, Rollover, Set, Share,
-    Step, World, keys,
+    Action, AdmittedSet, Deletion, Key, KeyFacts, KeyWrite, Look, Plan, Reading, Reason, Release,
+    Rollover, Set, Share, Step, World, keys,
 };
 
 const STEP: Step = Step::Retire;
@@ -16,9 +17,30 @@ pub fn next(world: &World) -> Option<Plan> {
     let deletion = world.spec.deletion?;
     Some(match (&world.record.rollover, world.finalizer) {
         (_, false) => Plan::wait(STEP, Reason::Deleting, "the resource is being deleted"),
-        (None, true) => allow(None),
+        (None, true) => without_record(world),
         (Some(rollover), true) => leave(world, rollover, deletion),
     })
+}
+
+/// Settled, or status was lost in the middle: then it is said which policies admit more than one measurement.
+fn without_record(world: &World) -> Plan {
+    if world.record.current.is_some() {
+        return allow(None);
+    }
+    if world.any_unread() {
+        return Plan::Look(Look::Keys);
+    }
+    let two = |(share, facts): (&Share, &KeyFacts)| {
+        let found = key_policy::found(facts.policy.as_ref().ok()?, &share.template).ok()?;
+        (found.image_sha384.len() > 1).then(|| share.name.clone())
+    };
+    let names: Vec<_> = world.facts().filter_map(two).collect();
+    allow((!names.is_empty()).then(|| {
+        format!(
+            "status was lost, and the policy of key {} still admits more than one measurement: leave the one that is wanted",
+            names.join(", ")
+        )
+    }))
 }
 
 /// The chambers go first, then one measurement stays: that of the release that can be returned to.
@@ -68,43 +90,45 @@ fn one_measurement(world: &World, stays: &Release) -> Plan {
     if world.any_unread() {
         return Plan::Look(Look::Keys);
     }
-    let live = world.trusted(vec![stays.measurement.clone()]);
+    let set = AdmittedSet::only(world, &stays.measurement);
     let mut writes = Vec::new();
     let mut undone = Vec::new();
     for Key { share, reading } in world.keys() {
-        match left_in(share, reading, &live) {
+        match left_in(world, share, reading, &set) {
             Ok(write) => writes.extend(write),
             Err(why) => undone.push(why),
         }
     }
-    if let Some(Plan::Block { message, .. }) = sound(world, STEP, &writes) {
-        return allow(Some(message));
+    match ownership::write(world, STEP, &writes) {
+        Some(Plan::Block { message, .. }) => undone.push(message),
+        Some(plan) => return plan,
+        None => {}
     }
-    if writes.is_empty() {
-        return allow((!undone.is_empty()).then(|| undone.join("; ")));
-    }
-    Plan::act(STEP, Action::WritePolicies(writes))
+    allow((!undone.is_empty()).then(|| undone.join("; ")))
 }
 
 /// What is still to be written to a key, or why it cannot be the operator's doing.
 fn left_in(
+    world: &World,
     share: &Share,
     reading: &Reading,
-    live: &[Measurement],
+    set: &AdmittedSet,
 ) -> Result<Option<KeyWrite>, String> {
     let facts = match reading {
         Reading::Unread => return Ok(None),
         Reading::Failed { message, .. } => return Err(message.clone()),
         Reading::Facts(facts) => facts,
     };
-    if let Err(why) = &facts.policy {
+    let policy = facts.policy.as_ref();
+    let policy = policy.map_err(|why| {
         let name = &share.name;
-        return Err(format!("the policy of key {name} is no document: {why}"));
-    }
+        format!("the policy of key {name} is no document: {why}")
+    })?;
+    let live = set.for_key(share, policy);
     if share.managed {
-        return key_write(share, facts, |_| live.to_vec());
+        return written(world, share, facts, &live);
     }
-    if keys::admits_exactly(share, facts, live) {
+    if keys::admits_exactly(share, facts, &live) {
         return Ok(None);
     }
     let images: Vec<_> = live.iter().map(|m| m.image_sha384.to_string()).collect();
@@ -118,6 +142,31 @@ fn left_in(
     ))
 }
 
+/// The write to a managed key, or why it will not come: another owner, an error, or a lasting refusal.
+fn written(
+    world: &World,
+    share: &Share,
+    facts: &KeyFacts,
+    live: &[Measurement],
+) -> Result<Option<KeyWrite>, String> {
+    let Some(write) = key_write(share, facts, |_| live.to_vec())? else {
+        return Ok(None);
+    };
+    if let Claim::Anothers(owner) = ownership::claim_of(world, facts) {
+        let name = &share.name;
+        return Err(format!("key {name} has another owner's tag, {owner}"));
+    }
+    if let Some(Plan::Block { message, .. }) = sound(world, STEP, std::slice::from_ref(&write)) {
+        return Err(message);
+    }
+    match world.refusals.get(&share.arn) {
+        Some(refusal) if world.now.duration_since(refusal.since) > world.spec.progress_deadline => {
+            Err(refusal.message.clone())
+        }
+        _ => Ok(Some(write)),
+    }
+}
+
 fn allow(undone: Option<String>) -> Plan {
-    Plan::act(STEP, Action::AllowDeletion(undone))
+    Plan::act(STEP, Action::RemoveFinalizer(undone))
 }

@@ -3,7 +3,9 @@
 use key_policy::{Finding, NotOurs, Policy, RuleId, Severity, Template};
 use measurement::Measurement;
 
-use crate::{Key, KeyFacts, KeyState, Look, Plan, Reading, Reason, Share, Step, World, tags};
+use crate::{
+    Key, KeyFacts, KeyState, Look, Plan, Reading, Reason, Share, Step, World, ownership, tags,
+};
 
 /// Stops at the first key that is not readable, enabled, ours, and a policy of the five statements.
 pub fn healthy(world: &World, step: Step) -> Option<Plan> {
@@ -18,31 +20,30 @@ pub fn healthy(world: &World, step: Step) -> Option<Plan> {
             }
             Reading::Facts(facts) => facts,
         };
-        let fault = state_fault(share, facts)
-            .or_else(|| owner_fault(world, share, facts))
-            .or_else(|| policy_fault(share, facts));
-        if let Some((reason, message)) = fault {
+        if let Some((reason, message)) = fault(world, share, facts) {
             return Some(Plan::block(step, reason, message));
         }
     }
-    behind(world, step)
+    None
 }
 
-/// Status that knows less than the keys was restored from a backup: nothing in it can be relied on.
-fn behind(world: &World, step: Step) -> Option<Plan> {
-    let known = tags::recorded(&world.record);
-    let furthest = tags::furthest(world).filter(|furthest| *furthest > known)?;
-    // With no record at all it is found out what is there, and adopted.
-    if world.record.current.is_none() && world.record.rollover.is_none() {
-        return None;
-    }
-    let message = format!(
-        "status knows rollovers up to {}, the tag {} on the keys says {}: status was restored from a backup. Remove the resource's status, so that what runs is found and adopted",
-        tags::progress_text(known),
-        tags::ROLLOVER,
-        tags::progress_text(furthest)
-    );
-    Some(Plan::block(step, Reason::StatusBehindKeys, message))
+/// Why a key that was read cannot be used, or is not this cluster's to write.
+pub fn fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+    state_fault(share, facts)
+        .or_else(|| ownership::conflict(world, share, facts))
+        .or_else(|| policy_fault(share, facts))
+}
+
+/// Keys that are enabled and whose policy lets a measurement decrypt.
+pub fn usable(world: &World, measurement: &Measurement) -> usize {
+    let usable = |(share, facts): &(&Share, &KeyFacts)| {
+        facts.state == KeyState::Enabled
+            && facts
+                .policy
+                .as_ref()
+                .is_ok_and(|policy| key_policy::decrypts(policy, &share.template, measurement))
+    };
+    world.facts().filter(usable).count()
 }
 
 /// Whether a key takes part now: it can be used, or nobody accepted that it cannot.
@@ -62,17 +63,6 @@ fn state_fault(share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
         share.name, share.arn
     );
     Some((Reason::KeyNotEnabled, message))
-}
-
-fn owner_fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
-    let owner = facts.tags.get(tags::OWNER)?;
-    (*owner != world.spec.owner).then(|| {
-        let message = format!(
-            "key {} ({}) has the tag {}={owner}, so it belongs to another ChamberCluster; this one is {}. Give it a key of its own, or remove the tag when that cluster is gone",
-            share.name, share.arn, tags::OWNER, world.spec.owner
-        );
-        (Reason::KeyOwnedByAnother, message)
-    })
 }
 
 fn policy_fault(share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
@@ -187,11 +177,6 @@ fn sentence(error: &Finding, share: &Share) -> String {
         "the policy of key {} ({}) has the error {}: {}. {}",
         share.name, share.arn, error.rule, error.message, error.cure
     )
-}
-
-/// Whether the key carries this cluster's tag.
-pub fn claimed(world: &World, facts: &KeyFacts) -> bool {
-    facts.tags.get(tags::OWNER) == Some(&world.spec.owner)
 }
 
 /// The commitment that any key carries, with the key's name.

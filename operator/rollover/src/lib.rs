@@ -6,12 +6,13 @@
 
 mod admit;
 mod deletion;
+mod desired;
 mod failure;
 mod keys;
 pub mod laws;
-mod live;
 mod measure;
 mod note;
+mod ownership;
 mod plan;
 mod preview;
 mod reason;
@@ -27,16 +28,16 @@ mod verbs;
 mod verify;
 mod world;
 
+pub use desired::AdmittedSet;
 pub use keys::{in_sync, wanted};
-pub use live::Live;
 pub use note::{Answer, Note, Verb};
 pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
 pub use preview::{Changes, KeyPreview, Preview, preview};
-pub use reason::Reason;
+pub use reason::{Outlook, Reason};
 pub use world::{
     Blob, Chamber, Deletion, DriftPolicy, Failure, Key, KeyFacts, KeyState, Metrics, OnFailure,
-    Phase, PodMetrics, Reading, Readings, Record, Release, Rival, Rollover, SealPod, Set, Share,
-    Spec, Verbs, World,
+    Phase, PodMetrics, Reading, Readings, Record, Refusal, Release, Rival, Rollover, SealPod, Set,
+    Share, Spec, Verbs, World,
 };
 
 use jiff::SignedDuration;
@@ -46,26 +47,20 @@ pub const FRESH: SignedDuration = SignedDuration::from_secs(30);
 
 /// What to do next.
 pub fn plan(world: &World) -> Plan {
-    let next = match &world.rival {
-        Some(rival) => rivalled(world, rival),
-        None => verbs::next(world)
-            .or_else(|| revoke::next(world))
-            .or_else(|| deletion::next(world))
-            .unwrap_or_else(|| match &world.record.rollover {
-                Some(rollover) => retarget::next(world, rollover)
-                    .unwrap_or_else(|| failure::judge(world, rollover, in_flight(world, rollover))),
-                None => settled::next(world),
-            }),
-    };
+    let next = verbs::next(world)
+        .or_else(|| revoke::next(world))
+        .or_else(|| deletion::next(world))
+        .or_else(|| world.rival.as_ref().map(rivalled))
+        .unwrap_or_else(|| match &world.record.rollover {
+            Some(rollover) => retarget::next(world, rollover)
+                .unwrap_or_else(|| failure::judge(world, rollover, in_flight(world, rollover))),
+            None => settled::next(world),
+        });
     guard(world, next)
 }
 
-/// Nothing is touched that another resource has an older claim to; only deletion goes on.
-fn rivalled(world: &World, rival: &Rival) -> Plan {
-    if world.spec.deletion.is_some() && world.finalizer {
-        let undone = Some(rival.message.clone());
-        return Plan::act(Step::Measure, Action::AllowDeletion(undone));
-    }
+/// Nothing is begun that another resource has an older claim to; verbs, revocation and deletion go on.
+fn rivalled(rival: &Rival) -> Plan {
     Plan::block(Step::Measure, rival.reason, rival.message.clone())
 }
 
@@ -110,8 +105,10 @@ fn passes_a_pause(world: &World, action: &Action) -> bool {
     match action {
         Action::Note(Note::Answered { .. })
         | Action::TagRevoked { .. }
-        | Action::AllowDeletion(_) => true,
-        Action::WritePolicies(_) => matches!(revoke::next(world), Some(Plan::Act { .. })),
+        | Action::RemoveFinalizer(_) => true,
+        Action::WritePolicies(_) | Action::ClaimKeys { .. } => {
+            matches!(revoke::next(world), Some(Plan::Act { .. }))
+        }
         _ => false,
     }
 }

@@ -9,7 +9,8 @@ const STEP: Step = Step::Measure;
 
 /// Begins a rollover to the spec's release, once nothing speaks against it.
 pub fn next(world: &World, current: Option<&Release>) -> Plan {
-    if let Some(plan) = healthy(world, STEP).or_else(|| revoked(world)) {
+    let release = &world.spec.release;
+    if let Some(plan) = healthy(world, STEP).or_else(|| barred(world, release, STEP)) {
         return plan;
     }
     let found = match takeover::next(world, current) {
@@ -23,24 +24,28 @@ pub fn next(world: &World, current: Option<&Release>) -> Plan {
                 from: current.cloned(),
                 to: world.spec.release.clone(),
                 found,
-                number: 1 + world
-                    .record
-                    .rollovers
-                    .max(tags::furthest(world).map_or(0, |(number, _)| number)),
+                number: tags::furthest(world)
+                    .map_or(0, |(number, _)| number)
+                    .max(world.record.rollovers)
+                    .saturating_add(1),
             };
             Plan::act(STEP, Action::Note(begun))
         })
 }
 
-/// A revoked image is never admitted again.
-fn revoked(world: &World) -> Option<Plan> {
-    let release = &world.spec.release;
-    world.revoked(&release.measurement.image_sha384).then(|| {
+/// A revoked image is never admitted again, whoever says that it was revoked.
+pub fn barred(world: &World, release: &Release, step: Step) -> Option<Plan> {
+    let image = &release.measurement.image_sha384;
+    world.barred(image).then(|| {
+        let said = match world.bars(image) {
+            Some(share) if !world.revoked(image) => format!(" (so says a tag on key {}, and not enough other keys: ask its holder)", share.name),
+            _ => String::new(),
+        };
         let message = format!(
-            "spec.release.measurement.imageSha384 of release {} was revoked: name another release",
+            "the image of release {} was revoked{said}: name another one in spec.release, or give the revocation up (kubectl chamber unrevoke)",
             release.revision
         );
-        Plan::block(STEP, Reason::MeasurementRevoked, message)
+        Plan::block(step, Reason::MeasurementRevoked, message)
     })
 }
 

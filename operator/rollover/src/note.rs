@@ -52,7 +52,7 @@ pub enum Note {
     /// The rollover has ended.
     Finished,
     /// Status was lost; this release is found running and admitted everywhere.
-    Adopted {
+    Recovered {
         /// The release.
         release: Release,
         /// The number of the last rollover, from the keys.
@@ -67,8 +67,10 @@ pub enum Verb {
     Abort,
     /// Try again what failed.
     Retry,
-    /// Take a measurement out of every policy at once.
+    /// Take images out of every policy at once.
     Revoke,
+    /// Give revocations up.
+    Unrevoke,
 }
 
 /// What came of a verb.
@@ -78,13 +80,10 @@ pub enum Answer {
     Aborted(Failure),
     /// What failed is forgotten.
     Retried,
-    /// The image is never admitted again.
-    Revoked {
-        /// The image.
-        image: Pcr,
-        /// Why, in the asker's words.
-        why: String,
-    },
+    /// The images are never admitted again; each with why, in the asker's words.
+    Revoked(Vec<(Pcr, String)>),
+    /// The images may be admitted again; each with why, in the asker's words.
+    Unrevoked(Vec<(Pcr, String)>),
     /// Nothing was done; why not, and what can be done.
     Refused(String),
 }

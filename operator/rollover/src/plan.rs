@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use key_policy::Policy;
-use measurement::{Measurement, Pcr};
+use measurement::Measurement;
 use strum::{Display, IntoStaticStr, VariantNames};
 
 use crate::tags::Progress;
@@ -99,22 +99,24 @@ pub enum Action {
     /// Write facts that cannot be observed into status.
     Note(Note),
     /// Let a deletion of the resource wait for the operator, while policies hold two measurements.
-    HoldDeletion,
+    AddFinalizer,
     /// Let the resource be deleted; where something is left undone, say what.
-    AllowDeletion(Option<String>),
+    RemoveFinalizer(Option<String>),
     /// Tag keys as this cluster's and with how far it has come, before their policy is touched.
     ClaimKeys {
         /// ARNs of the keys.
         arns: Vec<String>,
         /// How far rollovers have come.
         progress: Progress,
+        /// The tags were lost: since when they are there again.
+        healed_at: Option<Timestamp>,
     },
-    /// Tag keys with images that are never admitted again.
+    /// Tag keys with the images that are never admitted again.
     TagRevoked {
         /// ARNs of the keys.
         arns: Vec<String>,
-        /// The images.
-        images: Vec<Pcr>,
+        /// The images, as [`crate::tags::prefix`] has them.
+        images: Vec<String>,
     },
     /// Write these policies, concurrently; read each again before and after.
     WritePolicies(Vec<KeyWrite>),
@@ -203,8 +205,8 @@ impl Action {
                 | Self::RemoveSets(_)
                 | Self::Fence(_)
                 | Self::MakeSet(_)
-                | Self::HoldDeletion
-                | Self::AllowDeletion(_)
+                | Self::AddFinalizer
+                | Self::RemoveFinalizer(_)
                 | Self::Note(
                     Note::Answered { .. }
                         | Note::Failed { .. }

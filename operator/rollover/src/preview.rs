@@ -6,8 +6,8 @@ use key_policy::{Access, Change, Policy};
 use measurement::Measurement;
 
 use crate::{
-    Key, KeyFacts, Live, Plan, Reading, Reason, Release, Rollover, Share, Step, World, keys,
-    takeover,
+    AdmittedSet, Key, KeyFacts, Plan, Reading, Reason, Release, Rollover, Share, Step, World, keys,
+    measure, takeover,
 };
 
 /// What a rollover would change in the policies.
@@ -59,8 +59,8 @@ pub fn preview(world: &World) -> Preview {
         None => next(world),
     };
     let stages = Stages {
-        both: Live::both(world, &rollover),
-        only: Live::only(world, &rollover.to.measurement),
+        both: AdmittedSet::both(world, &rollover),
+        only: AdmittedSet::only(world, &rollover.to.measurement),
         retires: rollover.retires(),
     };
     let keys = world.keys().map(|Key { share, reading }| KeyPreview {
@@ -96,7 +96,9 @@ fn next(world: &World) -> (Rollover, Option<(Reason, String)>) {
     rollover.found = found;
     (
         rollover,
-        fault(keys::healthy(world, Step::Measure)).or(objection),
+        fault(keys::healthy(world, Step::Measure))
+            .or_else(|| fault(measure::barred(world, target, Step::Measure)))
+            .or(objection),
     )
 }
 
@@ -111,8 +113,8 @@ fn fault(plan: Option<Plan>) -> Option<(Reason, String)> {
 
 /// What policies hold while both releases run, and in the end.
 struct Stages {
-    both: Live,
-    only: Live,
+    both: AdmittedSet,
+    only: AdmittedSet,
     /// Retire has begun: nothing is admitted any more.
     retires: bool,
 }
@@ -129,13 +131,13 @@ fn changes(share: &Share, facts: &KeyFacts, stages: &Stages) -> Result<Changes, 
     let wanted = |found: &Policy, live: &[Measurement]| {
         keys::wanted(share, found, live).map_err(|fault| fault.to_string())
     };
-    let both = stages.both.on(share, now);
+    let both = stages.both.for_key(share, now);
     let admitted = if stages.retires {
         now.clone()
     } else {
         wanted(now, &both)?
     };
-    let retired = wanted(&admitted, &stages.only.on(share, &admitted))?;
+    let retired = wanted(&admitted, &stages.only.for_key(share, &admitted))?;
     Ok(Changes {
         takes_over: keys::adopts(share, now),
         sizes: [now, &admitted, &retired].map(Policy::size),

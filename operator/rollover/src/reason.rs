@@ -25,6 +25,12 @@ pub enum Reason {
     DuplicateKey,
     /// The key's tag names another owner.
     KeyOwnedByAnother,
+    /// The key has lost this cluster's tag, and its policy is not what this cluster wrote last.
+    ClaimLost,
+    /// The key's lost tag was put back a moment ago: another cluster's claim would show now.
+    ClaimSettling,
+    /// KMS refuses what would change this key; it is tried again.
+    KeyRefusesWrite,
     /// The key does not exist.
     KeyNotFound,
     /// The key, its role or KMS cannot be reached or refuses.
@@ -49,6 +55,8 @@ pub enum Reason {
     PolicyDrift,
     /// Status is older than what the keys' tags say: it was restored from a backup.
     StatusBehindKeys,
+    /// Status says what neither the spec, nor a `ReplicaSet`, nor a key knows of: somebody else wrote it.
+    StatusForged,
     /// The holder of an Observed key has not yet changed its policy.
     AwaitingKeyHolder,
     /// The policies were just changed and are given time to take effect.
@@ -105,6 +113,8 @@ impl Reason {
         matches!(
             self,
             Self::KeyOwnedByAnother
+                | Self::ClaimLost
+                | Self::ClaimSettling
                 | Self::KeyNotFound
                 | Self::KeyUnreadable
                 | Self::KeyNotEnabled
@@ -118,6 +128,7 @@ impl Reason {
                 | Self::PolicyDrift
                 | Self::DryRun
                 | Self::StatusBehindKeys
+                | Self::StatusForged
                 | Self::AwaitingKeyHolder
                 | Self::BlobLost
         )
@@ -131,19 +142,34 @@ impl Reason {
         )
     }
 
-    /// Whether a person is needed (condition Stalled), as opposed to time.
-    pub fn needs_a_person(self) -> bool {
-        !matches!(
-            self,
+    /// What kstatus is to make of it.
+    pub fn outlook(self) -> Outlook {
+        match self {
             Self::Settling
-                | Self::Sealing
-                | Self::ChamberSealed
-                | Self::ChamberTerminating
-                | Self::DisruptionBudget
-                | Self::Deleting
-                | Self::ChambersNotReady
-                | Self::Soaking
-                | Self::MetricsInconclusive
-        )
+            | Self::ClaimSettling
+            | Self::KeyRefusesWrite
+            | Self::ActionFailed
+            | Self::Sealing
+            | Self::ChamberSealed
+            | Self::ChamberTerminating
+            | Self::DisruptionBudget
+            | Self::Deleting
+            | Self::ChambersNotReady
+            | Self::Soaking
+            | Self::MetricsInconclusive => Outlook::WaitsByItself,
+            Self::Paused | Self::DryRun | Self::AwaitingKeyHolder => Outlook::WaitsForAPerson,
+            _ => Outlook::NeedsACure,
+        }
     }
+}
+
+/// What becomes of a stop, in the terms of kstatus: only what needs a cure is `Stalled` before a deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// It ends by itself.
+    WaitsByItself,
+    /// A person has asked for it, or is asked: nothing is wrong.
+    WaitsForAPerson,
+    /// It stays until somebody puts something right.
+    NeedsACure,
 }

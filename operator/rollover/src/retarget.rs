@@ -1,6 +1,7 @@
 //! The target changed in the middle of a rollover.
 
-use crate::{Action, Note, Plan, Rollover, Set, Step, World, measure, roll};
+use crate::desired::approved;
+use crate::{Action, Note, Plan, Reason, Release, Rollover, Set, Step, World, keys, measure, roll};
 
 const STEP: Step = Step::Measure;
 
@@ -19,8 +20,20 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     {
         return Some(Plan::act(STEP, Action::Note(Note::FailureForgotten)));
     }
-    if wanted.revision == rollover.to.revision || rollover.retires() || world.failed().is_some() {
+    if *wanted == rollover.to {
         return None;
+    }
+    let target = &rollover.to.measurement;
+    // What so many keys admit was approved once, though no chamber of it was started.
+    let admitted = keys::usable(world, target) >= world.spec.threshold;
+    let named_by_status_alone = !approved(world, target) && !admitted;
+    if world.failed().is_some() {
+        return named_by_status_alone.then(|| not_the_target(world, rollover));
+    }
+    let revoked = world.revoked(&rollover.to.measurement.image_sha384);
+    if world.retires(rollover) {
+        // The only way is forward; where the target was revoked, forward is what the spec names now.
+        return revoked.then(|| measure::next(world, Some(&rollover.to)));
     }
     let Some(from) = &rollover.from else {
         return Some(instead_of_the_first(world, rollover));
@@ -35,23 +48,41 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         _ if from.revision == wanted.revision && way_back => {
             Some(Plan::act(STEP, Action::Note(Note::TurnedBack)))
         }
-        None => nothing_ever_ran(world, rollover),
+        None => Some(nothing_ever_ran(world, rollover, from)),
         // On its way back already: it gets there first.
-        Some(current) if current.revision == rollover.to.revision => None,
+        Some(current) if current.revision == rollover.to.revision => {
+            named_by_status_alone.then(|| not_the_target(world, rollover))
+        }
         // The chambers of the target are what is left to start from.
         Some(_) if !way_back => Some(measure::next(world, Some(&rollover.to))),
         Some(_) => Some(Plan::act(STEP, Action::Note(Note::TurnedBack))),
     }
 }
 
-/// No release was ever verified. While none serves, the older one is cleared away and the target
-/// is what the third one starts from; otherwise the rollover in flight is to end first.
-fn nothing_ever_ran(world: &World, rollover: &Rollover) -> Option<Plan> {
-    if world.unsealed() > 0 {
-        return None;
+/// Neither the spec nor a `ReplicaSet` knows the target: status was written by somebody else.
+fn not_the_target(world: &World, rollover: &Rollover) -> Plan {
+    let from = rollover.from.as_ref();
+    if from.is_some_and(|from| approved(world, &from.measurement)) {
+        return Plan::act(STEP, Action::Note(Note::TurnedBack));
     }
-    roll::clear(world, &[&rollover.to.revision], STEP)
-        .or_else(|| Some(measure::next(world, Some(&rollover.to))))
+    let message = format!(
+        "status says that a rollover to release {} is in flight, and neither spec.release nor a ReplicaSet knows it: status was written by somebody else. Remove the resource's status, so that what runs is found and recovered",
+        rollover.to.revision
+    );
+    Plan::block(STEP, Reason::StatusForged, message)
+}
+
+/// No release was ever verified, so none is waited for: the third one starts from the one that serves more,
+/// and the other one is cleared away. Two that never ran well would else take turns for ever.
+fn nothing_ever_ran(world: &World, rollover: &Rollover, from: &Release) -> Plan {
+    let serving = |release: &Release| world.set(&release.revision).map_or(0, Set::unsealed);
+    let stays = if serving(from) > serving(&rollover.to) {
+        from
+    } else {
+        &rollover.to
+    };
+    roll::clear(world, &[&stays.revision], STEP)
+        .unwrap_or_else(|| measure::next(world, Some(stays)))
 }
 
 /// The first release never ran well, but chambers or a blob of it may be there.

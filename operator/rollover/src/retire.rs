@@ -1,30 +1,31 @@
 //! Step 5, Retire: every key's policy holds only the new measurement, and the old release is gone.
 
-use crate::admit::{Extent, ask, claim, write_all};
-use crate::{Action, Live, Note, Plan, Rollover, Step, World, roll};
+use crate::admit::{Extent, ask, write_all};
+use crate::{Action, AdmittedSet, Note, Plan, Rollover, Step, World, ownership, roll};
 
 const STEP: Step = Step::Retire;
 
 /// What Retire still needs; at its end the rollover is over.
 pub fn next(world: &World, rollover: &Rollover) -> Plan {
-    let live = Live::only(world, &rollover.to.measurement);
-    write(world, rollover, &live)
-        .or_else(|| ask(world, STEP, &live, Extent::Exactly))
-        .or_else(|| roll::clear(world, &[&rollover.to.revision], STEP))
-        .unwrap_or_else(|| Plan::act(STEP, Action::Note(Note::Finished)))
+    let set = AdmittedSet::only(world, &rollover.to.measurement);
+    let left = write_all(world, STEP, &set).or_else(|| ask(world, STEP, &set, Extent::Exactly));
+    match left {
+        Some(stopped) if !rollover.retires() => begin(stopped),
+        Some(left) => roll::keep_size(world, rollover, STEP)
+            .or_else(|| roll::clear(world, &[&rollover.to.revision], STEP))
+            .or_else(|| ownership::claim(world, STEP, (world.record.rollovers, true)))
+            .or_else(|| roll::unfinished(world, rollover, STEP))
+            .unwrap_or(left),
+        None => roll::clear(world, &[&rollover.to.revision], STEP)
+            .unwrap_or_else(|| Plan::act(STEP, Action::Note(Note::Finished))),
+    }
 }
 
-/// That the way back ends here is in status and on the keys before the first policy loses the old measurement.
-fn write(world: &World, rollover: &Rollover, live: &Live) -> Option<Plan> {
-    let plan = write_all(world, STEP, live)?;
-    if !matches!(plan, Plan::Act { .. }) {
-        return Some(plan);
+/// That the way back ends here is in status and on the keys before the first policy loses the old measurement,
+/// and before a holder is asked to take it out.
+fn begin(stopped: Plan) -> Plan {
+    match stopped {
+        Plan::Act { .. } | Plan::Wait { .. } => Plan::act(STEP, Action::Note(Note::RetireBegun)),
+        stopped => stopped,
     }
-    if !rollover.retires() {
-        return Some(Plan::act(STEP, Action::Note(Note::RetireBegun)));
-    }
-    roll::clear(world, &[&rollover.to.revision], STEP)
-        .or_else(|| claim(world, STEP, (world.record.rollovers, true)))
-        .or_else(|| roll::unfinished(world, rollover, STEP))
-        .or(Some(plan))
 }

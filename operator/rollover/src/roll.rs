@@ -10,7 +10,7 @@ const LOST: SignedDuration = SignedDuration::from_mins(1);
 
 /// What Roll still needs; `None` when every chamber runs the target and is unsealed.
 pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
-    if rollover.retires() {
+    if world.retires(rollover) {
         return None;
     }
     let Some(target) = world.set(&rollover.to.revision) else {
@@ -21,6 +21,18 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         return unfinished(world, rollover, STEP);
     }
     Some(within_budget(world, STEP, resizes, stops))
+}
+
+/// The target's set is there and has no fewer chambers than the spec wants, whatever else is waited for.
+pub fn keep_size(world: &World, rollover: &Rollover, step: Step) -> Option<Plan> {
+    let Some(target) = world.set(&rollover.to.revision) else {
+        return Some(Plan::act(step, Action::MakeSet(rollover.to.clone())));
+    };
+    let resize = target.resized(world.spec.replicas);
+    if resize.from >= resize.to || world.revoked(&rollover.to.measurement.image_sha384) {
+        return None;
+    }
+    Some(order(world, step, vec![resize]))
 }
 
 /// Resizes, once older orders are void, and where the disruption budgets allow that so many unsealed chambers stop.

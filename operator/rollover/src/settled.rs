@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::admit::{Extent, ask, write_all};
 use crate::roll::within_budget;
 use crate::{
-    Action, Blob, DriftPolicy, Live, Look, Note, Plan, Reason, Release, Step, World, keys, measure,
-    roll, seal, tags,
+    Action, AdmittedSet, Blob, DriftPolicy, Look, Note, Plan, Reason, Release, Step, World, keys,
+    measure, ownership, revoke, roll, seal, tags,
 };
 
 const STEP: Step = Step::Settled;
@@ -21,7 +21,7 @@ pub fn next(world: &World) -> Plan {
         return Plan::act(STEP, Action::Note(Note::FailureForgotten));
     }
     if world.finalizer {
-        return Plan::act(STEP, Action::AllowDeletion(None));
+        return Plan::act(STEP, Action::RemoveFinalizer(None));
     }
     let Some(current) = &world.record.current else {
         return first_start(world);
@@ -29,12 +29,16 @@ pub fn next(world: &World) -> Plan {
     if current.revision != world.spec.release.revision && world.failed().is_none() {
         return measure::next(world, Some(current));
     }
+    let set = AdmittedSet::only(world, &current.measurement);
     look(world)
-        .or_else(|| keys::healthy(world, STEP))
-        .or_else(|| drift(world, current))
+        .or_else(|| unproven(world, current))
         .or_else(|| blob(world, current))
         .or_else(|| sets(world, current))
-        .or_else(|| stands_out(world, current))
+        .or_else(|| drift(world, &set))
+        .or_else(|| keys::healthy(world, STEP))
+        .or_else(|| ownership::heal(world, STEP))
+        .or_else(|| ask(world, STEP, &set, Extent::Exactly))
+        .or_else(|| unresolved(world, current))
         .unwrap_or_else(|| rest(world))
 }
 
@@ -59,7 +63,7 @@ fn first_start(world: &World) -> Plan {
     if everywhere {
         let (number, _) = tags::furthest(world).unwrap_or_default();
         let release = set.release.clone();
-        return Plan::act(STEP, Action::Note(Note::Adopted { release, number }));
+        return Plan::act(STEP, Action::Note(Note::Recovered { release, number }));
     }
     let message = format!(
         "status is lost, and not every key's policy admits exactly the release that ReplicaSet {} runs ({}). Set the policies to it",
@@ -70,9 +74,10 @@ fn first_start(world: &World) -> Plan {
 
 /// Nobody tells when a policy changes, so the keys are read once in a drift interval, and soon after a rollover.
 fn look(world: &World) -> Option<Plan> {
-    let due = world
-        .oldest_reading()
-        .is_none_or(|read_at| world.now >= next_reading(world, read_at));
+    let due = world.oldest_reading().is_none_or(|read_at| {
+        // A reading from the future was made before the clock was set back.
+        world.now >= next_reading(world, read_at) || world.now < read_at
+    });
     due.then_some(Plan::Look(Look::Keys))
 }
 
@@ -90,11 +95,9 @@ fn next_reading(world: &World, read_at: Timestamp) -> Timestamp {
         .unwrap_or(world.now)
 }
 
-/// Puts policies back that a foreign hand changed, or reports them.
-fn drift(world: &World, current: &Release) -> Option<Plan> {
-    let live = Live::only(world, &current.measurement);
-    let plan =
-        write_all(world, STEP, &live).or_else(|| ask(world, STEP, &live, Extent::Exactly))?;
+/// Puts policies back that a foreign hand changed, or reports them. A key in trouble holds up itself alone.
+fn drift(world: &World, set: &AdmittedSet) -> Option<Plan> {
+    let plan = write_all(world, STEP, set)?;
     match (&plan, world.spec.drift_policy) {
         (
             Plan::Act {
@@ -125,17 +128,44 @@ fn blob(world: &World, current: &Release) -> Option<Plan> {
     }
 }
 
+/// Status says that a release was verified, chambers of another one are there, and no key knows that it was retired:
+/// whoever may write status alone must not end them.
+fn unproven(world: &World, current: &Release) -> Option<Plan> {
+    let mut others = world.sets.iter();
+    let other = others.find(|set| set.release.revision != current.revision && set.runs())?;
+    let retires = tags::recorded(&world.record);
+    let mut ours = world
+        .facts()
+        .filter(|(share, facts)| share.managed && ownership::is_ours(world, facts))
+        .peekable();
+    ours.peek()?;
+    if ours.any(|(_, facts)| tags::progress_of(&facts.tags) >= Some(retires)) {
+        return None;
+    }
+    let message = format!(
+        "status says that release {} was verified and the one before retired, but ReplicaSet {} of release {} has chambers and no key's tag {} says so: status was written by somebody else. Remove the resource's status, and scale the release that is not wanted to 0",
+        current.revision,
+        other.name,
+        other.release.revision,
+        tags::ROLLOVER
+    );
+    Some(Plan::block(STEP, Reason::StatusForged, message))
+}
+
 /// The current release has its chambers, and no other release has any.
 fn sets(world: &World, current: &Release) -> Option<Plan> {
+    // What status alone names is not started; and chambers that could not unseal are not, either.
+    let opens = keys::usable(world, &current.measurement) >= world.spec.threshold;
     let Some(set) = world.set(&current.revision) else {
-        return Some(Plan::act(STEP, Action::MakeSet(current.clone())));
+        return opens.then(|| Plan::act(STEP, Action::MakeSet(current.clone())));
     };
     let wanted = world.spec.replicas;
-    // Chambers of a revoked release stay as they are, but none is added: it could not unseal.
-    let to = if world.revoked(&current.measurement.image_sha384) {
-        wanted.min(set.replicas)
-    } else {
+    // Chambers of a revoked release stay as they are, but none is added.
+    let may_start = opens && !world.revoked(&current.measurement.image_sha384);
+    let to = if may_start {
         wanted
+    } else {
+        wanted.min(set.replicas)
     };
     let resize = set.resized(to);
     let stops = set.unsealed().saturating_sub(resize.to);
@@ -145,7 +175,7 @@ fn sets(world: &World, current: &Release) -> Option<Plan> {
 }
 
 /// All is kept as it is, but it is not what the spec wants, or cannot last.
-fn stands_out(world: &World, current: &Release) -> Option<Plan> {
+fn unresolved(world: &World, current: &Release) -> Option<Plan> {
     if let Some(failure) = world.failed() {
         let message = format!(
             "release {} failed: {}. The chambers run release {}. Change spec.release, or set the annotation chamber.dev/retry to a new value to try it again",
@@ -153,15 +183,22 @@ fn stands_out(world: &World, current: &Release) -> Option<Plan> {
         );
         return Some(Plan::block(STEP, Reason::ReleaseFailed, message));
     }
-    world
-        .revoked(&current.measurement.image_sha384)
-        .then(|| {
-            let message = format!(
-                "release {} was revoked: its chambers stay sealed when they restart. Change spec.release to another release",
-                current.revision
-            );
-            Plan::block(STEP, Reason::MeasurementRevoked, message)
-        })
+    let left = revoke::left(world);
+    if !left.is_empty() {
+        let message = format!(
+            "an image was revoked, and the policy of key {} still admits it: its holder is to take it out",
+            left.join(", ")
+        );
+        return Some(Plan::block(STEP, Reason::MeasurementRevoked, message));
+    }
+    if world.revoked(&current.measurement.image_sha384) {
+        let message = format!(
+            "release {} was revoked: its chambers stay sealed when they restart. Change spec.release to another release",
+            current.revision
+        );
+        return Some(Plan::block(STEP, Reason::MeasurementRevoked, message));
+    }
+    measure::barred(world, current, STEP)
 }
 
 fn rest(world: &World) -> Plan {

@@ -2,6 +2,7 @@
 
 use measurement::Pcr;
 
+use crate::tags::MOST_REVOKED;
 use crate::{Action, Answer, Failure, Note, Plan, Step, Verb, World};
 
 /// Answers the first verb that was not answered yet.
@@ -9,6 +10,7 @@ pub fn next(world: &World) -> Option<Plan> {
     let (asked, handled) = (&world.spec.verbs, &world.record.handled);
     let each = [
         (Verb::Revoke, &asked.revoke, &handled.revoke),
+        (Verb::Unrevoke, &asked.unrevoke, &handled.unrevoke),
         (Verb::Abort, &asked.abort, &handled.abort),
         (Verb::Retry, &asked.retry, &handled.retry),
     ];
@@ -20,6 +22,7 @@ pub fn next(world: &World) -> Option<Plan> {
         Verb::Abort => abort(world),
         Verb::Retry => retry(world),
         Verb::Revoke => revoke(world, token),
+        Verb::Unrevoke => unrevoke(world, token),
     };
     let step = world
         .record
@@ -70,26 +73,72 @@ fn retry(world: &World) -> Answer {
     refused("nothing has failed")
 }
 
-/// `<imageSha384> <why>`: both are needed.
+/// Every line that was not answered before; one that is no `<imageSha384> <why>` refuses all of them.
 fn revoke(world: &World, text: &str) -> Answer {
-    let (image, why) = text
-        .trim()
-        .split_once(char::is_whitespace)
-        .unwrap_or((text, ""));
-    let why = why.trim();
-    match Pcr::parse(image) {
-        Err(fault) => Answer::Refused(format!(
-            "the annotation chamber.dev/revoke names no ImageSha384 ({fault}), expected `<imageSha384> <why>`"
+    let asked = match lines(Verb::Revoke, text) {
+        Ok(asked) => asked,
+        Err(why) => return Answer::Refused(why),
+    };
+    let known = &world.record.revoked;
+    let new: Vec<_> = asked
+        .into_iter()
+        .filter(|(image, _)| !known.contains(image))
+        .collect();
+    match new.as_slice() {
+        [] => refused("it was revoked before"),
+        new if known.len() + new.len() > MOST_REVOKED => Answer::Refused(format!(
+            "a key's tags hold {MOST_REVOKED} revoked images at most, and {} are there: give up one that nobody can sign any more (kubectl chamber unrevoke)",
+            known.len()
         )),
-        Ok(_) if why.is_empty() => refused(
-            "the annotation chamber.dev/revoke gives no reason, expected `<imageSha384> <why>`",
-        ),
-        Ok(image) if world.record.revoked.contains(&image) => refused("it was revoked before"),
-        Ok(image) => Answer::Revoked {
-            image,
-            why: why.to_owned(),
-        },
+        _ => Answer::Revoked(new),
     }
+}
+
+fn unrevoke(world: &World, text: &str) -> Answer {
+    let asked = match lines(Verb::Unrevoke, text) {
+        Ok(asked) => asked,
+        Err(why) => return Answer::Refused(why),
+    };
+    let again = asked
+        .iter()
+        .find(|(image, _)| world.spec.verbs.asks_to_revoke(image));
+    if let Some((image, _)) = again {
+        return Answer::Refused(format!(
+            "the annotation chamber.dev/revoke still names {image}: remove its line there"
+        ));
+    }
+    let known = |image: &Pcr| world.record.revoked.contains(image) || world.bars(image).is_some();
+    if asked.iter().any(|(image, _)| known(image)) {
+        return Answer::Unrevoked(asked);
+    }
+    refused("it was not revoked")
+}
+
+/// Lines of `<imageSha384> <why>`: both are needed.
+fn lines(verb: Verb, text: &str) -> Result<Vec<(Pcr, String)>, String> {
+    let name = verb.to_string().to_lowercase();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let asked: Vec<_> = lines
+        .map(|line| {
+            let (image, why) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            let why = why.trim();
+            match Pcr::parse(image) {
+                Err(fault) => Err(format!(
+                    "the annotation chamber.dev/{name} names no ImageSha384 ({fault}), expected `<imageSha384> <why>`"
+                )),
+                Ok(_) if why.is_empty() => Err(format!(
+                    "the annotation chamber.dev/{name} gives no reason, expected `<imageSha384> <why>`"
+                )),
+                Ok(image) => Ok((image, why.to_owned())),
+            }
+        })
+        .collect::<Result<_, _>>()?;
+    if asked.is_empty() {
+        return Err(format!(
+            "the annotation chamber.dev/{name} is empty, expected `<imageSha384> <why>`"
+        ));
+    }
+    Ok(asked)
 }
 
 fn refused(why: &str) -> Answer {

@@ -10,7 +10,7 @@ const AGAIN: SignedDuration = SignedDuration::from_millis(500);
 
 /// What Verify still needs; `None` when it is done.
 pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
-    if rollover.retires() {
+    if world.retires(rollover) {
         return None;
     }
     soak(world, rollover).or_else(|| match &world.metrics {

@@ -403,7 +403,7 @@ fn what_runs_is_found_again_in_whichever_profile() {
     play.run(50);
     assert_eq!(
         play.story,
-        "Settled: adopts v1\nSettled: writes policies a=[v1]! b=[v1]! c=[v1]!\nSettled: notes Committed(\"c0ffee\")\nSettled\n"
+        "Settled: recovers v1\nSettled: notes Committed(\"c0ffee\")\nSettled: writes policies a=[v1]! b=[v1]! c=[v1]!\nSettled\n"
     );
 }
 

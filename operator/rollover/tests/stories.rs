@@ -1,5 +1,4 @@
 //! Stories: what the planner does, told in the order in which it happens. `BLESS=1` writes them anew.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod play;
 

@@ -75,6 +75,7 @@ fn trust(setup: &Setup, state: &State, old: Images, new: Images) -> Result<(), V
         .fold(1 << state.asked.release, |known: Images, release| {
             known | 1 << release
         });
+    let known = known & state.approved;
     let added = new & !old;
     // What somebody else ran may stay where it was found, and goes nowhere else.
     if added & (!known | FOREIGN) != 0 || new & FOREIGN != 0 && !setup.size.adopts {
@@ -83,7 +84,12 @@ fn trust(setup: &Setup, state: &State, old: Images, new: Images) -> Result<(), V
     if new.count_ones() > 2 {
         return Err(Violation::of(2, "admits three images"));
     }
-    if new & state.record.revoked != 0 {
+    // What a holder has tagged since the keys were read is not known yet.
+    let revoked = state.revoked(setup.size.keys, setup.size.threshold);
+    let seen = state.seen.as_ref().map_or(&state.keys, |seen| &seen.keys);
+    let tagged = seen.iter().fold(0, |all, key| all | key.revoked);
+    let barred = state.record.revoked | tagged;
+    if added & barred != 0 || new & revoked & state.record.revoked & tagged != 0 {
         return Err(Violation::of(2, "admits a revoked image"));
     }
     Ok(())
@@ -116,7 +122,8 @@ fn leaves(
     removed: Images,
 ) -> Result<(), Violation> {
     let bit = 1 << release;
-    if removed & bit == 0 || before.record.revoked & bit != 0 {
+    let revoked = before.revoked(setup.size.keys, setup.size.threshold);
+    if removed & bit == 0 || revoked & bit != 0 {
         return Ok(());
     }
     let threshold = setup.size.threshold;

@@ -1,7 +1,9 @@
 //! What can happen beside the operator, and how time passes.
 
 use crate::setup::Setup;
-use crate::state::{AGE, FOREIGN, Key, Order, Prometheus, RELEASES, Record, Seal, Set, State};
+use crate::state::{
+    AGE, FOREIGN, Key, Order, Prometheus, RELEASES, Record, Rollover, Seal, Set, State,
+};
 
 /// Something that can happen, and the state after it.
 pub type Event = (String, State);
@@ -34,12 +36,12 @@ pub fn events(setup: &Setup, state: &State, rests: bool) -> Vec<Event> {
 /// A state that some time later follows by itself, when nothing goes wrong any more.
 pub fn progress(setup: &Setup, state: &State) -> State {
     let mut next = state.clone();
-    let asked = next.asked_of_holders();
-    for (index, key) in next.keys.iter_mut().enumerate() {
+    let revoked = next.revoked(setup.size.keys, setup.size.threshold);
+    for index in 0..next.keys.len() {
         if setup.size.observed & (1 << index) != 0 {
-            key.stored = asked;
+            next.keys[index].stored = next.asked_of_holder(index, setup.size.keys, revoked);
         }
-        key.enforced = key.stored;
+        next.keys[index].enforced = next.keys[index].stored;
     }
     for release in 0..RELEASES {
         let opens = opens(setup, &next, release);
@@ -137,7 +139,8 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
                 state.keys[index].enforced = key.stored;
             }));
         }
-        let asked = state.asked_of_holders();
+        let revoked = state.revoked(setup.size.keys, setup.size.threshold);
+        let asked = state.asked_of_holder(index, setup.size.keys, revoked);
         if setup.size.observed & (1 << index) != 0 && key.stored != asked {
             let what = format!("the holder of key {index} does as asked");
             events.push(with(state, what, |state| {
@@ -165,6 +168,23 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
         edit("adds an image to", key.stored | FOREIGN);
         let lowest = key.stored & key.stored.wrapping_neg();
         edit("takes an image from", key.stored & !lowest);
+        if key.owned {
+            let what = format!("something removes the tags of key {index}");
+            events.push(fault(state, what, |state| {
+                let key = &mut state.keys[index];
+                (key.owned, key.committed, key.healing) = (false, false, false);
+                (key.progress, key.revoked) = (None, 0);
+            }));
+        }
+        for release in 0..RELEASES {
+            let what = format!(
+                "the holder of key {index} says that v{} was revoked",
+                release + 1
+            );
+            events.push(fault(state, what, |state| {
+                state.keys[index].revoked |= 1 << release;
+            }));
+        }
         events.push(fault(
             state,
             format!("key {index} is disabled or enabled"),
@@ -194,11 +214,61 @@ fn faults(setup: &Setup, state: &State, events: &mut Vec<Event>) {
             state.record = Record::default();
         }));
     }
+    if setup.size.forged {
+        forged(state, events);
+    }
     let backup = first_status(setup);
     if !setup.size.from_nothing && state.record != backup {
         events.push(fault(state, "status is restored from a backup", |state| {
             state.record = backup;
         }));
+    }
+}
+
+/// What somebody writes who may write status and nothing else.
+fn forged(state: &State, events: &mut Vec<Event>) {
+    for release in (0..).take(RELEASES) {
+        events.push(fault(
+            state,
+            format!("status is forged: v{} was verified", release + 1),
+            |state| {
+                state.record.current = Some(release);
+                state.record.rollover = None;
+            },
+        ));
+        events.push(fault(
+            state,
+            format!("status is forged: v{} was revoked", release + 1),
+            |state| {
+                state.record.revoked |= 1 << release;
+            },
+        ));
+        events.push(fault(
+            state,
+            format!("status is forged: v{} is the target", release + 1),
+            |state| {
+                let from = state.record.current;
+                state.record.rollover = Some(Rollover {
+                    from,
+                    to: release,
+                    found: 0,
+                    admitted: None,
+                    retires: false,
+                    progressed: 0,
+                });
+            },
+        ));
+    }
+    if state.record.rollover.is_some() {
+        events.push(fault(
+            state,
+            "status is forged: Retire has begun",
+            |state| {
+                if let Some(rollover) = &mut state.record.rollover {
+                    rollover.retires = true;
+                }
+            },
+        ));
     }
 }
 
@@ -227,6 +297,7 @@ fn wishes(state: &State, events: &mut Vec<Event>) {
         if release != state.asked.release {
             wish(format!("the user wants v{}", release + 1), &|state| {
                 state.asked.release = release;
+                state.approved |= 1 << release;
             });
         }
         if state.asked.revoke.is_none() {
@@ -272,6 +343,9 @@ fn tick(state: &mut State) {
         older(&mut rollover.progressed);
     }
     state.record.ended.iter_mut().for_each(older);
+    for key in &mut state.keys {
+        key.healing = false;
+    }
     if let Some(seen) = &mut state.seen {
         older(&mut seen.age);
     }

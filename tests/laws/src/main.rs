@@ -34,6 +34,7 @@ fn worlds(arguments: &Arguments) -> Vec<Size> {
         observed: 0,
         accepted: 0,
         external: false,
+        forged: false,
         adopts: false,
         from_nothing: false,
         faults: arguments.faults,
@@ -76,6 +77,20 @@ fn worlds(arguments: &Arguments) -> Vec<Size> {
             observed: 0b110,
             from_nothing: true,
             ..size(1, 3, 2)
+        },
+        // Every key is its holder's.
+        Size {
+            observed: 0b11,
+            ..size(2, 2, 2)
+        },
+        Size {
+            forged: true,
+            ..size(2, 3, 2)
+        },
+        Size {
+            forged: true,
+            observed: 0b10,
+            ..size(1, 2, 2)
         },
         Size {
             accepted: 0b010,

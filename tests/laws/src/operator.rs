@@ -76,7 +76,7 @@ pub enum Part {
     /// `PutKeyPolicy`: key, images before, images after.
     Policy(u8, Images, Images),
     /// `TagResource`.
-    Claim(u8, (u8, bool)),
+    Claim(u8, (u8, bool), bool),
     /// `TagResource`.
     Commit(u8),
     /// `TagResource`.
@@ -111,17 +111,24 @@ pub fn parts(setup: &Setup, world: &World, action: &Action) -> Result<Vec<Part>,
         Action::Note(_) => Vec::new(),
         Action::MakeSet(release) => vec![Part::Make(setup.index(release))],
         Action::Fence(_) => vec![Part::Fence],
-        Action::HoldDeletion => vec![Part::Finalizer(true)],
-        Action::AllowDeletion(_) => vec![Part::Finalizer(false)],
-        Action::ClaimKeys { arns, progress } => {
+        Action::AddFinalizer => vec![Part::Finalizer(true)],
+        Action::RemoveFinalizer(_) => vec![Part::Finalizer(false)],
+        Action::ClaimKeys {
+            arns,
+            progress,
+            healed_at,
+        } => {
             let progress = (u8::try_from(progress.0).unwrap_or(u8::MAX), progress.1);
             arns.iter()
-                .map(|arn| Part::Claim(key(arn), progress))
+                .map(|arn| Part::Claim(key(arn), progress, healed_at.is_some()))
                 .collect()
         }
         Action::TagRevoked { arns, images } => {
             let bits = (0..RELEASES)
-                .filter(|index| images.contains(&setup.releases[*index].measurement.image_sha384))
+                .filter(|index| {
+                    let image = setup.releases[*index].measurement.image_sha384;
+                    images.contains(&rollover::tags::prefix(&image))
+                })
                 .fold(0, |bits, index| bits | 1 << index);
             arns.iter()
                 .map(|arn| Part::Revoke(key(arn), bits))
@@ -189,10 +196,11 @@ pub fn perform(
             }
             put(setup, state, usize::from(*key), *expected, *images)?;
         }
-        Part::Claim(key, progress) => {
+        Part::Claim(key, progress, heals) => {
             checks::of_the_operator(setup, usize::from(*key))?;
             let key = &mut state.keys[usize::from(*key)];
             (key.owned, key.progress) = (true, Some(*progress));
+            key.healing |= heals;
         }
         Part::Commit(key) => {
             checks::of_the_operator(setup, usize::from(*key))?;
@@ -397,6 +405,9 @@ pub fn wake(setup: &Setup, state: &mut State) -> Result<(), Violation> {
     };
     let (record, asked, seen) = (state.record.clone(), state.asked, state.seen.take());
     (state.record, state.asked) = (late.record.clone(), late.asked);
+    // It knows no tag that was written since.
+    let tagged = state.keys.map(|key| key.revoked);
+    state.keys.iter_mut().for_each(|key| key.revoked = 0);
     let (rest, sent) = match &mut late.order {
         Order::Policies(writes) => match writes.pop() {
             Some((key, expected, images)) => {
@@ -419,6 +430,9 @@ pub fn wake(setup: &Setup, state: &mut State) -> Result<(), Violation> {
         },
     };
     (state.record, state.asked, state.seen) = (record, asked, seen);
+    for (key, tagged) in state.keys.iter_mut().zip(tagged) {
+        key.revoked = tagged;
+    }
     state.late = rest.then_some(late);
     sent
 }

@@ -18,6 +18,7 @@ const FOREIGN_STATEMENT: &str = r#"{"Sid":"Audit","Effect":"Allow","Principal":{
 
 /// Size and rules of a small world.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own")]
 pub struct Size {
     /// Chambers wanted.
     pub chambers: u8,
@@ -39,6 +40,8 @@ pub struct Size {
     pub accepted: u8,
     /// The image unseals in its own way.
     pub external: bool,
+    /// Somebody may write status and nothing else.
+    pub forged: bool,
     /// Keys that somebody else rolled are taken over.
     pub adopts: bool,
     /// From an empty namespace, or settled on release 0.

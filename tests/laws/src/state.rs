@@ -34,6 +34,8 @@ pub struct State {
     pub sealed: bool,
     /// The keys in KMS.
     pub keys: [Key; KEYS],
+    /// Releases that the user ever wanted, as bits.
+    pub approved: Images,
     /// Keys that still admit what somebody else ran before they were taken over, as bits.
     pub theirs: u8,
     /// What the operator read last of each key, and how long ago; lost with its process.
@@ -142,6 +144,7 @@ pub enum Seal {
 
 /// A key in KMS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Key {
     /// Images that its policy admits.
     pub stored: Images,
@@ -151,6 +154,8 @@ pub struct Key {
     pub disabled: bool,
     /// It carries this cluster's tag.
     pub owned: bool,
+    /// That tag was put back less than a minute ago.
+    pub healing: bool,
     /// It carries the commitment.
     pub committed: bool,
     /// The tag with how far rollovers have come.
@@ -219,16 +224,41 @@ impl State {
             .is_some_and(|set| set.replicas > 0 || !set.pods.is_empty())
     }
 
-    /// The images that status asks the holders of observed keys for.
-    pub fn asked_of_holders(&self) -> Images {
+    /// Images that may be taken out of policies because they were revoked: the user's word with status, or a quorum of keys.
+    pub fn revoked(&self, keys: usize, threshold: usize) -> Images {
+        let tagged = |bit: Images| {
+            let of = |key: &&Key| key.owned && key.revoked & bit != 0;
+            self.keys[..keys].iter().filter(of).count()
+        };
+        let asked = self.asked.revoke.map_or(0, |release| 1 << release);
+        let bits = (0..RELEASES).map(|release| 1 << release);
+        bits.filter(|bit| {
+            let told = self.record.revoked & bit != 0 && (asked & bit != 0 || tagged(*bit) > 0);
+            told || tagged(*bit) > 0 && keys - tagged(*bit) < threshold
+        })
+        .fold(0, |all, bit| all | bit)
+    }
+
+    /// The images that the holder of an observed key is asked for: what enters, and what stays where it is.
+    pub fn asked_of_holder(&self, key: usize, keys: usize, revoked: Images) -> Images {
         let bit = |release: u8| 1 << release;
         let wanted = match (&self.record.rollover, self.record.current) {
-            (Some(rollover), _) if rollover.retires => bit(rollover.to),
+            (Some(rollover), _) if rollover.retires && self.proves_retire(keys) => bit(rollover.to),
             (Some(rollover), _) => rollover.from.map_or(0, bit) | bit(rollover.to),
             (None, current) => bit(current.unwrap_or(self.asked.release)),
         };
         let tagged = self.keys.iter().fold(0, |all, key| all | key.revoked);
-        wanted & !(self.record.revoked | tagged)
+        let of_sets = (0..).zip(&self.sets).filter(|(_, set)| set.is_some());
+        let approved = of_sets.fold(bit(self.asked.release), |all, (index, _)| all | bit(index));
+        let enters = approved & !(self.record.revoked | tagged);
+        wanted & !revoked & (enters | self.keys[key].stored)
+    }
+
+    /// Whether a key of ours says that Retire has begun; none is left to ask where every key is its holder's.
+    fn proves_retire(&self, keys: usize) -> bool {
+        let mut ours = self.keys[..keys].iter().filter(|key| key.owned).peekable();
+        let retires = Some((self.record.rollovers, true));
+        ours.peek().is_none() || ours.any(|key| key.progress >= retires)
     }
 
     /// Keys whose stored policy lets the release decrypt.

@@ -29,8 +29,8 @@ pub fn action(setup: &Setup, action: &Action) -> String {
         Action::Fence(_) => "marks the sets as its own".to_owned(),
         Action::RemoveSealPod => "removes the seal pod".to_owned(),
         Action::RemoveSets(names) => format!("removes {}", names.join(" ")),
-        Action::HoldDeletion => "holds deletion".to_owned(),
-        Action::AllowDeletion(undone) => format!("allows deletion, undone: {undone:?}"),
+        Action::AddFinalizer => "holds deletion".to_owned(),
+        Action::RemoveFinalizer(undone) => format!("allows deletion, undone: {undone:?}"),
     }
 }
 
@@ -47,7 +47,7 @@ fn note(note: &Note) -> String {
             _ => format!("does {verb}"),
         },
         Note::Failed { failure, back } => format!("{} failed, back: {back}", failure.revision),
-        Note::Adopted { release, number } => format!("adopts {} as {number}", release.revision),
+        Note::Recovered { release, number } => format!("adopts {} as {number}", release.revision),
         other => format!("notes {other:?}"),
     }
 }

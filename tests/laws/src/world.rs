@@ -39,6 +39,7 @@ pub fn of(setup: &Setup, state: &State) -> World {
         budget: None,
         finalizer: state.finalizer,
         rival: None,
+        refusals: BTreeMap::new(),
     }
 }
 
@@ -56,6 +57,7 @@ fn verbs(setup: &Setup, state: &State) -> Verbs {
         abort: token(state.asked.abort),
         retry: token(state.asked.retry),
         revoke: revocation(setup, state.asked.revoke),
+        unrevoke: None,
     }
 }
 
@@ -91,6 +93,7 @@ fn record(setup: &Setup, record: &state::Record) -> rollover::Record {
             abort: token(record.abort),
             retry: token(record.retry),
             revoke: revocation(setup, record.revoke),
+            unrevoke: None,
         },
     }
 }
@@ -134,6 +137,9 @@ fn facts(setup: &Setup, index: usize, seen: &Seen) -> KeyFacts {
     if key.owned {
         tags.insert(tags::OWNER.to_owned(), OWNER.to_owned());
     }
+    if key.healing {
+        tags.insert(tags::HEALED_AT.to_owned(), setup.ago(seen.age).to_string());
+    }
     if key.committed {
         tags.insert(tags::COMMITMENT.to_owned(), COMMITMENT.to_owned());
     }
@@ -141,9 +147,12 @@ fn facts(setup: &Setup, index: usize, seen: &Seen) -> KeyFacts {
         let text = tags::progress_text((u64::from(number), retires));
         tags.insert(tags::ROLLOVER.to_owned(), text);
     }
-    for release in (0..RELEASES).filter(|release| key.revoked & (1 << release) != 0) {
-        let image = setup.releases[release].measurement.image_sha384;
-        tags.insert(tags::revoked(&image), image.to_string());
+    let revoked = (0..RELEASES).filter(|release| key.revoked & (1 << release) != 0);
+    let prefixes: Vec<_> = revoked
+        .map(|release| tags::prefix(&setup.releases[release].measurement.image_sha384))
+        .collect();
+    if !prefixes.is_empty() {
+        tags.extend(tags::revoked_pages(&prefixes));
     }
     KeyFacts {
         read_at: setup.ago(seen.age),

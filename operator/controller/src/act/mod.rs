@@ -83,23 +83,26 @@ async fn order(
 ) -> Result<(), Error> {
     match action {
         // Facts and the finalizer are on the resource itself, which the caller writes.
-        Action::Note(_) | Action::HoldDeletion | Action::AllowDeletion(_) => Ok(()),
-        Action::ClaimKeys { arns, progress } => {
+        Action::Note(_) | Action::AddFinalizer | Action::RemoveFinalizer(_) => Ok(()),
+        Action::ClaimKeys {
+            arns,
+            progress,
+            healed_at,
+        } => {
             let spec = &world.spec;
             let progress = tags::progress_text(*progress);
-            let tags = [
+            let healed_at = healed_at.map(|at| (tags::HEALED_AT.to_owned(), at.to_string()));
+            let mut tags = vec![
                 (tags::OWNER.to_owned(), spec.owner.clone()),
                 (tags::CLUSTER_ID.to_owned(), spec.cluster_id.clone()),
                 (tags::ROLLOVER.to_owned(), progress),
             ];
+            tags.extend(healed_at);
             write::tags(ctx, cluster, world, arns, &tags).await
         }
         Action::TagRevoked { arns, images } => {
-            let tags: Vec<_> = images
-                .iter()
-                .map(|image| (tags::revoked(image), image.to_string()))
-                .collect();
-            write::tags(ctx, cluster, world, arns, &tags).await
+            let pages = tags::revoked_pages(images);
+            write::tags(ctx, cluster, world, arns, &pages).await
         }
         Action::TagCommitment { arns, commitment } => {
             let tags = [(tags::COMMITMENT.to_owned(), commitment.clone())];

@@ -66,6 +66,7 @@ pub async fn world(
             .iter()
             .any(|name| name == names::FINALIZER),
         rival: rivals::find(ctx, cluster),
+        refusals: BTreeMap::new(),
     })
 }
 

@@ -4,7 +4,7 @@ use chamber_api::{ChamberClusterStatus, conditions as types};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use key_policy::Profile;
-use rollover::{Key, KeyState, Reading, Reason, World};
+use rollover::{Key, KeyState, Outlook, Reading, Reason, World};
 
 /// One condition before it has times.
 struct Claim {
@@ -129,19 +129,27 @@ fn complete(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Clai
 }
 
 fn reconciling(status: &ChamberClusterStatus, why: &Why<'_>) -> Claim {
-    let needs_a_person = why.reason.is_some_and(Reason::needs_a_person);
-    let works = status.rollover.is_some() && !needs_a_person;
+    let works = status.rollover.is_some() && !needs_a_cure(why);
     let reason = status.step.clone().unwrap_or_default();
     Claim::new(types::RECONCILING, works, &reason, why.message)
 }
 
-/// Needs a person, or a deadline has passed (kstatus).
+fn needs_a_cure(why: &Why<'_>) -> bool {
+    why.reason
+        .is_some_and(|reason| reason.outlook() == Outlook::NeedsACure)
+}
+
+/// Needs a cure, or a deadline has passed (kstatus).
 fn stuck(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Claim {
-    let deadline = status.rollover.as_ref().and_then(|rollover| {
+    // What a person has asked for, or is asked for, passes no deadline.
+    let by_design = |reason: Reason| reason.outlook() == Outlook::WaitsForAPerson;
+    let counts = !why.reason.is_some_and(by_design);
+    let rollover = status.rollover.as_ref().filter(|_| counts);
+    let deadline = rollover.and_then(|rollover| {
         let since = rollover.progressed_at.0;
         since.checked_add(world.spec.progress_deadline).ok()
     });
-    if why.reason.is_some_and(Reason::needs_a_person) {
+    if needs_a_cure(why) {
         return Claim::new(types::STALLED, true, &why.name, why.message);
     }
     if deadline.is_some_and(|deadline| world.now >= deadline) {

@@ -2,7 +2,7 @@
 
 use chamber_api::{ChamberClusterStatus, ChamberStatus, KeyStatus};
 use key_policy::Policy;
-use rollover::{Key, KeyState, Live, Reading, Share, World};
+use rollover::{AdmittedSet, Key, KeyState, Reading, Share, World};
 
 use super::{readable, short, time};
 
@@ -43,7 +43,12 @@ pub fn chambers(world: &World) -> Vec<ChamberStatus> {
 }
 
 /// The keys, in the order of the spec.
-pub fn keys(world: &World, live: &Live, retiring: bool, before: &[KeyStatus]) -> Vec<KeyStatus> {
+pub fn keys(
+    world: &World,
+    live: &AdmittedSet,
+    retiring: bool,
+    before: &[KeyStatus],
+) -> Vec<KeyStatus> {
     world
         .keys()
         .map(|Key { share, reading }| {
@@ -73,7 +78,7 @@ fn keep_time(mut entry: KeyStatus, last: Option<&KeyStatus>) -> KeyStatus {
 fn entry(
     share: &Share,
     reading: &Reading,
-    live: &Live,
+    live: &AdmittedSet,
     retiring: bool,
     last: Option<&KeyStatus>,
 ) -> KeyStatus {
@@ -115,7 +120,7 @@ fn entry(
                 })
                 .unwrap_or_default();
             entry.in_sync = admitted.is_some_and(|policy| {
-                rollover::in_sync(policy, &share.template, &live.on(share, policy))
+                rollover::in_sync(policy, &share.template, &live.for_key(share, policy))
             });
             if !ours || (!share.managed && !entry.in_sync) {
                 let verb = if retiring { "retire" } else { "admit" };
@@ -132,7 +137,7 @@ fn unread(mut entry: KeyStatus) -> KeyStatus {
 }
 
 /// The policy that the key's holder is asked to set; statements of others are in it as they are.
-fn asked(share: &Share, found: Option<&Policy>, live: &Live, verb: &str) -> String {
+fn asked(share: &Share, found: Option<&Policy>, live: &AdmittedSet, verb: &str) -> String {
     let asked = Share {
         managed: true,
         adopt: true,
@@ -140,7 +145,7 @@ fn asked(share: &Share, found: Option<&Policy>, live: &Live, verb: &str) -> Stri
     };
     let policy = match found {
         None => Ok(share.template.render(live.everywhere())),
-        Some(found) => rollover::wanted(&asked, found, &live.on(share, found)),
+        Some(found) => rollover::wanted(&asked, found, &live.for_key(share, found)),
     };
     match policy {
         Ok(policy) => format!("to {verb}, set this policy: {}", policy.to_json()),

@@ -8,7 +8,7 @@ use chamber_api::{ChamberCluster, ChamberClusterStatus, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
-use rollover::{Live, Plan, Reason, Step, World};
+use rollover::{AdmittedSet, Plan, Reason, Step, World};
 use serde_json::json;
 
 use crate::context::Context;
@@ -131,7 +131,7 @@ fn observed(
     status.release = Some(entries::releases(&status, world));
     status.chambers = entries::chambers(world);
     status.chambers_ready = Some(format!("{}/{}", world.unsealed(), world.spec.replicas));
-    let live = Live::recorded(world, &record::read(&status));
+    let live = AdmittedSet::recorded(world, &record::read(&status));
     let retiring = status
         .rollover
         .as_ref()

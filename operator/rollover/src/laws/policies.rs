@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use key_policy::{Policy, Severity, Statement};
 use measurement::Measurement;
 
-use crate::{Action, KeyWrite, Share, World};
+use crate::{Action, KeyWrite, Release, Set, Share, World};
 
 /// The writes of an action, each with its share; a write to a key that the spec does not name is a breach.
 fn writes<'a>(
@@ -43,14 +43,17 @@ pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
                 write.name
             ));
         }
-        let entering = admitted.difference(&before);
-        if let Some(foreign) = entering.into_iter().find(|found| !known.contains(*found)) {
+        let entering: Vec<_> = admitted.difference(&before).collect();
+        if let Some(foreign) = entering.iter().find(|found| !known.contains(**found)) {
             return Err(format!(
                 "key {} would admit {foreign}, which nobody approved",
                 write.name
             ));
         }
-        if let Some(revoked) = admitted.iter().find(|found| revoked(world, found)) {
+        let barred = |image: &&&String| image.parse().is_ok_and(|image| world.barred(&image));
+        let stays = |image: &&String| image.parse().is_ok_and(|image| world.revoked(&image));
+        let revoked = entering.iter().find(barred).copied();
+        if let Some(revoked) = revoked.or_else(|| admitted.iter().find(stays)) {
             return Err(format!(
                 "key {} would admit {revoked}, which was revoked",
                 write.name
@@ -69,16 +72,17 @@ pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
     Ok(())
 }
 
-fn revoked(world: &World, image: &str) -> bool {
-    image.parse().is_ok_and(|image| world.revoked(&image))
-}
-
-/// The measurements that status records, and the target.
+/// The measurements that status records, where something else than status speaks for them, too.
 fn recorded(world: &World) -> impl Iterator<Item = &Measurement> {
+    let approves = |release: &Release| {
+        let of_set = |set: &Set| set.release.measurement == release.measurement;
+        world.spec.release.measurement == release.measurement || world.sets.iter().any(of_set)
+    };
     let rollover = world.record.rollover.iter();
     rollover
         .flat_map(|rollover| rollover.from.iter().chain([&rollover.to]))
         .chain(&world.record.current)
+        .filter(move |release| approves(release))
         .map(|release| &release.measurement)
 }
 
@@ -152,6 +156,10 @@ pub fn one_writer(world: &World, action: &Action) -> Result<(), String> {
                 "key {} does not carry this cluster's tag",
                 write.name
             ));
+        }
+        let healing = crate::tags::healing_until(&facts.tags);
+        if healing.is_some_and(|until| world.now < until) {
+            return Err(format!("key {} got its tag back a moment ago", write.name));
         }
         if facts.policy.as_ref() != Ok(&write.expected) {
             return Err(format!(

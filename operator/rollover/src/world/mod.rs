@@ -8,9 +8,9 @@ mod spec;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use measurement::{Measurement, Pcr};
+use measurement::Pcr;
 
-use crate::Reason;
+use crate::{Reason, ownership, tags};
 
 pub use chamber::{Blob, Chamber, Metrics, PodMetrics, SealPod, Set};
 pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
@@ -44,6 +44,19 @@ pub struct World {
     pub finalizer: bool,
     /// An older claim to the cluster id or a key.
     pub rival: Option<Rival>,
+    /// Keys that refused what would have changed them, by ARN.
+    pub refusals: BTreeMap<String, Refusal>,
+}
+
+/// KMS refused a call that would have changed a key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Since when it refuses, without a success between.
+    pub since: Timestamp,
+    /// Not tried again before.
+    pub until: Timestamp,
+    /// Key, call, code and cure, in a line.
+    pub message: String,
 }
 
 /// An older claim to something that only one cluster may have.
@@ -71,6 +84,7 @@ impl World {
             budget: None,
             finalizer: false,
             rival: None,
+            refusals: BTreeMap::new(),
         }
     }
 
@@ -145,20 +159,57 @@ impl World {
         self.sets.iter().map(Set::unsealed).sum()
     }
 
-    /// Whether an image was revoked, by status or by a tag on any key.
-    pub fn revoked(&self, image: &Pcr) -> bool {
-        self.record.revoked.contains(image) || {
-            let tag = crate::tags::revoked(image);
-            self.facts().any(|(_, facts)| facts.tags.contains_key(&tag))
-        }
+    /// Whether the only way is forward: status says so, and a key of ours, too, where there is one to ask.
+    pub fn retires(&self, rollover: &Rollover) -> bool {
+        let ours = self
+            .facts()
+            .filter(|(share, facts)| share.managed && ownership::is_ours(self, facts));
+        let progress: Vec<_> = ours
+            .map(|(_, facts)| tags::progress_of(&facts.tags))
+            .collect();
+        let retires = Some((self.record.rollovers, true));
+        rollover.retires()
+            && (progress.is_empty() || progress.iter().any(|tagged| *tagged >= retires))
     }
 
-    /// Those of the measurements that were not revoked.
-    pub fn trusted(&self, measurements: Vec<Measurement>) -> Vec<Measurement> {
-        measurements
-            .into_iter()
-            .filter(|measurement| !self.revoked(&measurement.image_sha384))
-            .collect()
+    /// Whether an image may be taken out of policies because it was revoked.
+    ///
+    /// Status alone can be forged: it needs the asking beside it, or our tag on a key. Without status it needs the tags
+    /// of so many keys of ours that fewer than `threshold` are without it: they could lock the image out anyway.
+    pub fn revoked(&self, image: &Pcr) -> bool {
+        let spec = &self.spec;
+        let tagged = self
+            .facts()
+            .filter(|(_, facts)| ownership::is_ours(self, facts))
+            .filter(|(_, facts)| tags::revokes(&facts.tags, image))
+            .count();
+        let told =
+            self.record.revoked.contains(image) && (tagged > 0 || spec.verbs.asks_to_revoke(image));
+        told || (tagged > 0 && spec.shares.len() - tagged < spec.threshold)
+    }
+
+    /// Whether an image may not come into a policy: status or any key says that it was revoked, and nobody gave that up.
+    pub fn barred(&self, image: &Pcr) -> bool {
+        (self.record.revoked.contains(image) || self.bars(image).is_some())
+            && !self.spec.verbs.asks_to_unrevoke(image)
+    }
+
+    /// The first key whose tags say that an image was revoked.
+    pub fn bars(&self, image: &Pcr) -> Option<&Share> {
+        let mut facts = self.facts();
+        let (share, _) = facts.find(|(_, facts)| tags::revokes(&facts.tags, image))?;
+        Some(share)
+    }
+
+    /// Whether a key refuses at the moment what would change it.
+    pub fn refuses(&self, arn: &str) -> bool {
+        self.refusal(arn).is_some()
+    }
+
+    /// The refusal that keeps a key from being changed at the moment.
+    pub fn refusal(&self, arn: &str) -> Option<&Refusal> {
+        let refusal = self.refusals.get(arn);
+        refusal.filter(|refusal| self.now < refusal.until)
     }
 
     /// The failure, where it is of the release that the spec names now.

@@ -115,8 +115,9 @@ impl Rollover {
 impl Record {
     /// Writes down that an action was done.
     pub fn acted(&mut self, action: &Action, now: Timestamp) {
-        if let Some(rollover) = &mut self.rollover {
-            rollover.progressed_at = now;
+        // An answer is no progress: whoever asks again and again would put the deadline off for ever.
+        if !matches!(action, Action::Note(Note::Answered { .. })) {
+            self.set(|rollover| rollover.progressed_at = now);
         }
         match action {
             Action::Note(note) => self.noted(note, now),
@@ -167,7 +168,7 @@ impl Record {
                 self.ended_at = Some(now);
                 self.current = self.rollover.take().map(|rollover| rollover.to);
             }
-            Note::Adopted { release, number } => {
+            Note::Recovered { release, number } => {
                 self.rollovers = *number;
                 self.current = Some(release.clone());
             }
@@ -179,6 +180,7 @@ impl Record {
             Verb::Abort => &mut self.handled.abort,
             Verb::Retry => &mut self.handled.retry,
             Verb::Revoke => &mut self.handled.revoke,
+            Verb::Unrevoke => &mut self.handled.unrevoke,
         };
         *handled = Some(token.to_owned());
         match answer {
@@ -190,7 +192,11 @@ impl Record {
                 self.failure = None;
                 self.writes.clear();
             }
-            Answer::Revoked { image, .. } => self.revoked.push(*image),
+            Answer::Revoked(images) => self.revoked.extend(images.iter().map(|(image, _)| *image)),
+            Answer::Unrevoked(images) => {
+                self.revoked
+                    .retain(|known| images.iter().all(|(image, _)| image != known));
+            }
             Answer::Refused(_) => {}
         }
     }

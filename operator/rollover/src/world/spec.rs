@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use key_policy::Template;
-use measurement::Measurement;
+use measurement::{Measurement, Pcr};
 
 /// What the user declares, checked and typed.
 #[derive(Clone, Debug)]
@@ -100,8 +100,40 @@ pub struct Verbs {
     pub abort: Option<String>,
     /// Try again what failed.
     pub retry: Option<String>,
-    /// Take a measurement out of every policy at once.
+    /// Take images out of every policy at once: lines of `<imageSha384> <why>`.
     pub revoke: Option<String>,
+    /// Give revocations up: lines of `<imageSha384> <why>`.
+    pub unrevoke: Option<String>,
+}
+
+impl Verbs {
+    /// Whether the asking to revoke this image is still there.
+    pub fn asks_to_revoke(&self, image: &Pcr) -> bool {
+        names(self.revoke.as_deref(), image)
+    }
+
+    /// Whether the asking to give up the revocation of this image is still there, and it is not asked for again.
+    pub fn asks_to_unrevoke(&self, image: &Pcr) -> bool {
+        names(self.unrevoke.as_deref(), image) && !self.asks_to_revoke(image)
+    }
+}
+
+impl Verbs {
+    /// The images, in hex, whose revocation is asked to be given up and not asked for again.
+    pub fn given_up(&self) -> Vec<&str> {
+        let lines = self.unrevoke.iter().flat_map(|text| text.lines());
+        lines
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|image| Pcr::parse(image).is_ok_and(|image| self.asks_to_unrevoke(&image)))
+            .collect()
+    }
+}
+
+/// Whether a line of the text begins with the image.
+fn names(text: Option<&str>, image: &Pcr) -> bool {
+    let mut lines = text.into_iter().flat_map(str::lines);
+    let image = image.to_string();
+    lines.any(|line| line.split_whitespace().next() == Some(image.as_str()))
 }
 
 /// The resource is being deleted.

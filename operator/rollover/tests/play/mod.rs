@@ -405,15 +405,22 @@ impl Play {
         self.world.record.acted(&action, self.world.now);
         match action {
             Action::Note(_) => {}
-            Action::HoldDeletion => self.world.finalizer = true,
-            Action::AllowDeletion(_) => self.world.finalizer = false,
-            Action::ClaimKeys { arns, progress } => {
+            Action::AddFinalizer => self.world.finalizer = true,
+            Action::RemoveFinalizer(_) => self.world.finalizer = false,
+            Action::ClaimKeys {
+                arns,
+                progress,
+                healed_at,
+            } => {
+                if let Some(at) = healed_at {
+                    self.tag(&arns, tags::HEALED_AT, &at.to_string());
+                }
                 self.tag(&arns, tags::OWNER, OWNER);
                 self.tag(&arns, tags::ROLLOVER, &tags::progress_text(progress));
             }
             Action::TagRevoked { arns, images } => {
-                for image in images {
-                    self.tag(&arns, &tags::revoked(&image), &image.to_string());
+                for (name, value) in tags::revoked_pages(&images) {
+                    self.tag(&arns, &name, &value);
                 }
             }
             Action::TagCommitment { arns, commitment } => {
@@ -478,15 +485,23 @@ impl Play {
 fn sentence(action: &Action) -> String {
     match action {
         Action::Note(note) => note_sentence(note),
-        Action::HoldDeletion => "holds deletion".into(),
-        Action::AllowDeletion(None) => "allows deletion".into(),
-        Action::AllowDeletion(Some(undone)) => format!("allows deletion, but {undone}"),
-        Action::ClaimKeys { arns, progress } => {
+        Action::AddFinalizer => "holds deletion".into(),
+        Action::RemoveFinalizer(None) => "allows deletion".into(),
+        Action::RemoveFinalizer(Some(undone)) => format!("allows deletion, but {undone}"),
+        Action::ClaimKeys {
+            arns,
+            progress,
+            healed_at,
+        } => {
             let progress = tags::progress_text(*progress);
-            format!("tags {} keys {progress}", arns.len())
+            let again = healed_at.map_or("", |_| " again");
+            format!("tags {} keys{again} {progress}", arns.len())
         }
         Action::TagRevoked { arns, images } => {
-            let each: Vec<_> = images.iter().map(short).collect();
+            let each: Vec<_> = images
+                .iter()
+                .map(|image| format!("v{}", &image[1..2]))
+                .collect();
             format!("tags {} keys, revoked {}", arns.len(), each.join(" "))
         }
         Action::WritePolicies(writes) => {
@@ -557,13 +572,21 @@ fn note_sentence(note: &Note) -> String {
                     why.split([':', ',']).next().unwrap()
                 )
             }
-            Answer::Revoked { image, why } => format!("revokes {}, {why}", short(image)),
+            Answer::Revoked(images) => format!("revokes {}", lines(images)),
+            Answer::Unrevoked(images) => format!("gives up revocations {}", lines(images)),
             Answer::Aborted(failure) => format!("aborts {}; turns back", failure.revision),
             Answer::Retried => "retries".into(),
         },
-        Note::Adopted { release, .. } => format!("adopts {}", release.revision),
+        Note::Recovered { release, .. } => format!("recovers {}", release.revision),
         note => format!("notes {note:?}"),
     }
+}
+
+fn lines(images: &[(Pcr, String)]) -> String {
+    let each = images
+        .iter()
+        .map(|(image, why)| format!("{}, {why}", short(image)));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// `v2` for the image of release 2.

@@ -1,0 +1,100 @@
+//! What each key is to admit: the one place that says so. Writing, asking holders, drift, deletion, preview
+//! and status all read it from here.
+
+use std::collections::BTreeMap;
+
+use key_policy::Policy;
+use measurement::Measurement;
+
+use crate::{Record, Rollover, Share, World, takeover};
+
+/// What the policies are to admit; for one of them, see [`AdmittedSet::for_key`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AdmittedSet {
+    /// On every key: what the spec approves, and what chambers of ours run.
+    everywhere: Vec<Measurement>,
+    /// Where it is, and nowhere else: only status names it, or one key's tag says that it was revoked.
+    stays: Vec<Measurement>,
+    /// By ARN, while it is there: what a key admitted when it was taken over is never copied to another one.
+    inherited: BTreeMap<String, Measurement>,
+}
+
+impl AdmittedSet {
+    /// While both releases of a rollover run.
+    pub fn both(world: &World, rollover: &Rollover) -> Self {
+        let mut set = Self::of(world, rollover.live());
+        let found = rollover.found.iter();
+        set.inherited = found
+            .filter(|(_, found)| !world.revoked(&found.image_sha384))
+            .map(|(arn, found)| (arn.clone(), found.clone()))
+            .collect();
+        set
+    }
+
+    /// While one release runs.
+    pub fn only(world: &World, measurement: &Measurement) -> Self {
+        Self::of(world, vec![measurement.clone()])
+    }
+
+    /// As far as a record says it; without one, what the spec names.
+    pub fn recorded(world: &World, record: &Record) -> Self {
+        let current = record.current.as_ref().unwrap_or(&world.spec.release);
+        match &record.rollover {
+            Some(rollover) if !world.retires(rollover) => Self::both(world, rollover),
+            Some(rollover) => Self::only(world, &rollover.to.measurement),
+            None if record.current.is_none() => Self {
+                inherited: takeover::next(world, None).unwrap_or_default(),
+                ..Self::only(world, &current.measurement)
+            },
+            None => Self::only(world, &current.measurement),
+        }
+    }
+
+    /// Status is a cache, not an authority: what it alone names stays where it is and enters no other key.
+    fn of(world: &World, measurements: Vec<Measurement>) -> Self {
+        let trusted = measurements
+            .into_iter()
+            .filter(|measurement| !world.revoked(&measurement.image_sha384));
+        let (everywhere, stays) = trusted.partition(|measurement| enters(world, measurement));
+        Self {
+            everywhere,
+            stays,
+            inherited: BTreeMap::new(),
+        }
+    }
+
+    /// What every policy is to hold.
+    pub fn everywhere(&self) -> &[Measurement] {
+        &self.everywhere
+    }
+
+    /// What the policy of a key is to hold. What only stays is kept while it is there, and does not come back.
+    pub fn for_key(&self, share: &Share, policy: &Policy) -> Vec<Measurement> {
+        let admitted = key_policy::found(policy, &share.template);
+        let images = admitted.map(|admitted| admitted.image_sha384);
+        let is_there = |measurement: &&Measurement| {
+            let image = measurement.image_sha384.to_string();
+            images.as_ref().is_ok_and(|images| images.contains(&image))
+        };
+        let staying = self.inherited.get(&share.arn).into_iter();
+        let staying = staying.chain(&self.stays).filter(is_there);
+        let mut wanted: Vec<Measurement> = Vec::new();
+        for measurement in staying.chain(&self.everywhere) {
+            if !wanted.contains(measurement) {
+                wanted.push(measurement.clone());
+            }
+        }
+        wanted
+    }
+}
+
+/// Whether a measurement may come into a policy: the spec approves it or chambers of ours run it, and no key bars it.
+pub fn enters(world: &World, measurement: &Measurement) -> bool {
+    approved(world, measurement) && !world.barred(&measurement.image_sha384)
+}
+
+/// Whether something else than status speaks for a measurement: the spec, or a `ReplicaSet` of ours.
+pub fn approved(world: &World, measurement: &Measurement) -> bool {
+    let mut sets = world.sets.iter().map(|set| &set.release.measurement);
+    world.spec.release.measurement == *measurement || sets.any(|of_set| of_set == measurement)
+}

@@ -1,0 +1,251 @@
+//! Whose a key is: the claim comes before every write, in every state.
+
+use jiff::Timestamp;
+
+use crate::tags::{self, Progress};
+use crate::{Action, KeyFacts, KeyWrite, Phase, Plan, Reason, Rollover, Share, Step, World, keys};
+
+/// A key with what was read of it.
+type Pair<'a> = (&'a Share, &'a KeyFacts);
+
+/// What a key's tags say of whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim<'a> {
+    /// It carries this cluster's tag.
+    Ours,
+    /// It carries this cluster's tag again, and is left alone until then.
+    Healing(Timestamp),
+    /// It carries nobody's.
+    Nobodys,
+    /// It carries another owner's.
+    Anothers(&'a str),
+}
+
+/// What a key's tags say of whose it is.
+pub fn claim_of<'a>(world: &World, facts: &'a KeyFacts) -> Claim<'a> {
+    match facts.tags.get(tags::OWNER) {
+        None => Claim::Nobodys,
+        Some(owner) if *owner != world.spec.owner => Claim::Anothers(owner),
+        Some(_) => match tags::healing_until(&facts.tags) {
+            Some(until) if world.now < until => Claim::Healing(until),
+            _ => Claim::Ours,
+        },
+    }
+}
+
+/// Whether the key carries this cluster's tag.
+pub fn is_ours(world: &World, facts: &KeyFacts) -> bool {
+    matches!(claim_of(world, facts), Claim::Ours | Claim::Healing(_))
+}
+
+/// Why a key is not this cluster's to write: another owner's tag, or one that is ahead of status.
+pub fn conflict(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+    if let Claim::Anothers(owner) = claim_of(world, facts) {
+        let message = format!(
+            "key {} ({}) has the tag {}={owner}, so it belongs to another ChamberCluster; this one is {}. Give it a key of its own, or remove the tag when that cluster is gone",
+            share.name,
+            share.arn,
+            tags::OWNER,
+            world.spec.owner
+        );
+        return Some((Reason::KeyOwnedByAnother, message));
+    }
+    behind(world, share, facts)
+}
+
+/// Status that knows less than a key was restored from a backup, or somebody wrote the key's tag: the key is not written.
+fn behind(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+    // With no record at all it is found out what is there, and recovered.
+    if world.record.current.is_none() && world.record.rollover.is_none() {
+        return None;
+    }
+    let known = tags::recorded(&world.record);
+    let ahead =
+        tags::progress_of(&facts.tags).filter(|tagged| is_ours(world, facts) && *tagged > known)?;
+    let message = format!(
+        "status knows rollovers up to {}, the tag {} on key {} says {}: status was restored from a backup, or the tag was written by somebody else. Remove the resource's status, so that what runs is found and recovered; or remove the tag, if it is on this key alone",
+        tags::progress_text(known),
+        tags::ROLLOVER,
+        share.name,
+        tags::progress_text(ahead)
+    );
+    Some((Reason::StatusBehindKeys, message))
+}
+
+/// Tags the managed keys that take part as this cluster's, and with how far it has come; `None` where all are.
+///
+/// A first claim counts at once. A tag that was lost is put back only where the policy is what this cluster wrote
+/// last, and the key is then left alone for [`tags::HEALING`].
+pub fn claim(world: &World, step: Step, progress: Progress) -> Option<Plan> {
+    tag(world, step, progress, |facts| {
+        !is_ours(world, facts) || tags::progress_of(&facts.tags) < Some(progress)
+    })
+}
+
+/// Puts back what managed keys have lost, while nothing is in flight; `None` where all carry this cluster's tag.
+pub fn heal(world: &World, step: Step) -> Option<Plan> {
+    let progress = tags::recorded(&world.record);
+    tag(world, step, progress, |facts| !is_ours(world, facts))
+}
+
+fn tag(
+    world: &World,
+    step: Step,
+    progress: Progress,
+    unmarked: impl Fn(&KeyFacts) -> bool,
+) -> Option<Plan> {
+    let keys: Vec<Pair<'_>> = world
+        .facts()
+        .filter(|(share, facts)| share.managed && keys::takes_part(share, facts))
+        .filter(|(share, facts)| unmarked(facts) && conflict(world, share, facts).is_none())
+        .collect();
+    let refusing = keys.iter().map(|(share, _)| share.arn.as_str());
+    let lost = |key: &&Pair<'_>| !is_ours(world, key.1) && !claimable(world, key);
+    let lost = keys
+        .iter()
+        .find(|key| lost(key) && !world.refuses(&key.0.arn));
+    lost.map(|(share, _)| not_claimed(step, share))
+        .or_else(|| order_claim(world, step, progress, &keys))
+        .or_else(|| refused(world, step, refusing))
+}
+
+/// Orders the writes whose keys are this cluster's to write; the others are claimed first, or it is said what stops them.
+pub fn write(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
+    let of = |write: &KeyWrite| world.facts().find(|(share, _)| share.arn == write.arn);
+    let keys: Vec<Pair<'_>> = writes.iter().filter_map(of).collect();
+    let nobodys = keys.iter().copied();
+    let nobodys: Vec<_> = nobodys
+        .filter(|(_, facts)| claim_of(world, facts) == Claim::Nobodys)
+        .collect();
+    let may = |arn: &str| {
+        !world.refuses(arn)
+            && keys.iter().any(|(share, facts)| {
+                share.arn == arn
+                    && claim_of(world, facts) == Claim::Ours
+                    && conflict(world, share, facts).is_none()
+            })
+    };
+    let ready = writes.iter().filter(|write| may(&write.arn));
+    let ready: Vec<_> = ready.cloned().collect();
+    let refusing = writes.iter().map(|write| write.arn.as_str());
+    order_claim(world, step, tags::recorded(&world.record), &nobodys)
+        .or_else(|| (!ready.is_empty()).then(|| Plan::act(step, Action::WritePolicies(ready))))
+        .or_else(|| stopped(world, step, &keys))
+        .or_else(|| refused(world, step, refusing))
+}
+
+/// Tags those of the keys that may be; lost tags first, so that a key that is left alone waits beside the others.
+fn order_claim(world: &World, step: Step, progress: Progress, keys: &[Pair<'_>]) -> Option<Plan> {
+    let may = |key: &&Pair<'_>| {
+        !world.refuses(&key.0.arn) && (is_ours(world, key.1) || claimable(world, key))
+    };
+    let is_lost = |key: &&Pair<'_>| was_claimed(world) && !is_ours(world, key.1);
+    let (lost, first): (Vec<&Pair<'_>>, Vec<_>) = keys.iter().filter(may).partition(is_lost);
+    let healed_at = (!lost.is_empty()).then_some(world.now);
+    let those = if lost.is_empty() { first } else { lost };
+    let arns: Vec<_> = those.iter().map(|(share, _)| share.arn.clone()).collect();
+    (!arns.is_empty()).then(|| {
+        Plan::act(
+            step,
+            Action::ClaimKeys {
+                arns,
+                progress,
+                healed_at,
+            },
+        )
+    })
+}
+
+/// Whether a key that carries nobody's tag may be tagged.
+fn claimable(world: &World, (share, facts): &Pair<'_>) -> bool {
+    claim_of(world, facts) == Claim::Nobodys
+        && (!was_claimed(world) || wrote_last(world, share, facts))
+}
+
+/// What stops the first of these keys from being written.
+fn stopped(world: &World, step: Step, keys: &[Pair<'_>]) -> Option<Plan> {
+    let obstacle = |(share, facts): &Pair<'_>| {
+        if let Some((reason, message)) = conflict(world, share, facts) {
+            return Some(Plan::block(step, reason, message));
+        }
+        match claim_of(world, facts) {
+            Claim::Nobodys if !world.refuses(&share.arn) => Some(not_claimed(step, share)),
+            Claim::Healing(until) => {
+                let message = format!(
+                    "the tag {} of key {} was lost and is there again; its policy is left alone until {until:.0}, so that another cluster's claim would be seen",
+                    tags::OWNER,
+                    share.name
+                );
+                Some(Plan::wait_until(
+                    step,
+                    Reason::ClaimSettling,
+                    message,
+                    Some(until),
+                ))
+            }
+            _ => None,
+        }
+    };
+    let mut found: Vec<_> = keys.iter().filter_map(obstacle).collect();
+    // A wait ends by itself, and then the others are looked at again.
+    found.sort_by_key(|plan| matches!(plan, Plan::Block { .. }));
+    found.into_iter().next()
+}
+
+/// The wait for keys that refuse what changes them.
+fn refused<'a>(world: &World, step: Step, arns: impl Iterator<Item = &'a str>) -> Option<Plan> {
+    let mut refusals: Vec<_> = arns.filter_map(|arn| world.refusal(arn)).collect();
+    refusals.sort_by_key(|refusal| refusal.until);
+    let first = refusals.first()?;
+    Some(Plan::wait_until(
+        step,
+        Reason::KeyRefusesWrite,
+        first.message.clone(),
+        Some(first.until),
+    ))
+}
+
+/// Whether the keys were claimed before, as far as status tells: their policies were written, or were about to be.
+fn was_claimed(world: &World) -> bool {
+    world.record.current.is_some()
+        || world
+            .record
+            .rollover
+            .as_ref()
+            .is_some_and(|rollover| rollover.phase != Phase::Admitting)
+}
+
+/// Whether a policy is what this cluster may have written last: ours, and it admits no other image than the recorded ones.
+fn wrote_last(world: &World, share: &Share, facts: &KeyFacts) -> bool {
+    let Ok(policy) = &facts.policy else {
+        return false;
+    };
+    let record = &world.record;
+    let rollover = record.rollover.iter();
+    let mut known: Vec<_> = rollover
+        .flat_map(Rollover::live)
+        .chain(
+            record
+                .current
+                .iter()
+                .map(|current| current.measurement.clone()),
+        )
+        .collect();
+    let found = record
+        .rollover
+        .as_ref()
+        .and_then(|r| r.found.get(&share.arn));
+    known.extend(found.cloned());
+    key_policy::admitted(policy, &share.template).is_ok()
+        && keys::unknown(policy, &share.template, &known).is_empty()
+}
+
+fn not_claimed(step: Step, share: &Share) -> Plan {
+    let message = format!(
+        "key {} ({}) has lost the tag {}, and its policy is not what this cluster wrote last: another cluster may have it now. Put the policy right (kubectl chamber plan shows it) or write the tag by hand, if the key is this cluster's",
+        share.name,
+        share.arn,
+        tags::OWNER
+    );
+    Plan::block(step, Reason::ClaimLost, message)
+}

@@ -1,0 +1,441 @@
+//! Stories of tags that vanish, holders that lie, status that somebody else writes, and keys that refuse.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+#[expect(dead_code, reason = "the golden stories use all of it")]
+mod play;
+
+use jiff::SignedDuration;
+use play::{Play, blocked, release, share};
+use rollover::{Phase, Plan, Reason, Refusal, Rollover, plan, tags};
+
+/// What `terraform apply` does to tags that it does not know.
+fn strip(play: &mut Play, key: usize) {
+    play.set_facts(key, |facts| facts.tags.clear());
+}
+
+fn set_tag(play: &mut Play, key: usize, name: &str, value: &str) {
+    play.set_facts(key, |facts| {
+        facts.tags.insert(name.to_owned(), value.to_owned());
+    });
+}
+
+fn revocation(byte: u8) -> String {
+    format!("{} it leaked", release(byte).measurement.image_sha384)
+}
+
+/// The images that each key's policy admits, by their number.
+fn admitted(play: &Play) -> Vec<Vec<u8>> {
+    let shares = play.world.spec.shares.iter().enumerate();
+    let images = shares.map(|(index, share)| {
+        let found = key_policy::admitted(play.policy(index), &share.template).unwrap();
+        let images = found.image_sha384.iter();
+        images
+            .map(|image| u8::from_str_radix(&image[..2], 16).unwrap())
+            .collect()
+    });
+    images.collect()
+}
+
+/// Turns until nothing is to be done at once; waits of a minute pass.
+fn run(play: &mut Play) {
+    play.run(400);
+}
+
+#[test]
+fn a_tag_that_was_lost_while_settled_is_put_back_and_the_key_left_alone_for_a_minute() {
+    let mut play = Play::settled();
+    strip(&mut play, 2);
+    play.until("Settled: tags 1 keys again 1/retire");
+    play.until("Settled");
+    assert_eq!(admitted(&play), [[1], [1], [1]]);
+}
+
+#[test]
+fn a_revocation_reaches_a_key_whose_tags_were_lost() {
+    let mut play = Play::settled();
+    strip(&mut play, 2);
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    play.until("Retire: writes policies a=[] b=[]");
+    run(&mut play);
+    assert_eq!(admitted(&play), [[0; 0]; 3], "{}", play.story);
+    assert_eq!(blocked(&play).0, Reason::MeasurementRevoked);
+}
+
+#[test]
+fn drift_is_put_back_on_the_others_and_then_on_the_key_whose_tags_were_lost() {
+    let mut play = Play::settled();
+    strip(&mut play, 2);
+    let first = release(1).measurement.image_sha384.to_string();
+    let other = release(9).measurement.image_sha384.to_string();
+    play.rewrite(0, &first, &other);
+    play.rewrite(2, "\"kms:GenerateDataKeyPair\",", "");
+    run(&mut play);
+    assert!(
+        play.story.contains("writes policies a=[v1]"),
+        "{}",
+        play.story
+    );
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert_eq!(admitted(&play), [[1], [1], [1]]);
+}
+
+#[test]
+fn tags_that_are_lost_in_every_step_do_not_stop_a_rollover() {
+    for line in [
+        "Admit: notes Admitted",
+        "v1 3->2, v2 0->1",
+        "waits, Soaking",
+        "Retire: notes RetireBegun",
+        "Retire: tags 3 keys 2/retire",
+    ] {
+        let mut play = Play::settled();
+        play.world.spec.release = release(2);
+        play.until(line);
+        (0..3).for_each(|key| strip(&mut play, key));
+        run(&mut play);
+        assert!(play.story.ends_with("Settled\n"), "{line}: {}", play.story);
+        assert_eq!(admitted(&play), [[2], [2], [2]], "{line}: {}", play.story);
+    }
+}
+
+#[test]
+fn a_key_that_another_cluster_may_have_is_not_tagged_again() {
+    let mut play = Play::settled();
+    play.rewrite(
+        2,
+        &release(1).measurement.image_sha384.to_string(),
+        &release(7).measurement.image_sha384.to_string(),
+    );
+    strip(&mut play, 2);
+    run(&mut play);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::ClaimLost);
+    assert!(
+        message.contains("key c") && message.contains("by hand"),
+        "{message}"
+    );
+    assert_eq!(admitted(&play)[2], [7]);
+}
+
+#[test]
+fn a_deletion_leaves_what_is_another_owners_and_says_so() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("notes Admitted");
+    set_tag(&mut play, 2, tags::OWNER, "other/ns/cluster");
+    strip(&mut play, 1);
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    run(&mut play);
+    assert_eq!(
+        admitted(&play),
+        [vec![1], vec![1], vec![1, 2]],
+        "{}",
+        play.story
+    );
+    assert!(
+        play.story
+            .contains("allows deletion, but key c has another owner's tag"),
+        "{}",
+        play.story
+    );
+}
+
+#[test]
+fn a_deletion_after_a_lost_status_says_what_still_admits_two() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("notes Admitted");
+    play.world.record = rollover::Record::default();
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    run(&mut play);
+    assert!(
+        play.story
+            .contains("allows deletion, but status was lost, and the policy of key a, b, c"),
+        "{}",
+        play.story
+    );
+}
+
+#[test]
+fn one_holder_s_revocation_takes_nothing_out_of_other_keys() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", false)]);
+    let admits = play.world.spec.shares[2]
+        .template
+        .render(&[release(1).measurement]);
+    play.set_facts(2, |facts| facts.policy = Ok(admits));
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    for (name, value) in tags::revoked_pages(&[tags::prefix(&release(1).measurement.image_sha384)])
+    {
+        set_tag(&mut play, 2, &name, &value);
+    }
+    run(&mut play);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::MeasurementRevoked);
+    assert!(message.contains("a tag on key c"), "{message}");
+    assert_eq!(admitted(&play), [[1], [1], [1]]);
+
+    // The same tag keeps an image out that is not in yet.
+    for (name, value) in tags::revoked_pages(&[tags::prefix(&release(2).measurement.image_sha384)])
+    {
+        set_tag(&mut play, 2, &name, &value);
+    }
+    play.world.spec.release = release(2);
+    run(&mut play);
+    assert_eq!(blocked(&play).0, Reason::MeasurementRevoked);
+    assert_eq!(admitted(&play), [[1], [1], [1]]);
+}
+
+#[test]
+fn two_revocations_of_which_the_first_was_not_seen_both_happen_and_one_is_given_up() {
+    let mut play = Play::settled();
+    play.world.spec.verbs.revoke = Some(format!("{}\n{}", revocation(7), revocation(8)));
+    run(&mut play);
+    let image = |byte| release(byte).measurement.image_sha384;
+    assert!(play.world.barred(&image(7)) && play.world.barred(&image(8)));
+    play.world.spec.verbs.revoke = Some(revocation(7));
+    play.world.spec.verbs.unrevoke = Some(format!("{} a false alarm", image(8)));
+    run(&mut play);
+    play.world.spec.verbs.unrevoke = None;
+    run(&mut play);
+    assert!(play.world.barred(&image(7)), "{}", play.story);
+    assert!(!play.world.barred(&image(8)), "{}", play.story);
+    play.world.spec.release = release(8);
+    run(&mut play);
+    assert_eq!(admitted(&play), [[8], [8], [8]], "{}", play.story);
+}
+
+#[test]
+fn a_rival_does_not_block_a_revocation() {
+    let mut play = Play::settled();
+    play.world.rival = Some(rollover::Rival {
+        reason: Reason::DuplicateKey,
+        message: "an older one has key a".into(),
+    });
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    run(&mut play);
+    assert_eq!(admitted(&play), [[0; 0]; 3], "{}", play.story);
+    assert_eq!(blocked(&play).0, Reason::DuplicateKey);
+}
+
+#[test]
+fn a_progress_tag_on_one_key_stops_that_key_and_not_the_chambers() {
+    let mut play = Play::settled();
+    set_tag(&mut play, 2, tags::ROLLOVER, "99999/retire");
+    play.world.spec.replicas = 5;
+    run(&mut play);
+    assert!(play.story.contains("resizes v1 3->5"), "{}", play.story);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::StatusBehindKeys);
+    assert!(message.contains("on key c"), "{message}");
+
+    // No cluster has so many rollovers: that tag is nobody's, and is written anew.
+    let mut play = Play::settled();
+    set_tag(
+        &mut play,
+        2,
+        tags::ROLLOVER,
+        &format!("{}/retire", u64::MAX),
+    );
+    play.world.spec.release = release(2);
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
+
+/// Who may write `chamberclusters/status`, and nothing else.
+#[test]
+fn a_forged_status_admits_nothing_and_removes_nothing() {
+    let forged: [fn(&mut Play); 5] = [
+        |play| {
+            let now = play.world.now;
+            let mut rollover = Rollover::begin(Some(release(1)), release(9), now);
+            rollover.phase = Phase::Admitted { at: now };
+            play.world.record.rollover = Some(rollover);
+        },
+        |play| {
+            let mut target = release(9);
+            target.revision = "v1".into();
+            let now = play.world.now;
+            play.world.record.rollover = Some(Rollover::begin(None, target, now));
+        },
+        |play| {
+            let now = play.world.now;
+            let mut rollover = Rollover::begin(Some(release(1)), release(9), now);
+            rollover.phase = Phase::Retiring { since: now };
+            play.world.record.rollover = Some(rollover);
+        },
+        |play| play.world.record.revoked = vec![release(1).measurement.image_sha384],
+        |play| play.world.record.current = Some(release(9)),
+    ];
+    for (index, forge) in forged.into_iter().enumerate() {
+        let mut play = Play::settled();
+        forge(&mut play);
+        run(&mut play);
+        for images in admitted(&play) {
+            assert_eq!(images, [1], "{index}: {}", play.story);
+        }
+    }
+}
+
+#[test]
+fn a_forged_retire_in_the_middle_skips_nothing() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("v1 3->2, v2 0->1");
+    let since = play.world.now;
+    play.world.record.rollover.as_mut().unwrap().phase = Phase::Retiring { since };
+    play.until("waits, Soaking");
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
+
+#[test]
+fn a_forged_current_release_does_not_end_the_chambers_of_the_other_one() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("v1 3->2, v2 0->1");
+    play.world.record.rollover = None;
+    play.world.record.current = Some(release(2));
+    run(&mut play);
+    assert_eq!(blocked(&play).0, Reason::StatusForged);
+    assert_eq!(admitted(&play), [[1, 2], [1, 2], [1, 2]]);
+}
+
+#[test]
+fn keys_that_are_all_their_holders_are_asked_for_two_and_then_for_one() {
+    let mut play = Play::new(vec![share("a", false), share("b", false)]);
+    let holders = |play: &mut Play, bytes: &[u8]| {
+        let measurements: Vec<_> = bytes
+            .iter()
+            .map(|byte| release(*byte).measurement)
+            .collect();
+        for key in 0..2 {
+            let policy = play.world.spec.shares[key].template.render(&measurements);
+            play.set_facts(key, |facts| facts.policy = Ok(policy));
+        }
+    };
+    holders(&mut play, &[1]);
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    play.world.spec.release = release(2);
+    play.until("Admit: waits, AwaitingKeyHolder");
+    holders(&mut play, &[1, 2]);
+    play.until("Retire: notes RetireBegun");
+    play.until("Retire: waits, AwaitingKeyHolder");
+    assert_eq!(
+        rollover::AdmittedSet::recorded(&play.world, &play.world.record).everywhere(),
+        [release(2).measurement]
+    );
+    holders(&mut play, &[2]);
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
+
+#[test]
+fn a_holder_s_drift_does_not_keep_the_operator_from_scaling() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", false)]);
+    let of = |play: &Play, bytes: &[u8]| {
+        let each: Vec<_> = bytes
+            .iter()
+            .map(|byte| release(*byte).measurement)
+            .collect();
+        play.world.spec.shares[2].template.render(&each)
+    };
+    let policy = of(&play, &[1]);
+    play.set_facts(2, |facts| facts.policy = Ok(policy));
+    run(&mut play);
+    let none = of(&play, &[]);
+    play.set_facts(2, |facts| facts.policy = Ok(none));
+    play.world.sets.clear();
+    play.world.spec.replicas = 4;
+    play.run(40);
+    assert!(play.story.contains("makes the set of v1"), "{}", play.story);
+    assert!(play.story.contains("resizes v1 0->4"), "{}", play.story);
+    assert!(
+        play.story.ends_with("waits, AwaitingKeyHolder\n"),
+        "{}",
+        play.story
+    );
+}
+
+fn refuses(play: &mut Play, key: usize, minutes: i64) {
+    let arn = play.world.spec.shares[key].arn.clone();
+    let refusal = Refusal {
+        since: play.world.now,
+        until: play.world.now + SignedDuration::from_mins(minutes),
+        message: "key c: kms:PutKeyPolicy gives AccessDeniedException".into(),
+    };
+    play.world.refusals.insert(arn, refusal);
+}
+
+#[test]
+fn a_key_that_refuses_holds_up_what_needs_it_and_nothing_else() {
+    let mut play = Play::settled();
+    refuses(&mut play, 2, 60);
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    play.until("Retire: writes policies a=[] b=[]");
+    play.run(3);
+    assert_eq!(admitted(&play), [vec![], vec![], vec![1]], "{}", play.story);
+    play.world.refusals.clear();
+    run(&mut play);
+    assert_eq!(admitted(&play), [[0; 0]; 3], "{}", play.story);
+}
+
+#[test]
+fn a_deletion_gives_a_key_up_that_refuses_for_longer_than_the_deadline() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("notes Admitted");
+    refuses(&mut play, 2, 5);
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    play.until("waits, KeyRefusesWrite");
+    refuses(&mut play, 2, 5);
+    let arn = play.world.spec.shares[2].arn.clone();
+    let hour = SignedDuration::from_hours(1);
+    play.world.refusals.get_mut(&arn).unwrap().since -= hour;
+    run(&mut play);
+    assert!(
+        play.story
+            .contains("allows deletion, but key c: kms:PutKeyPolicy"),
+        "{}",
+        play.story
+    );
+}
+
+#[test]
+fn two_first_releases_that_never_ran_well_do_not_take_turns() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    play.broken = vec!["v2"];
+    play.until("waits, ChamberSealed");
+    play.tick(None);
+    play.world.sets[0].chambers[0].unsealed_since = None;
+    play.broken.push("v1");
+    play.world.spec.release = release(2);
+    play.run(40);
+    play.world.spec.release = release(3);
+    run(&mut play);
+    let turned = play.story.matches("turns back").count();
+    assert!(turned <= 1, "{}", play.story);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_reading_fresh_for_ever() {
+    let mut play = Play::settled();
+    play.world.now -= SignedDuration::from_hours(2);
+    assert!(matches!(plan(&play.world), Plan::Look(_)));
+}
+
+#[test]
+fn whoever_asks_again_and_again_puts_no_deadline_off() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.broken = vec!["v2"];
+    play.until("waits, ChamberSealed");
+    let before = play.world.record.rollover.as_ref().unwrap().progressed_at;
+    play.world.now += SignedDuration::from_mins(1);
+    play.world.spec.verbs.retry = Some("again".into());
+    play.until("Retry is refused, nothing has failed");
+    let after = play.world.record.rollover.as_ref().unwrap().progressed_at;
+    assert_eq!(before, after);
+}
