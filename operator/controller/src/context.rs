@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chamber_api::ChamberCluster;
-use kube::Client;
 use kube::runtime::reflector::Store;
+use kube::{Client, ResourceExt};
 use rollover::Readings;
 
 use crate::election::Lease;
 use crate::events::Events;
 use crate::fence::Fence;
-use crate::kms::Keyring;
+use crate::kms::{Access, Keyring};
+use crate::pace::Pace;
 use crate::settings::Settings;
 use crate::telemetry::Telemetry;
 
@@ -39,8 +40,8 @@ pub struct Context {
     pub cluster_uid: String,
     /// Last reading of the keys, by uid of the resource.
     readings: Mutex<HashMap<String, Readings>>,
-    /// Failed turns in a row, by uid of the resource.
-    failures: Mutex<HashMap<String, u32>>,
+    /// How often each cluster has its turn.
+    pub pace: Pace,
 }
 
 /// The parts of a context that are made before it.
@@ -80,7 +81,18 @@ impl Context {
             clusters: parts.clusters,
             cluster_uid: parts.cluster_uid,
             readings: Mutex::default(),
-            failures: Mutex::default(),
+            pace: Pace::default(),
+        }
+    }
+
+    /// The way to a cluster's keys.
+    pub fn keys<'a>(&'a self, cluster: &'a ChamberCluster) -> Access<'a> {
+        Access {
+            keyring: &self.keyring,
+            telemetry: &self.telemetry,
+            lease: &self.lease,
+            cluster_uid: &self.cluster_uid,
+            cluster,
         }
     }
 
@@ -99,23 +111,9 @@ impl Context {
         };
     }
 
-    /// Counts a failed turn and returns how many there were in a row.
-    pub fn count_failure(&self, uid: &str) -> u32 {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(uid.to_owned()).or_default();
-        *count = count.saturating_add(1);
-        *count
-    }
-
-    /// A turn went well.
-    pub fn clear_failures(&self, uid: &str) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.remove(uid);
-    }
-
     /// The resource is gone.
-    pub fn forget(&self, uid: &str) {
-        self.keep_reading(uid, None);
-        self.clear_failures(uid);
+    pub fn forget(&self, cluster: &ChamberCluster) {
+        self.keep_reading(&cluster.uid().unwrap_or_default(), None);
+        self.pace.clear(cluster);
     }
 }

@@ -48,16 +48,25 @@ pub const FRESH: SignedDuration = SignedDuration::from_secs(30);
 pub fn plan(world: &World) -> Plan {
     let next = match &world.rival {
         Some(rival) => rivalled(world, rival),
-        None => verbs::next(world)
-            .or_else(|| revoke::next(world))
-            .or_else(|| deletion::next(world))
-            .unwrap_or_else(|| match &world.record.rollover {
-                Some(rollover) => retarget::next(world, rollover)
-                    .unwrap_or_else(|| failure::judge(world, rollover, in_flight(world, rollover))),
-                None => settled::next(world),
-            }),
+        None => interrupt(world).unwrap_or_else(|| match &world.record.rollover {
+            Some(rollover) => retarget::next(world, rollover)
+                .unwrap_or_else(|| failure::judge(world, rollover, in_flight(world, rollover))),
+            None => settled::next(world),
+        }),
     };
     guard(world, next)
+}
+
+/// What goes on although the rest cannot (the spec has a fault, or chambers cannot be seen): a person's word, revocation, deletion.
+pub fn urgent(world: &World) -> Option<Plan> {
+    interrupt(world).map(|next| guard(world, next))
+}
+
+/// What comes before every step.
+fn interrupt(world: &World) -> Option<Plan> {
+    verbs::next(world)
+        .or_else(|| revoke::next(world))
+        .or_else(|| deletion::next(world))
 }
 
 /// Nothing is touched that another resource has an older claim to; only deletion goes on.

@@ -2,52 +2,39 @@
 
 mod blobs;
 mod chambers;
-pub mod deletion;
+mod deletion;
+mod error;
 
 use chamber_api::ChamberCluster;
-use rollover::{Action, World, tags};
+use rollover::{Action, KeyWrite, World, tags};
 
 use crate::context::Context;
 use crate::kms::write;
 
-/// Why an action failed; the world is looked at anew after a pause.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The API server refused or was not reached.
-    #[error("Kubernetes API: {0}")]
-    Kubernetes(#[from] Box<kube::Error>),
-    /// KMS or STS refused or was not reached.
-    #[error("{0}")]
-    Key(String),
-    /// A foreign hand wrote the policy since it was looked at.
-    #[error("the policy of key {0} was changed by someone else a moment ago; looking again")]
-    ChangedUnderneath(String),
-    /// The policy that was written does not show.
-    #[error("the policy of key {0} was written but reads back differently; looking again")]
-    NotReadBack(String),
-    /// Another replica leads.
-    #[error("this replica does not hold the lease; nothing was written")]
-    NotLeading,
-    /// A blob could not be bound or stored.
-    #[error("sealed blob: {0}")]
-    Blob(String),
+pub use deletion::hold;
+pub use error::Error;
+
+/// What an action left.
+#[derive(Debug)]
+pub struct Done {
+    /// What of it was carried out; all of it where there is no error.
+    pub part: Option<Action>,
+    /// Why the rest was not.
+    pub failed: Option<Error>,
 }
 
-impl Error {
-    /// Something changed since the look: the order that met it was not taken, and looking again is all there is to do.
-    pub fn is_conflict(&self) -> bool {
-        match self {
-            Self::Kubernetes(error) => {
-                matches!(&**error, kube::Error::Api(status) if status.is_conflict())
-            }
-            _ => false,
+impl From<Result<Action, Error>> for Done {
+    fn from(done: Result<Action, Error>) -> Self {
+        match done {
+            Ok(action) => Self {
+                part: Some(action),
+                failed: None,
+            },
+            Err(error) => Self {
+                part: None,
+                failed: Some(error),
+            },
         }
-    }
-}
-
-impl From<kube::Error> for Error {
-    fn from(error: kube::Error) -> Self {
-        Self::Kubernetes(Box::new(error))
     }
 }
 
@@ -57,12 +44,17 @@ pub async fn perform(
     cluster: &ChamberCluster,
     world: &World,
     action: &Action,
-) -> Result<(), Error> {
+) -> Done {
     if !ctx.lease.is_held() {
-        return Err(Error::NotLeading);
+        return Err(Error::NotLeading).into();
     }
-    let done = order(ctx, cluster, world, action).await;
-    if let (Action::Resize(_), Err(error)) = (action, &done)
+    let done = if let Action::WritePolicies(writes) = action {
+        policies(ctx, cluster, world, writes).await
+    } else {
+        let done = order(ctx, cluster, world, action).await;
+        done.map(|()| action.clone()).into()
+    };
+    if let (Action::Resize(_), Some(error)) = (action, &done.failed)
         && !error.is_conflict()
     {
         // It may still arrive: what follows must not meet it.
@@ -75,6 +67,43 @@ pub async fn perform(
     done
 }
 
+/// Each key's write counts, whatever became of the others.
+async fn policies(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    world: &World,
+    writes: &[KeyWrite],
+) -> Done {
+    let answers = write::policies(ctx.keys(cluster), world, writes).await;
+    let mut written = Vec::new();
+    let mut refused = Vec::new();
+    for (write, answer) in writes.iter().zip(answers) {
+        match answer {
+            Ok(()) => written.push(write.clone()),
+            Err(error) => refused.push(error),
+        }
+    }
+    Done {
+        part: (!written.is_empty()).then_some(Action::WritePolicies(written)),
+        failed: (!refused.is_empty()).then_some(Error::Keys(refused)),
+    }
+}
+
+async fn tags(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    world: &World,
+    arns: &[String],
+    tags: &[(String, String)],
+) -> Result<(), Error> {
+    let answers = write::tags(ctx.keys(cluster), world, arns, tags).await;
+    let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Keys(refused))
+}
+
 async fn order(
     ctx: &Context,
     cluster: &ChamberCluster,
@@ -82,8 +111,11 @@ async fn order(
     action: &Action,
 ) -> Result<(), Error> {
     match action {
-        // Facts and the finalizer are on the resource itself, which the caller writes.
-        Action::Note(_) | Action::HoldDeletion | Action::AllowDeletion(_) => Ok(()),
+        // Facts and the finalizer are on the resource itself, which the caller writes; policies have an answer each.
+        Action::Note(_)
+        | Action::HoldDeletion
+        | Action::AllowDeletion(_)
+        | Action::WritePolicies(_) => Ok(()),
         Action::ClaimKeys { arns, progress } => {
             let spec = &world.spec;
             let progress = tags::progress_text(*progress);
@@ -92,20 +124,19 @@ async fn order(
                 (tags::CLUSTER_ID.to_owned(), spec.cluster_id.clone()),
                 (tags::ROLLOVER.to_owned(), progress),
             ];
-            write::tags(ctx, cluster, world, arns, &tags).await
+            self::tags(ctx, cluster, world, arns, &tags).await
         }
         Action::TagRevoked { arns, images } => {
             let tags: Vec<_> = images
                 .iter()
                 .map(|image| (tags::revoked(image), image.to_string()))
                 .collect();
-            write::tags(ctx, cluster, world, arns, &tags).await
+            self::tags(ctx, cluster, world, arns, &tags).await
         }
         Action::TagCommitment { arns, commitment } => {
             let tags = [(tags::COMMITMENT.to_owned(), commitment.clone())];
-            write::tags(ctx, cluster, world, arns, &tags).await
+            self::tags(ctx, cluster, world, arns, &tags).await
         }
-        Action::WritePolicies(writes) => write::policies(ctx, cluster, world, writes).await,
         Action::BindBlob { from, to } => blobs::bind(ctx, cluster, &world.spec, from, to).await,
         Action::StartSeal(release) => blobs::start_seal(ctx, cluster, world, release).await,
         Action::StoreBlob(measurement) => blobs::store_offer(ctx, cluster, measurement).await,
