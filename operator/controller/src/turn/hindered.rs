@@ -11,12 +11,28 @@ use super::tries::Tries;
 use crate::context::Context;
 use crate::{act, kubernetes, report};
 
-/// Why only a person's word, a revocation and a deletion go on.
-pub enum Hindrance {
+/// Why only a person's word, a revocation and a deletion go on; one of the two at least.
+pub struct Hindrance {
     /// The spec cannot be used, or the operator's configuration does not bind the namespace to it.
-    Fault(Fault),
+    pub fault: Option<Fault>,
     /// Chambers, blobs or the seal pod could not be read.
-    Unobserved(kubernetes::Error),
+    pub unseen: Option<kubernetes::Error>,
+}
+
+impl Hindrance {
+    /// Whether nothing is wrong.
+    pub fn is_none(&self) -> bool {
+        self.fault.is_none() && self.unseen.is_none()
+    }
+
+    /// Step, reason and sentence.
+    fn told(&self, world: &World) -> (Step, Reason, String) {
+        match (&self.fault, &self.unseen) {
+            (Some(fault), _) => (Step::Measure, fault.reason, fault.message.clone()),
+            (None, Some(error)) => (reached(world), Reason::ActionFailed, error.to_string()),
+            (None, None) => (reached(world), Reason::ActionFailed, String::new()),
+        }
+    }
 }
 
 /// Nothing of the spec can be used: a deletion is let go, and it is said what it leaves undone.
@@ -49,50 +65,44 @@ pub async fn hindered(
     tries: &mut Tries,
 ) -> Result<End, Error> {
     let leaving = world.spec.deletion.is_some() && world.record.rollover.is_some();
-    let plan = match &hindrance {
+    let (_, _, wrong) = hindrance.told(&world);
+    let bound = |fault: &Fault| fault.reason != Reason::NamespaceNotBound;
+    if leaving && !hindrance.fault.as_ref().is_none_or(bound) {
         // The keys are not the namespace's any more: what is left in them is for their holders.
-        Hindrance::Fault(fault) if leaving && fault.reason == Reason::NamespaceNotBound => {
-            return let_go(ctx, cluster, &fault.message).await;
-        }
-        // Which chambers run decides what stays in the policies.
-        Hindrance::Unobserved(_) if leaving => Ok(None),
-        _ => decide(ctx, cluster, &mut world, rollover::urgent).await,
+        return let_go(ctx, cluster, &wrong).await;
+    }
+    // Which chambers run decides what a deletion leaves in the policies.
+    let plan = if leaving && hindrance.unseen.is_some() {
+        Ok(None)
+    } else {
+        decide(ctx, cluster, &mut world, rollover::urgent).await
     };
-    let (step, reason, message) = match (plan, &hindrance) {
-        (Ok(Some(Plan::Act { step, action })), Hindrance::Fault(fault)) => {
+    let (step, reason, message) = match plan {
+        Ok(Some(Plan::Act { step, action })) => {
             if leaving && laws::check(&world, &action).is_err() {
-                return let_go(ctx, cluster, &fault.message).await;
+                return let_go(ctx, cluster, &wrong).await;
             }
             return carry_out(ctx, cluster, &world, step, &action, tries, Report::Facts).await;
         }
-        (Ok(Some(Plan::Act { step, action })), Hindrance::Unobserved(_)) => {
-            return carry_out(ctx, cluster, &world, step, &action, tries, Report::Facts).await;
-        }
-        (
-            Ok(Some(
-                Plan::Wait {
-                    step,
-                    reason,
-                    message,
-                    ..
-                }
-                | Plan::Block {
-                    step,
-                    reason,
-                    message,
-                },
-            )),
-            _,
-        ) => (step, reason, message),
-        (_, Hindrance::Fault(fault)) => (Step::Measure, fault.reason, fault.message.clone()),
-        (_, Hindrance::Unobserved(error)) => {
-            (reached(&world), Reason::ActionFailed, error.to_string())
-        }
+        Ok(Some(
+            Plan::Wait {
+                step,
+                reason,
+                message,
+                ..
+            }
+            | Plan::Block {
+                step,
+                reason,
+                message,
+            },
+        )) => (step, reason, message),
+        Ok(Some(Plan::Look(_) | Plan::Settled { .. }) | None) | Err(_) => hindrance.told(&world),
     };
     let told = report::unseen(ctx, cluster, step, reason, &message).await;
-    match hindrance {
-        Hindrance::Fault(_) => Ok(told.map(|()| End::Rests(BLOCKED))?),
-        Hindrance::Unobserved(error) => {
+    match hindrance.unseen {
+        None => Ok(told.map(|()| End::Rests(BLOCKED))?),
+        Some(error) => {
             unsaid(told);
             Err(error.into())
         }

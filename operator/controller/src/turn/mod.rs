@@ -45,8 +45,11 @@ pub async fn turn(
         Ok(())
     };
     let (mut world, unseen) = observe::world(ctx, cluster, &spec).await;
-    let unseen = unseen.map(|error| Hindrance::Unobserved(error.into()));
-    if let Some(hindrance) = fault.map(Hindrance::Fault).or(unseen) {
+    let hindrance = Hindrance {
+        fault,
+        unseen: unseen.map(Into::into),
+    };
+    if !hindrance.is_none() {
         return hindered(ctx, cluster, world, hindrance, tries).await;
     }
     let planned = decide(ctx, cluster, &mut world, |world| {

@@ -7,8 +7,11 @@ mod rig;
 
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use http::Method;
-use kube::runtime::controller::Action as Requeue;
+use kube::runtime::controller::{self, Action as Requeue};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
 use serde_json::json;
 
 use rig::{Rig, SIGNER, STATUS, arn};
@@ -62,6 +65,45 @@ async fn a_minute_of_events_under_a_lasting_refusal_has_a_handful_of_turns() {
     }
     let puts = rig.aws.calls(PUT, &arn("a"));
     assert!((4..=8).contains(&puts), "{puts}");
+}
+
+/// `kube-runtime`'s own scheduler, woken ten times a second (or once) for a minute.
+async fn woken(rig: &Rig, once: bool) {
+    let (store, mut writer) = kube::runtime::reflector::store();
+    let signer: chamber_api::ChamberCluster =
+        serde_json::from_value(rig.api.get(SIGNER).unwrap()).unwrap();
+    let wake = ObjectRef::from_obj(&signer);
+    writer.apply_watcher_event(&watcher::Event::Init);
+    writer.apply_watcher_event(&watcher::Event::InitApply(signer));
+    writer.apply_watcher_event(&watcher::Event::InitDone);
+    let times = if once { 1 } else { 600 };
+    let events = stream::iter(0..times).then(async |_| {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Ok::<_, watcher::Error>(wake.clone())
+    });
+    let events = events.chain(stream::pending());
+    let runs = controller::applier(
+        |seen, ctx| Box::pin(chamber_operator::reconcile::reconcile(seen, ctx)),
+        chamber_operator::reconcile::on_error,
+        rig.ctx.clone(),
+        store,
+        Box::pin(events),
+        controller::Config::default(),
+    );
+    let minute = tokio::time::sleep(Duration::from_secs(62));
+    runs.take_until(minute).for_each(async |_| {}).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pause_holds_in_kube_runtime_and_ends_without_an_event() {
+    for once in [false, true] {
+        let rig = Rig::new(|_| {}).await;
+        rig.aws
+            .fail(PUT, "", aws::Fails::Refused("AccessDeniedException"));
+        woken(&rig, once).await;
+        // At 0, 1, 3, 7, 15 and 31 seconds.
+        assert_eq!(rig.aws.calls(PUT, &arn("a")), 6, "woken once: {once}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -360,6 +402,24 @@ mod hindered {
         rig.delete();
         rig.event().await;
         assert!(rig.is_there());
+        rig.api.heal();
+        rig.later().await;
+        assert!(!rig.is_there());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_with_a_fault_of_the_spec_still_waits_for_what_runs() {
+        let rig = admitted().await;
+        rig.api.edit(SIGNER, settle_time);
+        rig.api.fail(
+            Method::GET,
+            "/pods",
+            99,
+            api::Fails::Refused(500, "InternalError"),
+        );
+        rig.delete();
+        rig.event().await;
+        assert!(rig.is_there() && rig.admits("a", "22"));
         rig.api.heal();
         rig.later().await;
         assert!(!rig.is_there());
