@@ -39,19 +39,21 @@ pub async fn carry_out(
     }
     let started = std::time::Instant::now();
     let mut done = act::perform(ctx, cluster, world, action).await;
+    let mut gone = false;
     let finalizer = matches!(action, Action::HoldDeletion | Action::AllowDeletion(_));
     if finalizer && done.failed.is_none() {
         match act::hold(ctx, cluster, matches!(action, Action::HoldDeletion)).await {
             Ok(Some(patched)) => *cluster = patched,
-            Ok(None) => {
-                say(ctx, cluster, step, action).await;
-                return Ok(End::Gone);
-            }
+            Ok(None) => gone = true,
             Err(error) => done = Err(error).into(),
         }
     }
     ctx.telemetry
         .action(action, done.failed.is_none(), started.elapsed());
+    if gone {
+        say(ctx, cluster, step, action).await;
+        return Ok(End::Gone);
+    }
     if let Some(error) = done.failed.take_if(|error| tries.retries(error)) {
         return Err(error.into());
     }
