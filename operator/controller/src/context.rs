@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chamber_api::ChamberCluster;
-use kube::Client;
 use kube::runtime::reflector::Store;
+use kube::{Client, ResourceExt};
 use rollover::Readings;
 
 use crate::election::Lease;
 use crate::events::Events;
 use crate::fence::Fence;
-use crate::kms::Keyring;
+use crate::kms::{Access, Keyring};
+use crate::pace::Pace;
+use crate::refusals::Refusals;
 use crate::settings::Settings;
 use crate::telemetry::Telemetry;
 
@@ -39,8 +41,10 @@ pub struct Context {
     pub cluster_uid: String,
     /// Last reading of the keys, by uid of the resource.
     readings: Mutex<HashMap<String, Readings>>,
-    /// Failed turns in a row, by uid of the resource.
-    failures: Mutex<HashMap<String, u32>>,
+    /// How often each cluster has its turn.
+    pub pace: Pace,
+    /// Keys that refuse what would change them.
+    pub refusals: Refusals,
 }
 
 /// The parts of a context that are made before it.
@@ -80,7 +84,19 @@ impl Context {
             clusters: parts.clusters,
             cluster_uid: parts.cluster_uid,
             readings: Mutex::default(),
-            failures: Mutex::default(),
+            pace: Pace::default(),
+            refusals: Refusals::default(),
+        }
+    }
+
+    /// The way to a cluster's keys.
+    pub fn keys<'a>(&'a self, cluster: &'a ChamberCluster) -> Access<'a> {
+        Access {
+            keyring: &self.keyring,
+            telemetry: &self.telemetry,
+            lease: &self.lease,
+            cluster_uid: &self.cluster_uid,
+            cluster,
         }
     }
 
@@ -99,23 +115,11 @@ impl Context {
         };
     }
 
-    /// Counts a failed turn and returns how many there were in a row.
-    pub fn count_failure(&self, uid: &str) -> u32 {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(uid.to_owned()).or_default();
-        *count = count.saturating_add(1);
-        *count
-    }
-
-    /// A turn went well.
-    pub fn clear_failures(&self, uid: &str) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.remove(uid);
-    }
-
     /// The resource is gone.
-    pub fn forget(&self, uid: &str) {
-        self.keep_reading(uid, None);
-        self.clear_failures(uid);
+    pub fn forget(&self, cluster: &ChamberCluster) {
+        let uid = cluster.uid().unwrap_or_default();
+        self.keep_reading(&uid, None);
+        self.refusals.forget(&uid);
+        self.pace.clear(cluster);
     }
 }

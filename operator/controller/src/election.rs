@@ -14,6 +14,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
 
+use crate::kubernetes;
+
 /// How long a lease holds without being renewed.
 const DURATION: Duration = Duration::from_secs(15);
 /// How long the holder acts on one renewal: less than `DURATION` by more than a write may take.
@@ -113,6 +115,7 @@ impl Candidate {
                 .replace(&self.name, &PostParams::default(), &found)
                 .await
             {
+                let error = kubernetes::Error::from(error);
                 tracing::warn!(%error, "the lease could not be given up; it expires by itself");
             }
         }
@@ -132,6 +135,7 @@ impl Candidate {
                 false
             }
             Ok(Err(error)) => {
+                let error = kubernetes::Error::from(error);
                 tracing::warn!(%error, "the lease could not be written");
                 false
             }

@@ -5,7 +5,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 use rollover::{Action, Answer, Note, Step, Verb};
 
-use crate::context::Context;
+use crate::kubernetes;
 
 /// Publishes Events.
 pub struct Events {
@@ -23,32 +23,25 @@ impl Events {
             recorder: Recorder::new(client, reporter),
         }
     }
-}
 
-/// Says that an action was done.
-pub async fn acted(ctx: &Context, cluster: &ChamberCluster, step: Step, action: &Action) {
-    // A leader that slept past its lease says nothing any more.
-    if !ctx.lease.is_held() {
-        return;
-    }
-    let event = Event {
-        type_: if warns(action) {
-            EventType::Warning
-        } else {
-            EventType::Normal
-        },
-        reason: step.to_string(),
-        note: Some(sentence(action)),
-        action: step.to_string(),
-        secondary: None,
-    };
-    let published = ctx
-        .events
-        .recorder
-        .publish(&event, &cluster.object_ref(&()))
-        .await;
-    if let Err(error) = published {
-        tracing::warn!(%error, "an Event was lost");
+    /// Says that an action was done.
+    pub async fn acted(&self, cluster: &ChamberCluster, step: Step, action: &Action) {
+        let event = Event {
+            type_: if warns(action) {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            reason: step.to_string(),
+            note: Some(sentence(action)),
+            action: step.to_string(),
+            secondary: None,
+        };
+        let about = cluster.object_ref(&());
+        if let Err(error) = self.recorder.publish(&event, &about).await {
+            let error = kubernetes::Error::from(error);
+            tracing::warn!(%error, "an Event was lost");
+        }
     }
 }
 

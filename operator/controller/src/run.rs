@@ -19,20 +19,21 @@ use tokio::sync::watch;
 use crate::context::{Context, Parts};
 use crate::election::Candidate;
 use crate::kms::Keyring;
+use crate::kubernetes;
 use crate::reconcile::{on_error, reconcile};
 use crate::server;
 use crate::settings::Settings;
 use crate::telemetry::{self, Telemetry};
 
-/// What one call to the API server may take.
-const CALL: Duration = Duration::from_secs(15);
+/// What connecting to the API server may take.
+const CONNECT: Duration = Duration::from_secs(15);
 
 /// Why the process ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No cluster, or it refused.
-    #[error("Kubernetes API: {0}")]
-    Kubernetes(Box<kube::Error>),
+    #[error("{0}")]
+    Kubernetes(#[from] kubernetes::Error),
     /// No kubeconfig and no service account.
     #[error("no cluster configuration: {0}. Run inside a pod, or set KUBECONFIG")]
     Config(Box<kube::config::InferConfigError>),
@@ -57,9 +58,11 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let mut config = kube::Config::infer()
         .await
         .map_err(|error| Error::Config(Box::new(error)))?;
+    // A watch has nothing to say for minutes; what has a deadline is a call, as a whole.
     config.read_timeout = None;
-    config.connect_timeout = Some(CALL);
-    let client = Client::try_from(config).map_err(kubernetes)?;
+    config.connect_timeout = Some(CONNECT);
+    let watching = Client::try_from(config).map_err(kubernetes::Error::from)?;
+    let client = kubernetes::calling(&watching);
     let telemetry = Arc::new(Telemetry::default());
     let (stop, stopped) = stop_on_signal()?;
     let serving = tokio::spawn(server::serve(
@@ -83,7 +86,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     telemetry.leading(true);
     let work = work(
         &settings,
-        client,
+        Clients { watching, client },
         telemetry,
         candidate.lease(),
         cluster_uid,
@@ -101,21 +104,28 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     led
 }
 
-fn kubernetes(error: kube::Error) -> Error {
-    Error::Kubernetes(Box::new(error))
-}
-
 /// uid of namespace kube-system: the customary name of a Kubernetes cluster.
 async fn cluster_uid(client: &Client) -> Result<String, Error> {
     let namespaces = Api::<Namespace>::all(client.clone());
-    let system = namespaces.get("kube-system").await.map_err(kubernetes)?;
+    let system = namespaces
+        .get("kube-system")
+        .await
+        .map_err(kubernetes::Error::from)?;
     Ok(system.uid().unwrap_or_default())
+}
+
+/// The ways to the API server.
+struct Clients {
+    /// For watches, which do not end.
+    watching: Client,
+    /// For calls, which have a deadline.
+    client: Client,
 }
 
 /// One controller for each watched namespace, or one for all of them.
 async fn work(
     settings: &Settings,
-    client: Client,
+    clients: Clients,
     telemetry: Arc<Telemetry>,
     lease: crate::election::Lease,
     cluster_uid: String,
@@ -130,10 +140,10 @@ async fn work(
     };
     let controllers: Vec<_> = namespaces
         .iter()
-        .map(|namespace| watch_namespace(&client, *namespace))
+        .map(|namespace| watch_namespace(&clients.watching, *namespace))
         .collect();
     let ctx = Arc::new(Context::new(Parts {
-        client,
+        client: clients.client,
         settings: settings.clone(),
         keyring: Keyring::from_environment().await,
         http: reqwest::Client::builder()

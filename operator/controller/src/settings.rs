@@ -37,8 +37,8 @@ pub struct Settings {
     /// Name of the Lease.
     #[arg(long, env = "CHAMBER_LEASE_NAME", default_value = "chamber-operator")]
     pub lease_name: String,
-    /// This replica's name in the Lease and in Events.
-    #[arg(long, env = "POD_NAME", default_value = "chamber-operator")]
+    /// This replica's name in the Lease and in Events; no other may have it. By default the host's name and a random part.
+    #[arg(long, env = "POD_NAME", default_value_t = identity(), hide_default_value = true)]
     pub identity: String,
     /// Log filter, for example `info,chamber_operator=debug`.
     #[arg(long, env = "CHAMBER_LOG", default_value = "info")]
@@ -46,4 +46,30 @@ pub struct Settings {
     /// text or json.
     #[arg(long, env = "CHAMBER_LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
     pub log_format: String,
+}
+
+/// A name that no other process has, as `<host>-<16 hex characters>`.
+fn identity() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = match host.trim() {
+        "" => "chamber-operator",
+        name => name,
+    };
+    // The keys of a hasher are random in each process, and differ each time.
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("{host}-{random:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_processes_without_a_name_have_two() {
+        let (one, two) = (identity(), identity());
+        assert_ne!(one, two);
+        // events.k8s.io takes a reportingInstance of at most 128 characters.
+        assert!(one.len() <= 128 && one.contains('-'), "{one}");
+    }
 }

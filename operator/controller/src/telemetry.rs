@@ -198,7 +198,10 @@ fn result(done: bool) -> &'static str {
 /// Logs to standard error, as text or JSON.
 pub fn log(settings: &Settings) {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    // What AWS's library warns of holds whole answers; the operator says the same in a line of its own.
+    let quiet = |filter: &str| format!("aws_config=error,{filter}");
+    let filter =
+        EnvFilter::try_new(quiet(&settings.log)).unwrap_or_else(|_| EnvFilter::new(quiet("info")));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

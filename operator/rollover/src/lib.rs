@@ -47,9 +47,7 @@ pub const FRESH: SignedDuration = SignedDuration::from_secs(30);
 
 /// What to do next.
 pub fn plan(world: &World) -> Plan {
-    let next = verbs::next(world)
-        .or_else(|| revoke::next(world))
-        .or_else(|| deletion::next(world))
+    let next = interrupt(world)
         .or_else(|| world.rival.as_ref().map(rivalled))
         .unwrap_or_else(|| match &world.record.rollover {
             Some(rollover) => retarget::next(world, rollover)
@@ -57,6 +55,18 @@ pub fn plan(world: &World) -> Plan {
             None => settled::next(world),
         });
     guard(world, next)
+}
+
+/// What goes on although the rest cannot (the spec has a fault, or chambers cannot be seen): a person's word, revocation, deletion.
+pub fn urgent(world: &World) -> Option<Plan> {
+    interrupt(world).map(|next| guard(world, next))
+}
+
+/// What comes before every step.
+fn interrupt(world: &World) -> Option<Plan> {
+    verbs::next(world)
+        .or_else(|| revoke::next(world))
+        .or_else(|| deletion::next(world))
 }
 
 /// Nothing is begun that another resource has an older claim to; verbs, revocation and deletion go on.

@@ -194,14 +194,17 @@ fn stopped(world: &World, step: Step, keys: &[Pair<'_>]) -> Option<Plan> {
 
 /// The wait for keys that refuse what changes them.
 fn refused<'a>(world: &World, step: Step, arns: impl Iterator<Item = &'a str>) -> Option<Plan> {
-    let mut refusals: Vec<_> = arns.filter_map(|arn| world.refusal(arn)).collect();
-    refusals.sort_by_key(|refusal| refusal.until);
-    let first = refusals.first()?;
+    let refusals: Vec<_> = arns.filter_map(|arn| world.refusal(arn)).collect();
+    let until = refusals.iter().map(|refusal| refusal.until).min()?;
+    let messages: Vec<_> = refusals
+        .iter()
+        .map(|refusal| refusal.message.as_str())
+        .collect();
     Some(Plan::wait_until(
         step,
         Reason::KeyRefusesWrite,
-        first.message.clone(),
-        Some(first.until),
+        messages.join("; "),
+        Some(until),
     ))
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chamber_api::{ChamberCluster, Sealing};
+use rollover::Outlook;
 use serde_json::Value;
 use strum::IntoEnumIterator;
 
@@ -44,11 +45,16 @@ fn every_reason_has_its_line_in_the_runbook() {
     let rows = runbook.lines().filter_map(|line| {
         let name = line.strip_prefix("| `")?.split('`').next()?;
         let by = line.split('|').nth(2)?.trim();
-        Some((name.to_owned(), by == "person"))
+        let outlook = match by {
+            "time" => Outlook::WaitsByItself,
+            "person, by design" => Outlook::WaitsForAPerson,
+            _ => Outlook::NeedsACure,
+        };
+        Some((name.to_owned(), outlook))
     });
-    let documented: Vec<(String, bool)> = rows.collect();
-    let real: Vec<(String, bool)> = rollover::Reason::iter()
-        .map(|reason| (reason.to_string(), reason.needs_a_person()))
+    let documented: Vec<(String, Outlook)> = rows.collect();
+    let real: Vec<(String, Outlook)> = rollover::Reason::iter()
+        .map(|reason| (reason.to_string(), reason.outlook()))
         .collect();
     assert_eq!(
         documented, real,

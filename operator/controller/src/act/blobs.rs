@@ -13,7 +13,7 @@ use kube::{Api, ResourceExt};
 use measurement::Measurement;
 use rollover::{Release, Spec, World};
 
-use crate::act::Error;
+use crate::act::error::Error;
 use crate::context::Context;
 use crate::objects::{labels, seal_pod};
 use crate::observe;
@@ -82,8 +82,7 @@ pub async fn start_seal(
     world: &World,
     release: &Release,
 ) -> Result<(), Error> {
-    let pod = seal_pod::build(cluster, release, &world.spec)
-        .map_err(|error| Error::Kubernetes(Box::new(kube::Error::SerdeError(error))))?;
+    let pod = seal_pod::build(cluster, release, &world.spec)?;
     let pods = Api::<Pod>::namespaced(ctx.client.clone(), &cluster.namespace().unwrap_or_default());
     match pods.create(&PostParams::default(), &pod).await {
         Ok(_) => Ok(()),

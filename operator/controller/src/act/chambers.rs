@@ -1,14 +1,14 @@
 //! `ReplicaSets`: one a release, sized by the plan.
 
 use chamber_api::{ChamberCluster, names};
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use rollover::{Fence, Release, Resize, World};
 use serde_json::json;
 
-use crate::act::Error;
+use crate::act::error::Error;
 use crate::context::Context;
 use crate::objects::replica_set;
 
@@ -47,8 +47,7 @@ pub async fn make(
     release: &Release,
 ) -> Result<(), Error> {
     // The template of a release is only in the spec; a rollover never starts one that is not.
-    let mut replica_set = replica_set::build(cluster, release, 0, world.spec.managed_sealing)
-        .map_err(|error| Error::Kubernetes(Box::new(kube::Error::SerdeError(error))))?;
+    let mut replica_set = replica_set::build(cluster, release, 0, world.spec.managed_sealing)?;
     let fence = (names::FENCE_ANNOTATION.to_owned(), ctx.fence.mark());
     replica_set.annotations_mut().extend([fence]);
     match api(ctx, cluster)
@@ -73,7 +72,9 @@ pub async fn fence(ctx: &Context, cluster: &ChamberCluster, fences: &[Fence]) ->
         api.patch(&fence.name, &PatchParams::default(), &patch)
             .await
     });
-    try_join_all(each).await?;
+    for answer in join_all(each).await {
+        answer?;
+    }
     Ok(())
 }
 
@@ -92,6 +93,8 @@ pub async fn remove(
                 Err(error) => Err(error),
             },
         );
-    try_join_all(each).await?;
+    for answer in join_all(each).await {
+        answer?;
+    }
     Ok(())
 }

@@ -5,7 +5,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use crate::act::Error;
+use crate::act::error::Error;
 use crate::context::Context;
 
 /// Adds the finalizer, or takes it away; `None` when the resource is gone then.

@@ -2,52 +2,39 @@
 
 mod blobs;
 mod chambers;
-pub mod deletion;
+mod deletion;
+mod error;
 
 use chamber_api::ChamberCluster;
-use rollover::{Action, World, tags};
+use rollover::{Action, KeyWrite, World, tags};
 
 use crate::context::Context;
 use crate::kms::write;
 
-/// Why an action failed; the world is looked at anew after a pause.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The API server refused or was not reached.
-    #[error("Kubernetes API: {0}")]
-    Kubernetes(#[from] Box<kube::Error>),
-    /// KMS or STS refused or was not reached.
-    #[error("{0}")]
-    Key(String),
-    /// A foreign hand wrote the policy since it was looked at.
-    #[error("the policy of key {0} was changed by someone else a moment ago; looking again")]
-    ChangedUnderneath(String),
-    /// The policy that was written does not show.
-    #[error("the policy of key {0} was written but reads back differently; looking again")]
-    NotReadBack(String),
-    /// Another replica leads.
-    #[error("this replica does not hold the lease; nothing was written")]
-    NotLeading,
-    /// A blob could not be bound or stored.
-    #[error("sealed blob: {0}")]
-    Blob(String),
+pub use deletion::hold;
+pub use error::Error;
+
+/// What an action left.
+#[derive(Debug)]
+pub struct Done {
+    /// What of it was carried out; all of it where there is no error.
+    pub part: Option<Action>,
+    /// Why the rest was not.
+    pub failed: Option<Error>,
 }
 
-impl Error {
-    /// Something changed since the look: the order that met it was not taken, and looking again is all there is to do.
-    pub fn is_conflict(&self) -> bool {
-        match self {
-            Self::Kubernetes(error) => {
-                matches!(&**error, kube::Error::Api(status) if status.is_conflict())
-            }
-            _ => false,
+impl From<Result<Action, Error>> for Done {
+    fn from(done: Result<Action, Error>) -> Self {
+        match done {
+            Ok(action) => Self {
+                part: Some(action),
+                failed: None,
+            },
+            Err(error) => Self {
+                part: None,
+                failed: Some(error),
+            },
         }
-    }
-}
-
-impl From<kube::Error> for Error {
-    fn from(error: kube::Error) -> Self {
-        Self::Kubernetes(Box::new(error))
     }
 }
 
@@ -57,12 +44,17 @@ pub async fn perform(
     cluster: &ChamberCluster,
     world: &World,
     action: &Action,
-) -> Result<(), Error> {
+) -> Done {
     if !ctx.lease.is_held() {
-        return Err(Error::NotLeading);
+        return Err(Error::NotLeading).into();
     }
-    let done = order(ctx, cluster, world, action).await;
-    if let (Action::Resize(_), Err(error)) = (action, &done)
+    let done = if let Action::WritePolicies(writes) = action {
+        policies(ctx, cluster, world, writes).await
+    } else {
+        let done = order(ctx, cluster, world, action).await;
+        done.map(|()| action.clone()).into()
+    };
+    if let (Action::Resize(_), Some(error)) = (action, &done.failed)
         && !error.is_conflict()
     {
         // It may still arrive: what follows must not meet it.
@@ -75,6 +67,63 @@ pub async fn perform(
     done
 }
 
+/// Each key's write counts, whatever became of the others.
+async fn policies(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    world: &World,
+    writes: &[KeyWrite],
+) -> Done {
+    let answers = write::policies(ctx.keys(cluster), world, writes).await;
+    let arns: Vec<_> = writes.iter().map(|write| write.arn.as_str()).collect();
+    remember(ctx, cluster, &arns, &answers);
+    let mut written = Vec::new();
+    let mut refused = Vec::new();
+    for (write, answer) in writes.iter().zip(answers) {
+        match answer {
+            Ok(()) => written.push(write.clone()),
+            Err(error) => refused.push(error),
+        }
+    }
+    Done {
+        part: (!written.is_empty()).then_some(Action::WritePolicies(written)),
+        failed: (!refused.is_empty()).then_some(Error::Keys(refused)),
+    }
+}
+
+/// A key that refuses for other reasons than time is left alone for a while.
+fn remember(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    arns: &[&str],
+    answers: &[Result<(), write::Error>],
+) {
+    for (arn, answer) in arns.iter().zip(answers) {
+        match answer {
+            Ok(()) => ctx.refusals.accepted(cluster, arn),
+            Err(error) if error.passes() => {}
+            Err(error) => ctx.refusals.refused(cluster, arn, error.to_string()),
+        }
+    }
+}
+
+async fn tags(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    world: &World,
+    arns: &[String],
+    tags: &[(String, String)],
+) -> Result<(), Error> {
+    let answers = write::tags(ctx.keys(cluster), world, arns, tags).await;
+    let named: Vec<_> = arns.iter().map(String::as_str).collect();
+    remember(ctx, cluster, &named, &answers);
+    let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Keys(refused))
+}
+
 async fn order(
     ctx: &Context,
     cluster: &ChamberCluster,
@@ -82,8 +131,11 @@ async fn order(
     action: &Action,
 ) -> Result<(), Error> {
     match action {
-        // Facts and the finalizer are on the resource itself, which the caller writes.
-        Action::Note(_) | Action::AddFinalizer | Action::RemoveFinalizer(_) => Ok(()),
+        // Facts and the finalizer are on the resource itself, which the caller writes; policies have an answer each.
+        Action::Note(_)
+        | Action::AddFinalizer
+        | Action::RemoveFinalizer(_)
+        | Action::WritePolicies(_) => Ok(()),
         Action::ClaimKeys {
             arns,
             progress,
@@ -98,17 +150,16 @@ async fn order(
                 (tags::ROLLOVER.to_owned(), progress),
             ];
             tags.extend(healed_at);
-            write::tags(ctx, cluster, world, arns, &tags).await
+            self::tags(ctx, cluster, world, arns, &tags).await
         }
         Action::TagRevoked { arns, images } => {
             let pages = tags::revoked_pages(images);
-            write::tags(ctx, cluster, world, arns, &pages).await
+            self::tags(ctx, cluster, world, arns, &pages).await
         }
         Action::TagCommitment { arns, commitment } => {
             let tags = [(tags::COMMITMENT.to_owned(), commitment.clone())];
-            write::tags(ctx, cluster, world, arns, &tags).await
+            self::tags(ctx, cluster, world, arns, &tags).await
         }
-        Action::WritePolicies(writes) => write::policies(ctx, cluster, world, writes).await,
         Action::BindBlob { from, to } => blobs::bind(ctx, cluster, &world.spec, from, to).await,
         Action::StartSeal(release) => blobs::start_seal(ctx, cluster, world, release).await,
         Action::StoreBlob(measurement) => blobs::store_offer(ctx, cluster, measurement).await,

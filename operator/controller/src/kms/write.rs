@@ -1,18 +1,19 @@
 //! Writing keys: one policy write is read, compare, lease, put, read back. KMS has no compare-and-swap.
+//!
+//! Every key's call is waited for, whatever becomes of the others: what was sent may arrive.
 
 use std::time::Duration;
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
-use aws_sdk_kms::error::{DisplayErrorContext, SdkError};
 use aws_sdk_kms::types::Tag;
-use chamber_api::ChamberCluster;
-use futures::future::try_join_all;
+use futures::future::join_all;
+use key_policy::Policy;
 use rollover::{KeyWrite, Share, World};
 
-use crate::act::Error;
-use crate::context::Context;
+use crate::kms::error::Error as Refusal;
+use crate::kms::keyring::Access;
 use crate::kms::read;
 
 /// A policy write is sent once and given this long: a late retry could undo a newer write.
@@ -22,49 +23,98 @@ const READ_BACKS: u32 = 5;
 /// Between two of them.
 const READ_BACK_PAUSE: Duration = Duration::from_secs(1);
 
-/// Writes all policies of a step, concurrently.
+/// Why one key was not written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// KMS or STS refused or was not reached.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// A foreign hand wrote the policy since it was looked at.
+    #[error("key {0}: its policy was changed by someone else a moment ago; looking again")]
+    ChangedUnderneath(String),
+    /// The policy that was written does not show.
+    #[error("key {0}: its policy was written but reads back differently; looking again")]
+    NotReadBack(String),
+    /// What is there is no policy document.
+    #[error("key {0}: its policy is no policy document: {1}")]
+    NoPolicy(String, String),
+    /// A tag that KMS's client does not take.
+    #[error("key {0}: tag {1} has no name or no value")]
+    NoTag(String, String),
+    /// The plan names a key that the spec does not.
+    #[error("{0} is not in spec.keys.shares")]
+    NotInSpec(String),
+    /// Another replica leads.
+    #[error("key {0}: this replica does not hold the lease any more; nothing was written")]
+    NotLeading(String),
+}
+
+impl Error {
+    /// Whether time alone may cure it.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.passes(),
+            Self::ChangedUnderneath(_) | Self::NotReadBack(_) | Self::NotLeading(_) => true,
+            Self::NoPolicy(..) | Self::NoTag(..) | Self::NotInSpec(_) => false,
+        }
+    }
+}
+
+/// Writes all policies of a step, concurrently; an answer for each, in the order of the writes.
 pub async fn policies(
-    ctx: &Context,
-    cluster: &ChamberCluster,
+    access: Access<'_>,
     world: &World,
     writes: &[KeyWrite],
-) -> Result<(), Error> {
+) -> Vec<Result<(), Error>> {
     let each = writes.iter().map(async |write| {
         let share = share(world, &write.arn)?;
-        let client = ctx.keyring.client(ctx, cluster, share).await;
-        let done = policy(ctx, &client, share, write).await;
-        ctx.telemetry.policy_written(done.is_ok());
+        let client = access.client(share).await;
+        let done = policy(access, &client, share, write).await;
+        access.telemetry.policy_written(done.is_ok());
         done
     });
-    try_join_all(each).await.map(|_| ())
+    join_all(each).await
 }
 
 async fn policy(
-    ctx: &Context,
+    access: Access<'_>,
     client: &Client,
     share: &Share,
     write: &KeyWrite,
 ) -> Result<(), Error> {
-    let found = read::policy(client, share).await.map_err(Error::Key)?;
-    if !found.equivalent(&write.expected) {
-        return Err(Error::ChangedUnderneath(share.name.clone()));
+    let name = &share.name;
+    if !found(client, share).await?.equivalent(&write.expected) {
+        return Err(Error::ChangedUnderneath(name.clone()));
     }
-    if !ctx.lease.is_held() {
-        return Err(Error::NotLeading);
+    if !access.lease.is_held() {
+        return Err(Error::NotLeading(name.clone()));
     }
-    put(client, share, write).await?;
+    let sent = put(client, share, write).await;
+    match &sent {
+        // The answer was lost, perhaps not the write.
+        Err(lost) if lost.may_have_arrived() => {
+            let stored = found(client, share).await;
+            let there = stored.is_ok_and(|stored| stored.equivalent(&write.policy));
+            return if there { Ok(()) } else { Ok(sent?) };
+        }
+        _ => sent?,
+    }
     for _ in 0..READ_BACKS {
-        let stored = read::policy(client, share).await.map_err(Error::Key)?;
-        if stored.equivalent(&write.policy) {
-            tracing::info!(key = %share.name, "policy written and read back");
+        if found(client, share).await?.equivalent(&write.policy) {
+            tracing::info!(key = %name, "policy written and read back");
             return Ok(());
         }
         tokio::time::sleep(READ_BACK_PAUSE).await;
     }
-    Err(Error::NotReadBack(share.name.clone()))
+    Err(Error::NotReadBack(name.clone()))
 }
 
-async fn put(client: &Client, share: &Share, write: &KeyWrite) -> Result<(), Error> {
+async fn found(client: &Client, share: &Share) -> Result<Policy, Error> {
+    let policy = read::policy(client, share).await?;
+    policy.map_err(|why| Error::NoPolicy(share.name.clone(), why))
+}
+
+async fn put(client: &Client, share: &Share, write: &KeyWrite) -> Result<(), Refusal> {
     let timeouts = TimeoutConfig::builder()
         .operation_timeout(PUT)
         .operation_attempt_timeout(PUT)
@@ -81,45 +131,34 @@ async fn put(client: &Client, share: &Share, write: &KeyWrite) -> Result<(), Err
         .send()
         .await;
     sent.map(|_| ())
-        .map_err(|error| failed(share, "kms:PutKeyPolicy", &error))
+        .map_err(|error| Refusal::new(&share.name, "kms:PutKeyPolicy", &error))
 }
 
-/// Adds tags to keys, concurrently. Tags that are there with the same value stay as they are.
+/// Adds tags to keys, concurrently; an answer for each. Tags that are there with the same value stay as they are.
 pub async fn tags(
-    ctx: &Context,
-    cluster: &ChamberCluster,
+    access: Access<'_>,
     world: &World,
     arns: &[String],
     tags: &[(String, String)],
-) -> Result<(), Error> {
+) -> Vec<Result<(), Error>> {
     let each = arns.iter().map(async |arn| {
         let share = share(world, arn)?;
-        let client = ctx.keyring.client(ctx, cluster, share).await;
+        let client = access.client(share).await;
         let mut request = client.tag_resource().key_id(arn);
         for (name, value) in tags {
             let tag = Tag::builder().tag_key(name).tag_value(value).build();
-            request = request.tags(tag.map_err(|error| Error::Key(error.to_string()))?);
+            let tag = tag.map_err(|_| Error::NoTag(share.name.clone(), name.clone()))?;
+            request = request.tags(tag);
         }
         let sent = request.send().await;
         sent.map(|_| ())
-            .map_err(|error| failed(share, "kms:TagResource", &error))
+            .map_err(|error| Refusal::new(&share.name, "kms:TagResource", &error).into())
     });
-    try_join_all(each).await.map(|_| ())
+    join_all(each).await
 }
 
 fn share<'a>(world: &'a World, arn: &str) -> Result<&'a Share, Error> {
-    let found = world.spec.shares.iter().find(|share| share.arn == arn);
-    found.ok_or_else(|| Error::Key(format!("{arn} is not in spec.keys.shares")))
-}
-
-fn failed<E>(share: &Share, permission: &str, error: &SdkError<E>) -> Error
-where
-    E: std::error::Error + aws_sdk_kms::error::ProvideErrorMetadata + 'static,
-{
-    Error::Key(format!(
-        "key {} ({}): {permission}: {}",
-        share.name,
-        share.arn,
-        DisplayErrorContext(error)
-    ))
+    world
+        .share(arn)
+        .ok_or_else(|| Error::NotInSpec(arn.to_owned()))
 }

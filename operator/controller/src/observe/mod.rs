@@ -10,8 +10,6 @@ pub mod metrics;
 mod rivals;
 mod seal_pod;
 
-use std::collections::BTreeMap;
-
 use chamber_api::{ChamberCluster, names};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -31,43 +29,49 @@ pub struct Looks {
     keys: bool,
 }
 
-/// Everything but what the plan must ask for.
+/// Everything but what the plan must ask for; with an error where chambers, blobs or the seal pod are not in it.
 pub async fn world(
     ctx: &Context,
     cluster: &ChamberCluster,
     spec: &Spec,
-) -> Result<World, kube::Error> {
+) -> (World, Option<kube::Error>) {
+    let mut world = known(ctx, cluster, spec);
+    let seen = see(ctx, cluster, spec, &mut world).await;
+    (world, seen.err())
+}
+
+/// Reads what changes by itself.
+async fn see(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    spec: &Spec,
+    world: &mut World,
+) -> Result<(), kube::Error> {
+    (world.sets, world.strays) = chambers::list(ctx, cluster).await?;
+    if spec.managed_sealing {
+        world.blobs = blobs::read(ctx, cluster, spec, &world.record).await?;
+    }
+    world.seal_pod = seal_pod::read(ctx, cluster, spec, &world.record).await?;
+    world.now = Timestamp::now();
+    Ok(())
+}
+
+/// What is known without a call.
+fn known(ctx: &Context, cluster: &ChamberCluster, spec: &Spec) -> World {
     let record = cluster
         .status
         .as_ref()
         .map(record::read)
         .unwrap_or_default();
-    let (sets, strays) = chambers::list(ctx, cluster).await?;
-    let blobs = if spec.managed_sealing {
-        blobs::read(ctx, cluster, spec, &record).await?
-    } else {
-        BTreeMap::new()
-    };
-    let seal_pod = seal_pod::read(ctx, cluster, spec, &record).await?;
     let readings = ctx.last_reading(&cluster.uid().unwrap_or_default());
-    Ok(World {
-        now: Timestamp::now(),
-        spec: spec.clone(),
-        record,
-        readings: readings.unwrap_or_default(),
-        sets,
-        strays,
-        seal_pod,
-        blobs,
-        metrics: None,
-        budget: None,
-        finalizer: cluster
-            .finalizers()
-            .iter()
-            .any(|name| name == names::FINALIZER),
+    let readings = readings.unwrap_or_default();
+    let held = |name: &String| name == names::FINALIZER;
+    World {
+        finalizer: cluster.finalizers().iter().any(held),
         rival: rivals::find(ctx, cluster),
-        refusals: BTreeMap::new(),
-    })
+        refusals: ctx.refusals.of(cluster, Timestamp::now()),
+        ..World::of_keys(Timestamp::now(), spec.clone(), record, readings)
+    }
 }
 
 /// Reads what the plan asks for into the world.
@@ -83,7 +87,7 @@ pub async fn look(
         Look::Keys if looks.keys => world.now = Timestamp::now(),
         Look::Keys => {
             looks.keys = true;
-            world.readings = kms::read::keys(ctx, cluster, &world.spec).await;
+            world.readings = kms::read::keys(ctx.keys(cluster), &world.spec).await;
             let uid = cluster.uid().unwrap_or_default();
             ctx.keep_reading(&uid, Some(world.readings.clone()));
             world.now = Timestamp::now();

@@ -25,8 +25,8 @@ impl Claim {
     }
 }
 
-/// A spec that cannot be used.
-pub fn stalled(
+/// Nothing was looked at, for this reason.
+pub fn unseen(
     status: &mut ChamberClusterStatus,
     generation: Option<i64>,
     reason: Reason,
@@ -35,7 +35,12 @@ pub fn stalled(
     let now = Timestamp::now();
     let name = reason.to_string();
     let claims = [
-        Claim::new(types::STALLED, true, &name, message),
+        Claim::new(
+            types::STALLED,
+            reason.outlook() == Outlook::NeedsACure,
+            &name,
+            message,
+        ),
         Claim::new(types::RECONCILING, false, &name, message),
     ];
     for claim in claims {

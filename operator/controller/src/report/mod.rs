@@ -12,9 +12,9 @@ use rollover::{AdmittedSet, Plan, Reason, Step, World};
 use serde_json::json;
 
 use crate::context::Context;
-use crate::reconcile::Error;
+use crate::kubernetes::Error;
 use chamber_resource::record;
-use chamber_resource::release::{self, Fault};
+use chamber_resource::release;
 
 /// What is said of the moment.
 struct Said<'a> {
@@ -77,42 +77,47 @@ pub async fn acting(
     write(ctx, cluster, observed(cluster, world, &said, status)).await
 }
 
-/// Reports an action that failed.
+/// Reports an action that failed, with the facts that the part that was done left.
 pub async fn failure(
     ctx: &Context,
     cluster: &mut ChamberCluster,
     world: &World,
     step: Step,
-    error: &Error,
+    status: ChamberClusterStatus,
+    (reason, message): (Reason, &str),
 ) -> Result<(), Error> {
-    let message = error.to_string();
     let said = Said {
         step,
-        reason: Some(Reason::ActionFailed),
-        message: Some(&message),
+        reason: Some(reason),
+        message: Some(message),
     };
-    let status = cluster.status.clone().unwrap_or_default();
     write(ctx, cluster, observed(cluster, world, &said, status)).await
 }
 
-/// Reports a spec that cannot be used; nothing was looked at.
-pub async fn fault(
+/// Reports why nothing was looked at; what was seen before stands.
+pub async fn unseen(
     ctx: &Context,
     cluster: &mut ChamberCluster,
-    fault: &Fault,
+    step: Step,
+    reason: Reason,
+    message: &str,
 ) -> Result<(), Error> {
     let mut status = cluster.status.clone().unwrap_or_default();
     status.observed_generation = cluster.metadata.generation;
-    status.step = Some(Step::Measure.to_string());
-    status.reason = Some(fault.reason.to_string());
-    status.message = Some(fault.message.clone());
+    status.step = Some(step.to_string());
+    status.reason = Some(reason.to_string());
+    status.message = Some(message.to_owned());
     status.plan = None;
-    conditions::stalled(
-        &mut status,
-        cluster.metadata.generation,
-        fault.reason,
-        &fault.message,
-    );
+    conditions::unseen(&mut status, cluster.metadata.generation, reason, message);
+    write(ctx, cluster, status).await
+}
+
+/// Writes facts that an action left; what was seen before stands.
+pub async fn facts(
+    ctx: &Context,
+    cluster: &mut ChamberCluster,
+    status: ChamberClusterStatus,
+) -> Result<(), Error> {
     write(ctx, cluster, status).await
 }
 

@@ -1,0 +1,141 @@
+//! One turn: observe, plan, check the laws, act, report.
+
+mod carry;
+mod decide;
+mod hindered;
+mod outcome;
+mod tries;
+
+use std::time::Duration;
+
+use chamber_api::ChamberCluster;
+use chamber_resource::release::Fault;
+use chamber_resource::spec;
+use jiff::Timestamp;
+use rollover::{Action, Plan, Reason, Spec, Step, World};
+
+use crate::context::Context;
+use crate::{act, objects, observe, report, salvage};
+use carry::{Report, carry_out, failed};
+use decide::decide;
+use hindered::{Hindrance, hindered, unusable};
+use outcome::BLOCKED;
+
+pub use outcome::{End, Error};
+pub use tries::Tries;
+
+/// When a waiting cluster is looked at again at the latest, even though events should tell.
+const WAITING: Duration = Duration::from_secs(30);
+
+/// Observe, plan, check the laws, act, report.
+pub async fn turn(
+    ctx: &Context,
+    cluster: &mut ChamberCluster,
+    tries: &mut Tries,
+) -> Result<End, Error> {
+    let (spec, fault) = match usable(ctx, cluster) {
+        Ok(usable) => usable,
+        Err(fault) => return unusable(ctx, cluster, &fault).await,
+    };
+    let made = if spec.deletion.is_none() && fault.is_none() {
+        objects::ensure(ctx, cluster)
+            .await
+            .map_err(act::Error::from)
+    } else {
+        Ok(())
+    };
+    let (mut world, unseen) = observe::world(ctx, cluster, &spec).await;
+    let hindrance = Hindrance {
+        fault,
+        unseen: unseen.map(Into::into),
+    };
+    if !hindrance.is_none() {
+        return hindered(ctx, cluster, world, hindrance, tries).await;
+    }
+    let planned = decide(ctx, cluster, &mut world, |world| {
+        Some(rollover::plan(world))
+    });
+    let plan = match (planned.await, made) {
+        (Err(error), _) => return failed(ctx, cluster, &world, error.into()).await,
+        (Ok(None), _) => return Ok(End::Rests(BLOCKED)),
+        (Ok(Some(plan)), Ok(())) => plan,
+        (Ok(Some(Plan::Act { action, .. })), Err(error)) if needs_objects(&action) => {
+            return failed(ctx, cluster, &world, error.into()).await;
+        }
+        (Ok(Some(plan)), Err(error)) => besides(plan, &error),
+    };
+    let Plan::Act { step, action } = plan else {
+        report::plan(ctx, cluster, &world, &plan).await?;
+        return Ok(End::Rests(pause(&world, &plan)));
+    };
+    carry_out(ctx, cluster, &world, step, &action, tries, Report::All).await
+}
+
+/// The spec, or what can be saved of it with its fault.
+fn usable(ctx: &Context, cluster: &ChamberCluster) -> Result<(Spec, Option<Fault>), Fault> {
+    let (uid, drift) = (&ctx.cluster_uid, ctx.settings.drift_interval);
+    let checked = spec::checked(cluster, uid, drift);
+    let bound = ctx.settings.bindings.check(cluster);
+    match checked.and_then(|spec| bound.map(|()| spec)) {
+        Ok(spec) => Ok((spec, None)),
+        Err(fault) => match salvage::spec(cluster, uid, drift) {
+            Some(spec) => Ok((spec, Some(fault))),
+            None => Err(fault),
+        },
+    }
+}
+
+/// Chambers are started and stopped only behind their Services and their disruption budget.
+fn needs_objects(action: &Action) -> bool {
+    matches!(action, Action::MakeSet(_) | Action::Resize(_))
+}
+
+/// The same plan, which also says what could not be made.
+fn besides(plan: Plan, error: &act::Error) -> Plan {
+    let also = |message: String| format!("{message}. Besides, {error}");
+    match plan {
+        Plan::Settled { .. } => Plan::Block {
+            step: Step::Settled,
+            reason: Reason::ActionFailed,
+            message: error.to_string(),
+        },
+        Plan::Wait {
+            step,
+            reason,
+            message,
+            until,
+        } => Plan::Wait {
+            step,
+            reason,
+            message: also(message),
+            until,
+        },
+        Plan::Block {
+            step,
+            reason,
+            message,
+        } => Plan::Block {
+            step,
+            reason,
+            message: also(message),
+        },
+        other => other,
+    }
+}
+
+fn pause(world: &World, plan: &Plan) -> Duration {
+    let until = |at: Timestamp| {
+        let left = at.duration_since(world.now);
+        // A little later than asked, so that the time has come for certain.
+        Duration::try_from(left).unwrap_or_default() + Duration::from_millis(5)
+    };
+    match plan {
+        Plan::Settled { until: at } => until(*at),
+        // The watches tell what is waited for, but they are silent for a while when the API server was away.
+        Plan::Wait {
+            until: Some(at), ..
+        } => until(*at).min(WAITING),
+        Plan::Wait { .. } => WAITING,
+        Plan::Block { .. } | Plan::Look(_) | Plan::Act { .. } => BLOCKED,
+    }
+}

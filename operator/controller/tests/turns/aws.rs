@@ -1,0 +1,195 @@
+//! KMS and STS in memory, spoken to by the real SDK: every answer has another request id and date.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fails {
+    /// Refused with this code.
+    Refused(&'static str),
+    /// Done, but no answer comes.
+    Lost,
+}
+
+/// A key.
+#[derive(Clone, Debug, Default)]
+pub struct Key {
+    /// The policy's text.
+    pub policy: String,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Default)]
+struct State {
+    keys: BTreeMap<String, Key>,
+    calls: Vec<(String, String)>,
+    /// Operation, key (all where it is empty), and how it fails, as often as it is called.
+    faults: Vec<(&'static str, String, Fails)>,
+}
+
+/// KMS and STS; clones share them.
+#[derive(Clone, Default)]
+pub struct Aws(Arc<Mutex<State>>);
+
+impl std::fmt::Debug for Aws {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Aws")
+    }
+}
+
+impl Aws {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// A configuration whose calls end here.
+    pub async fn config(&self) -> SdkConfig {
+        let aws = self.clone();
+        let connector = SharedHttpConnector::new(aws);
+        aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .load()
+            .await
+    }
+
+    /// Makes a key with this policy, which carries this owner's tag.
+    pub fn put(&self, arn: &str, policy: String, owner: &str) {
+        let tag = (rollover::tags::OWNER.to_owned(), owner.to_owned());
+        let key = Key {
+            policy,
+            tags: [tag].into(),
+        };
+        self.state().keys.insert(arn.to_owned(), key);
+    }
+
+    /// A key as it is.
+    pub fn key(&self, arn: &str) -> Key {
+        self.state().keys[arn].clone()
+    }
+
+    /// This operation fails from now on, for one key or (where it is empty) for all.
+    pub fn fail(&self, operation: &'static str, arn: &str, fails: Fails) {
+        self.state().faults.push((operation, arn.to_owned(), fails));
+    }
+
+    /// All goes well from now on.
+    pub fn heal(&self) {
+        self.state().faults.clear();
+    }
+
+    /// How many calls there were.
+    pub fn total(&self) -> usize {
+        self.state().calls.len()
+    }
+
+    /// How often an operation was called for a key (for any where it is empty).
+    pub fn calls(&self, operation: &str, arn: &str) -> usize {
+        let state = self.state();
+        let calls = state.calls.iter();
+        calls
+            .filter(|(called, on)| called == operation && (arn.is_empty() || on == arn))
+            .count()
+    }
+}
+
+impl HttpConnector for Aws {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let aws = self.clone();
+        HttpConnectorFuture::new(async move {
+            let (answer, lost) = aws.answer(&request);
+            if lost {
+                std::future::pending::<()>().await;
+            }
+            Ok(answer)
+        })
+    }
+}
+
+impl Aws {
+    fn answer(&self, request: &HttpRequest) -> (HttpResponse, bool) {
+        let body = request.body().bytes().unwrap_or_default();
+        let target = request.headers().get("x-amz-target");
+        let operation = target.and_then(|target| target.split('.').nth(1));
+        let operation = operation.unwrap_or("AssumeRole").to_owned();
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let arn = body["KeyId"].as_str().unwrap_or_default().to_owned();
+        let mut state = self.state();
+        state.calls.push((operation.clone(), arn.clone()));
+        let fault = state
+            .faults
+            .iter()
+            .find(|(failing, on, _)| *failing == operation && (on.is_empty() || *on == arn));
+        let fails = fault.map(|(_, _, fails)| *fails);
+        let id = format!("00000000-0000-0000-0000-{:012}", state.calls.len());
+        let answer = match fails {
+            Some(Fails::Refused(code)) if operation == "AssumeRole" => respond(403, &id, format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>User u is not authorized, Request ID: {id}</Message></Error><RequestId>{id}</RequestId></ErrorResponse>"
+            )),
+            Some(Fails::Refused(code)) => respond(400, &id, json!({
+                "__type": code, "message": format!("User u is not authorized (Request ID: {id})")
+            }).to_string()),
+            _ if operation == "AssumeRole" => respond(200, &id, SESSION.to_owned()),
+            _ => match state.keys.get_mut(&arn) {
+                Some(key) => respond(200, &id, key.serve(&operation, &body).to_string()),
+                None => respond(400, &id, json!({"__type": "NotFoundException"}).to_string()),
+            },
+        };
+        (answer, fails == Some(Fails::Lost))
+    }
+}
+
+impl Key {
+    fn serve(&mut self, operation: &str, body: &Value) -> Value {
+        match operation {
+            "DescribeKey" => json!({"KeyMetadata": {"KeyId": "k", "KeyState": "Enabled"}}),
+            "GetKeyPolicy" => json!({"Policy": self.policy, "PolicyName": "default"}),
+            "ListResourceTags" => {
+                let tags = self.tags.iter();
+                let tags: Vec<_> = tags
+                    .map(|(name, value)| json!({"TagKey": name, "TagValue": value}))
+                    .collect();
+                json!({"Tags": tags, "Truncated": false})
+            }
+            "PutKeyPolicy" => {
+                body["Policy"]
+                    .as_str()
+                    .unwrap()
+                    .clone_into(&mut self.policy);
+                json!({})
+            }
+            "TagResource" => {
+                for tag in body["Tags"].as_array().unwrap() {
+                    let text = |name: &str| tag[name].as_str().unwrap().to_owned();
+                    self.tags.insert(text("TagKey"), text("TagValue"));
+                }
+                json!({})
+            }
+            other => panic!("no such operation: {other}"),
+        }
+    }
+}
+
+const SESSION: &str = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>id</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+
+fn respond(code: u16, id: &str, body: String) -> HttpResponse {
+    let response = http::Response::builder()
+        .status(code)
+        .header("x-amzn-requestid", id)
+        .header("date", format!("Wed, 25 Nov 2026 {}", &id[30..]))
+        .body(SdkBody::from(body))
+        .unwrap();
+    HttpResponse::try_from(response).unwrap()
+}
