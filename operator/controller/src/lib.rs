@@ -12,6 +12,7 @@ pub mod fence;
 pub mod kms;
 pub mod objects;
 pub mod observe;
+pub mod prometheus;
 pub mod reconcile;
 pub mod record;
 pub mod report;
