@@ -32,7 +32,7 @@ pub struct Settings {
     /// `[{"namespaces": ["*"], "urls": ["http://prometheus.monitoring:9090"], "credentials": "/folder"}]`. None: any.
     #[arg(long, env = "CHAMBER_PROMETHEUS_SERVERS", default_value = "[]", hide_env_values = true, value_parser = prometheus::parse)]
     pub prometheus_servers: Servers,
-    /// Proxy for questions to Prometheus (http, https). None: HTTP_PROXY and its like are not followed.
+    /// Proxy for questions to Prometheus (http, https). None: `HTTP_PROXY` and its like are not followed.
     #[arg(long, env = "CHAMBER_PROMETHEUS_PROXY", hide_env_values = true)]
     pub prometheus_proxy: Option<Proxy>,
     /// Namespace of the Lease.

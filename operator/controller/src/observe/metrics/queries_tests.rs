@@ -57,7 +57,7 @@ fn expect(query: &str, at: &str, labels: &str, value: Option<f64>) -> Value {
 }
 
 /// Runs promtool; without it the test says so.
-fn promtool(name: &str, series: Vec<Value>, expected: Vec<Value>) {
+fn promtool(name: &str, series: &[Value], expected: &[Value]) {
     let rules = json!({"evaluation_interval": "15s", "tests": [
         {"interval": "15s", "input_series": series, "promql_expr_test": expected}
     ]});
@@ -84,7 +84,7 @@ fn a_counter_that_appears_with_the_first_rejection_counts_it_and_gives_0_before(
     let Queries {
         rejected, unsealed, ..
     } = queries(true);
-    let expected = vec![
+    let expected = [
         expect(&rejected, "2m", "", Some(0.0)),
         expect(&rejected, "3m", "", Some(1.0)),
         expect(&rejected, "4m", "", Some(1.0)),
@@ -100,11 +100,11 @@ fn a_counter_that_appears_with_the_first_rejection_counts_it_and_gives_0_before(
             Some(600.0),
         ),
     ];
-    let series = vec![
+    let series = [
         series("attestation_rejected_total", "", "_x11 1x20 3x7"),
         series("unseal_success_total", "", "1x40"),
     ];
-    promtool("first-rejection", series, expected);
+    promtool("first-rejection", &series, &expected);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn the_presets_count_from_the_start_of_the_process_and_not_from_the_first_scrape
     let (opened, labels) = (opened.unwrap(), "namespace=\"chambers\",");
     let success = "namespace=\"chambers\",status=\"success\",";
     let key = "key=\"k\",namespace=\"chambers\",result=\"opened\",";
-    let expected = vec![
+    let expected = [
         // The first scrape shows two rejections already.
         expect(&rejected, "1m", labels, Some(2.0)),
         expect(&rejected, "3m", labels, Some(0.0)),
@@ -130,7 +130,7 @@ fn the_presets_count_from_the_start_of_the_process_and_not_from_the_first_scrape
         expect(&opened, "2m", key, Some(120.0)),
     ];
     let rejections = "2x19 1x20";
-    let series = vec![
+    let series = [
         series("kms_attestation_rejected", "", rejections),
         series(
             "chamber_tee_unseal_total",
@@ -148,5 +148,5 @@ fn the_presets_count_from_the_start_of_the_process_and_not_from_the_first_scrape
             "1x40",
         ),
     ];
-    promtool("presets", series, expected);
+    promtool("presets", &series, &expected);
 }
