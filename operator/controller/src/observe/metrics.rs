@@ -121,7 +121,92 @@ fn seconds(value: f64) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::extract::{Query, State};
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::prometheus::{Prometheus, Servers};
+
+    /// A server that knows these answers, by query, and gives no series for any other.
+    async fn server(answers: BTreeMap<&'static str, Value>) -> Session {
+        rustls::crypto::aws_lc_rs::default_provider()
+            .install_default()
+            .ok();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/tenant", listener.local_addr().unwrap());
+        let answer = |State(answers): State<BTreeMap<&'static str, Value>>,
+                      Query(asked): Query<BTreeMap<String, String>>| async move {
+            let result = answers.get(&*asked["query"]).cloned();
+            let result = result.unwrap_or_else(|| json!([]));
+            axum::Json(
+                json!({"status": "success", "data": {"resultType": "vector", "result": result}}),
+            )
+        };
+        let app = Router::new().route("/tenant/api/v1/query", axum::routing::get(answer));
+        let app = app.with_state(answers);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let servers = Prometheus::new(Servers::default(), None).unwrap();
+        servers.session("ns", &url, None).await.unwrap()
+    }
+
+    fn queries() -> Queries {
+        Queries {
+            unsealed: "unsealed".into(),
+            sampled: "sampled".into(),
+            before: "before".into(),
+            rejected: "rejected".into(),
+            opened: Some("opened".into()),
+        }
+    }
+
+    fn series(labels: &Value, value: &str) -> Value {
+        json!({"metric": labels, "value": [1_700_000_000.0, value]})
+    }
+
+    #[tokio::test]
+    async fn each_answer_goes_to_its_pod_and_an_absent_one_stays_unknown() {
+        let (a, b) = (json!({"pod": "a"}), json!({"pod": "b"}));
+        let key = json!({"pod": "a", "key": "arn:k"});
+        let session = server(BTreeMap::from([
+            ("unsealed", json!([series(&a, "1"), series(&b, "0")])),
+            ("sampled", json!([series(&a, "100.5")])),
+            ("before", json!([series(&a, "90")])),
+            ("rejected", json!([series(&b, "3"), series(&a, "NaN")])),
+            ("opened", json!([series(&key, "100.5")])),
+        ]));
+        let pods = ask(&session.await, &queries()).await.unwrap();
+        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
+        let expected = PodMetrics {
+            unsealed: Some(1.0),
+            sampled_at: Some(at(100_500)),
+            unsealed_before: Some(at(90_000)),
+            rejected: None,
+            opened: BTreeMap::from([("arn:k".to_owned(), at(100_500))]),
+        };
+        assert_eq!(pods["a"], expected);
+        let expected = PodMetrics {
+            unsealed: Some(0.0),
+            rejected: Some(3.0),
+            ..PodMetrics::default()
+        };
+        assert_eq!(pods["b"], expected);
+    }
+
+    #[tokio::test]
+    async fn series_that_cannot_be_told_apart_make_all_unknown() {
+        let twice = json!([
+            series(&json!({"pod": "a"}), "1"),
+            series(&json!({"pod": "a", "job": "b"}), "1")
+        ]);
+        for (answer, pod) in [(twice, "a"), (json!([series(&json!({}), "1")]), "")] {
+            let session = server(BTreeMap::from([("rejected", answer)])).await;
+            let error = ask(&session, &queries()).await.unwrap_err();
+            let words =
+                format!("`rejected` gives a series without the label `pod`, or two of pod {pod:?}");
+            assert_eq!(error.to_string(), words);
+        }
+    }
 
     #[test]
     fn seconds_keep_their_fraction() {

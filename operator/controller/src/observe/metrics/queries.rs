@@ -34,6 +34,8 @@ impl Queries {
         let own = &cluster.spec.verification.queries;
         let namespace = cluster.namespace().unwrap_or_default();
         let pods = format!("{}-[0-9a-f]{{10}}-.+", cluster.name_any());
+        // A duration of 0 is an error.
+        let soaked = format!("{}ms", window.as_millis().max(1));
         let window = format!("{}s", window.as_secs().max(1));
         let fill = |query: &str| {
             query
@@ -46,7 +48,7 @@ impl Queries {
         Self {
             sampled: format!("timestamp({unsealed})"),
             before: format!(
-                "timestamp({unsealed} offset {window}) and ({unsealed} offset {window} >= 1)"
+                "timestamp({unsealed} offset {soaked}) and ({unsealed} offset {soaked} >= 1)"
             ),
             rejected: fill(own.rejected.as_deref().unwrap_or(REJECTED)),
             opened: (cluster.spec.sealing == Sealing::Managed)

@@ -42,6 +42,13 @@ fn placeholders_are_filled_in() {
     }
 }
 
+#[test]
+fn without_a_soak_time_the_sample_of_now_is_enough() {
+    let before = |window| Queries::of(&cluster(true), window).before;
+    assert!(before(SignedDuration::ZERO).contains("} offset 1ms)"));
+    assert!(before(SignedDuration::from_millis(1500)).contains("} offset 1500ms)"));
+}
+
 /// One series, scraped every 15 s from the pod's start.
 fn series(name: &str, labels: &str, values: &str) -> Value {
     json!({"series": format!("{name}{{namespace=\"chambers\",pod=\"{POD}\"{labels}}}"), "values": values})
@@ -118,7 +125,10 @@ fn the_presets_count_from_the_start_of_the_process_and_not_from_the_first_scrape
     let (opened, labels) = (opened.unwrap(), "namespace=\"chambers\",");
     let success = "namespace=\"chambers\",status=\"success\",";
     let key = "key=\"k\",namespace=\"chambers\",result=\"opened\",";
+    let now = Queries::of(&cluster(false), SignedDuration::ZERO).before;
     let expected = [
+        expect(&now, "30s", success, None),
+        expect(&now, "46s", success, Some(45.0)),
         // The first scrape shows two rejections already.
         expect(&rejected, "1m", labels, Some(2.0)),
         expect(&rejected, "3m", labels, Some(0.0)),
