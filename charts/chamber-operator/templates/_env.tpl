@@ -26,6 +26,17 @@
 - name: CHAMBER_BINDINGS
   value: {{ toJson . | quote }}
 {{- end }}
+{{- with .Values.prometheus.servers }}
+- name: CHAMBER_PROMETHEUS_SERVERS
+  value: {{ include "chamber-operator.prometheusServers" . | quote }}
+{{- end }}
+{{- with .Values.prometheus.proxySecret }}
+- name: CHAMBER_PROMETHEUS_PROXY
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: url
+{{- end }}
 {{- with .Values.watchNamespaces }}
 - name: CHAMBER_WATCH_NAMESPACE
   value: {{ join "," . | quote }}
@@ -43,4 +54,28 @@
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* prometheus.servers as the operator reads them: credentials are the folder where their Secret is mounted. */}}
+{{- define "chamber-operator.prometheusServers" -}}
+{{- $servers := list -}}
+{{- range . -}}
+{{- $server := dict "namespaces" .namespaces "urls" .urls -}}
+{{- with .credentialsSecret -}}
+{{- $_ := set $server "credentials" (printf "/etc/chamber/prometheus/%s" .) -}}
+{{- end -}}
+{{- $servers = append $servers $server -}}
+{{- end -}}
+{{- toJson $servers -}}
+{{- end -}}
+
+{{/* The Secrets that prometheus.servers name, each once, as a JSON list. */}}
+{{- define "chamber-operator.prometheusSecrets" -}}
+{{- $names := list -}}
+{{- range .Values.prometheus.servers -}}
+{{- with .credentialsSecret -}}
+{{- $names = append $names . -}}
+{{- end -}}
+{{- end -}}
+{{- uniq $names | toJson -}}
 {{- end -}}

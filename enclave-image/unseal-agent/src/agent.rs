@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::credentials::{Answer, LinkCredentials};
+use crate::rest::Rest;
 use crate::{Attempt, Backoff, Kms, Nsm, NsmError, ShareReport, Workload, seal};
 
 /// A workload that ran this long did not fail because of how it was started.
@@ -139,14 +140,20 @@ impl<N: Nsm, K: Kms> Agent<N, K> {
         let mut backoff = Backoff::default();
         loop {
             let began = Instant::now();
-            if let Err(message) = self.unseal(blob, cluster_id, workload).await? {
-                let delay = backoff.delay();
-                tracing::warn!(why = message, ?delay, "still sealed");
-                self.sender.send(failed(message, delay)).await?;
-                tokio::time::sleep(delay).await;
-                continue;
-            }
-            let message = workload.ended().await;
+            let rest = match self.unseal(blob, cluster_id, workload).await? {
+                Ok(rest) => rest,
+                Err(message) => {
+                    let delay = backoff.delay();
+                    tracing::warn!(why = message, ?delay, "still sealed");
+                    self.sender.send(failed(message, delay)).await?;
+                    tokio::time::sleep(delay).await;
+                    continue;
+                }
+            };
+            let message = tokio::select! {
+                message = workload.ended() => message,
+                lost = self.ask_for(rest) => return Err(lost),
+            };
             tracing::warn!(how = message, "the workload ended");
             self.sender.send(ToHost::WorkloadEnded { message }).await?;
             if began.elapsed() > STEADY {
@@ -162,7 +169,7 @@ impl<N: Nsm, K: Kms> Agent<N, K> {
         blob: &str,
         cluster_id: Option<&str>,
         workload: &mut impl Workload,
-    ) -> Result<Result<(), String>, LinkError> {
+    ) -> Result<Result<Rest, String>, LinkError> {
         let began = Instant::now();
         if let Err(error) = workload.start().await {
             return Ok(Err(format!("the workload does not start: {error}")));
@@ -171,6 +178,7 @@ impl<N: Nsm, K: Kms> Agent<N, K> {
             Ok(inner) => Arc::new(inner),
             Err(why) => return Ok(Err(why)),
         };
+        let mut rest = Rest::none(Arc::clone(&inner));
         let mut attempt = match Attempt::start(&self.tools, inner).await {
             Ok(attempt) => attempt,
             Err(error) => return Ok(Err(error.to_string())),
@@ -178,6 +186,7 @@ impl<N: Nsm, K: Kms> Agent<N, K> {
         let mut unsealed = false;
         let mut faults = Vec::new();
         while let Some(report) = attempt.next().await {
+            rest.note(&report);
             if !report.detail.is_empty() {
                 faults.push(format!("{}: {}", report.key_arn, report.detail));
             }
@@ -197,10 +206,32 @@ impl<N: Nsm, K: Kms> Agent<N, K> {
                     let indices = found.spoiled;
                     self.sender.send(ToHost::Spoiled { indices }).await?;
                 }
-                Ok(())
+                Ok(rest)
             }
             Err(error) => Err(format!("{error} ({})", faults.join("; "))),
         })
+    }
+
+    /// Asks again for shares that the chamber does not need, so that each is proven; ends with a lost host only.
+    async fn ask_for(&self, mut rest: Rest) -> LinkError {
+        let mut backoff = Backoff::default();
+        while !rest.keys.is_empty() {
+            tokio::time::sleep(backoff.delay()).await;
+            let wanted = std::mem::take(&mut rest.keys);
+            let inner = Arc::clone(&rest.inner);
+            let started = Attempt::start_for(&self.tools, inner, |key| wanted.contains(key)).await;
+            let Ok(mut attempt) = started else {
+                rest.keys = wanted;
+                continue;
+            };
+            while let Some(report) = attempt.next().await {
+                rest.note(&report);
+                if let Err(lost) = self.sender.send(share(report)).await {
+                    return lost;
+                }
+            }
+        }
+        std::future::pending().await
     }
 
     /// Takes the outer layer off with this enclave's registers.

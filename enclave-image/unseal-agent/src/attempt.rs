@@ -35,10 +35,20 @@ impl Attempt {
         tools: &Tools<N, K>,
         inner: Arc<InnerBlob>,
     ) -> Result<Self, EnvelopeError> {
+        Self::start_for(tools, inner, |_| true).await
+    }
+
+    /// The same for some of the shares, by the ARN of their key.
+    pub async fn start_for<N: Nsm, K: Kms>(
+        tools: &Tools<N, K>,
+        inner: Arc<InnerBlob>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Self, EnvelopeError> {
         let key = spawn_blocking(RecipientKey::generate).await;
         let key = Arc::new(key.map_err(|_| EnvelopeError::Open)??);
         let mut running = JoinSet::new();
-        for (index, sealed) in (1..).zip(&inner.shares) {
+        let shares = (1..).zip(&inner.shares);
+        for (index, sealed) in shares.filter(|(_, sealed)| wanted(&sealed.key_arn)) {
             let request = DecryptRequest {
                 key_arn: sealed.key_arn.clone(),
                 ciphertext: sealed.ciphertext.clone(),

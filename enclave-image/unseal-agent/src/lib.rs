@@ -12,6 +12,7 @@ mod envelope;
 mod kms;
 mod nsm;
 mod recipient;
+mod rest;
 mod sdk;
 mod seal;
 mod workload;

@@ -13,6 +13,7 @@ use crate::events::Events;
 use crate::fence::Fence;
 use crate::kms::{Access, Keyring};
 use crate::pace::Pace;
+use crate::prometheus::Prometheus;
 use crate::refusals::Refusals;
 use crate::settings::Settings;
 use crate::telemetry::Telemetry;
@@ -25,8 +26,8 @@ pub struct Context {
     pub settings: Settings,
     /// KMS clients, one per key and role.
     pub keyring: Keyring,
-    /// HTTP client for Prometheus.
-    pub http: reqwest::Client,
+    /// Prometheus servers.
+    pub prometheus: Prometheus,
     /// Events on the resources.
     pub events: Events,
     /// The operator's own metrics.
@@ -55,8 +56,8 @@ pub struct Parts {
     pub settings: Settings,
     /// KMS clients.
     pub keyring: Keyring,
-    /// HTTP client for Prometheus.
-    pub http: reqwest::Client,
+    /// Prometheus servers.
+    pub prometheus: Prometheus,
     /// The operator's own metrics.
     pub telemetry: Arc<Telemetry>,
     /// Whether this replica leads.
@@ -76,7 +77,7 @@ impl Context {
             client: parts.client,
             settings: parts.settings,
             keyring: parts.keyring,
-            http: parts.http,
+            prometheus: parts.prometheus,
             events,
             telemetry: parts.telemetry,
             lease: parts.lease,

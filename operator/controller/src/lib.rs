@@ -14,6 +14,7 @@ pub mod kubernetes;
 pub mod objects;
 pub mod observe;
 pub mod pace;
+pub mod prometheus;
 pub mod reconcile;
 pub mod record;
 pub mod refusals;

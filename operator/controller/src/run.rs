@@ -20,6 +20,7 @@ use crate::context::{Context, Parts};
 use crate::election::Candidate;
 use crate::kms::Keyring;
 use crate::kubernetes;
+use crate::prometheus::Prometheus;
 use crate::reconcile::{on_error, reconcile};
 use crate::server;
 use crate::settings::Settings;
@@ -41,7 +42,7 @@ pub enum Error {
     #[error("{0}")]
     Io(#[from] std::io::Error),
     /// The HTTP client for Prometheus.
-    #[error("HTTP client: {0}")]
+    #[error("HTTP client for Prometheus (CHAMBER_PROMETHEUS_PROXY): {0}")]
     Http(#[from] reqwest::Error),
     /// Another replica took over; the process ends so that nothing of it goes on.
     #[error("the lease was lost")]
@@ -146,9 +147,10 @@ async fn work(
         client: clients.client,
         settings: settings.clone(),
         keyring: Keyring::from_environment().await,
-        http: reqwest::Client::builder()
-            .timeout(Duration::from_secs(6))
-            .build()?,
+        prometheus: Prometheus::new(
+            settings.prometheus_servers.clone(),
+            settings.prometheus_proxy.clone(),
+        )?,
         telemetry,
         lease,
         clusters: controllers.iter().map(Controller::store).collect(),

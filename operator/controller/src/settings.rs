@@ -6,6 +6,7 @@ use clap::Args;
 use jiff::SignedDuration;
 
 use crate::bindings::{self, Bindings};
+use crate::prometheus::{self, Proxy, Servers};
 
 /// Settings of `chamber-operator run`.
 #[derive(Args, Clone, Debug)]
@@ -27,6 +28,13 @@ pub struct Settings {
     /// `[{"namespaces": ["prod-*"], "keys": ["arn:aws:kms:..."], "roles": ["arn:aws:iam:..."]}]`. None: any.
     #[arg(long, env = "CHAMBER_BINDINGS", default_value = "[]", value_parser = bindings::parse)]
     pub bindings: Bindings,
+    /// Which namespaces may name which Prometheus servers, as JSON:
+    /// `[{"namespaces": ["*"], "urls": ["http://prometheus.monitoring:9090"], "credentials": "/folder"}]`. None: any.
+    #[arg(long, env = "CHAMBER_PROMETHEUS_SERVERS", default_value = "[]", hide_env_values = true, value_parser = prometheus::parse)]
+    pub prometheus_servers: Servers,
+    /// Proxy for questions to Prometheus (http, https). None: `HTTP_PROXY` and its like are not followed.
+    #[arg(long, env = "CHAMBER_PROMETHEUS_PROXY", hide_env_values = true)]
+    pub prometheus_proxy: Option<Proxy>,
     /// Namespace of the Lease.
     #[arg(
         long,

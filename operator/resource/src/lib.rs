@@ -5,3 +5,4 @@
 pub mod record;
 pub mod release;
 pub mod spec;
+mod verification;

@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use rollover::{Deletion, DriftPolicy, OnFailure, Reason, Share, Spec, Verbs};
 
 use crate::release::{self, Fault};
+use crate::verification;
 
 /// The planner's spec, or the first field that cannot be used.
 ///
@@ -23,6 +24,7 @@ pub fn checked(
     keys(cluster)?;
     accepted_at_risk(cluster)?;
     template(&spec.chambers.template)?;
+    verification::check(&spec.verification)?;
     let pins = pins(&spec.keys.policy.pins)?;
     let shares = spec
         .keys

@@ -143,6 +143,35 @@ fn faults() -> Vec<Case> {
     ]
 }
 
+fn faults_of_verification() -> Vec<Case> {
+    let (url, invalid) = ("/spec/verification/prometheus/url", Reason::InvalidSpec);
+    let unsealed = json!({"unsealed": "sum by (pod) (up)"});
+    vec![
+        (url, json!("http://me:s3cr3t@p:9090/a"), invalid, "password"),
+        (url, json!("http://s3cr3t@p"), invalid, "password"),
+        (url, json!("http://p/?token=s3cr3t"), invalid, "query"),
+        (url, json!("s3cr3t"), invalid, "prometheus.url"),
+        (
+            "/spec/verification/queries",
+            unsealed,
+            invalid,
+            "spec.verification.queries.unsealed",
+        ),
+    ]
+}
+
+#[test]
+fn a_url_with_a_password_is_refused_without_being_repeated() {
+    for (pointer, value, _, names) in faults_of_verification() {
+        let mut object = good();
+        let (parent, member) = pointer.rsplit_once('/').unwrap();
+        object.pointer_mut(parent).unwrap()[member] = value;
+        let fault = check(object).unwrap_err();
+        assert!(fault.message.contains(names), "{}", fault.message);
+        assert!(!fault.message.contains("s3cr3t"), "{}", fault.message);
+    }
+}
+
 fn faults_of_accepted_keys() -> Vec<Case> {
     let accepted = "/spec/keys/acceptAtRisk";
     let all = json!(["a", "b"]);
@@ -155,7 +184,11 @@ fn faults_of_accepted_keys() -> Vec<Case> {
 /// As an API server would let them through whose CRD has no rules.
 #[test]
 fn every_fault_that_the_schema_sees_is_seen_again_with_a_reason_and_the_field() {
-    for (pointer, value, reason, names) in faults().into_iter().chain(faults_of_accepted_keys()) {
+    for (pointer, value, reason, names) in faults()
+        .into_iter()
+        .chain(faults_of_accepted_keys())
+        .chain(faults_of_verification())
+    {
         let mut object = good();
         let (parent, member) = pointer.rsplit_once('/').unwrap();
         object.pointer_mut(parent).unwrap()[member] = value;

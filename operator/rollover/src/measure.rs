@@ -2,7 +2,7 @@
 
 use crate::keys::{self, healthy};
 use crate::{
-    Action, Blob, Look, Metrics, Note, Plan, Reason, Release, Step, World, tags, takeover,
+    Action, Blob, Look, Metrics, Note, Plan, Reason, Release, Step, World, tags, takeover, verify,
 };
 
 const STEP: Step = Step::Measure;
@@ -98,9 +98,10 @@ fn prometheus(world: &World) -> Option<Plan> {
             STEP,
             Reason::PrometheusUnavailable,
             format!(
-                "spec.verification.prometheus.url: {why}. Nothing is rolled while Verify could not be answered"
+                "spec.verification.prometheus: {why}. Nothing is rolled while Verify could not be answered"
             ),
         )),
+        Some(Metrics::Deferred { until }) => Some(verify::deferred(STEP, *until)),
         Some(Metrics::Known { .. }) => None,
     }
 }

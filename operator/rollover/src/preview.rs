@@ -6,8 +6,8 @@ use key_policy::{Access, Change, Policy};
 use measurement::Measurement;
 
 use crate::{
-    AdmittedSet, Key, KeyFacts, Plan, Reading, Reason, Release, Rollover, Share, Step, World, keys,
-    measure, takeover,
+    AdmittedSet, Key, KeyFacts, Plan, Reading, Reason, Release, Rollover, Set, Share, Step, World,
+    keys, measure, takeover,
 };
 
 /// What a rollover would change in the policies.
@@ -53,6 +53,7 @@ pub struct Changes {
 
 /// What the rollover in flight still changes, or one to the spec's release would.
 pub fn preview(world: &World) -> Preview {
+    let world = &with_what_runs(world);
     let recorded = world.record.rollover.clone();
     let (rollover, objection) = match recorded {
         Some(rollover) => (rollover, fault(keys::healthy(world, Step::Measure))),
@@ -79,6 +80,24 @@ pub fn preview(world: &World) -> Preview {
         to: rollover.to,
         objection,
     }
+}
+
+/// Where chambers were not looked at, what status calls the current release counts as running: nothing is written.
+fn with_what_runs(world: &World) -> World {
+    let mut world = world.clone();
+    if world.sets.is_empty()
+        && let Some(current) = &world.record.current
+    {
+        world.sets.push(Set {
+            name: current.revision.clone(),
+            version: String::new(),
+            fenced: false,
+            release: current.clone(),
+            replicas: world.spec.replicas,
+            chambers: Vec::new(),
+        });
+    }
+    world
 }
 
 /// A rollover to the spec's release, as if it began now.

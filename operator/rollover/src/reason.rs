@@ -99,6 +99,8 @@ pub enum Reason {
     PrometheusUnavailable,
     /// A chamber has no sample, or one from before its start.
     MetricsInconclusive,
+    /// A chamber unsealed without a share whose key the spec does not accept at risk.
+    ShareUnopened,
     /// KMS rejected an attestation of a chamber during the soak time.
     AttestationRejected,
     /// A call to KMS or the API server failed; it is tried again.

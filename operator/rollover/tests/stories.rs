@@ -1,9 +1,11 @@
 //! Stories: what the planner does, told in the order in which it happens. `BLESS=1` writes them anew.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 mod play;
 
 use play::{Play, blocked, compare, release, share};
-use rollover::{KeyState, Metrics, Phase, Plan, Reason, plan};
+use rollover::{KeyState, Metrics, Phase, Plan, Reason, laws, plan};
 
 fn three() -> Vec<rollover::Share> {
     vec![share("a", true), share("b", true), share("c", true)]
@@ -198,10 +200,10 @@ fn a_policy_that_is_changed_while_rolling_is_admitted_again_before_anything_star
 fn rejected_attestations_hold_retire() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
-    play.rejected = 2.0;
+    play.rejected = Some(2.0);
     play.run(200);
     play.tell("-- the rejections end");
-    play.rejected = 0.0;
+    play.rejected = Some(0.0);
     play.run(200);
     compare("rejected", &play);
 }
@@ -222,6 +224,117 @@ fn a_sample_from_before_the_chambers_start_proves_nothing() {
     play.stale = true;
     play.run(200);
     compare("not-scraped", &play);
+}
+
+#[test]
+fn a_share_that_no_chamber_opens_holds_retire_until_the_spec_accepts_its_key_at_risk() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.unopened = vec!["c"];
+    play.run(200);
+    play.scene("the spec accepts key c at risk", |play| {
+        play.world.spec.shares[2].accepted_at_risk = true;
+    });
+    play.run(200);
+    compare("share-unopened", &play);
+}
+
+#[test]
+fn with_external_sealing_no_share_is_counted() {
+    let mut play = Play::new(three());
+    play.world.spec.managed_sealing = false;
+    play.unopened = vec!["a", "b", "c"];
+    play.run(200);
+    compare("external", &play);
+}
+
+/// What is wrong with the metrics of one pod, the reason, and words of the message.
+type Wrong = (fn(&mut rollover::PodMetrics), Reason, &'static str);
+
+const WRONG: [Wrong; 8] = [
+    (
+        |pod| *pod = rollover::PodMetrics::default(),
+        Reason::MetricsInconclusive,
+        "queries.unsealed gives no series for pod signer-v2-",
+    ),
+    (
+        |pod| pod.sampled_at = Some(jiff::Timestamp::UNIX_EPOCH),
+        Reason::MetricsInconclusive,
+        "before its start",
+    ),
+    (
+        |pod| pod.unsealed = Some(0.0),
+        Reason::MetricsInconclusive,
+        "expected 1 or more",
+    ),
+    (
+        |pod| pod.rejected = None,
+        Reason::MetricsInconclusive,
+        "; a counter that appears with the first rejection needs `or` with one that is always there",
+    ),
+    (
+        |pod| pod.unsealed_before = None,
+        Reason::Soaking,
+        "soakTime is not over by its clock",
+    ),
+    (
+        |pod| pod.unsealed_before = Some(jiff::Timestamp::UNIX_EPOCH),
+        Reason::Soaking,
+        "soakTime is not over by its clock",
+    ),
+    (
+        |pod| drop(pod.opened.pop_first()),
+        Reason::ShareUnopened,
+        "without the share of key a",
+    ),
+    (
+        |pod| {
+            let first = pod.opened.values_mut().next().unwrap();
+            *first = jiff::Timestamp::UNIX_EPOCH;
+        },
+        Reason::ShareUnopened,
+        "without the share of key a",
+    ),
+];
+
+#[test]
+fn each_gap_in_a_pods_metrics_holds_retire_and_names_the_query_and_the_pod() {
+    for (wrong, reason, words) in WRONG {
+        let mut play = Play::settled();
+        play.world.spec.release = release(2);
+        play.until("Verify: waits, Soaking");
+        play.turn();
+        let Some(Metrics::Known { pods, .. }) = &mut play.world.metrics else {
+            panic!("{}", play.story);
+        };
+        wrong(pods.values_mut().next_back().unwrap());
+        let Plan::Wait {
+            reason: found,
+            message,
+            ..
+        } = plan(&play.world)
+        else {
+            panic!("{words}: nothing is waited for");
+        };
+        assert_eq!(found, reason, "{message}");
+        assert!(message.contains(words), "{message}");
+        let retire = rollover::Action::Note(rollover::Note::RetireBegun);
+        let breach = laws::check(&play.world, &retire).unwrap_err();
+        assert_eq!(breach.law, 4, "{words}: {}", breach.message);
+    }
+}
+
+#[test]
+fn a_cluster_whose_turn_has_not_come_waits_for_it() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.turn();
+    let until = play.world.now + jiff::SignedDuration::from_secs(40);
+    play.world.metrics = Some(Metrics::Deferred { until });
+    let Plan::Wait { until: found, .. } = plan(&play.world) else {
+        panic!("{:?}", plan(&play.world));
+    };
+    assert_eq!(found, Some(until));
 }
 
 #[test]
@@ -438,14 +551,14 @@ fn on_failure_pause_leaves_everything_as_it_is() {
 fn rejections_that_do_not_end_fail_the_release() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
-    play.rejected = 2.0;
+    play.rejected = Some(2.0);
     play.until("waits, AttestationRejected");
     play.scene("eleven minutes later", |play| {
         play.world.now += jiff::SignedDuration::from_mins(11);
     });
     play.turn();
     play.turn();
-    play.scene("the rejections end", |play| play.rejected = 0.0);
+    play.scene("the rejections end", |play| play.rejected = Some(0.0));
     play.run(300);
     compare("rejected-for-good", &play);
 }

@@ -15,11 +15,12 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 /// Value sets that must render.
-const SETS: [&str; 4] = [
+const SETS: [&str; 5] = [
     "",
     "watchNamespaces: [payments, ledger]",
     "replicas: 2\npriorityClassName: system-cluster-critical\nmetrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}}",
     "crds: {install: false}\naws: {region: eu-central-1, endpointUrl: 'http://kms:1', credentialsSecret: keys}\nextraEnv: [{name: A, value: b}]",
+    "prometheus: {proxySecret: proxy, servers: [{namespaces: ['prod-*'], urls: ['https://mimir/p'], credentialsSecret: mimir}, {namespaces: ['*'], urls: ['http://p:9090']}]}",
 ];
 
 fn repository() -> PathBuf {
@@ -304,10 +305,48 @@ fn aws_settings_reach_the_operator() {
 }
 
 #[test]
+fn prometheus_servers_reach_the_operator_and_their_secrets_are_mounted_not_granted() {
+    let Some(objects) = render(SETS[4]) else {
+        return;
+    };
+    let pod = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    let variables = container["env"].as_array().expect("env");
+    let variable = |name: &str| variables.iter().find(|variable| variable["name"] == name);
+    let servers = variable("CHAMBER_PROMETHEUS_SERVERS").expect("servers");
+    let servers: Value =
+        serde_json::from_str(servers["value"].as_str().expect("text")).expect("JSON");
+    assert_eq!(
+        servers,
+        json!([
+            {"namespaces": ["prod-*"], "urls": ["https://mimir/p"], "credentials": "/etc/chamber/prometheus/mimir"},
+            {"namespaces": ["*"], "urls": ["http://p:9090"]}
+        ])
+    );
+    let proxy = &variable("CHAMBER_PROMETHEUS_PROXY").expect("proxy")["valueFrom"];
+    assert_eq!(
+        proxy,
+        &json!({"secretKeyRef": {"name": "proxy", "key": "url"}})
+    );
+    assert_eq!(
+        container["volumeMounts"],
+        json!([{"name": "prometheus-0", "mountPath": "/etc/chamber/prometheus/mimir", "readOnly": true}])
+    );
+    assert_eq!(
+        pod["volumes"],
+        json!([{"name": "prometheus-0", "secret": {"secretName": "mimir"}}])
+    );
+}
+
+#[test]
 fn values_that_mean_nothing_are_refused() {
     let faults = [
         ("replica: 2", "replica"),
         ("aws: {endpoint: 'http://x'}", "endpoint"),
+        (
+            "prometheus: {servers: [{namespaces: [a], urls: ['http://me:pw@p']}]}",
+            "urls",
+        ),
         ("driftInterval: 10 minutes", "driftInterval"),
         ("watchNamespaces: [Not_A_Name]", "watchNamespaces"),
         ("metrics: {port: 80}", "port"),

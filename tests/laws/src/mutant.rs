@@ -156,13 +156,16 @@ fn fill_metrics(world: &mut World) {
         .map(|chamber| chamber.name.clone())
         .collect();
     let now = world.now;
+    let opened = crate::world::opened(world, now);
     if let Some(Metrics::Known { pods, .. }) = &mut world.metrics
         && pods.is_empty()
     {
         let good = PodMetrics {
             unsealed: Some(1.0),
             sampled_at: Some(now),
+            unsealed_before: Some(now),
             rejected: Some(0.0),
+            opened,
         };
         *pods = names.into_iter().map(|name| (name, good.clone())).collect();
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use measurement::Measurement;
 use rollover::{
     Blob, Chamber, Deletion, Failure, KeyFacts, KeyState, Metrics, Phase, PodMetrics, Reading,
@@ -231,7 +232,9 @@ pub fn metrics(setup: &Setup, state: &State, world: &World) -> Metrics {
         let metrics = PodMetrics {
             unsealed: Some(f64::from(u8::from(unsealed))),
             sampled_at: Some(sampled_at),
+            unsealed_before: Some(sampled_at),
             rejected: Some(0.0),
+            opened: opened(world, sampled_at),
         };
         (chamber.name.clone(), metrics)
     });
@@ -239,6 +242,12 @@ pub fn metrics(setup: &Setup, state: &State, world: &World) -> Metrics {
         window: setup.spec.soak_time,
         pods: pods.collect(),
     }
+}
+
+/// Every share, as a chamber that is well opens it.
+pub fn opened(world: &World, at: Timestamp) -> BTreeMap<String, Timestamp> {
+    let shares = world.spec.shares.iter();
+    shares.map(|share| (share.arn.clone(), at)).collect()
 }
 
 /// What the disruption budget allows.

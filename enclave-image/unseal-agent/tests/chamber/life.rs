@@ -223,6 +223,27 @@ async fn without_credentials_it_stays_sealed_and_asks_again() {
 }
 
 #[tokio::test]
+async fn a_share_that_was_throttled_is_asked_for_until_it_opens_although_the_others_are_enough() {
+    let world = World::start().await;
+    let (blob, _) = world.sealed().await;
+    world.knobs(r#"{"throttle":{"Decrypt":1}}"#).await;
+    let mut chamber = Chamber::unsealing(&world, ADMITTED, &blob).await;
+    let (mut throttled, mut opened) = (Vec::new(), Vec::new());
+    while throttled.is_empty() || opened.len() < 3 {
+        if let ToHost::Share { key, result, .. } = chamber.next().await {
+            match result {
+                ShareResult::Opened => opened.push(key),
+                ShareResult::Throttled => throttled.push(key),
+                other => panic!("{key}: {other:?}"),
+            }
+        }
+    }
+    assert_eq!((throttled.len(), opened.len()), (1, 3));
+    assert_eq!(opened.last(), throttled.last());
+    assert_eq!(chamber.workload.commitments.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_crashed_workload_gets_the_key_again() {
     let world = World::start().await;
     let (blob, inner) = world.sealed().await;

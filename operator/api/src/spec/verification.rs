@@ -1,5 +1,6 @@
 //! What proves that the chambers unseal.
 
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +19,28 @@ pub struct Verification {
     pub queries: Queries,
 }
 
-/// A Prometheus server.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+/// A Prometheus server, or what speaks its query API.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!self.url.matches('^[^/]*//[^/?#]*@')")
+    .message("url must not hold a user name or a password: put them into the Secret that credentialsSecret names")
+    .field_path(".url")
+    .reason(Reason::FieldValueInvalid))]
+#[x_kube(validation = Rule::new("!self.url.matches('[?#]')")
+    .message("url must not have a query or a fragment: it is the base of the API's paths")
+    .field_path(".url")
+    .reason(Reason::FieldValueInvalid))]
 pub struct Prometheus {
-    /// Base URL, for example `http://prometheus.monitoring:9090`.
+    /// Base URL, for example `http://prometheus.monitoring:9090`. The operator's configuration may allow some URLs only.
     #[schemars(length(max = 1024), regex(pattern = r"^https?://.+"))]
     pub url: String,
+    /// Secret of type `chamber.dev/prometheus` in this namespace: `url` (the same as above), and `token`, `username` with `password`, `ca.crt` or `header.<Name>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")
+    )]
+    pub credentials_secret: Option<String>,
 }
 
 /// Queries in place of the presets. Each must give one series a pod with the label `pod`.
@@ -33,10 +49,12 @@ pub struct Prometheus {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Queries {
-    /// Successful unseals of a pod since its start.
+    /// Successful unseals of a pod since its start. A plain selector, `name{label="value",...}`: the times of its samples are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
     pub unsealed: Option<String>,
-    /// Rejected attestations of a pod within `$window`.
+    /// Rejected attestations of a pod within `$window`: 0 where there was none. A counter that appears with the first rejection needs `or` with a series that is always there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
     pub rejected: Option<String>,
 }

@@ -8,6 +8,7 @@ use chamber_operator::context::{Context, Parts};
 use chamber_operator::election::Candidate;
 use chamber_operator::kms::Keyring;
 use chamber_operator::kubernetes;
+use chamber_operator::prometheus::{Prometheus, Servers};
 use chamber_operator::reconcile::{on_error, reconcile};
 use chamber_operator::settings::Settings;
 use chamber_operator::telemetry::Telemetry;
@@ -67,7 +68,7 @@ impl Rig {
             client,
             settings: Arguments::parse_from(arguments).settings,
             keyring: Keyring::new(&aws.config().await),
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            prometheus: Prometheus::new(Servers::default(), None).unwrap(),
             telemetry: Arc::new(Telemetry::default()),
             lease: candidate.lease(),
             clusters: Vec::new(),

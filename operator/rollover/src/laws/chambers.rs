@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Action, Chamber, KeyWrite, Metrics, Note, World};
+use jiff::Timestamp;
+
+use crate::{Action, Chamber, KeyWrite, Metrics, Note, PodMetrics, World};
 
 use super::usable::running;
 
@@ -125,6 +127,16 @@ fn all_unsealed(world: &World) -> Result<(), String> {
     Ok(())
 }
 
+/// Every share that is not accepted at risk was opened by the process that began then.
+fn every_share(world: &World, metrics: &PodMetrics, started: Timestamp) -> bool {
+    let mut needed = world
+        .spec
+        .shares
+        .iter()
+        .filter(|share| world.spec.managed_sealing && !share.accepted_at_risk);
+    needed.all(|share| metrics.opened.get(&share.arn) >= Some(&started))
+}
+
 /// Every chamber has unsealed since its start and was not rejected during the soak time, by Prometheus' word.
 fn all_proven(world: &World) -> Result<(), String> {
     all_unsealed(world)?;
@@ -137,8 +149,10 @@ fn all_proven(world: &World) -> Result<(), String> {
     let proven = |chamber: &Chamber| {
         let metrics = pods.get(&chamber.name)?;
         let (unsealed, rejected) = (metrics.unsealed?, metrics.rejected?);
-        let after_start = metrics.sampled_at? >= chamber.started_at?;
-        (unsealed >= 1.0 && rejected <= 0.0 && after_start).then_some(())
+        let started = chamber.started_at?;
+        let after_start = metrics.sampled_at? >= started && metrics.unsealed_before? >= started;
+        (unsealed >= 1.0 && rejected <= 0.0 && after_start && every_share(world, metrics, started))
+            .then_some(())
     };
     match world
         .chambers()

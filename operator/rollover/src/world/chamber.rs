@@ -120,6 +120,11 @@ pub enum Blob {
 pub enum Metrics {
     /// Prometheus cannot be asked.
     Unavailable(String),
+    /// Prometheus is asked enough already: this cluster's turn comes then.
+    Deferred {
+        /// Its turn.
+        until: Timestamp,
+    },
     /// By pod name; a pod that is missing here has no sample.
     Known {
         /// How far back `rejected` counts.
@@ -129,13 +134,17 @@ pub enum Metrics {
     },
 }
 
-/// One pod's metrics. An absent value is unknown, never zero.
+/// One pod's metrics. An absent value is unknown, never zero. All times are of the clock that Prometheus stamps with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodMetrics {
     /// Successful unseals since its start.
     pub unsealed: Option<f64>,
     /// When that was sampled.
     pub sampled_at: Option<Timestamp>,
+    /// The sample that shows it unsealed when the window began.
+    pub unsealed_before: Option<Timestamp>,
     /// Rejected attestations within the window.
     pub rejected: Option<f64>,
+    /// Shares that it opened, by ARN of the key, with the time of the sample. Managed sealing only.
+    pub opened: BTreeMap<String, Timestamp>,
 }

@@ -27,7 +27,9 @@ pub struct Play {
     pub scraped: bool,
     /// Prometheus only has samples from before the chambers' start.
     pub stale: bool,
-    pub rejected: f64,
+    pub rejected: Option<f64>,
+    /// Shares that no chamber opens.
+    pub unopened: Vec<&'static str>,
     /// What a disruption budget of somebody else allows.
     pub budget: u32,
     /// Pods of these revisions never unseal.
@@ -124,7 +126,8 @@ impl Play {
             held: false,
             scraped: true,
             stale: false,
-            rejected: 0.0,
+            rejected: Some(0.0),
+            unopened: vec![],
             budget: u32::MAX,
             broken: vec![],
             node_lost: false,
@@ -278,6 +281,7 @@ impl Play {
                 let same = before == format!("{:?}{:?}", self.world.sets, self.world.seal_pod);
                 return until.is_some()
                     && reason != Reason::MetricsInconclusive
+                    && reason != Reason::ShareUnopened
                     && reason != Reason::AttestationRejected
                     || !same;
             }
@@ -314,14 +318,21 @@ impl Play {
                     .chambers()
                     .filter(|_| self.scraped)
                     .map(|chamber| {
+                        let sampled_at = if self.stale {
+                            Timestamp::UNIX_EPOCH
+                        } else {
+                            self.world.now
+                        };
+                        let shares = self.world.spec.shares.iter();
+                        let opened = shares.filter(|share| !self.unopened.contains(&&*share.name));
                         let metrics = PodMetrics {
                             unsealed: Some(f64::from(u8::from(chamber.serves()))),
-                            sampled_at: Some(if self.stale {
-                                Timestamp::UNIX_EPOCH
-                            } else {
-                                self.world.now
-                            }),
-                            rejected: Some(self.rejected),
+                            sampled_at: Some(sampled_at),
+                            unsealed_before: Some(sampled_at),
+                            rejected: self.rejected,
+                            opened: opened
+                                .map(|share| (share.arn.clone(), sampled_at))
+                                .collect(),
                         };
                         (chamber.name.clone(), metrics)
                     });
