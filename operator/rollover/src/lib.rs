@@ -12,6 +12,7 @@ pub mod laws;
 mod live;
 mod measure;
 mod note;
+mod origin;
 mod plan;
 mod preview;
 mod reason;
@@ -34,9 +35,9 @@ pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
 pub use preview::{Changes, KeyPreview, Preview, preview};
 pub use reason::Reason;
 pub use world::{
-    Blob, Chamber, Deletion, DriftPolicy, Failure, Key, KeyFacts, KeyState, Metrics, OnFailure,
-    Phase, PodMetrics, Reading, Readings, Record, Release, Rival, Rollover, SealPod, Set, Share,
-    Spec, Verbs, World,
+    Blob, Chamber, Deletion, DriftPolicy, Failing, Failure, Key, KeyFacts, KeyState, Metrics,
+    Object, ObjectProblem, OnFailure, Phase, PodMetrics, Reading, Readings, Record, Release, Rival,
+    Rollover, SealPod, Set, Share, Spec, Verbs, World,
 };
 
 use jiff::SignedDuration;
@@ -57,7 +58,19 @@ pub fn plan(world: &World) -> Plan {
                 None => settled::next(world),
             }),
     };
-    guard(world, next)
+    beside(world, guard(world, next))
+}
+
+/// What is wrong with objects that the plan does not need is said beside what it waits for.
+fn beside(world: &World, mut plan: Plan) -> Plan {
+    if let Plan::Wait { message, .. } | Plan::Block { message, .. } = &mut plan
+        && let Some(problem) = world.objects.first()
+        && *message != problem.message
+    {
+        message.push_str(". Besides: ");
+        message.push_str(&problem.message);
+    }
+    plan
 }
 
 /// Nothing is touched that another resource has an older claim to; only deletion goes on.

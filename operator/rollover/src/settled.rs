@@ -128,7 +128,7 @@ fn blob(world: &World, current: &Release) -> Option<Plan> {
 /// The current release has its chambers, and no other release has any.
 fn sets(world: &World, current: &Release) -> Option<Plan> {
     let Some(set) = world.set(&current.revision) else {
-        return Some(Plan::act(STEP, Action::MakeSet(current.clone())));
+        return Some(roll::make(world, STEP, current));
     };
     let wanted = world.spec.replicas;
     // Chambers of a revoked release stay as they are, but none is added: it could not unseal.
@@ -161,6 +161,11 @@ fn stands_out(world: &World, current: &Release) -> Option<Plan> {
                 current.revision
             );
             Plan::block(STEP, Reason::MeasurementRevoked, message)
+        })
+        .or_else(|| roll::left_behind(world, STEP))
+        .or_else(|| {
+            let problem = world.objects.first()?;
+            Some(Plan::block(STEP, problem.reason, problem.message.clone()))
         })
 }
 

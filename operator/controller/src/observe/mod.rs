@@ -57,6 +57,7 @@ pub async fn world(
         readings: readings.unwrap_or_default(),
         sets,
         strays,
+        objects: Vec::new(),
         seal_pod,
         blobs,
         metrics: None,
