@@ -25,6 +25,9 @@ pub const RELEASE_ANNOTATION: &str = "chamber.dev/release";
 /// The process that may resize a `ReplicaSet`: orders of older ones are void.
 pub const FENCE_ANNOTATION: &str = "chamber.dev/fence";
 
+/// Annotation of the seal pod: digest of what it was made from.
+pub const SEAL_ANNOTATION: &str = "chamber.dev/seal";
+
 /// Annotation: `true` pauses before the next action, as `spec.rollover.paused` does.
 pub const PAUSED_ANNOTATION: &str = "chamber.dev/paused";
 /// Annotation: any new value asks once to return to the release before.

@@ -119,15 +119,16 @@ fn revoked(world: &World, rollover: &Rollover) -> Option<Plan> {
     Some(Plan::block(step, Reason::MeasurementRevoked, message))
 }
 
-/// The time until which the target may go on without progress; unsealing is progress, soaking is none lost.
+/// The time until which the target may go on without progress; unsealing and getting a node is progress, soaking is none lost.
 fn deadline(world: &World, rollover: &Rollover, step: Step) -> Option<Timestamp> {
-    let unsealed = world
+    // While no node has room for a chamber, no time of the release passes.
+    let moved = world
         .set(&rollover.to.revision)
         .into_iter()
         .flat_map(|set| &set.chambers)
-        .filter_map(|chamber| chamber.unsealed_since)
+        .filter_map(|chamber| chamber.unsealed_since.max(chamber.scheduled_at))
         .max();
-    let progress = unsealed.map_or(rollover.progressed_at, |at| at.max(rollover.progressed_at));
+    let progress = moved.map_or(rollover.progressed_at, |at| at.max(rollover.progressed_at));
     let soak = match step {
         Step::Verify => world.spec.soak_time,
         _ => jiff::SignedDuration::ZERO,

@@ -12,6 +12,7 @@ mod keys;
 pub mod laws;
 mod measure;
 mod note;
+mod origin;
 mod ownership;
 mod plan;
 mod preview;
@@ -35,9 +36,9 @@ pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
 pub use preview::{Changes, KeyPreview, Preview, preview};
 pub use reason::{Outlook, Reason};
 pub use world::{
-    Blob, Chamber, Deletion, DriftPolicy, Failure, Key, KeyFacts, KeyState, Metrics, OnFailure,
-    Phase, PodMetrics, Reading, Readings, Record, Refusal, Release, Rival, Rollover, SealPod, Set,
-    Share, Spec, Verbs, World,
+    Blob, Chamber, Deletion, DriftPolicy, Failing, Failure, Key, KeyFacts, KeyState, Metrics,
+    Object, ObjectProblem, OnFailure, Phase, PodMetrics, Reading, Readings, Record, Refusal,
+    Release, Rival, Rollover, SealPod, Set, Share, Spec, Verbs, World,
 };
 
 use jiff::SignedDuration;
@@ -54,7 +55,19 @@ pub fn plan(world: &World) -> Plan {
                 .unwrap_or_else(|| failure::judge(world, rollover, in_flight(world, rollover))),
             None => settled::next(world),
         });
-    guard(world, next)
+    beside(world, guard(world, next))
+}
+
+/// What is wrong with objects that the plan does not need is said beside what it waits for.
+fn beside(world: &World, mut plan: Plan) -> Plan {
+    if let Plan::Wait { message, .. } | Plan::Block { message, .. } = &mut plan
+        && let Some(problem) = world.objects.first()
+        && *message != problem.message
+    {
+        message.push_str(". Besides: ");
+        message.push_str(&problem.message);
+    }
+    plan
 }
 
 /// What goes on although the rest cannot (the spec has a fault, or chambers cannot be seen): a person's word, revocation, deletion.

@@ -2,7 +2,8 @@
 
 use crate::keys::{self, healthy};
 use crate::{
-    Action, Blob, Look, Metrics, Note, Plan, Reason, Release, Step, World, tags, takeover, verify,
+    Action, Blob, Look, Metrics, Note, Plan, Reason, Release, Step, World, origin, tags, takeover,
+    verify,
 };
 
 const STEP: Step = Step::Measure;
@@ -61,7 +62,7 @@ fn blob(world: &World, current: Option<&Release>) -> Option<Plan> {
         .chain([&target])
         .find_map(|id| world.blobs.get(id));
     match found {
-        Some(Blob::Sound { .. }) => None,
+        Some(Blob::Sound { commitment }) => origin::foreign(world, STEP, commitment),
         Some(Blob::Unsound(why)) => Some(Plan::block(STEP, Reason::BlobMismatch, why.clone())),
         None => lost(world, STEP),
     }

@@ -71,10 +71,18 @@ pub enum Reason {
     BlobLost,
     /// A sealed Secret is there but does not fit the spec or the keys.
     BlobMismatch,
+    /// A Secret, pod, Service, budget or `ReplicaSet` of a name of ours was made by somebody else.
+    NotOurs,
+    /// The API server refuses an object that the cluster needs.
+    ObjectRefused,
+    /// The `ReplicaSet` of a release is gone, and with it the template that it ran.
+    TemplateLost,
     /// A chamber was started and is not unsealed yet.
     ChamberSealed,
-    /// A chamber cannot start (image, scheduling, crash).
+    /// A chamber cannot start (image, crash).
     ChamberFailing,
+    /// No node has room for a chamber.
+    ChamberUnschedulable,
     /// A chamber of the old release is still terminating.
     ChamberTerminating,
     /// A chamber should be gone since long; its node is lost.
@@ -133,6 +141,8 @@ impl Reason {
                 | Self::StatusForged
                 | Self::AwaitingKeyHolder
                 | Self::BlobLost
+                | Self::BlobMismatch
+                | Self::NotOurs
         )
     }
 

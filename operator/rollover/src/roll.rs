@@ -2,11 +2,14 @@
 
 use jiff::SignedDuration;
 
-use crate::{Action, Chamber, Fence, Look, Plan, Reason, Resize, Rollover, Set, Step, World};
+use crate::{
+    Action, Chamber, Failing, Fence, Look, Object, Plan, Reason, Release, Resize, Rollover, Set,
+    Step, World,
+};
 
 const STEP: Step = Step::Roll;
 /// A pod that is still there this long after it should be gone is on a lost node.
-const LOST: SignedDuration = SignedDuration::from_mins(1);
+pub const LOST: SignedDuration = SignedDuration::from_mins(1);
 
 /// What Roll still needs; `None` when every chamber runs the target and is unsealed.
 pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
@@ -14,7 +17,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         return None;
     }
     let Some(target) = world.set(&rollover.to.revision) else {
-        return Some(Plan::act(STEP, Action::MakeSet(rollover.to.clone())));
+        return Some(make(world, STEP, &rollover.to));
     };
     let (resizes, stops) = resizes(world, rollover, target);
     if resizes.is_empty() {
@@ -26,13 +29,33 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
 /// The target's set is there and has no fewer chambers than the spec wants, whatever else is waited for.
 pub fn keep_size(world: &World, rollover: &Rollover, step: Step) -> Option<Plan> {
     let Some(target) = world.set(&rollover.to.revision) else {
-        return Some(Plan::act(step, Action::MakeSet(rollover.to.clone())));
+        return Some(make(world, step, &rollover.to));
     };
     let resize = target.resized(world.spec.replicas);
     if resize.from >= resize.to || world.revoked(&rollover.to.measurement.image_sha384) {
         return None;
     }
     Some(order(world, step, vec![resize]))
+}
+
+/// Makes the `ReplicaSet` of a release, from the template that the release was made of: only the spec has one, and
+/// only while it names that release.
+pub fn make(world: &World, step: Step, release: &Release) -> Plan {
+    let name = &release.revision;
+    let in_the_way = world.objects.iter().find(
+        |problem| matches!(&problem.object, Object::ReplicaSet { revision } if revision == name),
+    );
+    if let Some(problem) = in_the_way {
+        return Plan::block(step, problem.reason, problem.message.clone());
+    }
+    if world.spec.release.revision != *name {
+        let message = format!(
+            "the ReplicaSet of release {name} ({}) is gone, and spec.release with spec.chambers.template is now {}: nothing tells what {name} ran. Write image, measurement and template of {name} back into the spec, or name a release to go on to",
+            release.image, world.spec.release.revision
+        );
+        return Plan::block(step, Reason::TemplateLost, message);
+    }
+    Plan::act(step, Action::MakeSet(release.clone()))
 }
 
 /// Resizes, once older orders are void, and where the disruption budgets allow that so many unsealed chambers stop.
@@ -177,15 +200,8 @@ pub fn unfinished(world: &World, rollover: &Rollover, step: Step) -> Option<Plan
             .filter(|chamber| !chamber.terminating())
             .collect()
     });
-    if let Some((chamber, why)) = new
-        .iter()
-        .find_map(|c| c.failing.as_ref().map(|why| (c, why)))
-    {
-        let message = format!(
-            "chamber {} of release {} cannot start: {why}",
-            chamber.name, rollover.to.revision
-        );
-        return Some(Plan::wait(step, Reason::ChamberFailing, message));
+    if let Some(plan) = cannot_start(world, &new, step) {
+        return Some(plan);
     }
     let unsealed = target.map_or(0, Set::unsealed);
     if unsealed < world.spec.replicas {
@@ -208,17 +224,75 @@ pub fn unfinished(world: &World, rollover: &Rollover, step: Step) -> Option<Plan
     }
     let leaving = world
         .chambers()
-        .find(|chamber| chamber.revision != rollover.to.revision)?;
-    Some(leaves(world, leaving, step))
+        .find(|chamber| chamber.revision != rollover.to.revision || chamber.terminating());
+    leaving
+        .map(|chamber| leaves(world, chamber, step))
+        .or_else(|| left_behind(world, step))
 }
 
-/// A chamber of another release is still there; nothing tells when a node is lost for good.
+/// What Kubernetes says of chambers that do not start.
+fn cannot_start(world: &World, chambers: &[&Chamber], step: Step) -> Option<Plan> {
+    let failing = |wanted: fn(&Failing) -> Option<&String>| {
+        chambers
+            .iter()
+            .find_map(|chamber| Some((chamber, wanted(chamber.failing.as_ref()?)?)))
+    };
+    if let Some((chamber, why)) = failing(|failing| match failing {
+        Failing::Release(why) => Some(why),
+        Failing::Unschedulable(_) => None,
+    }) {
+        let message = format!(
+            "chamber {} of release {} cannot start: {why}",
+            chamber.name, chamber.revision
+        );
+        return Some(Plan::wait(step, Reason::ChamberFailing, message));
+    }
+    // A chamber that is ending gives its room back by itself.
+    if world
+        .chambers()
+        .any(|chamber| chamber.terminating() && !is_lost(world, chamber))
+    {
+        return None;
+    }
+    let (chamber, why) = failing(|failing| match failing {
+        Failing::Unschedulable(why) => Some(why),
+        Failing::Release(_) => None,
+    })?;
+    let message = format!(
+        "no node has room for chamber {} of release {}: {why}. Add nodes or room (enclave slots, huge pages, CPU); it goes on by itself, and the release is not blamed",
+        chamber.name, chamber.revision
+    );
+    Some(Plan::wait(step, Reason::ChamberUnschedulable, message))
+}
+
+/// Chambers that stay where they should not, of whichever release: on a lost node, or without a `ReplicaSet`.
+pub fn left_behind(world: &World, step: Step) -> Option<Plan> {
+    let lost = world.chambers().find(|chamber| is_lost(world, chamber));
+    let orphan = || world.strays.iter().find(|chamber| !chamber.terminating());
+    lost.or_else(orphan)
+        .map(|chamber| leaves(world, chamber, step))
+}
+
+/// It should be gone since long.
+fn is_lost(world: &World, chamber: &Chamber) -> bool {
+    let lost_at = chamber.gone_by.and_then(|by| by.checked_add(LOST).ok());
+    lost_at.is_some_and(|at| world.now >= at)
+}
+
+/// A chamber is still there that should not be; nothing tells when a node is lost for good.
 fn leaves(world: &World, chamber: &Chamber, step: Step) -> Plan {
     let node = chamber.node.as_deref().unwrap_or("(none)");
-    let lost_at = chamber.gone_by.and_then(|by| by.checked_add(LOST).ok());
-    if lost_at.is_some_and(|at| world.now >= at) {
+    if !chamber.terminating() && world.strays.contains(chamber) {
         let message = format!(
-            "chamber {} of release {} should be gone since {}: node {node} seems lost. When it is certain that the node is off, delete its Node object or force-delete the pod; until then the old measurement stays admitted",
+            "chamber {} of release {} on node {node} has no ReplicaSet of this cluster: nothing ends it, and nothing makes it again. Delete the pod",
+            chamber.name, chamber.revision
+        );
+        return Plan::block(step, Reason::UnexpectedChambers, message);
+    }
+    let lost_at = chamber.gone_by.and_then(|by| by.checked_add(LOST).ok());
+    if is_lost(world, chamber) {
+        let message = format!(
+            "chamber {} of release {} should be gone since {}: node {node} seems lost. When it is certain that the node is off, delete its Node object or force-delete the pod; until then what it runs stays admitted",
             chamber.name,
             chamber.revision,
             chamber

@@ -1,9 +1,10 @@
 //! The sealed blob within Admit: bound for a new measurement, or, once in a cluster's life, made.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Action, Blob, Note, Plan, Reason, Release, Rollover, SealPod, Step, World, keys, measure, tags,
+    Action, Blob, KeyFacts, Note, Plan, Reason, Release, Rollover, SealPod, Step, World, keys,
+    measure, origin, roll, tags,
 };
 
 const STEP: Step = Step::Admit;
@@ -21,9 +22,11 @@ pub fn bind(world: &World, rollover: &Rollover) -> Option<Plan> {
     }
     let from = &rollover.from.as_ref()?.measurement;
     match world.blobs.get(&from.id()) {
-        Some(Blob::Sound { .. }) => {
-            let (from, to) = (from.clone(), to.clone());
-            Some(Plan::act(STEP, Action::BindBlob { from, to }))
+        Some(Blob::Sound { commitment }) => {
+            origin::foreign(world, STEP, commitment).or_else(|| {
+                let (from, to) = (from.clone(), to.clone());
+                Some(Plan::act(STEP, Action::BindBlob { from, to }))
+            })
         }
         Some(Blob::Unsound(why)) => Some(Plan::block(STEP, Reason::BlobMismatch, why.clone())),
         None => measure::lost(world, STEP),
@@ -45,8 +48,15 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
 fn first(world: &World, target: &Release) -> Plan {
     match &world.seal_pod {
         SealPod::Absent => Plan::act(STEP, Action::StartSeal(target.clone())),
-        SealPod::Running => Plan::wait(STEP, Reason::Sealing, "the seal pod makes the master key"),
-        SealPod::Offers => Plan::act(STEP, Action::StoreBlob(target.measurement.clone())),
+        SealPod::Outdated => Plan::act(STEP, Action::RemoveSealPod),
+        SealPod::Offers { .. } => Plan::act(STEP, Action::StoreBlob(target.measurement.clone())),
+        SealPod::Foreign(which) => Plan::block(
+            STEP,
+            Reason::NotOurs,
+            format!(
+                "{which}. No master key is taken from it: delete that pod, and the operator makes its own"
+            ),
+        ),
         SealPod::OffersInvalid(why) => Plan::block(
             STEP,
             Reason::SealInvalid,
@@ -54,6 +64,15 @@ fn first(world: &World, target: &Release) -> Plan {
                 "the seal pod offers no blob of this cluster: {why}. Correct the image or the spec, then delete the seal pod"
             ),
         ),
+        SealPod::Running { since } => at_work(world, *since),
+        SealPod::Stuck(why) => Plan::wait(
+            STEP,
+            Reason::SealFailed,
+            format!(
+                "the seal pod cannot start: {why}. Correct spec.release or spec.chambers.template, which replaces the pod, or its surroundings"
+            ),
+        ),
+        SealPod::Ending { by, node } => ending(world, *by, node.as_deref()),
         SealPod::Failed { at, message } => match at.checked_add(RETRY) {
             Ok(until) if world.now < until => Plan::wait_until(
                 STEP,
@@ -66,19 +85,41 @@ fn first(world: &World, target: &Release) -> Plan {
     }
 }
 
-/// The commitment is on every managed key and in status, and the seal pod is gone.
-pub fn commit(world: &World, step: Step, commitment: &str) -> Option<Plan> {
-    if let Some((name, found)) =
-        keys::tagged_commitment(world).filter(|(_, found)| found != commitment)
-    {
-        let message = format!(
-            "key {name} carries the commitment {found}, the sealed Secret holds {commitment}: they are of two master keys. Restore the Secret that fits the keys"
-        );
-        return Some(Plan::block(step, Reason::BlobMismatch, message));
+/// It makes the master key, for as long as a release may take to make progress.
+fn at_work(world: &World, since: Timestamp) -> Plan {
+    let deadline = since.checked_add(world.spec.progress_deadline).ok();
+    if deadline.is_none_or(|deadline| world.now < deadline) {
+        let message = "the seal pod makes the master key";
+        return Plan::wait_until(STEP, Reason::Sealing, message, deadline);
     }
+    let message = format!(
+        "the seal pod is there since {since:.0} without an answer, longer than spec.rollover.progressDeadline. Read its log and `kubectl describe pod`, then delete the pod: it is made anew"
+    );
+    Plan::wait(STEP, Reason::SealFailed, message)
+}
+
+fn ending(world: &World, by: Timestamp, node: Option<&str>) -> Plan {
+    let lost_at = by.checked_add(roll::LOST).ok();
+    if lost_at.is_none_or(|at| world.now < at) {
+        let message = "the seal pod of before is ending";
+        return Plan::wait_until(STEP, Reason::Sealing, message, lost_at);
+    }
+    let message = format!(
+        "the seal pod should be gone since {by:.0}: node {} seems lost. When it is certain that the node is off, delete its Node object or force-delete the pod; a new one is made then",
+        node.unwrap_or("(none)")
+    );
+    Plan::block(STEP, Reason::NodeLost, message)
+}
+
+/// The commitment is on every managed key that takes part and in status, and the seal pod is gone.
+pub fn commit(world: &World, step: Step, commitment: &str) -> Option<Plan> {
+    if let Some(plan) = origin::foreign(world, step, commitment) {
+        return Some(plan);
+    }
+    let untagged = |facts: &KeyFacts| !facts.tags.contains_key(tags::COMMITMENT);
     let arns: Vec<_> = world
         .facts()
-        .filter(|(share, facts)| share.managed && !facts.tags.contains_key(tags::COMMITMENT))
+        .filter(|(share, facts)| share.managed && keys::takes_part(share, facts) && untagged(facts))
         .map(|(share, _)| share.arn.clone())
         .collect();
     if !arns.is_empty() {
@@ -89,6 +130,8 @@ pub fn commit(world: &World, step: Step, commitment: &str) -> Option<Plan> {
         let note = Note::Committed(commitment.to_owned());
         return Some(Plan::act(step, Action::Note(note)));
     }
-    (world.seal_pod != SealPod::Absent && world.seal_pod != SealPod::Running)
-        .then(|| Plan::act(step, Action::RemoveSealPod))
+    match world.seal_pod {
+        SealPod::Absent | SealPod::Foreign(_) | SealPod::Ending { .. } => None,
+        _ => Some(Plan::act(step, Action::RemoveSealPod)),
+    }
 }

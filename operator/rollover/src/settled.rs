@@ -157,7 +157,8 @@ fn sets(world: &World, current: &Release) -> Option<Plan> {
     // What status alone names is not started; and chambers that could not unseal are not, either.
     let opens = keys::usable(world, &current.measurement) >= world.spec.threshold;
     let Some(set) = world.set(&current.revision) else {
-        return opens.then(|| Plan::act(STEP, Action::MakeSet(current.clone())));
+        let made = opens.then(|| roll::make(world, STEP, current))?;
+        return matches!(made, Plan::Act { .. }).then_some(made);
     };
     let wanted = world.spec.replicas;
     // Chambers of a revoked release stay as they are, but none is added.
@@ -176,6 +177,9 @@ fn sets(world: &World, current: &Release) -> Option<Plan> {
 
 /// All is kept as it is, but it is not what the spec wants, or cannot last.
 fn unresolved(world: &World, current: &Release) -> Option<Plan> {
+    if world.set(&current.revision).is_none() {
+        return Some(roll::make(world, STEP, current));
+    }
     if let Some(failure) = world.failed() {
         let message = format!(
             "release {} failed: {}. The chambers run release {}. Change spec.release, or set the annotation chamber.dev/retry to a new value to try it again",
@@ -199,6 +203,11 @@ fn unresolved(world: &World, current: &Release) -> Option<Plan> {
         return Some(Plan::block(STEP, Reason::MeasurementRevoked, message));
     }
     measure::barred(world, current, STEP)
+        .or_else(|| roll::left_behind(world, STEP))
+        .or_else(|| {
+            let problem = world.objects.first()?;
+            Some(Plan::block(STEP, problem.reason, problem.message.clone()))
+        })
 }
 
 fn rest(world: &World) -> Plan {

@@ -30,10 +30,13 @@ pub fn of(setup: &Setup, state: &State) -> World {
         readings: readings(setup, state.seen.as_ref()),
         sets: sets(setup, state),
         strays: Vec::new(),
+        objects: Vec::new(),
         seal_pod: match state.seal {
             Seal::Absent => SealPod::Absent,
-            Seal::Running => SealPod::Running,
-            Seal::Offers => SealPod::Offers,
+            Seal::Running => SealPod::Running { since: setup.now },
+            Seal::Offers => SealPod::Offers {
+                commitment: COMMITMENT.to_owned(),
+            },
         },
         blobs: blobs(setup, state),
         metrics: None,
@@ -195,6 +198,7 @@ fn chamber(setup: &Setup, release: &Release, index: usize, pod: state::Pod) -> C
         unsealed_since: pod.unsealed.map(|age| setup.ago(age)),
         started_at: Some(setup.ago(pod.unsealed.unwrap_or(0))),
         gone_by: pod.leaving.map(|age| setup.ago(age)),
+        scheduled_at: Some(setup.now),
         failing: None,
         node: None,
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::act::error::Error;
 use crate::context::Context;
-use crate::objects::replica_set;
+use crate::objects::{self, replica_set};
 
 fn api(ctx: &Context, cluster: &ChamberCluster) -> Api<ReplicaSet> {
     Api::namespaced(ctx.client.clone(), &cluster.namespace().unwrap_or_default())
@@ -55,8 +55,17 @@ pub async fn make(
         .await
     {
         Ok(_) => Ok(()),
-        // An answer was lost before: it is there.
-        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        // An answer was lost before, and it is there; or somebody else has the name.
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            let name = replica_set.name_any();
+            let found = api(ctx, cluster).get_metadata_opt(&name).await?;
+            match found {
+                Some(found) if !objects::is_ours_or_orphaned(cluster, &found) => {
+                    Err(Error::NotOurs(objects::taken("ReplicaSet", &name).message))
+                }
+                _ => Ok(()),
+            }
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -17,6 +17,9 @@ pub enum Error {
     /// A blob could not be bound or stored.
     #[error("sealed blob: {0}")]
     Blob(String),
+    /// An object of a name that this cluster needs was made by somebody else.
+    #[error("{0}")]
+    NotOurs(String),
     /// An object that the operator makes could not be written down.
     #[error("object: {0}")]
     Object(#[from] serde_json::Error),
@@ -44,7 +47,7 @@ impl Error {
             Self::Kubernetes(error) => error.passes(),
             Self::Keys(errors) => errors.iter().all(kms::write::Error::passes),
             Self::NotLeading => true,
-            Self::Blob(_) | Self::Object(_) => false,
+            Self::Blob(_) | Self::NotOurs(_) | Self::Object(_) => false,
         }
     }
 }

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use rollover::{Release, Spec};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::objects::{labels, owners, template};
 
@@ -29,5 +30,9 @@ pub fn build(
     pod["metadata"]["name"] = json!(names::seal_pod(&cluster.name_any()));
     pod["metadata"]["namespace"] = json!(cluster.namespace());
     pod["metadata"]["ownerReferences"] = json!(owners(cluster));
+    // The release's revision covers its image, measurement and template; the request is the spec's part.
+    let made_from = format!("{}\n{request}", release.revision);
+    let digest = hex::encode(Sha256::digest(made_from.as_bytes()));
+    pod["metadata"]["annotations"][names::SEAL_ANNOTATION] = json!(digest);
     serde_json::from_value(pod)
 }

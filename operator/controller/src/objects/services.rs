@@ -23,6 +23,13 @@ pub fn headless(cluster: &ChamberCluster) -> Service {
     service(cluster, names::headless_service(&cluster.name_any()), spec)
 }
 
+/// Whether there is a port to serve; the API server takes no Service without one.
+pub fn has_ports(service: &Service) -> bool {
+    let spec = service.spec.as_ref();
+    spec.and_then(|spec| spec.ports.as_ref())
+        .is_some_and(|ports| !ports.is_empty())
+}
+
 fn service(cluster: &ChamberCluster, name: String, spec: ServiceSpec) -> Service {
     Service {
         metadata: ObjectMeta {

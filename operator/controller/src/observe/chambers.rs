@@ -6,11 +6,12 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
-use rollover::{Chamber, Set};
+use rollover::{Chamber, Failing, Set};
 
 use chamber_resource::release;
 
 use crate::context::Context;
+use crate::objects;
 
 /// Waiting reasons of a container that time alone does not cure.
 const FAILING: [&str; 6] = [
@@ -39,7 +40,11 @@ pub async fn list(
 
     let mark = ctx.fence.mark();
     let sets = replica_sets.items.iter();
-    let mut sets: Vec<_> = sets.filter_map(|found| set(found, &mark)).collect();
+    let ours = |found: &&ReplicaSet| objects::is_ours_or_orphaned(cluster, *found);
+    let mut sets: Vec<_> = sets
+        .filter(ours)
+        .filter_map(|found| set(found, &mark))
+        .collect();
     let mut strays = Vec::new();
     for pod in pods.items.iter().filter(|pod| !ended(pod)) {
         let chamber = chamber(pod);
@@ -96,9 +101,6 @@ fn chamber(pod: &Pod) -> Chamber {
         .unwrap_or_default()
         .iter()
         .find(|container| container.name == names::ENCLAVE_CONTAINER);
-    let unschedulable = condition("PodScheduled")
-        .filter(|condition| condition.status == "False")
-        .and_then(|condition| condition.message.clone());
     Chamber {
         name: pod.name_any(),
         revision: label(names::REVISION_LABEL),
@@ -109,9 +111,31 @@ fn chamber(pod: &Pod) -> Chamber {
             .map(|time| time.0),
         started_at: enclave.and_then(started_at),
         gone_by: pod.metadata.deletion_timestamp.as_ref().map(|time| time.0),
-        failing: enclave.and_then(failing).or(unschedulable),
+        scheduled_at: condition("PodScheduled")
+            .filter(|condition| condition.status == "True")
+            .and_then(|condition| condition.last_transition_time.as_ref())
+            .map(|time| time.0),
+        failing: stuck(pod),
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
     }
+}
+
+/// Why a pod does not start, where Kubernetes says so and time alone does not cure it.
+pub fn stuck(pod: &Pod) -> Option<Failing> {
+    let status = pod.status.as_ref()?;
+    let containers = status.container_statuses.as_deref().unwrap_or_default();
+    let enclave = containers
+        .iter()
+        .find(|container| container.name == names::ENCLAVE_CONTAINER);
+    if let Some(why) = enclave.and_then(failing) {
+        return Some(Failing::Release(why));
+    }
+    let conditions = status.conditions.as_deref().unwrap_or_default();
+    let unscheduled = conditions
+        .iter()
+        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False")?;
+    let message = unscheduled.message.clone();
+    Some(Failing::Unschedulable(message.unwrap_or_default()))
 }
 
 fn started_at(container: &ContainerStatus) -> Option<jiff::Timestamp> {
@@ -171,9 +195,20 @@ mod tests {
             ))
         };
         assert_eq!(
-            waiting("ImagePullBackOff").failing.as_deref(),
-            Some("ImagePullBackOff no such image")
+            waiting("ImagePullBackOff").failing,
+            Some(Failing::Release("ImagePullBackOff no such image".into()))
         );
         assert_eq!(waiting("ContainerCreating").failing, None);
+    }
+
+    #[test]
+    fn full_nodes_are_not_the_release_s_fault() {
+        let chamber = chamber(&pod(
+            &json!({"conditions": [{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": "0/3 nodes are available"}]}),
+        ));
+        let full = Failing::Unschedulable("0/3 nodes are available".into());
+        assert_eq!(chamber.failing, Some(full));
+        assert_eq!(chamber.scheduled_at, None);
     }
 }

@@ -5,11 +5,12 @@ use chamber_api::{ChamberCluster, names};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use kube::{Api, ResourceExt};
-use rollover::{Record, SealPod, Spec};
+use rollover::{Failing, Record, SealPod, Spec};
 use serde::Deserialize;
 
 use crate::context::Context;
-use crate::observe::blobs;
+use crate::objects;
+use crate::observe::{blobs, chambers};
 
 /// What the seal pod says when it ends.
 #[derive(Deserialize)]
@@ -36,7 +37,7 @@ pub async fn read(
         .rollover
         .as_ref()
         .map_or(&spec.release, |rollover| &rollover.to);
-    Ok(judge(&pod, spec, target))
+    Ok(judge(cluster, &pod, spec, target))
 }
 
 /// The blob that the seal pod offers, base64 as it is to be stored.
@@ -67,10 +68,56 @@ fn said(ended: &ContainerStateTerminated) -> Option<Said> {
     serde_json::from_str(ended.message.as_deref()?).ok()
 }
 
-fn judge(pod: &Pod, spec: &Spec, target: &rollover::Release) -> SealPod {
-    let Some(ended) = terminated(pod).filter(|_| pod.metadata.deletion_timestamp.is_none()) else {
-        return SealPod::Running;
+/// What the pod of the seal pod's name is, and what came of it. Ours is owned by this resource, by uid.
+fn judge(cluster: &ChamberCluster, pod: &Pod, spec: &Spec, target: &rollover::Release) -> SealPod {
+    if !objects::is_ours(cluster, pod) {
+        return SealPod::Foreign(format!(
+            "pod {} has the name of this cluster's seal pod, and somebody else made it",
+            pod.name_any()
+        ));
+    }
+    if let Some(by) = &pod.metadata.deletion_timestamp {
+        return SealPod::Ending {
+            by: by.0,
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        };
+    }
+    if !is_made_for(cluster, pod, spec, target) {
+        return SealPod::Outdated;
+    }
+    match terminated(pod) {
+        Some(ended) => came_of_it(pod, ended, spec, target),
+        None => match chambers::stuck(pod) {
+            Some(Failing::Release(why) | Failing::Unschedulable(why)) => SealPod::Stuck(why),
+            None => SealPod::Running {
+                since: pod
+                    .creation_timestamp()
+                    .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+            },
+        },
+    }
+}
+
+/// Whether the pod is the one that this release and this spec make.
+fn is_made_for(
+    cluster: &ChamberCluster,
+    pod: &Pod,
+    spec: &Spec,
+    target: &rollover::Release,
+) -> bool {
+    let Ok(wanted) = objects::seal_pod::build(cluster, target, spec) else {
+        return false;
     };
+    let mark = |pod: &Pod| pod.annotations().get(names::SEAL_ANNOTATION).cloned();
+    mark(pod) == mark(&wanted)
+}
+
+fn came_of_it(
+    pod: &Pod,
+    ended: &ContainerStateTerminated,
+    spec: &Spec,
+    target: &rollover::Release,
+) -> SealPod {
     let failed = |message: String| SealPod::Failed {
         at: ended
             .finished_at
@@ -91,7 +138,9 @@ fn judge(pod: &Pod, spec: &Spec, target: &rollover::Release) -> SealPod {
                 .map_err(|error| error.to_string())
                 .and_then(|bytes| blobs::check(&bytes, &target.measurement, spec))
             {
-                Ok(_) => SealPod::Offers,
+                Ok(inner) => SealPod::Offers {
+                    commitment: hex::encode(inner.commitment),
+                },
                 Err(why) => SealPod::OffersInvalid(why),
             }
         }

@@ -76,6 +76,7 @@ async fn settle(
     let message = done.failed.as_ref().map(ToString::to_string);
     let reason = match &done.failed {
         Some(error) if error.is_refusal_of_keys() => Reason::KeyRefusesWrite,
+        Some(act::Error::NotOurs(_)) => Reason::NotOurs,
         _ => Reason::ActionFailed,
     };
     let told = match (kind, &message) {

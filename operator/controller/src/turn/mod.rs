@@ -42,9 +42,10 @@ pub async fn turn(
             .await
             .map_err(act::Error::from)
     } else {
-        Ok(())
+        Ok(Vec::new())
     };
     let (mut world, unseen) = observe::world(ctx, cluster, &spec).await;
+    let made = made.map(|problems| world.objects = problems);
     let hindrance = Hindrance {
         fault,
         unseen: unseen.map(Into::into),

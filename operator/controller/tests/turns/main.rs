@@ -294,7 +294,7 @@ async fn a_name_that_exists_and_cannot_be_read_is_no_loop() {
     }
     let made = rig.api.calls(&Method::POST, "/replicasets");
     assert!((1..=2).contains(&made), "{made}: {}", rig.message());
-    assert_eq!(rig.status()["reason"], "ActionFailed", "{}", rig.message());
+    assert_eq!(rig.status()["reason"], "NotOurs", "{}", rig.message());
 }
 
 mod hindered {

@@ -6,6 +6,7 @@
 mod blob;
 mod chambers;
 mod knowledge;
+mod ours;
 mod policies;
 mod usable;
 
@@ -24,7 +25,7 @@ pub struct Breach {
 type Law = fn(&World, &Action) -> Result<(), String>;
 
 /// Every law, by number.
-const LAWS: [(u8, Law); 11] = [
+const LAWS: [(u8, Law); 12] = [
     (1, usable::no_lock_out),
     (2, policies::no_early_trust),
     (3, chambers::no_lost_quorum),
@@ -36,6 +37,7 @@ const LAWS: [(u8, Law); 11] = [
     (9, policies::others_statements_stay),
     (10, policies::one_writer),
     (11, blob::the_blob_outlives_everything),
+    (12, ours::nothing_that_is_not_ours),
 ];
 
 /// Whether the action keeps every law.

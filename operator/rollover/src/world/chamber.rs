@@ -65,8 +65,10 @@ pub struct Chamber {
     pub started_at: Option<Timestamp>,
     /// It is being deleted, and should be gone by then.
     pub gone_by: Option<Timestamp>,
+    /// Since when it has a node: from then on it is the release's to start.
+    pub scheduled_at: Option<Timestamp>,
     /// Why it cannot start, where Kubernetes says so.
-    pub failing: Option<String>,
+    pub failing: Option<Failing>,
     /// Its node.
     pub node: Option<String>,
 }
@@ -83,13 +85,38 @@ impl Chamber {
     }
 }
 
-/// The one-shot pod of the first seal.
+/// Why a chamber cannot start, in Kubernetes' words.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failing {
+    /// Its image or its template: that speaks against the release.
+    Release(String),
+    /// No node has room for it: that says nothing about the release.
+    Unschedulable(String),
+}
+
+/// The one-shot pod of the first seal. Ours is the one whose owner is this resource, by uid.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SealPod {
     /// Not there.
     Absent,
-    /// At work, or being deleted.
-    Running,
+    /// A pod of its name that this resource does not own, or that is not as it was made: which, as a sentence.
+    Foreign(String),
+    /// Ours, but made for another release or another spec.
+    Outdated,
+    /// At work.
+    Running {
+        /// When it was made.
+        since: Timestamp,
+    },
+    /// It does not start: what Kubernetes says.
+    Stuck(String),
+    /// It is being deleted.
+    Ending {
+        /// It should be gone by then.
+        by: Timestamp,
+        /// Its node.
+        node: Option<String>,
+    },
     /// It ended without a blob.
     Failed {
         /// When it ended.
@@ -98,7 +125,10 @@ pub enum SealPod {
         message: String,
     },
     /// It offers a blob that fits the spec.
-    Offers,
+    Offers {
+        /// Commitment to the master key that it made, hex.
+        commitment: String,
+    },
     /// It offers something else.
     OffersInvalid(String),
 }

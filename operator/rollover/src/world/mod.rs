@@ -2,6 +2,7 @@
 
 mod chamber;
 mod key;
+mod object;
 mod record;
 mod spec;
 
@@ -12,8 +13,9 @@ use measurement::Pcr;
 
 use crate::{Reason, ownership, tags};
 
-pub use chamber::{Blob, Chamber, Metrics, PodMetrics, SealPod, Set};
+pub use chamber::{Blob, Chamber, Failing, Metrics, PodMetrics, SealPod, Set};
 pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
+pub use object::{Object, ObjectProblem};
 pub use record::{Failure, Phase, Record, Rollover};
 pub use spec::{Deletion, DriftPolicy, OnFailure, Release, Share, Spec, Verbs};
 
@@ -32,6 +34,8 @@ pub struct World {
     pub sets: Vec<Set>,
     /// Chambers whose `ReplicaSet` is gone.
     pub strays: Vec<Chamber>,
+    /// Objects of ours that are not as they should be, or whose names others have.
+    pub objects: Vec<ObjectProblem>,
     /// The one-shot pod of the first seal.
     pub seal_pod: SealPod,
     /// The blobs that were looked for, by measurement id; one that is missing here is absent.
@@ -78,6 +82,7 @@ impl World {
             readings,
             sets: Vec::new(),
             strays: Vec::new(),
+            objects: Vec::new(),
             seal_pod: SealPod::Absent,
             blobs: BTreeMap::new(),
             metrics: None,

@@ -8,11 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
 use rollover::{
-    Action, Answer, Blob, Chamber, DriftPolicy, KeyFacts, KeyState, Look, Metrics, Note, OnFailure,
-    Plan, PodMetrics, Reading, Readings, Reason, Record, Release, SealPod, Set, Share, Spec, Verbs,
-    World, laws, plan, tags,
+    Action, Answer, Blob, Chamber, DriftPolicy, Failing, KeyFacts, KeyState, Look, Metrics, Note,
+    OnFailure, Plan, PodMetrics, Reading, Readings, Reason, Record, Release, SealPod, Set, Share,
+    Spec, Verbs, World, laws, plan, tags,
 };
 
+/// Of the master key that the seal pod makes.
+pub const COMMITMENT: &str = "c0ffee";
 pub const OWNER: &str = "uid/ns/signer";
 
 #[expect(
@@ -36,6 +38,12 @@ pub struct Play {
     pub broken: Vec<&'static str>,
     /// Terminating pods stay: their node is lost.
     pub node_lost: bool,
+    /// The seal pod does not start: what Kubernetes says.
+    pub seal_stuck: Option<String>,
+    /// No node has room for a new chamber.
+    pub full: bool,
+    /// What the seal pod was made for.
+    sealing: Option<Release>,
     pub story: String,
     created: u32,
     turns: u32,
@@ -131,6 +139,9 @@ impl Play {
             budget: u32::MAX,
             broken: vec![],
             node_lost: false,
+            seal_stuck: None,
+            full: false,
+            sealing: None,
             story: String::new(),
             created: 0,
             turns: 0,
@@ -253,6 +264,7 @@ impl Play {
     pub fn turn(&mut self) -> bool {
         self.turns += 1;
         assert!(self.turns < TURNS, "no end:\n{}", self.story);
+        self.judge_seal_pod();
         let next = plan(&self.world);
         assert_eq!(
             next,
@@ -295,6 +307,15 @@ impl Play {
             }
         }
         true
+    }
+
+    /// A seal pod of another release than the target is none for it.
+    fn judge_seal_pod(&mut self) {
+        let target = self.world.record.rollover.as_ref().map(|r| &r.to);
+        let ours = !matches!(self.world.seal_pod, SealPod::Absent | SealPod::Foreign(_));
+        if ours && target.is_some_and(|to| self.sealing.as_ref() != Some(to)) {
+            self.world.seal_pod = SealPod::Outdated;
+        }
     }
 
     fn look(&mut self, look: &Look) {
@@ -354,8 +375,13 @@ impl Play {
                 .filter_map(|index| self.facts(index)?.policy.clone().ok())
                 .collect();
         }
-        if self.world.seal_pod == SealPod::Running {
-            self.world.seal_pod = SealPod::Offers;
+        if matches!(self.world.seal_pod, SealPod::Running { .. }) {
+            self.world.seal_pod = match &self.seal_stuck {
+                Some(why) => SealPod::Stuck(why.clone()),
+                None => SealPod::Offers {
+                    commitment: COMMITMENT.into(),
+                },
+            };
         }
         let now = self.world.now;
         for index in 0..self.world.sets.len() {
@@ -367,7 +393,10 @@ impl Play {
             set.chambers
                 .retain(|chamber| lost || !chamber.terminating());
             for chamber in &mut set.chambers {
-                if chamber.unsealed_since.is_none() && open {
+                if !self.full && chamber.scheduled_at.is_none() {
+                    (chamber.scheduled_at, chamber.failing) = (Some(now), None);
+                }
+                if chamber.unsealed_since.is_none() && open && chamber.failing.is_none() {
                     chamber.unsealed_since = Some(now);
                 }
             }
@@ -397,7 +426,10 @@ impl Play {
                     unsealed_since: None,
                     started_at: Some(now),
                     gone_by: None,
-                    failing: None,
+                    scheduled_at: (!self.full).then_some(now),
+                    failing: self
+                        .full
+                        .then(|| Failing::Unschedulable("0/3 nodes are available".into())),
                     node: Some("node-1".into()),
                 });
             }
@@ -447,11 +479,15 @@ impl Play {
                 self.world.blobs.insert(
                     to.id(),
                     Blob::Sound {
-                        commitment: "c0ffee".into(),
+                        commitment: COMMITMENT.into(),
                     },
                 );
             }
-            Action::StartSeal(_) => self.world.seal_pod = SealPod::Running,
+            Action::StartSeal(release) => {
+                self.sealing = Some(release);
+                let since = self.world.now;
+                self.world.seal_pod = SealPod::Running { since };
+            }
             Action::RemoveSealPod => self.world.seal_pod = SealPod::Absent,
             Action::Resize(resizes) => {
                 for resize in resizes {

@@ -1,0 +1,55 @@
+//! Law 12: nothing that is not ours.
+
+use crate::{Action, Blob, Note, Object, SealPod, World, tags};
+
+/// No blob is stored without a seal of ours, no commitment is taken from a Secret that does not agree with status, the
+/// keys and the other blobs, and no `ReplicaSet` is made over another one.
+pub fn nothing_that_is_not_ours(world: &World, action: &Action) -> Result<(), String> {
+    match action {
+        Action::StoreBlob(_) => match &world.seal_pod {
+            SealPod::Offers { .. } => Ok(()),
+            other => Err(format!(
+                "no seal pod of this cluster offers a blob: {other:?}"
+            )),
+        },
+        Action::TagCommitment { commitment, .. } | Action::Note(Note::Committed(commitment)) => {
+            agreed(world, commitment)
+        }
+        Action::BindBlob { from, .. } => match world.blobs.get(&from.id()) {
+            Some(Blob::Sound { commitment }) => agreed(world, commitment),
+            _ => Err(format!("no sound blob for {} is there", from.image_sha384)),
+        },
+        Action::MakeSet(release) => {
+            let taken = Object::ReplicaSet {
+                revision: release.revision.clone(),
+            };
+            match world.objects.iter().find(|found| found.object == taken) {
+                Some(problem) => Err(problem.message.clone()),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Status, every key that says one, and every blob say this commitment.
+fn agreed(world: &World, commitment: &str) -> Result<(), String> {
+    let recorded = world.record.commitment.iter();
+    let tagged = world
+        .facts()
+        .filter_map(|(_, facts)| facts.tags.get(tags::COMMITMENT));
+    let stored = world.blobs.values().filter_map(|blob| match blob {
+        Blob::Sound { commitment } => Some(commitment),
+        Blob::Unsound(_) => None,
+    });
+    match recorded
+        .chain(tagged)
+        .chain(stored)
+        .find(|other| *other != commitment)
+    {
+        Some(other) => Err(format!(
+            "the commitments {commitment} and {other} are of two master keys"
+        )),
+        None => Ok(()),
+    }
+}

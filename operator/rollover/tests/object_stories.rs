@@ -1,0 +1,287 @@
+//! Stories of objects that are not ours, that go badly, or that stay where they should not.
+#![expect(clippy::panic, reason = "a test")]
+
+#[expect(dead_code, reason = "the golden stories use all of it")]
+mod play;
+
+use jiff::SignedDuration;
+use play::{COMMITMENT, Play, blocked, compare, release, share};
+use rollover::{
+    Action, Blob, Note, Object, ObjectProblem, Plan, Reason, SealPod, laws, plan, tags,
+};
+
+fn three() -> Vec<rollover::Share> {
+    vec![share("a", true), share("b", true), share("c", true)]
+}
+
+fn waits(play: &mut Play) -> (Reason, String) {
+    while let Plan::Look(_) = plan(&play.world) {
+        play.turn();
+    }
+    match plan(&play.world) {
+        Plan::Wait {
+            reason, message, ..
+        } => (reason, message),
+        other => panic!("{other:?}\n{}", play.story),
+    }
+}
+
+fn sound(commitment: &str) -> Blob {
+    Blob::Sound {
+        commitment: commitment.into(),
+    }
+}
+
+#[test]
+fn a_corrected_release_replaces_a_seal_pod_that_cannot_start() {
+    let mut play = Play::new(three());
+    play.seal_stuck = Some("ImagePullBackOff no such image".into());
+    play.run(100);
+    let (reason, message) = waits(&mut play);
+    assert_eq!(reason, Reason::SealFailed);
+    assert!(message.contains("ImagePullBackOff"), "{message}");
+    play.scene("the user corrects the release: v2", |play| {
+        play.world.spec.release = release(2);
+        play.seal_stuck = None;
+    });
+    play.until("Settled");
+    compare("seal-pod-replaced", &play);
+}
+
+#[test]
+fn a_pod_of_somebody_else_makes_no_master_key() {
+    let mut play = Play::new(three());
+    play.scene("somebody makes a pod of the seal pod's name", |play| {
+        play.world.seal_pod = SealPod::Foreign("pod signer-seal is not of this cluster".into());
+    });
+    play.run(100);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::NotOurs);
+    assert!(message.contains("pod signer-seal"), "{message}");
+    play.scene("it is deleted", |play| {
+        play.world.seal_pod = SealPod::Absent;
+    });
+    play.until("Settled");
+    compare("seal-pod-foreign", &play);
+}
+
+#[test]
+fn a_seal_pod_without_an_answer_or_on_a_lost_node_is_named() {
+    let mut play = Play::new(three());
+    play.until("starts the seal pod on v1");
+    assert_eq!(waits(&mut play).0, Reason::Sealing);
+    play.world.now += SignedDuration::from_mins(10);
+    assert_eq!(waits(&mut play).0, Reason::SealFailed);
+    let by = play.world.now;
+    let node = Some("node-7".to_owned());
+    play.world.seal_pod = SealPod::Ending { by, node };
+    assert_eq!(waits(&mut play).0, Reason::Sealing);
+    play.world.now += SignedDuration::from_mins(1);
+    while let Plan::Look(_) = plan(&play.world) {
+        play.turn();
+    }
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::NodeLost);
+    assert!(message.contains("node-7"), "{message}");
+}
+
+#[test]
+fn a_secret_that_no_seal_of_ours_made_is_refused_unless_a_key_knows_it() {
+    let mut play = Play::new(three());
+    let id = release(1).measurement.id();
+    play.scene("a Secret of the blob's name is there", |play| {
+        play.world.blobs.insert(id.clone(), sound("f00d"));
+    });
+    play.run(100);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::NotOurs);
+    assert!(message.contains("f00d"), "{message}");
+    play.scene("it is this cluster's copy, so key b gets its tag", |play| {
+        play.set_facts(1, |facts| {
+            drop(facts.tags.insert(tags::COMMITMENT.into(), "f00d".into()));
+        });
+    });
+    play.until("Settled");
+    assert_eq!(play.world.record.commitment.as_deref(), Some("f00d"));
+    compare("secret-foreign", &play);
+}
+
+#[test]
+fn a_secret_of_the_seal_that_crashed_the_operator_counts() {
+    let mut play = Play::new(three());
+    play.until("stores the blob");
+    assert!(play.world.record.commitment.is_none());
+    play.until("Settled");
+    // Another Secret in that moment is none of it.
+    let mut play = Play::new(three());
+    play.until("stores the blob");
+    let id = release(1).measurement.id();
+    play.world.blobs.insert(id, sound("f00d"));
+    assert_eq!(blocked(&play).0, Reason::NotOurs);
+}
+
+#[test]
+fn a_secret_of_another_master_key_takes_no_chamber_with_it() {
+    for managed in [true, false] {
+        let mut play = Play::settled();
+        for share in &mut play.world.spec.shares {
+            share.managed = managed;
+        }
+        for key in 0..3 {
+            play.set_facts(key, |facts| drop(facts.tags.remove(tags::COMMITMENT)));
+        }
+        play.world.spec.release = release(2);
+        let id = release(2).measurement.id();
+        play.world.blobs.insert(id, sound("f00d"));
+        let holders = play.world.spec.shares[0]
+            .template
+            .render(&[release(1).measurement, release(2).measurement]);
+        if !managed {
+            for key in 0..3 {
+                play.set_facts(key, |facts| facts.policy = Ok(holders.clone()));
+            }
+        }
+        play.run(100);
+        let (reason, message) = blocked(&play);
+        assert_eq!(reason, Reason::BlobMismatch);
+        assert!(
+            message.contains("f00d") && message.contains(COMMITMENT),
+            "{message}"
+        );
+        assert!(!play.story.contains("commitment"), "{}", play.story);
+        assert!(play.world.set("v2").is_none(), "{}", play.story);
+    }
+}
+
+#[test]
+fn law_12_stops_a_slip_of_the_planner() {
+    let mut play = Play::settled();
+    let breach = |play: &Play, action| laws::check(&play.world, &action).unwrap_err().law;
+    let arns = vec![play.world.spec.shares[0].arn.clone()];
+    let commitment = "f00d".to_owned();
+    assert_eq!(
+        breach(&play, Action::TagCommitment { arns, commitment }),
+        12
+    );
+    let note = Action::Note(Note::Committed("f00d".into()));
+    assert_eq!(breach(&play, note), 12);
+    let (from, to) = (release(1).measurement, release(2).measurement);
+    play.world.blobs.insert(from.id(), sound("f00d"));
+    assert_eq!(breach(&play, Action::BindBlob { from, to }), 12);
+    let mut play = Play::new(three());
+    play.until("notes Admitted");
+    play.world.seal_pod = SealPod::Foreign("a pod".into());
+    let store = Action::StoreBlob(release(1).measurement);
+    assert_eq!(breach(&play, store), 12);
+}
+
+#[test]
+fn full_nodes_do_not_fail_a_good_release() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.full = true;
+    play.until("waits, ChamberUnschedulable");
+    play.world.now += SignedDuration::from_hours(3);
+    play.turn();
+    assert_eq!(waits(&mut play).0, Reason::ChamberUnschedulable);
+    play.scene("nodes come, three hours later", |play| play.full = false);
+    play.broken = vec!["v2"];
+    play.tick(None);
+    // The release's own time begins now.
+    assert_eq!(waits(&mut play).0, Reason::ChamberSealed);
+    play.broken.clear();
+    play.until("Settled");
+    compare("nodes-full", &play);
+}
+
+#[test]
+fn a_node_with_a_chamber_of_the_target_is_lost_in_verify() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("Verify: waits, Soaking");
+    play.scene("the node of a new chamber is lost", |play| {
+        play.node_lost = true;
+        let now = play.world.now;
+        let mut sets = play.world.sets.iter_mut();
+        let set = sets.find(|set| set.release.revision == "v2").unwrap();
+        set.chambers[0].gone_by = Some(now);
+        set.chambers[0].unsealed_since = None;
+    });
+    play.tick(None);
+    play.run(300);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::NodeLost);
+    assert!(message.contains("node-1"), "{message}");
+    play.scene("the Node object is deleted", |play| play.node_lost = false);
+    play.tick(None);
+    play.until("Settled");
+    compare("node-of-the-target-lost", &play);
+}
+
+#[test]
+fn an_orphan_is_named_while_settled_and_in_roll() {
+    let mut play = Play::settled();
+    let mut orphan = play.world.sets[0].chambers[0].clone();
+    orphan.name = "signer-v1-orphan".into();
+    play.world.strays.push(orphan);
+    play.run(10);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::UnexpectedChambers);
+    assert!(message.contains("signer-v1-orphan"), "{message}");
+    play.world.spec.release = release(2);
+    play.run(300);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::UnexpectedChambers);
+    assert!(message.contains("signer-v1-orphan"), "{message}");
+    assert!(!play.story.contains("RetireBegun"), "{}", play.story);
+    play.world.strays.clear();
+    play.until("Settled");
+}
+
+#[test]
+fn a_release_is_made_again_from_its_own_template_only() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.broken = vec!["v2"];
+    play.run(2000);
+    assert_eq!(blocked(&play).0, Reason::ReleaseFailed);
+    play.scene("somebody deletes the ReplicaSet of v1", |play| {
+        play.world.sets.retain(|set| set.release.revision != "v1");
+    });
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::TemplateLost);
+    assert!(
+        message.contains("v1") && message.contains("v2"),
+        "{message}"
+    );
+    play.scene("the user writes v1 back", |play| {
+        play.world.spec.release = release(1);
+    });
+    play.until("Settled");
+    assert_eq!(play.world.unsealed(), 3);
+}
+
+#[test]
+fn objects_of_others_are_named_and_hold_up_only_what_needs_them() {
+    let mut play = Play::settled();
+    play.world.objects = vec![ObjectProblem {
+        object: Object::Surroundings,
+        reason: Reason::NotOurs,
+        message: "Service signer is somebody else's".into(),
+    }];
+    assert_eq!(blocked(&play).0, Reason::NotOurs);
+    play.world.spec.release = release(2);
+    play.until("v1 3->2, v2 0->1");
+    let (_, message) = waits(&mut play);
+    assert!(message.contains("Service signer"), "{message}");
+    play.until("blocked, NotOurs");
+    assert!(play.story.contains("notes Finished"), "{}", play.story);
+
+    let revision = "v3".to_owned();
+    play.world.objects[0].object = Object::ReplicaSet { revision };
+    play.world.spec.release = release(3);
+    play.run(300);
+    assert_eq!(blocked(&play).0, Reason::NotOurs);
+    assert!(play.story.trim_end().ends_with("Roll: blocked, NotOurs"));
+    assert_eq!(play.world.unsealed(), 3);
+}
