@@ -10,7 +10,7 @@ use crate::{Action, Failure, Note, OnFailure, Plan, Reason, Rollover, Step, Worl
 /// in trouble stops a rollover, and says nothing about the release.
 pub fn judge(world: &World, rollover: &Rollover, next: Plan) -> Plan {
     // Once Retire has begun the only way is forward.
-    if world.retires(rollover) {
+    if world.no_way_back(rollover) {
         return next;
     }
     if let Some(plan) = revoked(world, rollover) {

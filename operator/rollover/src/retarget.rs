@@ -31,9 +31,11 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         return named_by_status_alone.then(|| not_the_target(world, rollover));
     }
     let revoked = world.revoked(&rollover.to.measurement.image_sha384);
-    if world.retires(rollover) {
+    if world.no_way_back(rollover) {
         // The only way is forward; where the target was revoked, forward is what the spec names now.
-        return revoked.then(|| measure::next(world, Some(&rollover.to)));
+        // The release before stays where it still is admitted, until that one has run.
+        let stays = rollover.from.as_ref().unwrap_or(&rollover.to);
+        return revoked.then(|| measure::next(world, Some(stays)));
     }
     let Some(from) = &rollover.from else {
         return Some(instead_of_the_first(world, rollover));

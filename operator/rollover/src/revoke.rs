@@ -68,7 +68,13 @@ fn without_revoked(world: &World, share: &Share, facts: &KeyFacts) -> Option<Key
     }
     // What stays is a release that is known, even where status was lost: its registers are needed, too.
     let known: Vec<_> = known(world, share).collect();
-    let theirs = takeover::theirs(world, share, policy, &known);
+    let revoked = images.iter().filter(|image| world.revoked(image));
+    let named: Vec<_> = known
+        .iter()
+        .cloned()
+        .chain(revoked.map(|image| Measurement::image(*image)))
+        .collect();
+    let theirs = takeover::theirs(world, share, policy, &named);
     let stays = |measurement: &Measurement| {
         let image = &measurement.image_sha384;
         images.contains(image) && !world.revoked(image)

@@ -177,6 +177,13 @@ impl World {
             && (progress.is_empty() || progress.iter().any(|tagged| *tagged >= retires))
     }
 
+    /// Whether there is no way back: Retire goes on, or status says that it began and the set of the release before is gone.
+    pub fn no_way_back(&self, rollover: &Rollover) -> bool {
+        let from = rollover.from.as_ref();
+        let is_gone = from.is_none_or(|from| self.set(&from.revision).is_none());
+        self.retires(rollover) || (rollover.retires() && is_gone)
+    }
+
     /// Whether an image may be taken out of policies because it was revoked.
     ///
     /// Status alone can be forged: it needs the asking beside it, or our tag on a key. Without status it needs the tags
