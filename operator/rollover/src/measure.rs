@@ -43,7 +43,7 @@ pub fn barred(world: &World, release: &Release, step: Step) -> Option<Plan> {
             _ => String::new(),
         };
         let message = format!(
-            "the image of release {} was revoked{said}: name another one in spec.release, or give the revocation up (kubectl chamber unrevoke)",
+            "the imageSha384 of release {} was revoked{said}: name another one in spec.release, or give the revocation up (kubectl chamber unrevoke)",
             release.revision
         );
         Plan::block(step, Reason::MeasurementRevoked, message)

@@ -111,9 +111,24 @@ pub enum ClusterVerb {
         #[command(flatten)]
         target: Target,
     },
+    /// Gives a revocation up: the image may be admitted again.
+    #[command(
+        after_help = "Example:\n  kubectl chamber unrevoke signer -n signing --image $PCR0 --reason 'a false alarm'"
+    )]
+    Unrevoke {
+        /// Which one.
+        #[command(flatten)]
+        target: Target,
+        /// ImageSha384 (PCR0), 96 hex characters.
+        #[arg(long)]
+        image: Pcr,
+        /// Why; it is kept in the annotation and in the operator's answer.
+        #[arg(long)]
+        reason: String,
+    },
     /// Takes an image out of every policy at once, for good, even if chambers run it.
     #[command(
-        after_help = "Chambers of that image stay sealed once they restart. It cannot be taken back.\n\nExample:\n  kubectl chamber revoke signer -n signing --image $PCR0 --reason 'key leak, incident 7'"
+        after_help = "Chambers of that image stay sealed once they restart. Exit status 1 where the operator refuses, or where a key still admits the image after half a minute. `kubectl chamber unrevoke` gives it up.\n\nExample:\n  kubectl chamber revoke signer -n signing --image $PCR0 --reason 'key leak, incident 7'"
     )]
     Revoke {
         /// Which one.
@@ -138,7 +153,8 @@ impl ClusterVerb {
             | Self::Resume { target }
             | Self::Abort { target }
             | Self::Retry { target }
-            | Self::Revoke { target, .. } => target,
+            | Self::Revoke { target, .. }
+            | Self::Unrevoke { target, .. } => target,
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The verbs that speak to a cluster: status, plan, pause, resume, abort, retry, revoke.
+//! The verbs that speak to a cluster: status, plan, pause, resume, abort, retry, revoke, unrevoke.
 
 mod picture;
 mod plan;
 mod plan_picture;
+mod revocations;
 mod status;
 mod verbs;
 
@@ -38,7 +39,10 @@ pub fn run(verb: &ClusterVerb) -> Result<Answer, Failure> {
             ClusterVerb::Abort { .. } => verbs::abort(&clusters, name).await,
             ClusterVerb::Retry { .. } => verbs::retry(&clusters, name).await,
             ClusterVerb::Revoke { image, reason, .. } => {
-                verbs::revoke(&clusters, name, image, reason).await
+                revocations::revoke(&clusters, name, image, reason).await
+            }
+            ClusterVerb::Unrevoke { image, reason, .. } => {
+                revocations::unrevoke(&clusters, name, image, reason).await
             }
         }
     })

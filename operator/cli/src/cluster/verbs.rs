@@ -1,4 +1,4 @@
-//! pause, resume, abort, retry, revoke: annotations that the operator answers in status.
+//! pause, resume, abort, retry: annotations that the operator answers in status.
 
 use std::time::Duration;
 
@@ -7,14 +7,13 @@ use jiff::Timestamp;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::wait::await_condition;
-use measurement::Pcr;
 use serde_json::json;
 
 use super::refused;
 use crate::output::{self, Answer, Failure};
 
 /// So long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Pauses before the next action, or goes on.
 pub async fn pause(
@@ -56,25 +55,6 @@ pub async fn retry(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer,
     .await
 }
 
-/// Takes an image out of every policy at once, for good.
-pub async fn revoke(
-    clusters: &Api<ChamberCluster>,
-    name: &str,
-    image: &Pcr,
-    reason: &str,
-) -> Result<Answer, Failure> {
-    let reason = reason.trim();
-    if reason.is_empty() {
-        let why = "--reason is empty: it is what the next person will know of it";
-        return Err(Failure::Usage(why.to_owned()));
-    }
-    let token = format!("{image} {reason}");
-    ask(clusters, name, names::REVOKE_ANNOTATION, &token, |verbs| {
-        verbs.revoke.as_ref()
-    })
-    .await
-}
-
 /// Sets the annotation, and waits until the operator has answered it.
 async fn ask(
     clusters: &Api<ChamberCluster>,
@@ -84,8 +64,19 @@ async fn ask(
     handled: impl Fn(&VerbsStatus) -> Option<&String>,
 ) -> Result<Answer, Failure> {
     let before = annotate(clusters, name, annotation, Some(token)).await?;
-    let verbs = before.status.map(|status| status.verbs).unwrap_or_default();
-    if handled(&verbs).is_some_and(|last| last == token) {
+    answer(clusters, name, &before, token, handled).await
+}
+
+/// Waits until the operator has answered what was just asked for.
+pub async fn answer(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    before: &ChamberCluster,
+    token: &str,
+    handled: impl Fn(&VerbsStatus) -> Option<&String>,
+) -> Result<Answer, Failure> {
+    let verbs = before.status.as_ref().map(|status| &status.verbs);
+    if verbs.and_then(&handled).is_some_and(|last| last == token) {
         return Ok(Answer {
             text: format!(
                 "asked for in the same words before, and answered then: `kubectl chamber status {name}` shows what holds"
@@ -111,7 +102,9 @@ async fn ask(
         .unwrap_or_default();
     let refused = |verb: &str| answer.starts_with(&format!("{verb} was refused"));
     Ok(Answer {
-        clean: !["Abort", "Retry", "Revoke"].into_iter().any(refused),
+        clean: !["Abort", "Retry", "Revoke", "Unrevoke"]
+            .into_iter()
+            .any(refused),
         text: output::printable(&answer),
     })
 }
@@ -123,7 +116,17 @@ async fn annotate(
     annotation: &str,
     value: Option<&str>,
 ) -> Result<ChamberCluster, Failure> {
-    let patch = Patch::Merge(json!({ "metadata": { "annotations": { annotation: value } } }));
+    let body = json!({ "metadata": { "annotations": { annotation: value } } });
+    patch(clusters, name, &body).await
+}
+
+/// Merges something into the resource, and gives it as it is then.
+pub async fn patch(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    body: &serde_json::Value,
+) -> Result<ChamberCluster, Failure> {
+    let patch = Patch::Merge(body);
     let parameters = PatchParams {
         field_manager: Some("kubectl-chamber".to_owned()),
         ..PatchParams::default()

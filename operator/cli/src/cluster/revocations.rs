@@ -1,0 +1,126 @@
+//! revoke and unrevoke: lines of two annotations, of which none is lost when the next one is added.
+
+use chamber_api::{ChamberCluster, VerbsStatus, names};
+use kube::runtime::wait::await_condition;
+use kube::{Api, ResourceExt};
+use measurement::Pcr;
+use serde_json::json;
+
+use super::refused;
+use super::verbs::{self, PATIENCE};
+use crate::output::{Answer, Failure};
+
+/// Takes an image out of every policy at once, and says where it still is after a while.
+pub async fn revoke(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    image: &Pcr,
+    reason: &str,
+) -> Result<Answer, Failure> {
+    let moves = [names::UNREVOKE_ANNOTATION, names::REVOKE_ANNOTATION];
+    let answer = say(clusters, name, image, reason, moves, |verbs| {
+        verbs.revoke.as_ref()
+    })
+    .await?;
+    if !answer.clean {
+        return Ok(answer);
+    }
+    let short: String = image.to_string().chars().take(10).collect();
+    let gone = |found: Option<&ChamberCluster>| found.is_some_and(|c| admits(c, &short).is_empty());
+    let waited = await_condition(clusters.clone(), name, gone);
+    if tokio::time::timeout(PATIENCE, waited).await.is_ok() {
+        return Ok(answer);
+    }
+    let cluster = clusters
+        .get(name)
+        .await
+        .map_err(|why| refused(name, &why))?;
+    let status = cluster.status.clone().unwrap_or_default();
+    Ok(Answer {
+        clean: false,
+        text: format!(
+            "{}\nkey {} still admits it: {}",
+            answer.text,
+            admits(&cluster, &short).join(", "),
+            crate::output::printable(&status.message.unwrap_or_default())
+        ),
+    })
+}
+
+/// Gives a revocation up.
+pub async fn unrevoke(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    image: &Pcr,
+    reason: &str,
+) -> Result<Answer, Failure> {
+    let moves = [names::REVOKE_ANNOTATION, names::UNREVOKE_ANNOTATION];
+    say(clusters, name, image, reason, moves, |verbs| {
+        verbs.unrevoke.as_ref()
+    })
+    .await
+}
+
+/// Takes the image's line out of one annotation and puts it into the other, in one write.
+async fn say(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    image: &Pcr,
+    reason: &str,
+    [from, to]: [&str; 2],
+    handled: impl Fn(&VerbsStatus) -> Option<&String>,
+) -> Result<Answer, Failure> {
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    if reason.is_empty() {
+        let why = "--reason is empty: it is what the next person will know of it";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let found = clusters
+        .get(name)
+        .await
+        .map_err(|why| refused(name, &why))?;
+    let lines = |annotation: &str| without(found.annotations().get(annotation), image);
+    let (left, mut added) = (lines(from), lines(to));
+    added.push(format!("{image} {reason}"));
+    let token = added.join("\n");
+    let left = (!left.is_empty()).then(|| left.join("\n"));
+    // The version makes a line that somebody else added meanwhile a conflict, and not a loss.
+    let body = json!({"metadata": {
+        "resourceVersion": found.resource_version(),
+        "annotations": {from: left, to: &token},
+    }});
+    let before = verbs::patch(clusters, name, &body).await?;
+    verbs::answer(clusters, name, &before, &token, handled).await
+}
+
+/// The lines of an annotation that are about other images.
+fn without(annotation: Option<&String>, image: &Pcr) -> Vec<String> {
+    let image = image.to_string();
+    let lines = annotation.into_iter().flat_map(|text| text.lines());
+    lines
+        .filter(|line| !line.trim().is_empty() && line.split_whitespace().next() != Some(&image))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The keys whose policy, as status has it, admits an image that begins so.
+fn admits(cluster: &ChamberCluster, short: &str) -> Vec<String> {
+    let keys = cluster.status.iter().flat_map(|status| &status.keys);
+    keys.filter(|key| key.admitted.iter().any(|image| image == short))
+        .map(|key| key.name.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_image_s_line_stays() {
+        let image = |byte| Pcr::from_bytes([byte; 48]);
+        let text = format!("{} a\n\n{} b", image(1), image(2));
+        let left = without(Some(&text), &image(1));
+        assert_eq!(left, [format!("{} b", image(2))]);
+        assert!(without(None, &image(1)).is_empty());
+    }
+}
