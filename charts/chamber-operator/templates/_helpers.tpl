@@ -54,6 +54,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [chamber.dev]
   resources: [chamberclusters/status]
   verbs: [get, patch]
+- apiGroups: [chamber.dev]
+  resources: [chamberclusters/finalizers]
+  # ownerReferences with blockOwnerDeletion, where OwnerReferencesPermissionEnforcement is on
+  verbs: [update]
 - apiGroups: [apps]
   resources: [replicasets]
   verbs: [get, list, watch, create, patch, delete]

@@ -25,6 +25,18 @@ pub struct ChamberClusterStatus {
     /// Short name of the release: the target's, and `old->new` in a rollover.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
+    /// Chambers that are there and stay, of all releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+    /// Those of them that are unsealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_replicas: Option<i32>,
+    /// Those of them that run the target, or the current release where nothing is in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_replicas: Option<i32>,
+    /// Label selector of the chambers' pods, for the scale subresource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
     /// Unsealed chambers of those wanted, `2/3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chambers_ready: Option<String>,

@@ -24,7 +24,7 @@ pub use verification::{Prometheus, Queries, Verification};
     version = "v1alpha1",
     kind = "ChamberCluster",
     plural = "chamberclusters",
-    shortname = "cc",
+    shortname = "chc",
     category = "all",
     namespaced,
     status = "ChamberClusterStatus",
@@ -34,12 +34,25 @@ pub use verification::{Prometheus, Queries, Verification};
     printcolumn(name = "Release", type_ = "string", json_path = ".status.release"),
     printcolumn(name = "Chambers", type_ = "string", json_path = ".status.chambersReady"),
     printcolumn(name = "Keys", type_ = "string", json_path = ".status.keysInSync"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Stalled", type_ = "string", json_path = ".status.conditions[?(@.type==\"Stalled\")].status", priority = 1),
+    printcolumn(name = "Updated", type_ = "integer", json_path = ".status.updatedReplicas", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
+    scale(
+        spec_replicas_path = ".spec.chambers.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
     validation = Rule::new("self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must be at most 40 characters of a-z, 0-9 and '-', starting with a letter: Services and pods are named after it"),
     validation = Rule::new("!has(self.status) || !has(self.status.commitment) || (self.spec.keys.threshold == oldSelf.spec.keys.threshold && self.spec.keys.shares.map(s, s.arn) == oldSelf.spec.keys.shares.map(s, s.arn))")
         .message("spec.keys.threshold and the ARNs of spec.keys.shares cannot change after the first seal: the shares of the master key are wrapped under these keys")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.status) || !has(self.status.current) || (self.spec.sealing == oldSelf.spec.sealing && has(self.spec.enclaveRoleAccountId) == has(oldSelf.spec.enclaveRoleAccountId) && (!has(self.spec.enclaveRoleAccountId) || self.spec.enclaveRoleAccountId == oldSelf.spec.enclaveRoleAccountId))")
+        .message("spec.sealing and spec.enclaveRoleAccountId cannot change once a release has run: the chambers would lose the master key, or their role")
+        .reason(Reason::FieldValueForbidden)
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.clusterId == oldSelf.clusterId").message("clusterId is immutable: the enclave role and the keys are named after it").field_path(".clusterId"))]

@@ -8,14 +8,14 @@ use chamber_api::{ChamberCluster, names};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, ResourceExt};
 use measurement::Measurement;
 use rollover::{Release, Spec, World};
 
 use crate::act::error::Error;
 use crate::context::Context;
-use crate::objects::{labels, seal_pod};
+use crate::objects::{self, labels, seal_pod};
 use crate::observe;
 
 /// Opens the blob of `from` and stores the same inner layer bound to `to`.
@@ -38,10 +38,12 @@ pub async fn bind(
 pub async fn store_offer(
     ctx: &Context,
     cluster: &ChamberCluster,
+    world: &World,
     measurement: &Measurement,
 ) -> Result<(), Error> {
-    let offer = observe::offer(ctx, cluster).await?;
-    let offer = offer.ok_or_else(|| Error::Blob("the seal pod offers nothing any more".into()))?;
+    let offer = observe::offer(ctx, cluster, world).await?;
+    let offer =
+        offer.ok_or_else(|| Error::Blob("the seal pod no longer offers what was seen".into()))?;
     store(ctx, cluster, measurement, &offer).await
 }
 
@@ -91,16 +93,22 @@ pub async fn start_seal(
     }
 }
 
-/// Deletes the seal pod.
+/// Deletes the seal pod, and no pod of that name that somebody else made.
 pub async fn remove_seal_pod(ctx: &Context, cluster: &ChamberCluster) -> Result<(), Error> {
     let pods = Api::<Pod>::namespaced(ctx.client.clone(), &cluster.namespace().unwrap_or_default());
-    match pods
-        .delete(
-            &names::seal_pod(&cluster.name_any()),
-            &DeleteParams::default(),
-        )
-        .await
-    {
+    let name = names::seal_pod(&cluster.name_any());
+    let found = pods.get_metadata_opt(&name).await?;
+    let Some(found) = found.filter(|found| objects::is_ours(cluster, found)) else {
+        return Ok(());
+    };
+    let params = DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: found.uid(),
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    };
+    match pods.delete(&name, &params).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         Err(error) => Err(error.into()),

@@ -162,7 +162,9 @@ async fn order(
         }
         Action::BindBlob { from, to } => blobs::bind(ctx, cluster, &world.spec, from, to).await,
         Action::StartSeal(release) => blobs::start_seal(ctx, cluster, world, release).await,
-        Action::StoreBlob(measurement) => blobs::store_offer(ctx, cluster, measurement).await,
+        Action::StoreBlob(measurement) => {
+            blobs::store_offer(ctx, cluster, world, measurement).await
+        }
         Action::RemoveSealPod => blobs::remove_seal_pod(ctx, cluster).await,
         Action::MakeSet(release) => chambers::make(ctx, cluster, world, release).await,
         Action::Fence(fences) => chambers::fence(ctx, cluster, fences).await,

@@ -60,8 +60,9 @@ where
     let name = wanted.name_any();
     let text = serde_json::to_string(&wanted).map_err(kube::Error::SerdeError)?;
     let hash = hex::encode(&Sha256::digest(text.as_bytes())[..8]);
-    if let Some(found) = api.get_metadata_opt(&name).await? {
-        if !is_ours_or_orphaned(cluster, &found) {
+    let found = api.get_metadata_opt(&name).await?;
+    if let Some(found) = &found {
+        if !is_ours_or_orphaned(cluster, found) {
             return Ok(Some(taken(&K::kind(&()), &name)));
         }
         if found.annotations().get(APPLIED) == Some(&hash) {
@@ -69,7 +70,13 @@ where
         }
     }
     wanted.annotations_mut().insert(APPLIED.to_owned(), hash);
-    let params = PatchParams::apply(names::MANAGER).force();
+    // Whoever made one since the look is not overruled: without force that is a conflict, and looked at again.
+    let params = PatchParams::apply(names::MANAGER);
+    let params = if found.is_some() {
+        params.force()
+    } else {
+        params
+    };
     match api.patch(&name, &params, &Patch::Apply(&wanted)).await {
         Ok(_) => Ok(None),
         // What the API server does not take today it may take after somebody has changed something.

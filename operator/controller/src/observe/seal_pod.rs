@@ -5,7 +5,7 @@ use chamber_api::{ChamberCluster, names};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use kube::{Api, ResourceExt};
-use rollover::{Failing, Record, SealPod, Spec};
+use rollover::{Failing, Record, SealPod, Spec, World};
 use serde::Deserialize;
 
 use crate::context::Context;
@@ -33,21 +33,36 @@ pub async fn read(
     let Some(pod) = get(ctx, cluster).await? else {
         return Ok(SealPod::Absent);
     };
-    let target = record
-        .rollover
-        .as_ref()
-        .map_or(&spec.release, |rollover| &rollover.to);
-    Ok(judge(cluster, &pod, spec, target))
+    Ok(judge(cluster, &pod, spec, target(record, spec)))
 }
 
-/// The blob that the seal pod offers, base64 as it is to be stored.
-pub async fn offer(ctx: &Context, cluster: &ChamberCluster) -> Result<Option<String>, kube::Error> {
-    let pod = get(ctx, cluster).await?;
-    Ok(pod
-        .as_ref()
-        .and_then(terminated)
+/// The blob that the seal pod offers, base64 as it is to be stored: none where the pod is not the one that was seen.
+pub async fn offer(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    world: &World,
+) -> Result<Option<String>, kube::Error> {
+    let Some(pod) = get(ctx, cluster).await? else {
+        return Ok(None);
+    };
+    if judge(
+        cluster,
+        &pod,
+        &world.spec,
+        target(&world.record, &world.spec),
+    ) != world.seal_pod
+    {
+        return Ok(None);
+    }
+    Ok(terminated(&pod)
         .and_then(said)
         .and_then(|said| said.sealed_blob))
+}
+
+/// The release that the seal pod is made for.
+fn target<'a>(record: &'a Record, spec: &'a Spec) -> &'a rollover::Release {
+    let rollover = record.rollover.as_ref();
+    rollover.map_or(&spec.release, |rollover| &rollover.to)
 }
 
 async fn get(ctx: &Context, cluster: &ChamberCluster) -> Result<Option<Pod>, kube::Error> {
@@ -154,5 +169,69 @@ fn came_of_it(
             "exit code {code} without a message; see `kubectl logs {}`",
             pod.name_any()
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+    use serde_json::{Value, json};
+
+    fn cluster(image: &str) -> ChamberCluster {
+        serde_json::from_value(json!({
+            "apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
+            "metadata": {"name": "signer", "namespace": "n", "uid": "ours"},
+            "spec": {
+                "clusterId": "one",
+                "release": {"image": image, "measurement": {"imageSha384": "ab".repeat(48)}},
+                "keys": {"threshold": 1, "shares": [{"name": "a", "management": "Observed",
+                    "arn": "arn:aws:kms:us-east-1:111122223333:key/a"}]},
+                "verification": {"prometheus": {"url": "http://p"}}
+            }
+        }))
+        .unwrap()
+    }
+
+    /// What the pod of this cluster is taken for, after this change to it.
+    fn judged(change: impl FnOnce(&mut Value)) -> SealPod {
+        let cluster = cluster("i");
+        let spec = chamber_resource::spec::checked(&cluster, "k", SignedDuration::ZERO).unwrap();
+        let pod = objects::seal_pod::build(&cluster, &spec.release, &spec).unwrap();
+        let mut pod = serde_json::to_value(pod).unwrap();
+        change(&mut pod);
+        let pod = serde_json::from_value(pod).unwrap();
+        judge(&cluster, &pod, &spec, &spec.release)
+    }
+
+    #[test]
+    fn the_pod_is_ours_by_its_owner_and_made_for_this_release_and_spec() {
+        assert!(matches!(judged(|_| ()), SealPod::Running { .. }));
+        let another = |pod: &mut Value| pod["metadata"]["ownerReferences"][0]["uid"] = json!("x");
+        assert!(matches!(judged(another), SealPod::Foreign(_)));
+        let nobodys = |pod: &mut Value| pod["metadata"]["ownerReferences"] = json!([]);
+        assert!(matches!(judged(nobodys), SealPod::Foreign(_)));
+        let older = |pod: &mut Value| {
+            pod["metadata"]["annotations"][names::SEAL_ANNOTATION] = json!("another digest");
+        };
+        assert_eq!(judged(older), SealPod::Outdated);
+    }
+
+    #[test]
+    fn a_pod_that_ends_or_does_not_start_says_so() {
+        let ending = |pod: &mut Value| {
+            pod["metadata"]["deletionTimestamp"] = json!("2026-11-01T10:00:00Z");
+            pod["spec"]["nodeName"] = json!("node-7");
+        };
+        let by = "2026-11-01T10:00:00Z".parse().unwrap();
+        let node = Some("node-7".to_owned());
+        assert_eq!(judged(ending), SealPod::Ending { by, node });
+        let stuck = |pod: &mut Value| {
+            pod["status"]["containerStatuses"] = json!([{"name": "enclave", "ready": false,
+                "restartCount": 0, "image": "", "imageID": "",
+                "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}]);
+        };
+        let why = "ImagePullBackOff no such image".to_owned();
+        assert_eq!(judged(stuck), SealPod::Stuck(why));
     }
 }

@@ -42,6 +42,8 @@ pub fn unseen(
             message,
         ),
         Claim::new(types::RECONCILING, false, &name, message),
+        // What runs was not looked at.
+        Claim::new(types::READY, false, &name, message),
     ];
     for claim in claims {
         set(status, generation, claim, now);

@@ -1,8 +1,10 @@
 //! Status entries of keys and chambers.
 
-use chamber_api::{ChamberClusterStatus, ChamberStatus, KeyStatus};
+use chamber_api::{ChamberCluster, ChamberClusterStatus, ChamberStatus, KeyStatus};
 use key_policy::Policy;
-use rollover::{AdmittedSet, Key, KeyState, Reading, Share, World};
+use rollover::{AdmittedSet, Chamber, Key, KeyState, Reading, Share, World};
+
+use crate::objects::labels;
 
 use super::{readable, short, time};
 
@@ -23,6 +25,26 @@ pub fn releases(status: &ChamberClusterStatus, world: &World) -> String {
             }
         }
     }
+}
+
+/// The chambers in numbers, for the scale subresource and for whoever compares numbers.
+pub fn replicas(status: &mut ChamberClusterStatus, cluster: &ChamberCluster, world: &World) {
+    let target = match (&status.rollover, &status.current) {
+        (Some(rollover), _) => Some(&rollover.to.revision),
+        (None, current) => current.as_ref().map(|current| &current.revision),
+    };
+    let staying = || world.chambers().filter(|chamber| !chamber.terminating());
+    let count = |counted: &dyn Fn(&Chamber) -> bool| {
+        let chambers = staying().filter(|chamber| counted(chamber));
+        i32::try_from(chambers.count()).ok()
+    };
+    let updated = count(&|chamber| Some(&chamber.revision) == target);
+    status.replicas = count(&|_| true);
+    status.ready_replicas = count(&Chamber::serves);
+    status.updated_replicas = updated;
+    let labels = labels::chambers(cluster);
+    let selector: Vec<_> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    status.selector = Some(selector.join(","));
 }
 
 /// The chambers, by name.

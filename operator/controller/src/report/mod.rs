@@ -135,6 +135,7 @@ fn observed(
     status.message = said.message.map(str::to_owned);
     status.release = Some(entries::releases(&status, world));
     status.chambers = entries::chambers(world);
+    entries::replicas(&mut status, cluster, world);
     status.chambers_ready = Some(format!("{}/{}", world.unsealed(), world.spec.replicas));
     let live = AdmittedSet::recorded(world, &record::read(&status));
     let retiring = status
