@@ -41,6 +41,14 @@ pub fn write(
 ) -> Result<(), Violation> {
     let (old, new) = (before.keys[key].stored, after.keys[key].stored);
     of_the_operator(setup, key)?;
+    // Tags that were removed since the keys were read are not known yet.
+    let seen = before.seen.as_ref().map_or(&before.keys, |seen| &seen.keys);
+    if !seen[key].owned || seen[key].healing {
+        return Err(Violation::of(
+            10,
+            "writes a key that does not carry this cluster's tag, or got it back just now",
+        ));
+    }
     if old != expected {
         return Err(Violation::of(
             10,
@@ -272,6 +280,22 @@ fn starts(setup: &Setup, state: &State, release: usize) -> Result<(), Violation>
         ));
     }
     Ok(())
+}
+
+/// A key is tagged with what is revoked.
+///
+/// # Errors
+///
+/// Law 2, where one holder alone says so: the tags of many would take the image out of every key.
+pub fn revoke(setup: &Setup, state: &State, key: usize, images: Images) -> Result<(), Violation> {
+    let revoked = state.revoked(setup.size.keys, setup.size.threshold);
+    if images & !revoked & !state.keys[key].revoked == 0 {
+        return Ok(());
+    }
+    Err(Violation::of(
+        2,
+        "spreads what one holder alone calls revoked",
+    ))
 }
 
 /// A `ReplicaSet` is removed.

@@ -43,10 +43,16 @@ pub enum Mutant {
     ForgetsWhatWasFound,
     /// Law 11: a lost status means a new seal.
     SealsAnew,
+    /// Law 10: a key is written although its tags were lost.
+    WritesUnclaimed,
+    /// Law 2: what status alone calls the target is admitted.
+    BelievesStatus,
+    /// Law 2: one holder's word takes an image out of every key.
+    BelievesOneHolder,
 }
 
 /// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 14] = [
+pub const ALL: [(u8, Mutant); 17] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -61,6 +67,9 @@ pub const ALL: [(u8, Mutant); 14] = [
     (1, Mutant::PassesTheHolderBy),
     (5, Mutant::ForgetsWhatWasFound),
     (11, Mutant::SealsAnew),
+    (10, Mutant::WritesUnclaimed),
+    (2, Mutant::BelievesStatus),
+    (2, Mutant::BelievesOneHolder),
 ];
 
 impl Mutant {
@@ -91,6 +100,13 @@ impl Mutant {
                 }
             }
             Self::SealsAnew => forget_the_seal(&mut seen),
+            Self::WritesUnclaimed => claim_all(&mut seen),
+            Self::BelievesStatus => {
+                if let Some(rollover) = &seen.record.rollover {
+                    seen.spec.release = rollover.to.clone();
+                }
+            }
+            Self::BelievesOneHolder => believe_one(setup, &mut seen),
             _ => {}
         }
         self.spoil(setup, &seen, plan(&seen))
@@ -181,6 +197,33 @@ fn forget_the_seal(world: &mut World) {
         if let Reading::Facts(facts) = reading {
             Arc::make_mut(facts).tags.remove(tags::COMMITMENT);
         }
+    }
+}
+
+fn claim_all(world: &mut World) {
+    let owner = world.spec.owner.clone();
+    let progress = tags::progress_text(tags::recorded(&world.record));
+    for reading in world.readings.values_mut() {
+        if let Reading::Facts(facts) = reading {
+            let tags = &mut Arc::make_mut(facts).tags;
+            tags.insert(tags::OWNER.to_owned(), owner.clone());
+            tags.insert(tags::ROLLOVER.to_owned(), progress.clone());
+            tags.remove(tags::HEALED_AT);
+        }
+    }
+}
+
+/// What any key's tags call revoked was asked for by the user, too.
+fn believe_one(setup: &Setup, world: &mut World) {
+    let images = setup.releases.iter();
+    let images = images.map(|release| release.measurement.image_sha384);
+    let tagged: Vec<_> = images.filter(|image| world.bars(image).is_some()).collect();
+    let asked = tagged.iter().map(|image| format!("{image} so it says\n"));
+    let asked: String = asked.collect();
+    if !asked.is_empty() {
+        world.record.revoked.extend(tagged);
+        world.record.handled.revoke = Some(asked.clone());
+        world.spec.verbs.revoke = Some(asked);
     }
 }
 

@@ -210,6 +210,7 @@ pub fn perform(
         }
         Part::Revoke(key, images) => {
             checks::of_the_operator(setup, usize::from(*key))?;
+            checks::revoke(setup, state, usize::from(*key), *images)?;
             state.keys[usize::from(*key)].revoked |= images;
         }
         Part::Make(release) => {
@@ -407,7 +408,10 @@ pub fn wake(setup: &Setup, state: &mut State) -> Result<(), Violation> {
     (state.record, state.asked) = (late.record.clone(), late.asked);
     // It knows no tag that was written since.
     let tagged = state.keys.map(|key| key.revoked);
-    state.keys.iter_mut().for_each(|key| key.revoked = 0);
+    let owned = state.keys.map(|key| (key.owned, key.healing));
+    for key in &mut state.keys {
+        (key.revoked, key.owned, key.healing) = (0, true, false);
+    }
     let (rest, sent) = match &mut late.order {
         Order::Policies(writes) => match writes.pop() {
             Some((key, expected, images)) => {
@@ -430,8 +434,9 @@ pub fn wake(setup: &Setup, state: &mut State) -> Result<(), Violation> {
         },
     };
     (state.record, state.asked, state.seen) = (record, asked, seen);
-    for (key, tagged) in state.keys.iter_mut().zip(tagged) {
+    for ((key, tagged), owned) in state.keys.iter_mut().zip(tagged).zip(owned) {
         key.revoked = tagged;
+        (key.owned, key.healing) = owned;
     }
     state.late = rest.then_some(late);
     sent

@@ -11,7 +11,10 @@ use rollover::OnFailure;
 fn size(mutant: Mutant) -> Size {
     Size {
         chambers: 2,
-        keys: 2,
+        keys: match mutant {
+            Mutant::BelievesOneHolder => 3,
+            _ => 2,
+        },
         threshold: 2,
         max_unavailable: 1,
         max_surge: 0,
@@ -23,7 +26,7 @@ fn size(mutant: Mutant) -> Size {
         },
         accepted: 0,
         external: mutant == Mutant::ForgetsWhatWasFound,
-        forged: false,
+        forged: mutant == Mutant::BelievesStatus,
         adopts: mutant == Mutant::ForgetsWhatWasFound,
         // A second seal is only possible where there was a first one.
         from_nothing: matches!(mutant, Mutant::SealsAnew | Mutant::ForgetsWhatWasFound),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use key_policy::{Policy, Severity, Statement};
 use measurement::Measurement;
 
-use crate::{Action, KeyWrite, Release, Set, Share, World};
+use crate::{Action, KeyWrite, Release, Set, Share, World, tags};
 
 /// The writes of an action, each with its share; a write to a key that the spec does not name is a breach.
 fn writes<'a>(
@@ -25,6 +25,9 @@ fn writes<'a>(
 
 /// Law 2: a measurement enters only as the target, the one before, or the current one; never zeros; at most two.
 pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
+    if let Action::TagRevoked { arns, images } = action {
+        return one_word_is_not_spread(world, arns, images);
+    }
     let known: BTreeSet<_> = recorded(world)
         .map(|m| m.image_sha384.to_string())
         .collect();
@@ -66,6 +69,25 @@ pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
             return Err(format!(
                 "key {} would admit every enclave in debug mode",
                 write.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A key is called to revoke what it calls revoked already, or what was revoked for all.
+fn one_word_is_not_spread(world: &World, arns: &[String], images: &[String]) -> Result<(), String> {
+    let for_all = |prefix: &str| {
+        let named = |image: &&measurement::Pcr| image.to_string().starts_with(prefix);
+        let mut told = world.record.revoked.iter().filter(named);
+        told.any(|image| world.revoked(image))
+    };
+    for (share, facts) in world.facts().filter(|(share, _)| arns.contains(&share.arn)) {
+        let on_it = |prefix: &str| tags::revoked(&facts.tags).any(|known| known == prefix);
+        if let Some(prefix) = images.iter().find(|image| !on_it(image) && !for_all(image)) {
+            return Err(format!(
+                "key {} would call {prefix} revoked, which nobody but another key says",
+                share.name
             ));
         }
     }
