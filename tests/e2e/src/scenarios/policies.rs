@@ -191,9 +191,7 @@ pub async fn dry_run_then_real(stage: &Stage) -> Result<()> {
         .change(tenant, json!({"rollover": {"dryRun": true}}))
         .await?;
     stage.declare(tenant, v2).await?;
-    let status = stage.blocked(tenant, "DryRun", &["status.plan"]).await;
-    // A dry run waits; the condition is the same as for a pause.
-    let status = status?;
+    let status = stage.blocked(tenant, "DryRun", &["status.plan"]).await?;
     shows(status.plan.as_ref().context("status has no plan")?, v1, v2)?;
     let folder = policies(stage, tenant).await?;
     let told = plan(stage, tenant, 0, folder.path()).await?;
