@@ -50,8 +50,8 @@ pub use verification::{Prometheus, Queries, Verification};
     validation = Rule::new("!has(self.status) || !has(self.status.commitment) || (self.spec.keys.threshold == oldSelf.spec.keys.threshold && self.spec.keys.shares.map(s, s.arn) == oldSelf.spec.keys.shares.map(s, s.arn))")
         .message("spec.keys.threshold and the ARNs of spec.keys.shares cannot change after the first seal: the shares of the master key are wrapped under these keys")
         .reason(Reason::FieldValueForbidden),
-    validation = Rule::new("!has(self.status) || !has(self.status.current) || (self.spec.sealing == oldSelf.spec.sealing && has(self.spec.enclaveRoleAccountId) == has(oldSelf.spec.enclaveRoleAccountId) && (!has(self.spec.enclaveRoleAccountId) || self.spec.enclaveRoleAccountId == oldSelf.spec.enclaveRoleAccountId))")
-        .message("spec.sealing and spec.enclaveRoleAccountId cannot change once a release has run: the chambers would lose the master key, or their role")
+    validation = Rule::new("!has(self.status) || (!has(self.status.commitment) && !has(self.status.current)) || (self.spec.sealing == oldSelf.spec.sealing && has(self.spec.enclaveRoleAccountId) == has(oldSelf.spec.enclaveRoleAccountId) && (!has(self.spec.enclaveRoleAccountId) || self.spec.enclaveRoleAccountId == oldSelf.spec.enclaveRoleAccountId))")
+        .message("spec.sealing and spec.enclaveRoleAccountId cannot change after the first seal, or once a release has run: the chambers would lose the master key, or their role")
         .reason(Reason::FieldValueForbidden)
 )]
 #[serde(rename_all = "camelCase")]
