@@ -22,7 +22,7 @@ pub async fn keys(access: Access<'_>, spec: &Spec) -> Readings {
             Err(error) => Reading::Failed {
                 read_at,
                 reason: error.reason(),
-                message: error.to_string(),
+                message: format!("{error} ({})", share.arn),
             },
         };
         access

@@ -190,7 +190,7 @@ pub async fn prometheus_missing(stage: &Stage) -> Result<()> {
         .blocked(
             tenant,
             "PrometheusUnavailable",
-            &["spec.verification.prometheus.url", "nowhere"],
+            &["spec.verification.prometheus", "nowhere"],
         )
         .await?;
     stage.untouched(tenant).await
