@@ -101,7 +101,7 @@ pub async fn run(sample: Option<usize>, score: &mut Score) -> Result<()> {
     let wanted = sample.map_or(rollover.len(), |points| points.saturating_sub(firsts));
     for point in spaced(&rollover, wanted) {
         let began = Instant::now();
-        let result = main.roll_killed_at(point.trap()).await;
+        let result = Box::pin(main.roll_killed_at(point.trap())).await;
         score.add("rollover", point, began, &result);
         if result.is_err() {
             main.recover().await?;
@@ -119,7 +119,7 @@ pub async fn run(sample: Option<usize>, score: &mut Score) -> Result<()> {
 
 async fn first_start(rig: &Rig, tenant: &str, seat: &Seat, point: &Point) -> Result<bool> {
     let mut run = Run::begin(rig, rig.stage.tenant(tenant)?, seat)?;
-    let reached = run.roll_killed_at(point.trap()).await;
+    let reached = Box::pin(run.roll_killed_at(point.trap())).await;
     run.stop().await?;
     reached
 }
