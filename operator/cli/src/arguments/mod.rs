@@ -115,32 +115,12 @@ pub enum ClusterVerb {
     #[command(
         after_help = "Example:\n  kubectl chamber unrevoke signer -n signing --image $PCR0 --reason 'a false alarm'"
     )]
-    Unrevoke {
-        /// Which one.
-        #[command(flatten)]
-        target: Target,
-        /// ImageSha384 (PCR0), 96 hex characters.
-        #[arg(long)]
-        image: Pcr,
-        /// Why; it is kept in the annotation and in the operator's answer.
-        #[arg(long)]
-        reason: String,
-    },
+    Unrevoke(Revocation),
     /// Takes an image out of every policy at once, for good, even if chambers run it.
     #[command(
         after_help = "Chambers of that image stay sealed once they restart. Exit status 1 where the operator refuses, or where a key still admits the image after half a minute. `kubectl chamber unrevoke` gives it up.\n\nExample:\n  kubectl chamber revoke signer -n signing --image $PCR0 --reason 'key leak, incident 7'"
     )]
-    Revoke {
-        /// Which one.
-        #[command(flatten)]
-        target: Target,
-        /// ImageSha384 (PCR0), 96 hex characters.
-        #[arg(long)]
-        image: Pcr,
-        /// Why; it is kept in the annotation and in the operator's answer.
-        #[arg(long)]
-        reason: String,
-    },
+    Revoke(Revocation),
 }
 
 impl ClusterVerb {
@@ -153,10 +133,24 @@ impl ClusterVerb {
             | Self::Resume { target }
             | Self::Abort { target }
             | Self::Retry { target }
-            | Self::Revoke { target, .. }
-            | Self::Unrevoke { target, .. } => target,
+            | Self::Revoke(Revocation { target, .. })
+            | Self::Unrevoke(Revocation { target, .. }) => target,
         }
     }
+}
+
+/// Which image, and why.
+#[derive(Args)]
+pub struct Revocation {
+    /// Which one.
+    #[command(flatten)]
+    pub target: Target,
+    /// ImageSha384 (PCR0), 96 hex characters.
+    #[arg(long)]
+    pub image: Pcr,
+    /// Why; it is kept in the annotation and in the operator's answer.
+    #[arg(long)]
+    pub reason: String,
 }
 
 /// Which `ChamberCluster`.

@@ -38,12 +38,8 @@ pub fn run(verb: &ClusterVerb) -> Result<Answer, Failure> {
             ClusterVerb::Resume { .. } => verbs::pause(&clusters, name, false).await,
             ClusterVerb::Abort { .. } => verbs::abort(&clusters, name).await,
             ClusterVerb::Retry { .. } => verbs::retry(&clusters, name).await,
-            ClusterVerb::Revoke { image, reason, .. } => {
-                revocations::revoke(&clusters, name, image, reason).await
-            }
-            ClusterVerb::Unrevoke { image, reason, .. } => {
-                revocations::unrevoke(&clusters, name, image, reason).await
-            }
+            ClusterVerb::Revoke(asked) => revocations::revoke(&clusters, asked).await,
+            ClusterVerb::Unrevoke(asked) => revocations::unrevoke(&clusters, asked).await,
         }
     })
 }

@@ -8,24 +8,18 @@ use serde_json::json;
 
 use super::refused;
 use super::verbs::{self, PATIENCE};
+use crate::arguments::Revocation;
 use crate::output::{Answer, Failure};
 
 /// Takes an image out of every policy at once, and says where it still is after a while.
-pub async fn revoke(
-    clusters: &Api<ChamberCluster>,
-    name: &str,
-    image: &Pcr,
-    reason: &str,
-) -> Result<Answer, Failure> {
+pub async fn revoke(clusters: &Api<ChamberCluster>, asked: &Revocation) -> Result<Answer, Failure> {
+    let name = &asked.target.name;
     let moves = [names::UNREVOKE_ANNOTATION, names::REVOKE_ANNOTATION];
-    let answer = say(clusters, name, image, reason, moves, |verbs| {
-        verbs.revoke.as_ref()
-    })
-    .await?;
+    let answer = say(clusters, asked, moves, |verbs| verbs.revoke.as_ref()).await?;
     if !answer.clean {
         return Ok(answer);
     }
-    let short: String = image.to_string().chars().take(10).collect();
+    let short: String = asked.image.to_string().chars().take(10).collect();
     let gone = |found: Option<&ChamberCluster>| found.is_some_and(|c| admits(c, &short).is_empty());
     let waited = await_condition(clusters.clone(), name, gone);
     if tokio::time::timeout(PATIENCE, waited).await.is_ok() {
@@ -50,27 +44,25 @@ pub async fn revoke(
 /// Gives a revocation up.
 pub async fn unrevoke(
     clusters: &Api<ChamberCluster>,
-    name: &str,
-    image: &Pcr,
-    reason: &str,
+    asked: &Revocation,
 ) -> Result<Answer, Failure> {
     let moves = [names::REVOKE_ANNOTATION, names::UNREVOKE_ANNOTATION];
-    say(clusters, name, image, reason, moves, |verbs| {
-        verbs.unrevoke.as_ref()
-    })
-    .await
+    say(clusters, asked, moves, |verbs| verbs.unrevoke.as_ref()).await
 }
 
 /// Takes the image's line out of one annotation and puts it into the other, in one write.
 async fn say(
     clusters: &Api<ChamberCluster>,
-    name: &str,
-    image: &Pcr,
-    reason: &str,
+    asked: &Revocation,
     [from, to]: [&str; 2],
     handled: impl Fn(&VerbsStatus) -> Option<&String>,
 ) -> Result<Answer, Failure> {
-    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (name, image) = (&asked.target.name, &asked.image);
+    let reason = asked
+        .reason
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     if reason.is_empty() {
         let why = "--reason is empty: it is what the next person will know of it";
         return Err(Failure::Usage(why.to_owned()));
