@@ -5,6 +5,7 @@
 //! the next one is asked. Nothing remembers where a rollover stands: it is seen.
 
 mod admit;
+mod chambers;
 mod deletion;
 mod desired;
 mod failure;

@@ -1,7 +1,7 @@
 //! Step 5, Retire: every key's policy holds only the new measurement, and the old release is gone.
 
 use crate::admit::{Extent, ask, write_all};
-use crate::{Action, AdmittedSet, Note, Plan, Rollover, Step, World, ownership, roll};
+use crate::{Action, AdmittedSet, Note, Plan, Rollover, Step, World, chambers, ownership, roll};
 
 const STEP: Step = Step::Retire;
 
@@ -14,7 +14,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Plan {
         Some(left) => roll::keep_size(world, rollover, STEP)
             .or_else(|| roll::clear(world, &[&rollover.to.revision], STEP))
             .or_else(|| ownership::claim(world, STEP, (world.record.rollovers, true)))
-            .or_else(|| roll::unfinished(world, rollover, STEP))
+            .or_else(|| chambers::unfinished(world, rollover, STEP))
             .unwrap_or(left),
         None => roll::clear(world, &[&rollover.to.revision], STEP)
             .unwrap_or_else(|| Plan::act(STEP, Action::Note(Note::Finished))),

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Action, Blob, KeyFacts, Note, Plan, Reason, Release, Rollover, SealPod, Step, World, keys,
-    measure, origin, roll, tags,
+    Action, Blob, KeyFacts, Note, Plan, Reason, Release, Rollover, SealPod, Step, World, chambers,
+    keys, measure, origin, tags,
 };
 
 const STEP: Step = Step::Admit;
@@ -99,7 +99,7 @@ fn at_work(world: &World, since: Timestamp) -> Plan {
 }
 
 fn ending(world: &World, by: Timestamp, node: Option<&str>) -> Plan {
-    let lost_at = by.checked_add(roll::LOST).ok();
+    let lost_at = by.checked_add(chambers::LOST).ok();
     if lost_at.is_none_or(|at| world.now < at) {
         let message = "the seal pod of before is ending";
         return Plan::wait_until(STEP, Reason::Sealing, message, lost_at);

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::admit::{Extent, ask, write_all};
 use crate::roll::within_budget;
 use crate::{
-    Action, AdmittedSet, Blob, DriftPolicy, Look, Note, Plan, Reason, Release, Step, World, keys,
-    measure, ownership, revoke, roll, seal, tags,
+    Action, AdmittedSet, Blob, DriftPolicy, Look, Note, Plan, Reason, Release, Step, World,
+    chambers, keys, measure, ownership, revoke, roll, seal, tags,
 };
 
 const STEP: Step = Step::Settled;
@@ -203,7 +203,7 @@ fn unresolved(world: &World, current: &Release) -> Option<Plan> {
         return Some(Plan::block(STEP, Reason::MeasurementRevoked, message));
     }
     measure::barred(world, current, STEP)
-        .or_else(|| roll::left_behind(world, STEP))
+        .or_else(|| chambers::left_behind(world, STEP))
         .or_else(|| {
             let problem = world.objects.first()?;
             Some(Plan::block(STEP, problem.reason, problem.message.clone()))
