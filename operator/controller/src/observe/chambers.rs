@@ -39,21 +39,20 @@ pub async fn list(
     let (pods, replica_sets) = try_join(pods.list(&ours), replica_sets.list(&ours)).await?;
 
     let mark = ctx.fence.mark();
-    let sets = replica_sets.items.iter();
     let ours = |found: &&ReplicaSet| objects::is_ours_or_orphaned(cluster, *found);
-    let mut sets: Vec<_> = sets
-        .filter(ours)
-        .filter_map(|found| set(found, &mark))
+    let found = replica_sets.items.iter().filter(ours);
+    let mut sets: Vec<(String, Set)> = found
+        .filter_map(|found| Some((found.uid()?, set(found, &mark)?)))
         .collect();
     let mut strays = Vec::new();
     for pod in pods.items.iter().filter(|pod| !ended(pod)) {
         let chamber = chamber(pod);
-        match sets.iter_mut().find(|set| owned_by(pod, &set.name)) {
-            Some(set) => set.chambers.push(chamber),
+        match sets.iter_mut().find(|(uid, _)| owned_by(pod, uid)) {
+            Some((_, set)) => set.chambers.push(chamber),
             None => strays.push(chamber),
         }
     }
-    Ok((sets, strays))
+    Ok((sets.into_iter().map(|(_, set)| set).collect(), strays))
 }
 
 /// A pod that has ended runs nothing any more and will not start again.
@@ -65,10 +64,10 @@ fn ended(pod: &Pod) -> bool {
     matches!(phase, Some("Succeeded" | "Failed")) && pod.metadata.deletion_timestamp.is_none()
 }
 
+/// A `ReplicaSet` of the same name that was made later is another one.
 fn owned_by(pod: &Pod, set: &str) -> bool {
-    pod.owner_references()
-        .iter()
-        .any(|owner| owner.kind == "ReplicaSet" && owner.name == set)
+    let mut owners = pod.owner_references().iter();
+    owners.any(|owner| owner.controller == Some(true) && owner.uid == set)
 }
 
 /// `None` for a `ReplicaSet` without the operator's annotation: not one of ours.

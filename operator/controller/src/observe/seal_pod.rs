@@ -124,7 +124,16 @@ fn is_made_for(
         return false;
     };
     let mark = |pod: &Pod| pod.annotations().get(names::SEAL_ANNOTATION).cloned();
-    mark(pod) == mark(&wanted)
+    // The image of a pod can be changed in place; an admission policy may name another registry for the same digest.
+    let image = |pod: &Pod| {
+        let containers = &pod.spec.as_ref()?.containers;
+        let mut enclave = containers.iter();
+        let enclave = enclave.find(|found| found.name == names::ENCLAVE_CONTAINER)?;
+        let image = enclave.image.clone()?;
+        let digest = image.split_once('@').map(|(_, digest)| digest.to_owned());
+        Some(digest.unwrap_or(image))
+    };
+    mark(pod) == mark(&wanted) && image(pod) == image(&wanted)
 }
 
 fn came_of_it(
@@ -215,6 +224,8 @@ mod tests {
             pod["metadata"]["annotations"][names::SEAL_ANNOTATION] = json!("another digest");
         };
         assert_eq!(judged(older), SealPod::Outdated);
+        let exchanged = |pod: &mut Value| pod["spec"]["containers"][0]["image"] = json!("evil");
+        assert_eq!(judged(exchanged), SealPod::Outdated);
     }
 
     #[test]
