@@ -46,6 +46,8 @@ pub struct Context {
     pub pace: Pace,
     /// Keys that refuse what would change them.
     pub refusals: Refusals,
+    /// The rollover whose Retire this process itself has begun, by uid of the resource.
+    retiring: Mutex<HashMap<String, (u64, String)>>,
 }
 
 /// The parts of a context that are made before it.
@@ -87,6 +89,7 @@ impl Context {
             readings: Mutex::default(),
             pace: Pace::default(),
             refusals: Refusals::default(),
+            retiring: Mutex::default(),
         }
     }
 
@@ -116,11 +119,25 @@ impl Context {
         };
     }
 
+    /// This process has begun Retire of the rollover of this number to this measurement, and status says so.
+    pub fn begun_to_retire(&self, uid: &str, number: u64, target: String) {
+        let mut retiring = self.retiring.lock().unwrap_or_else(PoisonError::into_inner);
+        retiring.insert(uid.to_owned(), (number, target));
+    }
+
+    /// Number and target's measurement id of the rollover whose Retire this process has begun.
+    pub fn retire_witnessed(&self, uid: &str) -> Option<(u64, String)> {
+        let retiring = self.retiring.lock().unwrap_or_else(PoisonError::into_inner);
+        retiring.get(uid).cloned()
+    }
+
     /// The resource is gone.
     pub fn forget(&self, cluster: &ChamberCluster) {
         let uid = cluster.uid().unwrap_or_default();
         self.keep_reading(&uid, None);
         self.refusals.forget(&uid);
+        let mut retiring = self.retiring.lock().unwrap_or_else(PoisonError::into_inner);
+        retiring.remove(&uid);
         self.pace.clear(cluster);
     }
 }

@@ -22,7 +22,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     roll::clear(world, &keep, STEP)
         .or_else(|| hold_deletion(world, rollover))
         .or_else(|| barred(world, rollover))
-        .or_else(|| ownership::claim(world, STEP, (world.record.rollovers, false)))
+        .or_else(|| ownership::admit(world, STEP))
         .or_else(|| write(world, rollover, &set))
         .or_else(|| ask(world, STEP, &set, Extent::AtLeast))
         .or_else(|| admitted(rollover))

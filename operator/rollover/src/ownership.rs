@@ -72,26 +72,69 @@ fn behind(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, Str
     Some((Reason::StatusBehindKeys, message))
 }
 
-/// Tags the managed keys that take part as this cluster's, and with how far it has come; `None` where all are.
+/// Tags the managed keys that take part as this cluster's, and with the number of the rollover; `None` where all are.
 ///
 /// A first claim counts at once. A tag that was lost is put back only where the policy is what this cluster wrote
 /// last, and the key is then left alone for [`tags::HEALING`].
-pub fn claim(world: &World, step: Step, progress: Progress) -> Option<Plan> {
-    tag(world, step, progress, |facts| {
+pub fn admit(world: &World, step: Step) -> Option<Plan> {
+    let progress = (world.record.rollovers, false);
+    tag(world, step, &Marks::of(progress, None), |facts| {
         !is_ours(world, facts) || tags::progress_of(&facts.tags) < Some(progress)
+    })
+}
+
+/// The same, and for which measurement the others are retired: from then on the only way is forward.
+pub fn retire(world: &World, step: Step, rollover: &Rollover) -> Option<Plan> {
+    let progress = (world.record.rollovers, true);
+    let stays = rollover.to.measurement.id();
+    tag(world, step, &Marks::of(progress, Some(stays)), |facts| {
+        !is_ours(world, facts) || !proves_retire(facts, world.record.rollovers, rollover)
     })
 }
 
 /// Puts back what managed keys have lost, while nothing is in flight; `None` where all carry this cluster's tag.
 pub fn heal(world: &World, step: Step) -> Option<Plan> {
-    let progress = tags::recorded(&world.record);
-    tag(world, step, progress, |facts| !is_ours(world, facts))
+    tag(world, step, &Marks::now(world), |facts| {
+        !is_ours(world, facts)
+    })
+}
+
+/// Whether a key's tags say that the others are retired for this rollover's target: an ended one of the same number does not.
+pub fn proves_retire(facts: &KeyFacts, number: u64, rollover: &Rollover) -> bool {
+    tags::progress_of(&facts.tags) >= Some((number, true))
+        && facts.tags.get(tags::RETIRED_FOR) == Some(&rollover.to.measurement.id())
+}
+
+/// What a claim writes beside the owner.
+struct Marks {
+    progress: Progress,
+    retired_for: Option<String>,
+}
+
+impl Marks {
+    fn of(progress: Progress, retired_for: Option<String>) -> Self {
+        Self {
+            progress,
+            retired_for,
+        }
+    }
+
+    /// As far as it is proven: status alone must not become a tag.
+    fn now(world: &World) -> Self {
+        let rollover = world.record.rollover.as_ref();
+        let retiring = rollover.filter(|rollover| world.retires(rollover));
+        let retires = rollover.is_none() || retiring.is_some();
+        Self {
+            progress: (world.record.rollovers, retires),
+            retired_for: retiring.map(|rollover| rollover.to.measurement.id()),
+        }
+    }
 }
 
 fn tag(
     world: &World,
     step: Step,
-    progress: Progress,
+    marks: &Marks,
     unmarked: impl Fn(&KeyFacts) -> bool,
 ) -> Option<Plan> {
     let keys: Vec<Pair<'_>> = world
@@ -105,7 +148,7 @@ fn tag(
         .iter()
         .find(|key| lost(key) && !world.refuses(&key.0.arn));
     lost.map(|(share, _)| not_claimed(step, share))
-        .or_else(|| order_claim(world, step, progress, &keys))
+        .or_else(|| order_claim(world, step, marks, &keys))
         .or_else(|| refused(world, step, refusing))
 }
 
@@ -128,14 +171,14 @@ pub fn write(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
     let ready = writes.iter().filter(|write| may(&write.arn));
     let ready: Vec<_> = ready.cloned().collect();
     let refusing = writes.iter().map(|write| write.arn.as_str());
-    order_claim(world, step, tags::recorded(&world.record), &nobodys)
+    order_claim(world, step, &Marks::now(world), &nobodys)
         .or_else(|| (!ready.is_empty()).then(|| Plan::act(step, Action::WritePolicies(ready))))
         .or_else(|| stopped(world, step, &keys))
         .or_else(|| refused(world, step, refusing))
 }
 
 /// Tags those of the keys that may be; lost tags first, so that a key that is left alone waits beside the others.
-fn order_claim(world: &World, step: Step, progress: Progress, keys: &[Pair<'_>]) -> Option<Plan> {
+fn order_claim(world: &World, step: Step, marks: &Marks, keys: &[Pair<'_>]) -> Option<Plan> {
     let may = |key: &&Pair<'_>| {
         !world.refuses(&key.0.arn) && (is_ours(world, key.1) || claimable(world, key))
     };
@@ -149,7 +192,8 @@ fn order_claim(world: &World, step: Step, progress: Progress, keys: &[Pair<'_>])
             step,
             Action::ClaimKeys {
                 arns,
-                progress,
+                progress: marks.progress,
+                retired_for: marks.retired_for.clone(),
                 healed_at,
             },
         )

@@ -108,6 +108,8 @@ pub enum Action {
         arns: Vec<String>,
         /// How far rollovers have come.
         progress: Progress,
+        /// Retire has begun: the id of the measurement that stays.
+        retired_for: Option<String>,
         /// The tags were lost: since when they are there again.
         healed_at: Option<Timestamp>,
     },

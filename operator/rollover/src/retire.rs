@@ -13,7 +13,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Plan {
         Some(stopped) if !rollover.retires() => begin(stopped),
         Some(left) => roll::keep_size(world, rollover, STEP)
             .or_else(|| roll::clear(world, &[&rollover.to.revision], STEP))
-            .or_else(|| ownership::claim(world, STEP, (world.record.rollovers, true)))
+            .or_else(|| ownership::retire(world, STEP, rollover))
             .or_else(|| chambers::unfinished(world, rollover, STEP))
             .unwrap_or(left),
         None => roll::clear(world, &[&rollover.to.revision], STEP)

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::admit::{Extent, ask, write_all};
 use crate::roll::within_budget;
 use crate::{
-    Action, AdmittedSet, Blob, DriftPolicy, Look, Note, Plan, Reason, Release, Step, World,
-    chambers, keys, measure, ownership, revoke, roll, seal, tags,
+    Action, AdmittedSet, Blob, DriftPolicy, KeyFacts, Look, Note, Plan, Reason, Release, Step,
+    World, chambers, keys, measure, ownership, revoke, roll, seal, tags,
 };
 
 const STEP: Step = Step::Settled;
@@ -139,7 +139,12 @@ fn unproven(world: &World, current: &Release) -> Option<Plan> {
         .filter(|(share, facts)| share.managed && ownership::is_ours(world, facts))
         .peekable();
     ours.peek()?;
-    if ours.any(|(_, facts)| tags::progress_of(&facts.tags) >= Some(retires)) {
+    let stays = current.measurement.id();
+    let proves = |facts: &KeyFacts| {
+        let of = facts.tags.get(tags::RETIRED_FOR);
+        tags::progress_of(&facts.tags) == Some(retires) && of.is_none_or(|id| *id == stays)
+    };
+    if ours.any(|(_, facts)| proves(facts)) {
         return None;
     }
     let message = format!(

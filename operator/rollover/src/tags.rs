@@ -17,6 +17,8 @@ pub const CLUSTER_ID: &str = "chamber.dev/cluster-id";
 pub const COMMITMENT: &str = "chamber.dev/commitment";
 /// How far rollovers have come: `<number>/admit` or `<number>/retire`.
 pub const ROLLOVER: &str = "chamber.dev/rollover";
+/// Id of the measurement that a rollover has begun to retire the others for: it proves Retire to whoever reads status.
+pub const RETIRED_FOR: &str = "chamber.dev/retired-for";
 /// When a lost owner tag was put back (RFC 3339): the policy is not written before [`HEALING`] is over.
 pub const HEALED_AT: &str = "chamber.dev/healed-at";
 /// Revoked images: the first [`PREFIX`] hex characters of each, by spaces. Pages count from 1.

@@ -277,6 +277,21 @@ fn a_forged_status_admits_nothing_and_removes_nothing() {
     }
 }
 
+/// After a rollover the keys' tags say that Retire has begun, of the one that ended.
+#[test]
+fn a_forged_retire_of_a_forged_target_removes_nothing() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    run(&mut play);
+    let since = play.world.now;
+    let mut rollover = Rollover::begin(Some(release(2)), release(9), since);
+    rollover.phase = Phase::Retiring { since };
+    play.world.record.rollover = Some(rollover);
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert_eq!(admitted(&play), [[2], [2], [2]]);
+}
+
 #[test]
 fn a_forged_retire_in_the_middle_skips_nothing() {
     let mut play = Play::settled();

@@ -173,7 +173,7 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
             events.push(fault(state, what, |state| {
                 let key = &mut state.keys[index];
                 (key.owned, key.committed, key.healing) = (false, false, false);
-                (key.progress, key.revoked) = (None, 0);
+                (key.progress, key.retired_for, key.revoked) = (None, None, 0);
             }));
         }
         for release in 0..RELEASES {
@@ -259,6 +259,21 @@ fn forged(state: &State, events: &mut Vec<Event>) {
             },
         ));
     }
+    events.push(fault(
+        state,
+        "status is forged: v3 is the target, and Retire has begun",
+        |state| {
+            let from = state.record.current;
+            state.record.rollover = Some(Rollover {
+                from,
+                to: 2,
+                found: 0,
+                admitted: None,
+                retires: true,
+                progressed: 0,
+            });
+        },
+    ));
     if state.record.rollover.is_some() {
         events.push(fault(
             state,

@@ -239,15 +239,17 @@ fn retire_at_once(world: &World, next: Plan) -> Plan {
         return next;
     }
     let mut world = world.clone();
+    let mut stays = String::new();
     if let Some(rollover) = &mut world.record.rollover {
         rollover.phase = Phase::Retiring { since: world.now };
+        stays = rollover.to.measurement.id();
     }
     for reading in world.readings.values_mut() {
         if let Reading::Facts(facts) = reading {
             let text = tags::progress_text((world.record.rollovers, true));
-            Arc::make_mut(facts)
-                .tags
-                .insert(tags::ROLLOVER.to_owned(), text);
+            let tags = &mut Arc::make_mut(facts).tags;
+            tags.insert(tags::ROLLOVER.to_owned(), text);
+            tags.insert(tags::RETIRED_FOR.to_owned(), stays.clone());
         }
     }
     plan(&world)

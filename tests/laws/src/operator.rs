@@ -76,7 +76,7 @@ pub enum Part {
     /// `PutKeyPolicy`: key, images before, images after.
     Policy(u8, Images, Images),
     /// `TagResource`.
-    Claim(u8, (u8, bool), bool),
+    Claim(u8, (u8, bool), Option<u8>, bool),
     /// `TagResource`.
     Commit(u8),
     /// `TagResource`.
@@ -116,11 +116,17 @@ pub fn parts(setup: &Setup, world: &World, action: &Action) -> Result<Vec<Part>,
         Action::ClaimKeys {
             arns,
             progress,
+            retired_for,
             healed_at,
         } => {
+            let stays = retired_for.as_ref().and_then(|id| {
+                let mut releases = setup.releases.iter();
+                let found = releases.position(|release| release.measurement.id() == *id);
+                u8::try_from(found?).ok()
+            });
             let progress = (u8::try_from(progress.0).unwrap_or(u8::MAX), progress.1);
             arns.iter()
-                .map(|arn| Part::Claim(key(arn), progress, healed_at.is_some()))
+                .map(|arn| Part::Claim(key(arn), progress, stays, healed_at.is_some()))
                 .collect()
         }
         Action::TagRevoked { arns, images } => {
@@ -196,10 +202,11 @@ pub fn perform(
             }
             put(setup, state, usize::from(*key), *expected, *images)?;
         }
-        Part::Claim(key, progress, heals) => {
+        Part::Claim(key, progress, stays, heals) => {
             checks::of_the_operator(setup, usize::from(*key))?;
             let key = &mut state.keys[usize::from(*key)];
             (key.owned, key.progress) = (true, Some(*progress));
+            key.retired_for = stays.or(key.retired_for);
             key.healing |= heals;
         }
         Part::Commit(key) => {
@@ -282,6 +289,8 @@ pub fn note(
 ) -> Result<(), Violation> {
     if let Action::Note(Note::RetireBegun) = action {
         checks::retire_begins(setup, state)?;
+        let rollover = state.record.rollover.as_ref();
+        state.witnessed = rollover.map(|rollover| (state.record.rollovers, rollover.to));
     }
     let mut record = world.record.clone();
     record.acted(action, setup.now);

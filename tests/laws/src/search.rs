@@ -62,6 +62,7 @@ pub fn first(setup: &Setup) -> State {
             healing: false,
             committed: tagged && sealed,
             progress: tagged.then_some((1, true)),
+            retired_for: None,
             revoked: 0,
         }
     };
@@ -100,6 +101,7 @@ pub fn first(setup: &Setup) -> State {
             0
         },
         seen: None,
+        witnessed: None,
         fenced: false,
         prometheus: Prometheus::Fresh,
         late: None,

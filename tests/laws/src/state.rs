@@ -40,6 +40,8 @@ pub struct State {
     pub theirs: u8,
     /// What the operator read last of each key, and how long ago; lost with its process.
     pub seen: Option<Seen>,
+    /// The rollover whose Retire the operator's process itself has begun.
+    pub witnessed: Option<(u8, u8)>,
     /// The operator's process has marked every `ReplicaSet` as its own.
     pub fenced: bool,
     /// Prometheus.
@@ -160,6 +162,8 @@ pub struct Key {
     pub committed: bool,
     /// The tag with how far rollovers have come.
     pub progress: Option<(u8, bool)>,
+    /// The tag with the release that the others are retired for.
+    pub retired_for: Option<u8>,
     /// Tags of revoked images.
     pub revoked: Images,
 }
@@ -258,7 +262,10 @@ impl State {
     fn proves_retire(&self, keys: usize) -> bool {
         let mut ours = self.keys[..keys].iter().filter(|key| key.owned).peekable();
         let retires = Some((self.record.rollovers, true));
-        ours.peek().is_none() || ours.any(|key| key.progress >= retires)
+        let target = self.record.rollover.as_ref().map(|rollover| rollover.to);
+        self.witnessed == target.map(|target| (self.record.rollovers, target))
+            || ours.peek().is_none()
+            || ours.any(|key| key.progress >= retires && key.retired_for == target)
     }
 
     /// Keys whose stored policy lets the release decrypt.
@@ -269,7 +276,7 @@ impl State {
 
     /// The operator's process ends, and what it knew is lost.
     pub fn dies(&mut self) {
-        (self.seen, self.fenced) = (None, false);
+        (self.seen, self.fenced, self.witnessed) = (None, false, None);
     }
 
     /// Whatever rests on the `ReplicaSet` as it was is void now.

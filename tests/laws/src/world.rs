@@ -43,6 +43,10 @@ pub fn of(setup: &Setup, state: &State) -> World {
         budget: None,
         finalizer: state.finalizer,
         rival: None,
+        retire_witnessed: state.witnessed.map(|(number, target)| {
+            let id = setup.releases[usize::from(target)].measurement.id();
+            (u64::from(number), id)
+        }),
         refusals: BTreeMap::new(),
     }
 }
@@ -150,6 +154,10 @@ fn facts(setup: &Setup, index: usize, seen: &Seen) -> KeyFacts {
     if let Some((number, retires)) = key.progress {
         let text = tags::progress_text((u64::from(number), retires));
         tags.insert(tags::ROLLOVER.to_owned(), text);
+    }
+    if let Some(release) = key.retired_for {
+        let id = setup.releases[usize::from(release)].measurement.id();
+        tags.insert(tags::RETIRED_FOR.to_owned(), id);
     }
     let revoked = (0..RELEASES).filter(|release| key.revoked & (1 << release) != 0);
     let prefixes: Vec<_> = revoked

@@ -139,6 +139,7 @@ async fn order(
         Action::ClaimKeys {
             arns,
             progress,
+            retired_for,
             healed_at,
         } => {
             let spec = &world.spec;
@@ -150,6 +151,8 @@ async fn order(
                 (tags::ROLLOVER.to_owned(), progress),
             ];
             tags.extend(healed_at);
+            let stays = retired_for.iter().cloned();
+            tags.extend(stays.map(|id| (tags::RETIRED_FOR.to_owned(), id)));
             self::tags(ctx, cluster, world, arns, &tags).await
         }
         Action::TagRevoked { arns, images } => {

@@ -70,6 +70,7 @@ fn known(ctx: &Context, cluster: &ChamberCluster, spec: &Spec) -> World {
         finalizer: cluster.finalizers().iter().any(held),
         rival: rivals::find(ctx, cluster),
         refusals: ctx.refusals.of(cluster, Timestamp::now()),
+        retire_witnessed: ctx.retire_witnessed(&cluster.uid().unwrap_or_default()),
         ..World::of_keys(Timestamp::now(), spec.clone(), record, readings)
     }
 }

@@ -2,7 +2,7 @@
 
 use chamber_api::ChamberCluster;
 use jiff::Timestamp;
-use rollover::{Action, Plan, Reason, Step, World, laws};
+use rollover::{Action, Note, Plan, Reason, Step, World, laws};
 
 use super::outcome::{BLOCKED, End, Error};
 use super::tries::Tries;
@@ -98,6 +98,13 @@ async fn settle(
         return Err(error.into());
     }
     told?;
+    if let (Some(Action::Note(Note::RetireBegun)), Some(rollover)) =
+        (&done.part, &world.record.rollover)
+    {
+        let uid = kube::ResourceExt::uid(cluster).unwrap_or_default();
+        let target = rollover.to.measurement.id();
+        ctx.begun_to_retire(&uid, world.record.rollovers, target);
+    }
     if let Some(part) = &done.part {
         say(ctx, cluster, step, part).await;
     }

@@ -48,6 +48,9 @@ pub struct World {
     pub finalizer: bool,
     /// An older claim to the cluster id or a key.
     pub rival: Option<Rival>,
+    /// Number and target's measurement id of the rollover whose Retire this process itself has begun: it need not be
+    /// proven to it again.
+    pub retire_witnessed: Option<(u64, String)>,
     /// Keys that refused what would have changed them, by ARN.
     pub refusals: BTreeMap<String, Refusal>,
 }
@@ -89,6 +92,7 @@ impl World {
             budget: None,
             finalizer: false,
             rival: None,
+            retire_witnessed: None,
             refusals: BTreeMap::new(),
         }
     }
@@ -164,17 +168,24 @@ impl World {
         self.sets.iter().map(Set::unsealed).sum()
     }
 
-    /// Whether the only way is forward: status says so, and a key of ours, too, where there is one to ask.
+    /// Whether the only way is forward: status says so, and a key of ours (where there is one to ask) or this process, too.
     pub fn retires(&self, rollover: &Rollover) -> bool {
+        let witnessed = self.retire_witnessed.as_ref();
+        if rollover.retires()
+            && witnessed.is_some_and(|(number, target)| {
+                *number == self.record.rollovers && *target == rollover.to.measurement.id()
+            })
+        {
+            return true;
+        }
         let ours = self
             .facts()
             .filter(|(share, facts)| share.managed && ownership::is_ours(self, facts));
-        let progress: Vec<_> = ours
-            .map(|(_, facts)| tags::progress_of(&facts.tags))
+        let number = self.record.rollovers;
+        let proofs: Vec<_> = ours
+            .map(|(_, facts)| ownership::proves_retire(facts, number, rollover))
             .collect();
-        let retires = Some((self.record.rollovers, true));
-        rollover.retires()
-            && (progress.is_empty() || progress.iter().any(|tagged| *tagged >= retires))
+        rollover.retires() && (proofs.is_empty() || proofs.contains(&true))
     }
 
     /// Whether there is no way back: Retire goes on, or status says that it began and the set of the release before is gone.

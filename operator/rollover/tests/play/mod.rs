@@ -446,6 +446,11 @@ impl Play {
 
     pub fn act(&mut self, action: Action) {
         self.world.record.acted(&action, self.world.now);
+        if let Action::Note(Note::RetireBegun) = action {
+            let record = &self.world.record;
+            let target = record.rollover.as_ref().unwrap().to.measurement.id();
+            self.world.retire_witnessed = Some((record.rollovers, target));
+        }
         match action {
             Action::Note(_) => {}
             Action::AddFinalizer => self.world.finalizer = true,
@@ -453,8 +458,12 @@ impl Play {
             Action::ClaimKeys {
                 arns,
                 progress,
+                retired_for,
                 healed_at,
             } => {
+                if let Some(id) = retired_for {
+                    self.tag(&arns, tags::RETIRED_FOR, &id);
+                }
                 if let Some(at) = healed_at {
                     self.tag(&arns, tags::HEALED_AT, &at.to_string());
                 }
@@ -539,6 +548,7 @@ fn sentence(action: &Action) -> String {
             arns,
             progress,
             healed_at,
+            ..
         } => {
             let progress = tags::progress_text(*progress);
             let again = healed_at.map_or("", |_| " again");
