@@ -1,4 +1,4 @@
-# One key with the five statements, made by its holder. The list of measurements starts empty: nobody can decrypt
+# One key with the five statements, made by its holder. It starts with a value that no image has: nobody can decrypt
 # until the operator (or the holder, for an Observed key) admits the first release.
 
 variable "account_id" {
@@ -27,12 +27,14 @@ variable "external_id" {
 }
 
 variable "allowed_image_sha384s" {
-  description = "Admitted ImageSha384 values; for an Observed key the holder writes them here."
+  description = "Admitted ImageSha384 values; for an Observed key the holder writes them here. None: nobody is admitted."
   type        = list(string)
   default     = []
 }
 
 locals {
+  # What KMS makes of an empty list is uncertain; no image has this value.
+  nobody       = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
   enclave_role = "arn:aws:iam::${var.enclave_role_account_id}:role/ChamberEnclaveRole-${var.cluster_id}"
 }
 
@@ -72,7 +74,7 @@ data "aws_iam_policy_document" "chamber_kms" {
     condition {
       test     = "StringEqualsIgnoreCase"
       variable = "kms:RecipientAttestation:ImageSha384"
-      values   = var.allowed_image_sha384s
+      values   = coalescelist(var.allowed_image_sha384s, [local.nobody])
     }
   }
 

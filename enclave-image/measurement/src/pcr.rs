@@ -25,6 +25,12 @@ pub enum PcrError {
 }
 
 impl Pcr {
+    /// 96 x `f`: stands in a key policy where no image is admitted, because what an empty list means is uncertain.
+    ///
+    /// No image has it: a register begins as zeros and is only ever extended, so its value is a SHA-384 digest,
+    /// and nobody can find what hashes to a given one.
+    pub const NOBODY: Self = Self([0xff; BYTES]);
+
     /// Parses 96 lower-case hex characters.
     pub fn parse(text: &str) -> Result<Self, PcrError> {
         if let Some(bad) = text.chars().find(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
@@ -48,6 +54,11 @@ impl Pcr {
     /// All zeros: what an enclave in debug mode attests, so it matches anybody's enclave.
     pub fn is_zero(&self) -> bool {
         self.0.iter().all(|byte| *byte == 0)
+    }
+
+    /// The reserved value [`Pcr::NOBODY`].
+    pub fn is_nobody(&self) -> bool {
+        *self == Self::NOBODY
     }
 }
 
@@ -106,6 +117,16 @@ mod tests {
         let mut bytes = [0; 48];
         bytes[47] = 1;
         assert!(!Pcr::from_bytes(bytes).is_zero());
+    }
+
+    #[test]
+    fn nobody_is_96_times_f() {
+        assert_eq!(Pcr::NOBODY.to_string(), "f".repeat(96));
+        let mut bytes = [0xff; 48];
+        assert!(Pcr::from_bytes(bytes).is_nobody());
+        bytes[0] = 0xfe;
+        assert!(!Pcr::from_bytes(bytes).is_nobody());
+        assert!(!Pcr::from_bytes([0; 48]).is_nobody());
     }
 
     proptest! {

@@ -23,6 +23,9 @@ pub fn measurement(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations": [{
             "rule": "!self.imageSha384.matches('^0+$')",
             "message": "imageSha384 is all zeros: that is any enclave in debug mode. Use the PCR0 that `nitro-cli describe-eif` prints for the release"
+        }, {
+            "rule": "!self.imageSha384.matches('^f+$')",
+            "message": "imageSha384 is 96 x f, which no image has: it stands in policies that admit nobody. Use the PCR0 that `nitro-cli describe-eif` prints for the release"
         }]
     })
 }

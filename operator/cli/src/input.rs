@@ -62,8 +62,16 @@ pub fn manifest(name: &str) -> Result<Vec<Value>, Failure> {
 /// `<96 hex>`, or `PCR0=<96 hex>,PCR8=<96 hex>`; case does not matter.
 pub fn measurement(text: &str) -> Result<Measurement, Failure> {
     let pcr = |value: &str| {
-        Pcr::parse(&value.to_ascii_lowercase())
-            .map_err(|why| Failure::Usage(format!("--measurement {text}: {value} {why}")))
+        let wrong = |why: &dyn std::fmt::Display| {
+            Failure::Usage(format!("--measurement {text}: {value} {why}"))
+        };
+        let pcr = Pcr::parse(&value.to_ascii_lowercase()).map_err(|why| wrong(&why))?;
+        if pcr.is_nobody() {
+            return Err(wrong(
+                &"is 96 x f, which no image has: it stands in policies that admit nobody",
+            ));
+        }
+        Ok(pcr)
     };
     if !text.contains('=') {
         return Ok(Measurement::image(pcr(text)?));

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use measurement::Pcr;
+
 use crate::Policy;
 use crate::statement::{Condition, Statement};
 
@@ -99,5 +101,11 @@ fn condition(condition: &Condition) -> Vec<String> {
         return vec![format!("{head} (no value)")];
     }
     let values = condition.values.iter();
-    values.map(|value| format!("{head} {value}")).collect()
+    values
+        .map(|value| {
+            let nobody = Pcr::parse(value).is_ok_and(|pcr| pcr.is_nobody());
+            let note = if nobody { " (no image has it)" } else { "" };
+            format!("{head} {value}{note}")
+        })
+        .collect()
 }

@@ -41,7 +41,7 @@ pub enum NotOurs {
 /// What statement 3 admits. Values are as found, in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admitted {
-    /// Values of `ImageSha384`.
+    /// Values of `ImageSha384`, without [`Pcr::NOBODY`]: none where nobody is admitted.
     pub image_sha384: BTreeSet<String>,
     /// Values of further registers that are pinned, by index.
     pub registers: BTreeMap<u8, BTreeSet<String>>,
@@ -199,7 +199,10 @@ pub(crate) fn values(conditions: &[Condition]) -> Result<Admitted, NotOurs> {
             .iter()
             .map(|value| value.to_ascii_lowercase());
         match key.strip_prefix(ATTESTATION) {
-            Some("imagesha384") => admitted.image_sha384 = values.collect(),
+            Some("imagesha384") => {
+                let nobody = Pcr::NOBODY.to_string();
+                admitted.image_sha384 = values.filter(|value| *value != nobody).collect();
+            }
             Some(register) => {
                 let index = register_index(register)
                     .ok_or_else(|| unexpected(unknown_key(&condition.key)))?;

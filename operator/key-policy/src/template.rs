@@ -99,7 +99,7 @@ impl Template {
         format!("arn:{}:iam::{}:root", self.partition, self.key_account)
     }
 
-    /// The policy that admits these measurements; none admits nobody.
+    /// The policy that admits these measurements; with none it names [`Pcr::NOBODY`] and so admits nobody.
     pub fn render(&self, live: &[Measurement]) -> Policy {
         let mut statements = self.five_statements(live);
         statements.extend(self.pinned_statements(live));
@@ -146,9 +146,12 @@ impl Template {
     }
 
     /// The conditions of statement 3. A register is pinned only while every live release has it.
+    ///
+    /// No list is empty: what KMS makes of one is uncertain, so [`Pcr::NOBODY`] stands where no image is admitted.
     pub(crate) fn conditions(&self, live: &[Measurement]) -> Vec<Condition> {
-        let image = live.iter().map(|measurement| measurement.image_sha384);
-        let mut conditions = vec![equals(IMAGE_SHA384.to_owned(), image)];
+        let images = live.iter().map(|measurement| measurement.image_sha384);
+        let nobody = live.is_empty().then_some(Pcr::NOBODY);
+        let mut conditions = vec![equals(IMAGE_SHA384.to_owned(), images.chain(nobody))];
         for index in &self.pins {
             let pinned: Option<Vec<_>> = live.iter().map(|m| m.register(*index).copied()).collect();
             if let Some(pinned) = pinned.filter(|pinned| !pinned.is_empty()) {

@@ -17,6 +17,9 @@ pub struct Fault {
     pub message: String,
 }
 
+/// Why the reserved value is refused; reads on after the field.
+const NOBODY: &str = "is 96 x f, which no image has: it stands in policies that admit nobody";
+
 /// The measurement that a spec or status names, or the field that is wrong.
 pub fn measurement(spec: &MeasurementSpec, field: &str) -> Result<Measurement, Fault> {
     let malformed = |name: &str, why: &dyn std::fmt::Display| Fault {
@@ -34,11 +37,17 @@ pub fn measurement(spec: &MeasurementSpec, field: &str) -> Result<Measurement, F
             ),
         });
     }
+    if image.is_nobody() {
+        return Err(malformed("imageSha384", &NOBODY));
+    }
     let mut registers = BTreeMap::new();
     for (name, text) in &spec.registers {
         let index =
             register(name).ok_or_else(|| malformed(name, &"is no register (pcr1 to pcr31)"))?;
         let pcr = Pcr::parse(text).map_err(|why| malformed(name, &why))?;
+        if pcr.is_nobody() {
+            return Err(malformed(name, &NOBODY));
+        }
         registers.insert(index, pcr);
     }
     Ok(Measurement {

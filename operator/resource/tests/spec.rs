@@ -48,7 +48,12 @@ fn a_good_spec_becomes_the_planners() {
 type Case = (&'static str, Value, Reason, &'static str);
 
 fn faults() -> Vec<Case> {
-    let same_key = good()["spec"]["keys"]["shares"][0]["arn"].clone();
+    let mut cases = measurements();
+    cases.extend(others());
+    cases
+}
+
+fn measurements() -> Vec<Case> {
     vec![
         (
             "/spec/release/measurement/imageSha384",
@@ -68,6 +73,24 @@ fn faults() -> Vec<Case> {
             Reason::ZeroMeasurement,
             "imageSha384",
         ),
+        (
+            "/spec/release/measurement/imageSha384",
+            json!("f".repeat(96)),
+            Reason::MalformedMeasurement,
+            "imageSha384 is 96 x f",
+        ),
+        (
+            "/spec/release/measurement/pcr8",
+            json!("f".repeat(96)),
+            Reason::MalformedMeasurement,
+            "pcr8 is 96 x f",
+        ),
+    ]
+}
+
+fn others() -> Vec<Case> {
+    let same_key = good()["spec"]["keys"]["shares"][0]["arn"].clone();
+    vec![
         (
             "/spec/keys/threshold",
             json!(3),

@@ -28,10 +28,11 @@ pub fn next(
             .chain([&target.measurement])
             .cloned()
             .collect();
-        // What a takeover mends is no fault: what is left of others' statements counts.
-        let adopted =
-            keys::adopts(share, policy).then(|| key_policy::adopt(policy, &share.template, &live));
-        let policy = adopted.as_ref().unwrap_or(policy);
+        // What the write mends is no fault, where it is certain what it would take away: what is left of others' statements counts.
+        let certain = key_policy::found(policy, &share.template).is_ok();
+        let written = certain.then(|| keys::wanted(share, policy, &live));
+        let written = written.and_then(Result::ok);
+        let policy = written.as_ref().unwrap_or(policy);
         if let Some(message) = keys::unsound(policy, share) {
             return Err((Reason::PolicyUnsound, message));
         }

@@ -4,8 +4,11 @@
 mod play;
 
 use key_policy::{Policy, Profile};
+use measurement::Pcr;
 use play::{Play, blocked, compare, release, share};
-use rollover::{DriftPolicy, KeyState, Plan, Reason, Record, plan, preview};
+use rollover::{
+    Action, DriftPolicy, KeyState, KeyWrite, Plan, Reason, Record, laws, plan, preview,
+};
 
 /// The policy of a key that AWS made: the account decides.
 const DEFAULT: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}]}"#;
@@ -444,4 +447,120 @@ fn an_error_of_others_blocks_admit_only() {
     play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
     play.until("Retire: writes policies a=[] b=[] c=[]");
     assert!(play.policy(1).statement("Theirs").is_some());
+}
+
+/// Statement 3 of a key as it was made before: with an empty list.
+fn emptied(play: &mut Play, key: usize) {
+    let nobody = play.world.spec.shares[key].template.render(&[]);
+    play.set_facts(key, |facts| facts.policy = Ok(nobody));
+    let list = format!("[\n            \"{}\"\n          ]", Pcr::NOBODY);
+    play.rewrite(key, &list, "[]");
+}
+
+fn empty_lists(play: &Play) -> usize {
+    let keys = 0..play.world.spec.shares.len();
+    keys.flat_map(|key| play.policy(key).statements())
+        .flat_map(|statement| &statement.conditions)
+        .filter(|condition| condition.values.is_empty())
+        .count()
+}
+
+/// An error of the lint, in our own statement: Admit repairs it, and so does drift.
+#[test]
+fn an_empty_list_in_our_own_statement_is_repaired_and_one_of_others_stops() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    for key in 0..3 {
+        emptied(&mut play, key);
+    }
+    assert_eq!(empty_lists(&play), 3);
+    play.run(200);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert_eq!(empty_lists(&play), 0);
+
+    play.scene("a foreign hand empties the list of b", |play| {
+        emptied(play, 1)
+    });
+    play.run(50);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert_eq!(empty_lists(&play), 0);
+
+    play.with_statement(
+        2,
+        r#"{"Sid":"Fence","Effect":"Deny","Principal":"*","Action":"kms:Sign","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":[]}}}"#,
+    );
+    play.world.spec.release = release(2);
+    play.run(20);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::PolicyUnsound);
+    assert!(
+        message.contains("key c") && message.contains("statement Fence has an empty list"),
+        "{message}"
+    );
+}
+
+/// A revocation of all that is admitted leaves a value that no image has; the next release takes its place.
+#[test]
+fn a_revocation_of_everything_writes_no_empty_list() {
+    let written = [
+        (Profile::Standard, "writes policies a=[] b=[] c=[]"),
+        (Profile::Pinned, "writes policies a=[]! b=[]! c=[]!"),
+    ];
+    for (profile, written) in written {
+        let mut play = Play::settled();
+        set_profile(&mut play, profile);
+        play.run(50);
+        let image = release(1).measurement.image_sha384;
+        play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
+        play.until(written);
+        assert_eq!(empty_lists(&play), 0);
+        for key in 0..3 {
+            let template = play.world.spec.shares[key].template.clone();
+            assert!(
+                play.policy(key).equivalent(&template.render(&[])),
+                "{profile:?}"
+            );
+        }
+        play.world.spec.release = release(2);
+        play.run(200);
+        let one = play.policy(0);
+        let template = &play.world.spec.shares[0].template;
+        assert!(
+            one.equivalent(&template.render(&[release(2).measurement])),
+            "{}",
+            play.story
+        );
+    }
+}
+
+/// The fuse, against a slip of the planner.
+#[test]
+fn law_2_stops_an_empty_list() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    let expected = play.policy(0).clone();
+    emptied(&mut play, 0);
+    let policy = play.policy(0).clone();
+    let share = &play.world.spec.shares[0];
+    let write = KeyWrite {
+        name: share.name.clone(),
+        arn: share.arn.clone(),
+        expected: expected.clone(),
+        policy,
+    };
+    play.set_facts(0, |facts| facts.policy = Ok(expected));
+    let broken = laws::check(&play.world, &Action::WritePolicies(vec![write])).unwrap_err();
+    assert_eq!(broken.law, 2);
+    assert!(broken.message.contains("empty list"), "{}", broken.message);
+}
+
+/// Nobody could say what taking away a value that is no measurement would do.
+#[test]
+fn a_value_that_cannot_be_read_is_not_written_away() {
+    let mut play = Play::settled();
+    let image = release(1).measurement.image_sha384.to_string();
+    play.rewrite(1, &image, &format!("{image}\", \"0x{}", &image[2..]));
+    play.world.spec.release = release(2);
+    play.run(20);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::PolicyUnsound, "{}", play.story);
+    assert!(message.contains("malformed-measurement"), "{message}");
 }

@@ -24,6 +24,11 @@ pub fn run(
         .iter()
         .map(|text| input::measurement(text))
         .collect::<Result<_, _>>()?;
+    if live.iter().any(|release| release.image_sha384.is_zero()) {
+        return Err(Failure::Usage(
+            "--measurement: all zeros is any enclave in debug mode. Use what `kubectl chamber describe-eif` prints for the release".to_owned(),
+        ));
+    }
     if let Some(pin) = template
         .pins
         .iter()

@@ -199,6 +199,39 @@ fn explain_names_the_statement_that_decides() {
 }
 
 #[test]
+fn a_policy_that_admits_nobody_names_a_value_that_no_release_may_have() {
+    let nobody = hash("ff");
+    let policy = rendered(&[], &["--profile", "pinned"]);
+    assert_eq!(policy.matches(&nobody).count(), 2, "{policy}");
+    assert_eq!(lint(&policy, &[]).status, 0);
+    let terraform = rendered(&[], &["--format", "terraform"]);
+    assert!(
+        terraform.contains(&format!("values = [\"{nobody}\"]")),
+        "{terraform}"
+    );
+
+    let refused = |verb: &str, measurement: &str, more: &[&str]| {
+        let mut arguments = vec!["policy", verb, "--measurement", measurement];
+        arguments.extend(more);
+        let run = chamber(&arguments, &policy);
+        assert_eq!(run.status, 2, "{}", run.out);
+        run.err
+    };
+    let explain = ["-", "--principal", ENCLAVE, "--action", "kms:Decrypt"];
+    let registers = format!("PCR0={},PCR8={nobody}", hash("01"));
+    for (verb, measurement, more) in [
+        ("render", nobody.as_str(), &CLUSTER[..]),
+        ("render", registers.as_str(), &CLUSTER[..]),
+        ("explain", nobody.as_str(), &explain[..]),
+    ] {
+        let why = refused(verb, measurement, more);
+        assert!(why.contains("is 96 x f, which no image has"), "{why}");
+    }
+    let zeros = refused("render", &hash("00"), &CLUSTER);
+    assert!(zeros.contains("all zeros"), "{zeros}");
+}
+
+#[test]
 fn diff_tells_what_came_and_went() {
     let folder = std::env::temp_dir().join(format!("kubectl-chamber-diff-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

@@ -53,6 +53,10 @@ pub fn holds(condition: &Condition, facts: Facts<'_>, effect: Effect) -> bool {
         .get(&condition.key.to_ascii_lowercase())
         .filter(|values| !values.is_empty());
     let not_understood = effect == Effect::Deny;
+    // IAM's policy validator says of an empty list both that it holds and that it gives nothing.
+    if condition.values.is_empty() {
+        return not_understood;
+    }
     if condition.operator == "Null" {
         return null(&condition.values, found.is_none()).unwrap_or(not_understood);
     }

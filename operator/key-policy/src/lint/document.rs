@@ -4,6 +4,7 @@ use strum::IntoEnumIterator;
 
 use super::{Finding, RuleId, Severity};
 use crate::Policy;
+use crate::statement::Statement;
 use crate::template::Sid;
 
 /// Bytes that KMS accepts (quota "Key policy document size").
@@ -19,6 +20,45 @@ pub fn size(policy: &Policy) -> Option<Finding> {
             "Remove statements that are not needed",
         )
     })
+}
+
+/// No list of principals, actions, resources or compared values is without a value: nobody can rely on what it means.
+pub fn empty_lists(policy: &Policy) -> impl Iterator<Item = Finding> {
+    let statements = policy.statements().iter().enumerate();
+    statements.flat_map(|(index, statement)| {
+        empty_in(statement).into_iter().map(move |what| {
+            Finding::error(
+                RuleId::EmptyList,
+                format!("statement {} has an empty list of {what}", statement.name(index)),
+                "Name a value, or remove the statement; where no image is to be admitted, name 96 x f, which no image has",
+            )
+            .at(index)
+        })
+    })
+}
+
+/// What the empty lists of a statement are of.
+fn empty_in(statement: &Statement) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(principals) = &statement.principals {
+        let mut kinds = principals.listed.values();
+        if kinds.any(Vec::is_empty) || principals.listed.is_empty() {
+            found.push("principals".to_owned());
+        }
+    }
+    let listed = [
+        ("actions", &statement.actions),
+        ("resources", &statement.resources),
+    ];
+    let empty = listed.iter().filter(|(_, matched)| {
+        let listed = matched.as_ref().map(|matched| matched.listed.as_slice());
+        listed.is_some_and(<[_]>::is_empty)
+    });
+    found.extend(empty.map(|(what, _)| (*what).to_owned()));
+    let conditions = statement.conditions.iter();
+    let empty = conditions.filter(|condition| condition.values.is_empty());
+    found.extend(empty.map(|condition| format!("values for {}", condition.key)));
+    found
 }
 
 /// Each of the five is there once: readers look at the first, KMS at all.

@@ -64,6 +64,8 @@ pub enum RuleId {
     ZeroMeasurement,
     /// More than two measurements are admitted.
     TooManyMeasurements,
+    /// A list without a value.
+    EmptyList,
     /// Data operations without attestation are not denied to everybody.
     MissingDeny,
     /// Somebody whom the template does not name may use the key or open a way to it.
@@ -182,6 +184,7 @@ pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
     findings.extend(without_attestation::deny(policy));
     findings.extend(foreign_allow::ways_to_the_key(policy, template));
     findings.extend(document::repeated_sids(policy));
+    findings.extend(document::empty_lists(policy));
     findings.extend(document::size(policy));
     findings.extend(document::without_effect(policy));
     findings.extend(registers::conditions(policy));

@@ -82,6 +82,12 @@ fn describe(rule: RuleId) -> Description {
             "Keep the current release and the one that is rolled out",
             Some("unknown_image"),
         ),
+        RuleId::EmptyList => (
+            Severity::Error,
+            "What a list without a value means is uncertain: IAM's policy validator says of an empty condition both that it holds and that it gives nothing.",
+            "Name a value, or remove the statement; where no image is to be admitted, name 96 x f, which no image has",
+            None,
+        ),
         RuleId::MissingDeny => (
             Severity::Error,
             "The Deny is what holds against IAM policies of the account and against grants where no attestation is there.",

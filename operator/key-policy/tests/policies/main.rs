@@ -8,6 +8,7 @@ mod common;
 mod evaluate;
 mod foreign_deny;
 mod lint;
+mod nobody;
 mod parse;
 mod pinned;
 mod project;

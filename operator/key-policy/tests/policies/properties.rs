@@ -160,7 +160,7 @@ fn live() -> impl Strategy<Value = Vec<Measurement>> {
         (1_u8..=31, 0_u8..4).prop_map(|(index, byte)| (index, Pcr::from_bytes([byte; 48])));
     let registers = prop::collection::btree_map(1_u8..=31, 0_u8..4, 0..31);
     let some = prop::collection::vec(register, 0..4);
-    let measurement = (1_u8.., registers, some).prop_map(|(byte, many, some)| {
+    let measurement = (1_u8..0xff, registers, some).prop_map(|(byte, many, some)| {
         let mut measurement = release(byte);
         let many = many
             .into_iter()
@@ -263,7 +263,7 @@ proptest! {
     }
 
     #[test]
-    fn every_live_release_may_decrypt_and_no_other(live in live(), other in 1_u8..) {
+    fn every_live_release_may_decrypt_and_no_other(live in live(), other in 1_u8..0xff) {
         let policy = template().render(&live);
         let principal = Principal::session(&template().enclave_role_arn(), "111122223333", "s");
         let allowed = |measurement: &Measurement| {

@@ -48,6 +48,9 @@ fn bad(rule: RuleId) -> Vec<Finding> {
         RuleId::TooManyMeasurements => {
             replaced(&image, &format!("{image}\", \"{}", "ab".repeat(48)))
         }
+        RuleId::EmptyList => extra(
+            r#""Effect":"Deny","Principal":"*","Action":"kms:Sign","Condition":{"StringEquals":{"aws:SourceVpce":[]}}"#,
+        ),
         RuleId::MissingDeny => replaced("\"kms:ReEncryptFrom\", ", ""),
         RuleId::ForeignAllow => extra(
             r#""Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"NotAction":"kms:Sign""#,

@@ -23,7 +23,8 @@ fn writes<'a>(
     })
 }
 
-/// Law 2: a measurement enters only as the target, the one before, or the current one; never zeros; at most two.
+/// Law 2: a measurement enters only as the target, the one before, or the current one; never zeros; at most two;
+/// no list of ours is empty.
 pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
     if let Action::TagRevoked { arns, images } = action {
         return one_word_is_not_spread(world, arns, images);
@@ -39,6 +40,21 @@ pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
                 .map_err(|fault| format!("key {}: {fault}", write.name))
         };
         let (before, admitted) = (images(&write.expected)?, images(&write.policy)?);
+        let mut ours = write
+            .policy
+            .statements()
+            .iter()
+            .filter(|one| key_policy::is_ours(one));
+        if ours.any(|one| {
+            one.conditions
+                .iter()
+                .any(|compared| compared.values.is_empty())
+        }) {
+            return Err(format!(
+                "key {} would get an empty list, and what KMS makes of one is uncertain",
+                write.name
+            ));
+        }
         if admitted.len() > 2 {
             let count = admitted.len();
             return Err(format!(

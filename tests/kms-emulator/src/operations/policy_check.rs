@@ -1,6 +1,7 @@
 //! What a policy has to be before KMS stores it.
 
 use key_policy::Policy;
+use measurement::Pcr;
 use serde_json::Value;
 
 use crate::arn::{self, Arn};
@@ -56,7 +57,8 @@ pub(super) fn lockout() -> ApiError {
     malformed("The new key policy will not allow you to update the key policy in the future.")
 }
 
-/// The `ImageSha384` values in the conditions of Allow statements, in order, for the audit log.
+/// The `ImageSha384` values in the conditions of Allow statements, in order, for the audit log; without the value
+/// that stands where no image is admitted.
 pub(super) fn admitted(text: &str) -> Vec<String> {
     let document: Value = serde_json::from_str(text).unwrap_or_default();
     let mut found = Vec::new();
@@ -70,6 +72,8 @@ pub(super) fn admitted(text: &str) -> Vec<String> {
             found.extend(texts(values).map(str::to_lowercase));
         }
     }
+    let nobody = Pcr::NOBODY.to_string();
+    found.retain(|image| *image != nobody);
     found.sort();
     found.dedup();
     found

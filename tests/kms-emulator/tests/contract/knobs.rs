@@ -151,6 +151,21 @@ async fn a_foreign_hand_can_write_what_is_no_policy() {
     assert_eq!(keys[0]["state"], "Enabled");
 }
 
+/// No image has the value that stands where none is admitted.
+#[tokio::test]
+async fn the_audit_log_calls_a_policy_without_an_image_empty() {
+    let world = World::start().await;
+    let enclave = Enclave::new(&world.root, ADMITTED);
+    put(&world, &[[0xff; 48]]).await;
+    assert!(!decrypts(&world, &enclave).await);
+    put(&world, &[[0xff; 48], ADMITTED]).await;
+    let audit = world.admin_get("/audit").await;
+    let calls = audit.as_array().unwrap().iter();
+    let puts = calls.filter(|call| call["operation"] == "PutKeyPolicy");
+    let admitted: Vec<_> = puts.map(|put| put["admitted"].clone()).collect();
+    assert_eq!(admitted, [json!([]), json!([hex::encode(ADMITTED)])]);
+}
+
 #[tokio::test]
 async fn the_audit_log_tells_what_happened_in_order() {
     let world = World::start().await;
