@@ -478,7 +478,7 @@ fn an_empty_list_in_our_own_statement_is_repaired_and_one_of_others_stops() {
     assert_eq!(empty_lists(&play), 0);
 
     play.scene("a foreign hand empties the list of b", |play| {
-        emptied(play, 1)
+        emptied(play, 1);
     });
     play.run(50);
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
