@@ -5,7 +5,7 @@ use measurement::{Measurement, Pcr};
 use crate::project::{Admitted, DECRYPT, NotOurs, unexpected, values};
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::{Sid, Template};
-use crate::{Policy, project};
+use crate::{Policy, deleted, project};
 
 /// What a policy admits for this cluster's enclave role, however else its five statements look.
 ///
@@ -64,7 +64,8 @@ pub fn found_tuple(admitted: &Admitted, image: &Pcr, known: &[Measurement]) -> O
     Some(tuple)
 }
 
-/// The same policy with the template's statements in place of those of their names; who administers stays as it is.
+/// The same policy with the template's statements in place of those of their names; who administers stays as it is,
+/// but for principals that were deleted.
 pub fn adopt(policy: &Policy, template: &Template, live: &[Measurement]) -> Policy {
     let administrators = policy.statements_named(Sid::AllowKeyAdministrators.into());
     let administered = administrators.count() == 1;
@@ -75,7 +76,8 @@ pub fn adopt(policy: &Policy, template: &Template, live: &[Measurement]) -> Poli
     let mut five = template.five_statements(live);
     five.retain(|statement| !stays(statement));
     let goes = |statement: &Statement| project::is_ours(statement) && !stays(statement);
-    policy.replacing(goes, &five, &template.pinned_statements(live))
+    let adopted = policy.replacing(goes, &five, &template.pinned_statements(live));
+    deleted::repaired(&adopted, template)
 }
 
 /// Whether a statement is for this principal, others beside it or not.

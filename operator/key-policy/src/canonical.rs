@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::principal_name::account_of_root;
 use crate::statement::{Condition, Effect, Match, Principals, Statement};
-use crate::{Policy, evaluate};
 
 /// A policy without order, spelling and the difference between a text and a list of one.
 #[derive(PartialEq, Eq)]
@@ -23,13 +23,13 @@ struct StatementForm {
     conditions: BTreeSet<(String, String, BTreeSet<String>)>,
 }
 
-/// The canonical form.
-pub fn form(policy: &Policy) -> Form<'_> {
-    let mut statements: Vec<_> = policy.statements().iter().map(statement).collect();
+/// The canonical form of a policy of this version of the language, with this name and these statements.
+pub fn form<'a>(version: &'a str, id: Option<&'a str>, statements: &[Statement]) -> Form<'a> {
+    let mut statements: Vec<_> = statements.iter().map(statement).collect();
     statements.sort();
     Form {
-        version: policy.version(),
-        id: policy.id(),
+        version,
+        id,
         statements,
     }
 }
@@ -92,7 +92,7 @@ fn principals(listed: &Principals) -> BTreeSet<(String, String)> {
     pairs
         .map(|(kind, name)| {
             // KMS stores a bare account id as the ARN of its root, in whichever partition.
-            let name = evaluate::account_of_root(name).unwrap_or(name);
+            let name = account_of_root(name).unwrap_or(name);
             (kind.clone(), name.to_owned())
         })
         .collect()

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::json::{self, Node};
-use crate::statement::{self, Condition, Statement};
+use crate::statement::{self, Condition, Match, Principals, Statement};
 use crate::{ParseError, canonical, parse};
 
 /// A policy document. What is not understood is kept.
@@ -58,7 +58,11 @@ impl Policy {
 
     /// Whether both mean the same: order, case of actions, and a list of one do not matter.
     pub fn equivalent(&self, other: &Self) -> bool {
-        canonical::form(self) == canonical::form(other)
+        self.form() == other.form()
+    }
+
+    fn form(&self) -> canonical::Form<'_> {
+        canonical::form(self.version(), self.id.as_deref(), &self.statements)
     }
 
     /// The statements, in order.
@@ -81,11 +85,6 @@ impl Policy {
     /// The language version; without one it is the first.
     pub(crate) fn version(&self) -> &str {
         self.version.as_deref().unwrap_or("2008-10-17")
-    }
-
-    /// The policy's own name.
-    pub(crate) fn id(&self) -> Option<&str> {
-        self.id.as_deref()
     }
 
     /// The same document with some statements taken out, and others before and after those that stay.
@@ -121,23 +120,37 @@ impl Policy {
     /// The same document with other conditions in the first statement with this Sid.
     pub(crate) fn with_conditions(&self, sid: &str, conditions: Vec<Condition>) -> Self {
         let mut changed = self.clone();
-        let found = changed
-            .statements
-            .iter_mut()
-            .enumerate()
-            .find(|(_, statement)| statement.sid.as_deref() == Some(sid));
-        let Some((index, statement)) = found else {
-            return changed;
-        };
         let node = statement::conditions_node(&conditions);
-        statement.conditions = conditions;
-        if let Some(members) = statement_members(&mut changed.document, index) {
-            match members.iter_mut().find(|(name, _)| name == "Condition") {
-                Some((_, condition)) => *condition = node,
-                None => members.push(("Condition".to_owned(), node)),
-            }
+        if let Some(statement) = changed.change(sid, "Condition", node) {
+            statement.conditions = conditions;
         }
         changed
+    }
+
+    /// The same document with other principals in the first statement with this Sid, which names its principals.
+    pub(crate) fn with_principals(&self, sid: &str, principals: Principals) -> Self {
+        let mut changed = self.clone();
+        let node = statement::principals_node(&principals);
+        if let Some(statement) = changed.change(sid, "Principal", node) {
+            let negated = false;
+            let listed = principals;
+            statement.principals = Some(Match { negated, listed });
+        }
+        changed
+    }
+
+    /// Puts another node behind a member of the first statement with this Sid; the statement is left to the caller.
+    fn change(&mut self, sid: &str, member: &str, node: Node) -> Option<&mut Statement> {
+        let mut statements = self.statements.iter_mut().enumerate();
+        let (index, statement) =
+            statements.find(|(_, statement)| statement.sid.as_deref() == Some(sid))?;
+        if let Some(members) = statement_members(&mut self.document, index) {
+            match members.iter_mut().find(|(name, _)| name == member) {
+                Some((_, found)) => *found = node,
+                None => members.push((member.to_owned(), node)),
+            }
+        }
+        Some(statement)
     }
 }
 

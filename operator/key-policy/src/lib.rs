@@ -6,6 +6,7 @@
 mod access;
 mod adopt;
 mod canonical;
+mod deleted;
 mod diff;
 mod document;
 mod error;
@@ -15,6 +16,8 @@ mod json;
 mod lint;
 mod parse;
 mod pinned;
+mod principal_name;
+mod profile;
 mod project;
 pub mod report;
 mod size;
@@ -23,6 +26,7 @@ mod template;
 
 pub use access::{Access, access, decrypts};
 pub use adopt::{adopt, found, found_tuple};
+pub use deleted::{DeletedPrincipal, deleted_principals};
 pub use diff::{Change, diff};
 pub use document::Policy;
 pub use error::ParseError;
@@ -30,8 +34,8 @@ pub use foreign_deny::foreign_deny;
 pub use lint::{
     Finding, KeyFacts, MAX_SIZE, Rule, RuleId, Severity, binds, lint, lint_images, lint_key,
 };
-pub use pinned::Profile;
-pub use project::{Admitted, NotOurs, admits, admitted, holds, is_ours, project};
+pub use profile::Profile;
+pub use project::{Admitted, NotOurs, admits, admitted, holds, is_ours, project, projects};
 pub use size::room;
 pub use statement::{Condition, Effect, Match, Principals, Statement};
 pub use template::{Sid, Template};

@@ -7,9 +7,10 @@
 
 use measurement::Measurement;
 
+use crate::profile::Profile;
 use crate::statement::{Condition, Effect, Match, Principals, Statement};
 use crate::template::{DENIED_ACTIONS, Template};
-use crate::{ATTESTATION_KEY, IMAGE_SHA384};
+use crate::{ATTESTATION_KEY, IMAGE_SHA384, Policy};
 
 /// Begins the Sid of a Deny for every value of a register that is not listed.
 const OTHER: &str = "DenyDataOpsWithOther";
@@ -18,17 +19,14 @@ const MIXED: &str = "DenyDataOpsMixed";
 /// Characters of the id of an image.
 const ID: usize = 10;
 
-/// How much a policy binds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// The five statements.
-    #[default]
-    Standard,
-    /// The five statements, and a Deny for every measurement that is not admitted.
-    Pinned,
-}
-
 impl Template {
+    /// The policy that admits these measurements; with none it names [`Pcr::NOBODY`](measurement::Pcr::NOBODY) and so admits nobody.
+    pub fn render(&self, live: &[Measurement]) -> Policy {
+        let mut statements = self.five_statements(live);
+        statements.extend(self.pinned_statements(live));
+        Policy::of(statements)
+    }
+
     /// The Deny statements of the profile Pinned for these measurements; none in Standard.
     pub(crate) fn pinned_statements(&self, live: &[Measurement]) -> Vec<Statement> {
         let mut statements = Vec::new();

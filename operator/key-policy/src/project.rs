@@ -7,9 +7,10 @@ use strum::IntoEnumIterator;
 
 use crate::evaluate::{self, Facts};
 use crate::pinned::is_pinned;
+use crate::principal_name::is_deleted;
 use crate::statement::{Condition, Effect, Match, Statement};
 use crate::template::{Sid, Template};
-use crate::{ATTESTATION, IMAGE_SHA384, Policy, canonical};
+use crate::{ATTESTATION, IMAGE_SHA384, Policy, canonical, deleted};
 
 /// Why a policy is not one of the five statements of this cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +28,16 @@ pub enum NotOurs {
         found: String,
         /// The role expected.
         expected: String,
+    },
+    /// A statement names a role or user that was deleted.
+    #[error(
+        "names {id} in statement {sid}, the id of a role or user that was deleted: KMS refuses every policy with such a principal"
+    )]
+    DeletedPrincipal {
+        /// The statement's Sid.
+        sid: String,
+        /// The id that KMS shows.
+        id: String,
     },
     /// A statement is not as the template has it.
     #[error("statement {sid} {what}")]
@@ -49,6 +60,25 @@ pub struct Admitted {
 
 /// What a policy of the five statements admits.
 pub fn admitted(policy: &Policy, template: &Template) -> Result<Admitted, NotOurs> {
+    let admitted = legible(policy, template)?;
+    for sid in [Sid::AllowChamberEnclaveEncryptForWrapping, DECRYPT] {
+        if let Some(id) = one(policy, sid)?.deleted_principal() {
+            return Err(NotOurs::DeletedPrincipal {
+                sid: sid.to_string(),
+                id: id.to_owned(),
+            });
+        }
+    }
+    Ok(admitted)
+}
+
+/// Whether [`project`] can write a policy: it is of the five statements, but that it may name deleted principals in them.
+pub fn projects(policy: &Policy, template: &Template) -> Result<(), NotOurs> {
+    legible(policy, template).map(drop)
+}
+
+/// What a policy of the five statements compares with, whichever principals of them were deleted.
+fn legible(policy: &Policy, template: &Template) -> Result<Admitted, NotOurs> {
     for sid in Sid::iter() {
         one(policy, sid)?;
     }
@@ -68,19 +98,22 @@ pub fn holds(policy: &Policy, template: &Template, live: &[Measurement]) -> Resu
     let wanted = template.pinned_statements(live);
     Ok(
         canonical::same_conditions(&found.conditions, &template.conditions(live))
-            && canonical::same_statements(pinned, &wanted),
+            && canonical::same_statements(pinned, &wanted)
+            && !deleted::in_the_five(policy),
     )
 }
 
 /// The same policy admitting exactly these measurements: statement 3 and the Deny statements of the
-/// profile Pinned follow them, in one document. All else stays.
+/// profile Pinned follow them, in one document. A deleted principal of the five statements gives way to the template's.
+/// All else stays.
 pub fn project(
     policy: &Policy,
     template: &Template,
     live: &[Measurement],
 ) -> Result<Policy, NotOurs> {
-    admitted(policy, template)?;
-    let projected = policy.with_conditions(DECRYPT.into(), template.conditions(live));
+    legible(policy, template)?;
+    let repaired = deleted::repaired(policy, template);
+    let projected = repaired.with_conditions(DECRYPT.into(), template.conditions(live));
     let pinned = template.pinned_statements(live);
     Ok(projected.replacing(is_pinned, &[], &pinned))
 }
@@ -141,10 +174,22 @@ pub(crate) fn unexpected(what: impl Into<String>) -> NotOurs {
     }
 }
 
-/// The statement is for the enclave role and nobody else.
+/// The statement is for the enclave role and nobody else; who was deleted is nobody.
 fn role(statement: &Statement, template: &Template) -> Result<(), NotOurs> {
     let expected = template.enclave_role_arn();
-    if statement.names_only(&expected) {
+    let deleted = || {
+        let principals = statement.principals.as_ref();
+        principals.is_some_and(|Match { negated, listed }| {
+            let mut kinds = listed.iter();
+            !negated
+                && statement.deleted_principal().is_some()
+                && kinds.all(|(kind, names)| {
+                    let mut names = names.iter();
+                    kind == "AWS" && names.all(|name| *name == expected || is_deleted(name))
+                })
+        })
+    };
+    if statement.names_only(&expected) || deleted() {
         return Ok(());
     }
     Err(NotOurs::ForeignRole {

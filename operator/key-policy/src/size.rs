@@ -2,7 +2,7 @@
 
 use measurement::{Measurement, Pcr};
 
-use crate::pinned::Profile;
+use crate::profile::Profile;
 use crate::template::Template;
 use crate::{MAX_SIZE, NotOurs, Policy, binds, project};
 

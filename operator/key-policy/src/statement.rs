@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::evaluate::account_of_root;
 use crate::json::Node;
+use crate::principal_name::{account_of_root, is_deleted};
 
 /// Allow or Deny.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +81,13 @@ impl Statement {
         })
     }
 
+    /// The first principal that is the id of a deleted role or user.
+    pub(crate) fn deleted_principal(&self) -> Option<&str> {
+        let listed = self.principals.as_ref()?.listed.get("AWS")?;
+        let mut names = listed.iter().map(String::as_str);
+        names.find(|name| is_deleted(name))
+    }
+
     /// Its principals, for messages.
     pub(crate) fn who(&self) -> String {
         let Some(Match { negated, listed }) = &self.principals else {
@@ -135,7 +142,7 @@ impl Statement {
 }
 
 /// Everybody is written as `"*"`, others by kind.
-fn principals_node(principals: &Principals) -> Node {
+pub(crate) fn principals_node(principals: &Principals) -> Node {
     let everybody =
         principals.len() == 1 && principals.get("AWS").is_some_and(|names| names == &["*"]);
     if everybody {

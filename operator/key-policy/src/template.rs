@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use measurement::{Measurement, Pcr};
 use strum::{Display, EnumIter, IntoStaticStr};
 
-use crate::pinned::Profile;
+use crate::IMAGE_SHA384;
+use crate::profile::Profile;
 use crate::statement::{Condition, Effect, Match, Principals, Statement};
-use crate::{IMAGE_SHA384, Policy};
 
 /// The five statements, by their Sids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Display, EnumIter, IntoStaticStr)]
@@ -99,40 +99,31 @@ impl Template {
         format!("arn:{}:iam::{}:root", self.partition, self.key_account)
     }
 
-    /// The policy that admits these measurements; with none it names [`Pcr::NOBODY`] and so admits nobody.
-    pub fn render(&self, live: &[Measurement]) -> Policy {
-        let mut statements = self.five_statements(live);
-        statements.extend(self.pinned_statements(live));
-        Policy::of(statements)
+    /// The principal of one of the five statements.
+    pub(crate) fn principal(&self, sid: Sid) -> String {
+        match sid {
+            Sid::EnableIAMRootPermissionsBreakGlass => self.root_arn(),
+            Sid::AllowKeyAdministrators => self.admin_role_arn.clone(),
+            Sid::AllowChamberEnclaveDecryptWithAttestation
+            | Sid::AllowChamberEnclaveEncryptForWrapping => self.enclave_role_arn(),
+            Sid::DenyDataOpsWithoutAttestation => "*".to_owned(),
+        }
     }
 
     /// The statements of every profile.
     pub(crate) fn five_statements(&self, live: &[Measurement]) -> Vec<Statement> {
-        let enclave = self.enclave_role_arn();
+        let statement = |sid, actions| allow(sid, &self.principal(sid), actions);
         vec![
-            allow(
-                Sid::EnableIAMRootPermissionsBreakGlass,
-                &self.root_arn(),
-                &["kms:*"],
-            ),
-            allow(
-                Sid::AllowKeyAdministrators,
-                &self.admin_role_arn,
-                &ADMIN_ACTIONS,
-            ),
+            statement(Sid::EnableIAMRootPermissionsBreakGlass, &["kms:*"]),
+            statement(Sid::AllowKeyAdministrators, &ADMIN_ACTIONS),
             Statement {
                 conditions: self.conditions(live),
-                ..allow(
+                ..statement(
                     Sid::AllowChamberEnclaveDecryptWithAttestation,
-                    &enclave,
                     &["kms:Decrypt"],
                 )
             },
-            allow(
-                Sid::AllowChamberEnclaveEncryptForWrapping,
-                &enclave,
-                &["kms:Encrypt"],
-            ),
+            statement(Sid::AllowChamberEnclaveEncryptForWrapping, &["kms:Encrypt"]),
             Statement {
                 effect: Effect::Deny,
                 conditions: vec![Condition {
@@ -140,7 +131,7 @@ impl Template {
                     key: IMAGE_SHA384.to_owned(),
                     values: vec!["true".to_owned()],
                 }],
-                ..allow(Sid::DenyDataOpsWithoutAttestation, "*", &DENIED_ACTIONS)
+                ..statement(Sid::DenyDataOpsWithoutAttestation, &DENIED_ACTIONS)
             },
         ]
     }

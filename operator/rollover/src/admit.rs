@@ -62,11 +62,18 @@ fn write(world: &World, rollover: &Rollover, set: &AdmittedSet) -> Option<Plan> 
 
 /// The write that makes every managed policy hold exactly its set, or what speaks against it; `None` when all do.
 pub fn write_all(world: &World, step: Step, set: &AdmittedSet) -> Option<Plan> {
-    let writes = match projections(world, set) {
-        Ok(writes) if writes.is_empty() => return None,
-        Ok(writes) => writes,
+    let (refused, writes): (Vec<_>, Vec<_>) = match projections(world, set) {
+        Ok(writes) => writes
+            .into_iter()
+            .partition(|one| refused(world, step, one).is_some()),
         Err(message) => return Some(Plan::block(step, Reason::PolicyUnsound, message)),
     };
+    // A key whose policy KMS refuses holds up itself alone.
+    if writes.is_empty() {
+        return refused
+            .first()
+            .and_then(|one| self::refused(world, step, one));
+    }
     if world.record.policies_flip(world.now) {
         let names: Vec<_> = writes.iter().map(|write| write.name.as_str()).collect();
         let message = format!(
@@ -78,9 +85,18 @@ pub fn write_all(world: &World, step: Step, set: &AdmittedSet) -> Option<Plan> {
     sound(world, step, &writes).or_else(|| ownership::write(world, step, &writes))
 }
 
-/// Stops Admit at the first policy that would have an error, and every other step at one that it would itself add:
+/// What KMS would refuse for ever is not sent.
+fn refused(world: &World, step: Step, write: &KeyWrite) -> Option<Plan> {
+    let message = keys::deleted_principal(&write.policy, world.share(&write.arn)?)?;
+    Some(Plan::block(step, Reason::DeletedPrincipal, message))
+}
+
+/// Stops at a policy that KMS would refuse. Stops Admit at the first policy that would have an error, and every other step at one that it would itself add:
 /// an error of others must not keep an old measurement in.
 pub fn sound(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
+    if let Some(plan) = writes.iter().find_map(|write| refused(world, step, write)) {
+        return Some(plan);
+    }
     let message = writes.iter().find_map(|write| {
         let share = world.share(&write.arn)?;
         if step == STEP {

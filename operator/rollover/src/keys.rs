@@ -31,7 +31,7 @@ pub fn healthy(world: &World, step: Step) -> Option<Plan> {
 pub fn fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
     state_fault(share, facts)
         .or_else(|| ownership::conflict(world, share, facts))
-        .or_else(|| policy_fault(share, facts))
+        .or_else(|| policy_fault(world, share, facts))
 }
 
 /// Keys that are enabled and whose policy lets a measurement decrypt.
@@ -65,7 +65,7 @@ fn state_fault(share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
     Some((Reason::KeyNotEnabled, message))
 }
 
-fn policy_fault(share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+fn policy_fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
     let policy = match &facts.policy {
         Ok(policy) => policy,
         Err(why) => {
@@ -76,14 +76,17 @@ fn policy_fault(share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
             return Some((Reason::PolicyUnparsable, message));
         }
     };
-    let adopts = share.managed && share.adopt;
-    let fault = if adopts {
+    let fault = if share.managed && share.adopt {
         key_policy::found(policy, &share.template).err()?
+    } else if share.managed && ownership::is_ours(world, facts) {
+        // Our own roles were deleted: the next write names them anew. Without our tag they may be another cluster's.
+        key_policy::projects(policy, &share.template).err()?
     } else {
         key_policy::admitted(policy, &share.template).err()?
     };
     let reason = match fault {
         NotOurs::ForeignRole { .. } => Reason::KeyOfAnotherCluster,
+        NotOurs::DeletedPrincipal { .. } => Reason::DeletedPrincipal,
         _ => Reason::PolicyNotOurs,
     };
     let message = format!(
@@ -149,6 +152,15 @@ pub fn unknown(policy: &Policy, template: &Template, known: &[Measurement]) -> V
         .into_iter()
         .filter(|found| !known.contains(found))
         .collect()
+}
+
+/// Why KMS would refuse a policy: a statement of it names a principal that was deleted.
+pub fn deleted_principal(policy: &Policy, share: &Share) -> Option<String> {
+    let deleted = key_policy::deleted_principals(policy).into_iter().next()?;
+    Some(format!(
+        "in the policy of key {} ({}) statement `{}`, which is not the operator's, names {}, the id of a role or user that was deleted, and KMS refuses every policy with such a principal. Take it out of the statement, or name the role there by its ARN",
+        share.name, share.arn, deleted.statement, deleted.id
+    ))
 }
 
 /// The first error that the lint finds, as a sentence.

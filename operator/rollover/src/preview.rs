@@ -140,7 +140,7 @@ struct Stages {
 
 fn changes(share: &Share, facts: &KeyFacts, stages: &Stages) -> Result<Changes, String> {
     let now = facts.policy.as_ref().map_err(Clone::clone)?;
-    let foreign = key_policy::admitted(now, &share.template).is_err();
+    let foreign = key_policy::projects(now, &share.template).is_err();
     // What is not allowed yet, or is the holder's to do, is shown as it would be.
     let share = &Share {
         managed: true,

@@ -45,6 +45,8 @@ pub enum Reason {
     KeyOfAnotherCluster,
     /// The policy, as it is or as it would be written, has an error.
     PolicyUnsound,
+    /// A policy names a role or user that was deleted: KMS refuses every policy that holds its id.
+    DeletedPrincipal,
     /// A foreign Deny would keep the target from decrypting.
     ForeignDeny,
     /// A policy admits a measurement that is neither the target nor the current release.
@@ -132,6 +134,7 @@ impl Reason {
                 | Self::PolicyNotOurs
                 | Self::KeyOfAnotherCluster
                 | Self::PolicyUnsound
+                | Self::DeletedPrincipal
                 | Self::ForeignDeny
                 | Self::UnknownMeasurement
                 | Self::PolicyConflict

@@ -33,6 +33,9 @@ pub fn next(
         let written = certain.then(|| keys::wanted(share, policy, &live));
         let written = written.and_then(Result::ok);
         let policy = written.as_ref().unwrap_or(policy);
+        if let Some(message) = keys::deleted_principal(policy, share) {
+            return Err((Reason::DeletedPrincipal, message));
+        }
         if let Some(message) = keys::unsound(policy, share) {
             return Err((Reason::PolicyUnsound, message));
         }

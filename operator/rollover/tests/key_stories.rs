@@ -564,3 +564,119 @@ fn a_value_that_cannot_be_read_is_not_written_away() {
     assert_eq!(reason, Reason::PolicyUnsound, "{}", play.story);
     assert!(message.contains("malformed-measurement"), "{message}");
 }
+
+const DELETED: &str = "AROAZZTOPQ7EXAMPLE3KD";
+
+/// A foreign statement that names a role that was deleted.
+const OF_A_DELETED_ROLE: &str = r#"{"Sid":"Auditors","Effect":"Allow","Principal":{"AWS":"AROAZZTOPQ7EXAMPLE3KD"},"Action":"kms:DescribeKey","Resource":"*"}"#;
+
+/// KMS shows the id of a role that was deleted in the place of its ARN, in every statement.
+fn delete_role(play: &mut Play, key: usize, arn: &str) {
+    let text = play.policy(key).to_json();
+    assert!(text.contains(arn), "{arn} is not in {text}");
+    let policy = Policy::parse(&text.replace(arn, DELETED)).unwrap();
+    play.set_facts(key, |facts| facts.policy = Ok(policy));
+}
+
+#[test]
+fn a_deleted_principal_of_others_stops_in_measure_and_says_where() {
+    for managed in [true, false] {
+        let mut play = Play::new(vec![
+            share("a", true),
+            share("b", managed),
+            share("c", true),
+        ]);
+        play.with_statement(1, OF_A_DELETED_ROLE);
+        play.run(50);
+        let (reason, message) = blocked(&play);
+        assert_eq!(reason, Reason::DeletedPrincipal, "{}", play.story);
+        for part in ["key b", "statement `Auditors`", DELETED, "by its ARN"] {
+            assert!(message.contains(part), "{part} is not in {message}");
+        }
+        assert!(!play.story.contains("writes"), "{}", play.story);
+        let objection = preview(&play.world).objection;
+        assert_eq!(objection, Some((reason, message)));
+    }
+}
+
+#[test]
+fn deleted_principals_of_our_own_statements_are_repaired() {
+    for adopt in [false, true] {
+        let mut play = Play::settled();
+        set_adopt(&mut play, adopt);
+        let template = play.world.spec.shares[1].template.clone();
+        play.scene("the enclave role was deleted and made anew", |play| {
+            delete_role(play, 1, &template.enclave_role_arn());
+        });
+        play.run(50);
+        assert!(
+            play.story
+                .ends_with("Settled: writes policies b=[v1]\nSettled\n"),
+            "{}",
+            play.story
+        );
+        play.scene("so was the admin role", |play| {
+            delete_role(play, 1, &template.admin_role_arn);
+        });
+        play.world.spec.release = release(2);
+        play.run(200);
+        assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+        let wanted = template.render(&[release(2).measurement]);
+        assert!(
+            play.policy(1).equivalent(&wanted),
+            "{}",
+            play.policy(1).to_json()
+        );
+    }
+}
+
+#[test]
+fn a_holder_is_told_of_a_deleted_role() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", false)]);
+    let role = play.world.spec.shares[2].template.enclave_role_arn();
+    delete_role(&mut play, 2, &role);
+    play.run(20);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::DeletedPrincipal, "{}", play.story);
+    assert!(
+        message.contains("key c") && message.contains(DELETED),
+        "{message}"
+    );
+    assert!(
+        message.contains("Status shows the policy that it needs"),
+        "{message}"
+    );
+}
+
+/// Drift of a key that KMS refuses is a reason and no write, and the others are put right beside it.
+#[test]
+fn a_deleted_principal_of_others_makes_no_write_that_fails_for_ever() {
+    let mut play = Play::settled();
+    play.scene(
+        "a foreign hand empties b and c, and a role that b names was deleted",
+        |play| {
+            for key in [1, 2] {
+                let nobody = play.world.spec.shares[key].template.render(&[]);
+                play.set_facts(key, |facts| facts.policy = Ok(nobody));
+            }
+            play.with_statement(1, OF_A_DELETED_ROLE);
+        },
+    );
+    play.run(50);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::DeletedPrincipal, "{}", play.story);
+    assert!(message.contains("key b"), "{message}");
+    assert!(
+        play.story.contains("writes policies c=[v1]"),
+        "{}",
+        play.story
+    );
+    assert!(!play.story.contains("b=[v1]"), "{}", play.story);
+
+    // A revocation takes the image from the others.
+    let image = release(1).measurement.image_sha384;
+    let mut play = Play::settled();
+    play.with_statement(1, OF_A_DELETED_ROLE);
+    play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
+    play.until("Retire: writes policies a=[] c=[]");
+}

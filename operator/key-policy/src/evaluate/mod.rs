@@ -18,7 +18,6 @@ use crate::{ATTESTATION, IMAGE_SHA384, Policy};
 pub(crate) use condition::{Facts, holds as condition_holds};
 use principal::Named;
 pub use principal::Principal;
-pub(crate) use principal::account_of_root;
 
 /// What is asked: may this principal do this, to this resource, in this context?
 #[derive(Clone, Copy, Debug)]

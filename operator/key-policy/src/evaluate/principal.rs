@@ -1,5 +1,6 @@
 //! Who asks, and whether a list of principals names them.
 
+use crate::principal_name::account_of_root;
 use crate::statement::Principals;
 
 /// Who asks.
@@ -41,16 +42,6 @@ impl Principal {
         let (_, rest) = self.arn.split_once(":assumed-role/")?;
         rest.split('/').next()
     }
-}
-
-/// The account that a bare id or the ARN of an account's root stands for.
-pub fn account_of_root(name: &str) -> Option<&str> {
-    let account = match name.strip_suffix(":root") {
-        Some(arn) => arn.strip_prefix("arn:")?.split_once(":iam::")?.1,
-        None => name,
-    };
-    let digits = account.bytes().all(|byte| byte.is_ascii_digit());
-    (account.len() == 12 && digits).then_some(account)
 }
 
 /// The strongest way in which the list names the principal.

@@ -2,7 +2,9 @@
 
 use super::{DATA_OPERATIONS, Finding, RuleId, Severity, without_attestation};
 use crate::Policy;
-use crate::evaluate::{Principal, account_of_root, certainly_names_principal, names_action};
+use crate::evaluate::{Principal, certainly_names_principal, names_action};
+use crate::principal_name::account_of_root;
+use crate::project::is_ours;
 use crate::statement::{Effect, Statement};
 use crate::template::{Sid, Template};
 
@@ -146,23 +148,17 @@ fn is_administrators(statement: &Statement) -> bool {
 pub fn unique_ids(policy: &Policy) -> impl Iterator<Item = Finding> {
     let statements = policy.statements().iter().enumerate();
     statements.filter_map(|(index, statement)| {
-        let listed = &statement.principals.as_ref()?.listed;
-        let deleted = listed.get("AWS")?.iter().find(|name| is_unique_id(name))?;
-        Some(Finding::new(
-            RuleId::UniqueIdPrincipal,
-            Severity::Warning,
-            format!(
-                "statement {} names {deleted}, the id of a deleted role or user",
-                statement.name(index)
-            ),
-            "Name the role by its ARN, or remove it: KMS refuses a policy with such a principal",
-        )
-        .at(index))
+        let deleted = statement.deleted_principal()?;
+        let cure = if is_ours(statement) {
+            "Name the role by its ARN: KMS refuses a policy with such a principal. The operator does it with its next write"
+        } else {
+            "Name the role by its ARN, or remove it: KMS refuses a policy with such a principal"
+        };
+        let message = format!(
+            "statement {} names {deleted}, the id of a deleted role or user",
+            statement.name(index)
+        );
+        let rule = RuleId::UniqueIdPrincipal;
+        Some(Finding::new(rule, Severity::Warning, message, cure).at(index))
     })
-}
-
-/// `AROA...` for roles, `AIDA...` for users (IAM user guide, "Unique identifiers").
-fn is_unique_id(name: &str) -> bool {
-    (name.starts_with("AROA") || name.starts_with("AIDA"))
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

@@ -5,6 +5,7 @@ mod adopt;
 mod attacks;
 mod canonical;
 mod common;
+mod deleted;
 mod evaluate;
 mod foreign_deny;
 mod lint;

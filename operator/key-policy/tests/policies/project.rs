@@ -120,7 +120,6 @@ fn the_enclave_role_is_named_alone_and_as_itself() {
         "\"*\"".to_owned(),
         "{\"AWS\": []}".into(),
         "{}".into(),
-        "{\"AWS\": \"AROAEXAMPLEEXAMPLEEXA\"}".into(),
         "{\"AWS\": \"arn:aws:iam::111122223333:root\"}".into(),
         format!("{{\"Service\": \"{name}\"}}"),
         format!("{{\"AWS\": [\"{name}\", \"{name}2\"]}}"),

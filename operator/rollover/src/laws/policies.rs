@@ -151,7 +151,7 @@ fn errors(policy: &Policy, share: &Share) -> BTreeSet<String> {
 pub fn others_statements_stay(world: &World, action: &Action) -> Result<(), String> {
     for each in writes(world, action) {
         let (write, share) = each?;
-        let found = key_policy::admitted(&write.expected, &share.template);
+        let found = key_policy::projects(&write.expected, &share.template);
         if let (Err(fault), false) = (found, share.adopt) {
             return Err(format!("key {}: the policy found {fault}", write.name));
         }
