@@ -2,7 +2,7 @@
 
 CLUSTER = cargo run -q --locked -p cluster --
 NAME ?= dev
-STATES ?= 120000
+STATES ?= 60000
 SLIPS ?= 1
 WISHES ?= 1
 FUZZ_SECONDS ?= 60
@@ -39,7 +39,9 @@ test-fast: ## The checks that need no cluster and no root (the chart's only wher
 
 laws: ## Searches small worlds for a broken law (STATES a world at most, SLIPS and WISHES on one way).
 	cargo test --release --locked -p laws
-	cargo run -q --release --locked -p laws -- --limit 60000 --faults 0 --wishes 2
+	cargo run -q --release --locked -p laws -- --limit 40000 --faults 0 --wishes 2
+	cargo run -q --release --locked -p laws -- --limit 30000 --faults 1 --wishes 2
+	cargo run -q --release --locked -p laws -- --limit 30000 --faults 2 --wishes 1
 	cargo run -q --release --locked -p laws -- --limit $(STATES) --faults $(SLIPS) --wishes $(WISHES)
 
 bench-plan: ## What one plan costs, with 100 chambers and 5 keys.

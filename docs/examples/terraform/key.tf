@@ -22,7 +22,7 @@ variable "operator_role_arn" {
 }
 
 variable "external_id" {
-  description = "<uid of namespace kube-system>/<namespace>/<name> of the ChamberCluster: nobody else borrows this key."
+  description = "status.externalId of the ChamberCluster: nobody else borrows this key."
   type        = string
 }
 

@@ -15,6 +15,7 @@ pub use spec::{
     Sealing, Share, Verification,
 };
 pub use status::{
-    AccessStatus, ChamberClusterStatus, ChamberStatus, FailureStatus, FoundStatus, KeyPlanStatus,
-    KeyStatus, Outcome, PlanStatus, ReleaseStatus, RolloverRecord, RolloverStatus, VerbsStatus,
+    AccessStatus, ChamberClusterStatus, ChamberStatus, DesiredPolicy, FailureStatus, FoundStatus,
+    KeyPlanStatus, KeyStatus, Outcome, PlanStatus, ReleaseStatus, RolloverRecord, RolloverStatus,
+    VerbsStatus,
 };

@@ -36,6 +36,8 @@ pub const ABORT_ANNOTATION: &str = "chamber.dev/abort";
 pub const RETRY_ANNOTATION: &str = "chamber.dev/retry";
 /// Annotation: lines of `<imageSha384> <why>` give up revocations; the line in `chamber.dev/revoke` must be gone.
 pub const UNREVOKE_ANNOTATION: &str = "chamber.dev/unrevoke";
+/// Takes over the keys of the owner that the value names: its external id, or its tag where it has none.
+pub const TRANSFER_ANNOTATION: &str = "chamber.dev/transfer-from";
 /// Annotation: lines of `<imageSha384> <why>`; each takes that image out of every policy at once, for good.
 pub const REVOKE_ANNOTATION: &str = "chamber.dev/revoke";
 /// Finalizer, there while policies admit two measurements.

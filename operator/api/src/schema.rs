@@ -22,9 +22,13 @@ pub fn measurement(_: &mut SchemaGenerator) -> Schema {
         "properties": properties,
         "x-kubernetes-validations": [{
             "rule": "!self.imageSha384.matches('^0+$')",
+            "reason": "FieldValueInvalid",
+            "fieldPath": ".imageSha384",
             "message": "imageSha384 is all zeros: that is any enclave in debug mode. Use the PCR0 that `nitro-cli describe-eif` prints for the release"
         }, {
             "rule": "!self.imageSha384.matches('^f+$')",
+            "reason": "FieldValueInvalid",
+            "fieldPath": ".imageSha384",
             "message": "imageSha384 is 96 x f, which no image has: it stands in policies that admit nobody. Use the PCR0 that `nitro-cli describe-eif` prints for the release"
         }]
     })
@@ -33,6 +37,16 @@ pub fn measurement(_: &mut SchemaGenerator) -> Schema {
 /// The same in status: texts that the schema of the spec has accepted already.
 pub fn measurement_status(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "additionalProperties": {"type": "string"}})
+}
+
+/// A list of them.
+pub fn measurements_status(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "items": measurement_status(generator)})
+}
+
+/// A number, or a share such as `25%`; what it may be is in the rules beside it.
+pub fn count_or_percent(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"x-kubernetes-int-or-string": true})
 }
 
 /// A pod template: everything of Kubernetes is allowed, only the containers' names are looked at.
@@ -63,6 +77,8 @@ pub fn pod_template(_: &mut SchemaGenerator) -> Schema {
         },
         "x-kubernetes-validations": [{
             "rule": "!has(self.spec) || self.spec.containers.exists(c, c.name == 'enclave')",
+            "reason": "FieldValueInvalid",
+            "fieldPath": ".spec.containers",
             "message": "spec.containers has no container named `enclave`: name the one that runs the release's image `enclave`"
         }]
     })

@@ -52,6 +52,9 @@ pub struct ChamberClusterStatus {
     /// How many rollovers were begun.
     #[serde(default)]
     pub rollovers: i64,
+    /// The external id by which the operator assumes the key holders' roles: their trust policies name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Commitment to the master key (hex), since the first seal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<String>,
@@ -60,6 +63,7 @@ pub struct ChamberClusterStatus {
     pub failure: Option<FailureStatus>,
     /// `ImageSha384` values that were revoked: never admitted again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub revoked: Vec<String>,
     /// When policies were written since the phase of the rollover began, at most the last four.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -69,9 +73,11 @@ pub struct ChamberClusterStatus {
     pub verbs: VerbsStatus,
     /// The keys as last read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub keys: Vec<KeyStatus>,
     /// The chambers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["pod"]))]
     pub chambers: Vec<ChamberStatus>,
     /// What a rollover would change in the policies, while `spec.rollover.dryRun` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +117,7 @@ pub struct RolloverStatus {
     pub started_at: Time,
     /// Measurements that were found in single keys' policies when they were taken over: each stays on its key until Retire.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["arn"]))]
     pub found: Vec<FoundStatus>,
     /// When every key's policy, read back, held both: the settle time counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,9 +158,24 @@ pub struct KeyStatus {
     /// The reading that this entry is based on (later readings that found the same do not move it).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_at: Option<Time>,
-    /// What the key's holder is asked to do.
+    /// What the policy is to be, whoever writes it; absent where the policy found cannot be put right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired: Option<DesiredPolicy>,
+    /// What the key's holder is asked to do, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<String>,
+}
+
+/// What a key's policy is to be.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct DesiredPolicy {
+    /// What it is to admit; nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::schema::measurements_status")]
+    pub measurements: Vec<MeasurementSpec>,
+    /// SHA-256 (hex) of the document that `kubectl chamber plan --document <share>` prints, without the line's end.
+    pub sha256: String,
 }
 
 /// One chamber.
@@ -192,6 +214,7 @@ pub struct PlanStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objection: Option<String>,
     /// By key.
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub keys: Vec<KeyPlanStatus>,
 }
 
@@ -252,6 +275,9 @@ pub struct VerbsStatus {
     /// Value of the last `chamber.dev/unrevoke`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unrevoke: Option<String>,
+    /// Value of the last `chamber.dev/transfer-from`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<String>,
     /// Value of the last `chamber.dev/revoke`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoke: Option<String>,
@@ -273,12 +299,12 @@ pub struct RolloverRecord {
     pub started_at: Time,
     /// End.
     pub ended_at: Time,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// How it ended: Complete, `TurnedBack`, Superseded, Failed or Aborted; a later version may have others.
+    pub outcome: String,
 }
 
 /// How a rollover ended.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 pub enum Outcome {
     /// All chambers run the target; only it is admitted.
     Complete,

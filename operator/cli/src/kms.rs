@@ -8,7 +8,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::types::KeyMetadata;
-use chamber_resource::spec::Arn;
+use chamber_resource::arn::Arn;
 use key_policy::KeyFacts;
 
 use crate::output::Failure;

@@ -9,7 +9,7 @@ use rollover::Reason;
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-use chamber_resource::release::Fault;
+use chamber_resource::Fault;
 
 /// Namespaces and what they may use; `*` stands for any text, `?` for one character.
 #[derive(Clone, Debug, Deserialize)]

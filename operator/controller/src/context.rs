@@ -1,17 +1,20 @@
 //! What every reconcile needs.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chamber_api::ChamberCluster;
+use chamber_resource::spec::Uids;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::Store;
-use kube::{Client, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 use rollover::Readings;
 
 use crate::election::Lease;
 use crate::events::Events;
 use crate::fence::Fence;
 use crate::kms::{Access, Keyring};
+use crate::kubernetes;
 use crate::pace::Pace;
 use crate::prometheus::Prometheus;
 use crate::refusals::Refusals;
@@ -46,6 +49,8 @@ pub struct Context {
     pub pace: Pace,
     /// Keys that refuse what would change them.
     pub refusals: Refusals,
+    /// uid of the namespace, by uid of a resource in it.
+    namespaces: Mutex<HashMap<String, String>>,
     /// The rollover whose Retire this process itself has begun, by uid of the resource.
     retiring: Mutex<HashMap<String, (u64, String)>>,
 }
@@ -89,6 +94,7 @@ impl Context {
             readings: Mutex::default(),
             pace: Pace::default(),
             refusals: Refusals::default(),
+            namespaces: Mutex::default(),
             retiring: Mutex::default(),
         }
     }
@@ -99,20 +105,40 @@ impl Context {
             keyring: &self.keyring,
             telemetry: &self.telemetry,
             lease: &self.lease,
-            cluster_uid: &self.cluster_uid,
             cluster,
         }
     }
 
+    /// The uids that tell a resource from one of the same name elsewhere.
+    ///
+    /// A namespace that is made anew has resources of new uids, so one call for each resource is enough.
+    pub async fn uids(&self, cluster: &ChamberCluster) -> Result<Uids, kubernetes::Error> {
+        let uid = cluster.uid().unwrap_or_default();
+        let known = lock(&self.namespaces).get(&uid).cloned();
+        let namespace = if let Some(known) = known {
+            known
+        } else {
+            let name = cluster.namespace().unwrap_or_default();
+            let found = Api::<Namespace>::all(self.client.clone())
+                .get(&name)
+                .await?;
+            let found = found.uid().unwrap_or_default();
+            lock(&self.namespaces).insert(uid, found.clone());
+            found
+        };
+        let cluster = self.cluster_uid.clone();
+        Ok(Uids { cluster, namespace })
+    }
+
     /// The last reading of a cluster's keys.
     pub fn last_reading(&self, uid: &str) -> Option<Readings> {
-        let readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        let readings = lock(&self.readings);
         readings.get(uid).cloned()
     }
 
     /// Keeps a reading; `None` forgets it.
     pub fn keep_reading(&self, uid: &str, found: Option<Readings>) {
-        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readings = lock(&self.readings);
         match found {
             Some(found) => readings.insert(uid.to_owned(), found),
             None => readings.remove(uid),
@@ -121,13 +147,13 @@ impl Context {
 
     /// This process has begun Retire of the rollover of this number to this measurement, and status says so.
     pub fn begun_to_retire(&self, uid: &str, number: u64, target: String) {
-        let mut retiring = self.retiring.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut retiring = lock(&self.retiring);
         retiring.insert(uid.to_owned(), (number, target));
     }
 
     /// Number and target's measurement id of the rollover whose Retire this process has begun.
     pub fn retire_witnessed(&self, uid: &str) -> Option<(u64, String)> {
-        let retiring = self.retiring.lock().unwrap_or_else(PoisonError::into_inner);
+        let retiring = lock(&self.retiring);
         retiring.get(uid).cloned()
     }
 
@@ -136,8 +162,13 @@ impl Context {
         let uid = cluster.uid().unwrap_or_default();
         self.keep_reading(&uid, None);
         self.refusals.forget(&uid);
-        let mut retiring = self.retiring.lock().unwrap_or_else(PoisonError::into_inner);
-        retiring.remove(&uid);
+        lock(&self.namespaces).remove(&uid);
+        lock(&self.retiring).remove(&uid);
         self.pace.clear(cluster);
     }
+}
+
+/// What another thread left half done is a map all the same.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

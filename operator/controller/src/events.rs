@@ -3,7 +3,7 @@
 use chamber_api::ChamberCluster;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
-use rollover::{Action, Answer, Note, Step, Verb};
+use rollover::{Action, Answer, Note, Owner, Step, Verb};
 
 use crate::kubernetes;
 
@@ -24,6 +24,23 @@ impl Events {
         }
     }
 
+    /// Says that a holder's role was assumed by the external id of before.
+    pub async fn outdated(&self, cluster: &ChamberCluster, role: &str, owner: &Owner) {
+        let note = format!(
+            "the trust policy of {role} names the external id {}, which the next version does not try any more: put {} in its place",
+            owner.tag(),
+            owner.external_id()
+        );
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "ExternalIdOutdated".to_owned(),
+            note: Some(note),
+            action: "AssumeRole".to_owned(),
+            secondary: None,
+        };
+        self.publish(cluster, &event).await;
+    }
+
     /// Says that an action was done.
     pub async fn acted(&self, cluster: &ChamberCluster, step: Step, action: &Action) {
         let event = Event {
@@ -37,8 +54,12 @@ impl Events {
             action: step.to_string(),
             secondary: None,
         };
+        self.publish(cluster, &event).await;
+    }
+
+    async fn publish(&self, cluster: &ChamberCluster, event: &Event) {
         let about = cluster.object_ref(&());
-        if let Err(error) = self.recorder.publish(&event, &about).await {
+        if let Err(error) = self.recorder.publish(event, &about).await {
             let error = kubernetes::Error::from(error);
             tracing::warn!(%error, "an Event was lost");
         }
@@ -50,6 +71,7 @@ fn warns(action: &Action) -> bool {
     matches!(
         action,
         Action::RemoveFinalizer(Some(_))
+            | Action::TransferKeys { .. }
             | Action::ClaimKeys {
                 healed_at: Some(_),
                 ..
@@ -89,6 +111,9 @@ pub fn sentence(action: &Action) -> String {
             arns.len(),
             rollover::tags::progress_text(*progress)
         ),
+        Action::TransferKeys { arns, from } => {
+            format!("took over {} from {from}", arns.join(", "))
+        }
         Action::TagRevoked { arns, .. } => {
             format!("tagged {} keys with what was revoked", arns.len())
         }
@@ -198,6 +223,17 @@ fn answered(verb: Verb, answer: &Answer) -> String {
         ),
         Answer::Unrevoked(images) => {
             format!("the revocation of imageSha384 {} is given up", each(images))
+        }
+        Answer::Transferred { keys, unread } => {
+            let left = if unread.is_empty() {
+                String::new()
+            } else {
+                format!(
+                    "; not read: {}, ask again when they can be",
+                    unread.join(", ")
+                )
+            };
+            format!("keys of this cluster now: {}{left}", keys.join(", "))
         }
         Answer::Refused(why) => format!("{verb} was refused: {why}"),
     }

@@ -64,6 +64,7 @@ pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp)
         retry: after.handled.retry,
         revoke: after.handled.revoke,
         unrevoke: after.handled.unrevoke,
+        transfer: after.handled.transfer,
         answer,
     };
 }
@@ -104,7 +105,7 @@ fn remember(status: &mut ChamberClusterStatus, outcome: Outcome, now: Timestamp)
         to: rollover.to.revision,
         started_at: rollover.started_at,
         ended_at: Time(now),
-        outcome,
+        outcome: outcome.to_string(),
     };
     status.history.insert(0, ended);
     status.history.truncate(HISTORY);
@@ -152,7 +153,7 @@ mod tests {
         note(&mut status, Note::Finished, 4);
         assert_eq!(status.rollover, None);
         assert_eq!(status.current.as_ref().unwrap().revision, "one");
-        assert_eq!(status.history[0].outcome, Outcome::Complete);
+        assert_eq!(status.history[0].outcome, "Complete");
         assert_eq!(status.rollovers, 1);
     }
 
@@ -174,7 +175,7 @@ mod tests {
         let rollover = status.rollover.as_ref().unwrap();
         assert_eq!(rollover.to.revision, "one");
         assert_eq!(rollover.retire_begun_at, None);
-        assert_eq!(status.history[0].outcome, Outcome::TurnedBack);
+        assert_eq!(status.history[0].outcome, "TurnedBack");
     }
 
     #[test]

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use chamber_api::ChamberCluster;
-use chamber_resource::{release, spec};
+use chamber_resource::release;
+use chamber_resource::spec::{self, Uids};
 use jiff::SignedDuration;
 use rollover::Spec;
 use serde_json::{Value, json};
@@ -24,8 +25,8 @@ const OPTIONS: [(&str, &str); 7] = [
 
 /// The planner's spec with the keys that can be used; none where there is no such key, or no release is known.
 ///
-/// `cluster_uid` names the Kubernetes cluster (uid of its namespace kube-system).
-pub fn spec(cluster: &ChamberCluster, cluster_uid: &str, drift: SignedDuration) -> Option<Spec> {
+/// `uids` tell this resource from one of the same name elsewhere.
+pub fn spec(cluster: &ChamberCluster, uids: &Uids, drift: SignedDuration) -> Option<Spec> {
     let mut rest = serde_json::to_value(cluster).ok()?;
     for (parent, field) in OPTIONS {
         if let Some(parent) = rest.pointer_mut(parent).and_then(Value::as_object_mut) {
@@ -46,7 +47,7 @@ pub fn spec(cluster: &ChamberCluster, cluster_uid: &str, drift: SignedDuration) 
         *rest.pointer_mut("/spec/keys/shares")? = Value::Array(shares);
         *rest.pointer_mut("/spec/keys/threshold")? = json!(threshold);
         let cluster: ChamberCluster = serde_json::from_value(rest).ok()?;
-        spec::checked(&cluster, cluster_uid, drift).ok()
+        spec::checked(&cluster, uids, drift).ok()
     };
     let mut seen = BTreeSet::new();
     let shares = rest.pointer("/spec/keys/shares")?.as_array()?.iter();
@@ -97,10 +98,10 @@ mod tests {
         let cluster = cluster(change);
         let drift = SignedDuration::from_mins(10);
         assert!(
-            spec::checked(&cluster, "c", drift).is_err(),
+            spec::checked(&cluster, &Uids::default(), drift).is_err(),
             "there is a fault"
         );
-        spec(&cluster, "c", drift)
+        spec(&cluster, &Uids::default(), drift)
     }
 
     #[test]

@@ -2,7 +2,12 @@
 //!
 //! The operator and `kubectl chamber plan` read a resource with the same eyes.
 
+pub mod arn;
+pub mod bounds;
+mod fault;
 pub mod record;
 pub mod release;
 pub mod spec;
 mod verification;
+
+pub use fault::Fault;

@@ -43,6 +43,7 @@ pub fn read(status: &ChamberClusterStatus) -> Record {
             retry: status.verbs.retry.clone(),
             revoke: status.verbs.revoke.clone(),
             unrevoke: status.verbs.unrevoke.clone(),
+            transfer: status.verbs.transfer.clone(),
         },
     }
 }

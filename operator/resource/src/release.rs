@@ -8,14 +8,7 @@ use rollover::{Reason, Release};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// A field of the spec that cannot be used.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fault {
-    /// Why, in one word.
-    pub reason: Reason,
-    /// Field, what was found, and the cure.
-    pub message: String,
-}
+use crate::Fault;
 
 /// Why the reserved value is refused; reads on after the field.
 const NOBODY: &str = "is 96 x f, which no image has: it stands in policies that admit nobody";

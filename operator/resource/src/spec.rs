@@ -6,17 +6,29 @@ use chamber_api::{ChamberCluster, Management, Sealing, Share as ShareSpec, names
 use jiff::SignedDuration;
 use key_policy::{Profile, Template};
 use kube::ResourceExt;
-use rollover::{Deletion, DriftPolicy, OnFailure, Reason, Share, Spec, Verbs};
+use rollover::{Deletion, DriftPolicy, OnFailure, Owner, Reason, Share, Spec, Verbs};
 
-use crate::release::{self, Fault};
+use crate::arn::Arn;
+use crate::bounds;
+use crate::fault::Fault;
+use crate::release;
 use crate::verification;
+
+/// What tells a resource from one of the same name elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Uids {
+    /// uid of namespace kube-system: the customary name of a Kubernetes cluster.
+    pub cluster: String,
+    /// uid of the resource's namespace: one made anew under the same name is another one.
+    pub namespace: String,
+}
 
 /// The planner's spec, or the first field that cannot be used.
 ///
-/// `cluster_uid` names the Kubernetes cluster (uid of its namespace kube-system).
+/// `uids` tell this resource from one of the same name elsewhere.
 pub fn checked(
     cluster: &ChamberCluster,
-    cluster_uid: &str,
+    uids: &Uids,
     drift_interval: SignedDuration,
 ) -> Result<Spec, Fault> {
     let spec = &cluster.spec;
@@ -33,16 +45,17 @@ pub fn checked(
         .map(|share| self::share(cluster, share, &pins))
         .collect::<Result<Vec<_>, _>>()?;
     let rollover = &spec.rollover;
+    let bounds = bounds::of(cluster)?;
     Ok(Spec {
-        owner: owner(cluster, cluster_uid),
+        owner: owner(cluster, uids),
         cluster_id: spec.cluster_id.clone(),
         release,
         threshold: usize::try_from(spec.keys.threshold).unwrap_or(usize::MAX),
         shares,
-        replicas: count("spec.chambers.replicas", spec.chambers.replicas)?,
+        replicas: bounds.replicas,
         managed_sealing: spec.sealing == Sealing::Managed,
-        max_unavailable: count("spec.rollover.maxUnavailable", rollover.max_unavailable)?,
-        max_surge: count("spec.rollover.maxSurge", rollover.max_surge)?,
+        max_unavailable: bounds.max_unavailable,
+        max_surge: bounds.max_surge,
         settle_time: duration("spec.rollover.settleTime", &rollover.settle_time)?,
         soak_time: duration("spec.verification.soakTime", &spec.verification.soak_time)?,
         progress_deadline: duration(
@@ -83,13 +96,18 @@ fn verbs(cluster: &ChamberCluster) -> Verbs {
         retry: asked(names::RETRY_ANNOTATION),
         revoke: asked(names::REVOKE_ANNOTATION),
         unrevoke: asked(names::UNREVOKE_ANNOTATION),
+        transfer: asked(names::TRANSFER_ANNOTATION),
     }
 }
 
-/// `<cluster uid>/<namespace>/<name>`: the owner's tag on keys, and the `ExternalId` of every `AssumeRole`.
-pub fn owner(cluster: &ChamberCluster, cluster_uid: &str) -> String {
-    let namespace = cluster.namespace().unwrap_or_default();
-    format!("{cluster_uid}/{namespace}/{}", cluster.name_any())
+/// Whose the keys of a resource are.
+pub fn owner(cluster: &ChamberCluster, uids: &Uids) -> Owner {
+    Owner {
+        cluster_uid: uids.cluster.clone(),
+        namespace: cluster.namespace().unwrap_or_default(),
+        namespace_uid: uids.namespace.clone(),
+        name: cluster.name_any(),
+    }
 }
 
 /// A duration such as `90s`, `2m` or `1h30m`.
@@ -98,21 +116,10 @@ pub fn duration(field: &str, text: &str) -> Result<SignedDuration, Fault> {
     parsed
         .filter(|duration| !duration.is_negative())
         .ok_or_else(|| {
-            invalid(format!(
+            Fault::invalid(format!(
                 "{field} is {text:?}, expected a duration such as 30s, 2m or 1h30m"
             ))
         })
-}
-
-fn invalid(message: String) -> Fault {
-    Fault {
-        reason: Reason::InvalidSpec,
-        message,
-    }
-}
-
-fn count(field: &str, value: i32) -> Result<u32, Fault> {
-    u32::try_from(value).map_err(|_| invalid(format!("{field} is {value}, expected 0 or more")))
 }
 
 fn keys(cluster: &ChamberCluster) -> Result<(), Fault> {
@@ -147,7 +154,7 @@ fn accepted_at_risk(cluster: &ChamberCluster) -> Result<(), Fault> {
     let accepted: BTreeSet<_> = keys.accept_at_risk.iter().collect();
     let names: BTreeSet<_> = keys.shares.iter().map(|share| &share.name).collect();
     if let Some(name) = accepted.difference(&names).next() {
-        return Err(invalid(format!(
+        return Err(Fault::invalid(format!(
             "spec.keys.acceptAtRisk has {name:?}, which is no name in spec.keys.shares"
         )));
     }
@@ -186,8 +193,8 @@ fn pins(pins: &[String]) -> Result<BTreeSet<u8>, Fault> {
     pins.iter()
         .map(|pin| {
             release::register(pin).ok_or_else(|| {
-                invalid(format!(
-                    "spec.keys.policy.pins has {pin:?}, expected PCR1 to PCR31"
+                Fault::invalid(format!(
+                    "spec.keys.policy.pins has {pin:?}, expected pcr1 to pcr31"
                 ))
             })
         })
@@ -196,14 +203,14 @@ fn pins(pins: &[String]) -> Result<BTreeSet<u8>, Fault> {
 
 fn share(cluster: &ChamberCluster, share: &ShareSpec, pins: &BTreeSet<u8>) -> Result<Share, Fault> {
     let arn = Arn::parse(&share.arn).ok_or_else(|| {
-        invalid(format!(
+        Fault::invalid(format!(
             "spec.keys.shares[{}].arn is {:?}, expected arn:aws:kms:<region>:<account>:key/<id>",
             share.name, share.arn
         ))
     })?;
     let managed = share.management == Management::Managed;
     if managed && share.assume_role_arn.is_none() {
-        return Err(invalid(format!(
+        return Err(Fault::invalid(format!(
             "spec.keys.shares[{}].assumeRoleArn is missing: a Managed key needs the holder's admin role",
             share.name
         )));
@@ -229,34 +236,4 @@ fn share(cluster: &ChamberCluster, share: &ShareSpec, pins: &BTreeSet<u8>) -> Re
         adopt: spec.keys.policy.adopt,
         template,
     })
-}
-
-/// The parts of a key ARN.
-pub struct Arn<'a> {
-    /// `aws`, `aws-us-gov` or `aws-cn`.
-    pub partition: &'a str,
-    /// Region of the key.
-    pub region: &'a str,
-    /// Twelve digits.
-    pub account: &'a str,
-}
-
-impl<'a> Arn<'a> {
-    /// Splits `arn:<partition>:kms:<region>:<account>:key/<id>`.
-    pub fn parse(arn: &'a str) -> Option<Self> {
-        let parts: Vec<_> = arn.split(':').collect();
-        let ["arn", partition, "kms", region, account, key] = parts[..] else {
-            return None;
-        };
-        let id = key.strip_prefix("key/")?;
-        let well_formed = account.len() == 12
-            && account.bytes().all(|b| b.is_ascii_digit())
-            && !region.is_empty()
-            && !id.is_empty();
-        well_formed.then_some(Self {
-            partition,
-            region,
-            account,
-        })
-    }
 }

@@ -1,25 +1,17 @@
 //! `spec.verification`, as far as the planner's numbers do not show it.
 
 use chamber_api::Verification;
-use rollover::Reason;
 
-use crate::release::Fault;
+use crate::Fault;
 
 /// No secrets in the URL, and a query whose samples' times can be read.
 pub fn check(verification: &Verification) -> Result<(), Fault> {
     url(&verification.prometheus.url)?;
     match verification.queries.unsealed.as_deref() {
-        Some(query) if !is_selector(query) => Err(invalid(
+        Some(query) if !is_selector(query) => Err(Fault::invalid(
             "spec.verification.queries.unsealed is no plain selector: the times of its samples are read, which functions, operators, ranges, `offset` and `@` hide. Write name{label=\"value\",...}",
         )),
         _ => Ok(()),
-    }
-}
-
-fn invalid(message: &str) -> Fault {
-    Fault {
-        reason: Reason::InvalidSpec,
-        message: message.to_owned(),
     }
 }
 
@@ -29,7 +21,7 @@ fn url(url: &str) -> Result<(), Fault> {
         .strip_prefix("http://")
         .or_else(|| url.strip_prefix("https://"));
     let Some(rest) = rest.filter(|rest| !rest.is_empty()) else {
-        return Err(invalid(
+        return Err(Fault::invalid(
             "spec.verification.prometheus.url is no http or https URL",
         ));
     };
@@ -38,12 +30,12 @@ fn url(url: &str) -> Result<(), Fault> {
         .next()
         .is_some_and(|authority| authority.contains('@'))
     {
-        return Err(invalid(
+        return Err(Fault::invalid(
             "spec.verification.prometheus.url holds a user name or a password: put them into the Secret that spec.verification.prometheus.credentialsSecret names",
         ));
     }
     if rest.contains(['?', '#']) {
-        return Err(invalid(
+        return Err(Fault::invalid(
             "spec.verification.prometheus.url has a query or a fragment: it is the base of the API's paths",
         ));
     }

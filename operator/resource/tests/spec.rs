@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use chamber_api::ChamberCluster;
-use chamber_resource::release::Fault;
-use chamber_resource::spec::checked;
+use chamber_resource::Fault;
+use chamber_resource::spec::{Uids, checked};
 use jiff::SignedDuration;
 use rollover::{Reason, Spec};
 use serde_json::{Value, json};
@@ -28,13 +28,18 @@ fn good() -> Value {
 
 fn check(object: Value) -> Result<Spec, Fault> {
     let cluster: ChamberCluster = serde_json::from_value(object).unwrap();
-    checked(&cluster, "uid", SignedDuration::from_mins(10))
+    let uids = Uids {
+        cluster: "uid".into(),
+        namespace: "ns-uid".into(),
+    };
+    checked(&cluster, &uids, SignedDuration::from_mins(10))
 }
 
 #[test]
 fn a_good_spec_becomes_the_planners() {
     let spec = check(good()).unwrap();
-    assert_eq!(spec.owner, "uid/n/signer");
+    assert_eq!(spec.owner.tag(), "uid/n/signer");
+    assert_eq!(spec.owner.external_id(), "uid/n/ns-uid/signer");
     assert_eq!(spec.soak_time, SignedDuration::from_mins(2));
     assert!(spec.shares[0].managed && !spec.shares[1].managed);
     let template = &spec.shares[0].template;

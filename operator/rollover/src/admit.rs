@@ -5,7 +5,7 @@ use measurement::Measurement;
 
 use crate::keys::{self, takes_part};
 use crate::{
-    Action, AdmittedSet, KeyFacts, KeyWrite, Note, Phase, Plan, Reason, Rollover, Share, Step,
+    Action, AdmittedSet, KeyFacts, KeyWrite, Note, Phase, Plan, Reason, Rollover, Set, Share, Step,
     World, measure, ownership, roll, seal,
 };
 
@@ -19,7 +19,8 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     let set = AdmittedSet::both(world, rollover);
     let from = rollover.from.iter().chain([&rollover.to]);
     let keep: Vec<_> = from.map(|release| release.revision.as_str()).collect();
-    roll::clear(world, &keep, STEP)
+    unknown_chambers(world, rollover)
+        .or_else(|| roll::clear(world, &keep, STEP))
         .or_else(|| hold_deletion(world, rollover))
         .or_else(|| barred(world, rollover))
         .or_else(|| ownership::admit(world, STEP))
@@ -29,6 +30,18 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         .or_else(|| seal::bind(world, rollover))
         .or_else(|| settle(world, rollover))
         .or_else(|| seal::next(world, rollover))
+}
+
+/// A first start has no chambers before it: those that serve prove that there was one, and are not stopped for it.
+fn unknown_chambers(world: &World, rollover: &Rollover) -> Option<Plan> {
+    let first = rollover.from.is_none() && world.record.current.is_none();
+    let others = |set: &&Set| set.release != rollover.to && set.unsealed() > 0;
+    let set = world.sets.iter().filter(|_| first).find(others)?;
+    let message = format!(
+        "status says that the first release {} is started, but ReplicaSet {} has unsealed chambers of release {}: status was lost, or written by somebody else. Remove the resource's status, so that what runs is found and recovered",
+        rollover.to.revision, set.name, set.release.revision
+    );
+    Some(Plan::block(STEP, Reason::UnexpectedChambers, message))
 }
 
 /// From the first write on, policies hold two measurements: a deletion must leave one.
@@ -186,8 +199,9 @@ pub fn ask(world: &World, step: Step, set: &AdmittedSet, extent: Extent) -> Opti
         .collect();
     (!waiting.is_empty()).then(|| {
         let message = format!(
-            "waiting for the holder of key {}: status shows the policy that is asked for",
-            waiting.join(", ")
+            "waiting for the holder of key {}: status.keys says what is asked for, and `kubectl chamber plan {} --document <key>` prints the policy",
+            waiting.join(", "),
+            world.spec.owner.name
         );
         Plan::wait(step, Reason::AwaitingKeyHolder, message)
     })

@@ -3,11 +3,11 @@
 use measurement::Measurement;
 
 use crate::admit::{key_write, sound};
-use crate::ownership::{self, Claim};
+use crate::claim::{self, Claim};
 use crate::roll::order;
 use crate::{
     Action, AdmittedSet, Deletion, Key, KeyFacts, KeyWrite, Look, Plan, Reading, Reason, Release,
-    Rollover, Set, Share, Step, World, keys,
+    Rollover, Set, Share, Step, World, keys, ownership, tags,
 };
 
 const STEP: Step = Step::Retire;
@@ -152,9 +152,10 @@ fn written(
     let Some(write) = key_write(share, facts, |_| live.to_vec())? else {
         return Ok(None);
     };
-    if let Claim::Anothers(owner) = ownership::claim_of(world, facts) {
+    if claim::claim_of(world, facts) == Claim::Anothers {
+        let owner = tags::owner_of(&facts.tags).unwrap_or_default();
         let name = &share.name;
-        return Err(format!("key {name} has another owner's tag, {owner}"));
+        return Err(format!("key {name} has another owner's tags, {owner}"));
     }
     if let Some(Plan::Block { message, .. }) = sound(world, STEP, std::slice::from_ref(&write)) {
         return Err(message);

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use key_policy::Policy;
+use key_policy::{NotOurs, Policy};
 use measurement::Measurement;
 
-use crate::{Record, Rollover, Share, World, takeover};
+use crate::{Record, Release, Rollover, Share, World, keys, takeover};
 
 /// What the policies are to admit; for one of them, see [`AdmittedSet::for_key`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -88,9 +88,32 @@ impl AdmittedSet {
     }
 }
 
+/// The policy that a key is to hold, whoever writes it: the one found with what it lacks, or where none can be read a new one.
+///
+/// # Errors
+///
+/// What was found belongs to somebody else, or cannot be put right.
+pub fn policy(set: &AdmittedSet, share: &Share, found: Option<&Policy>) -> Result<Policy, NotOurs> {
+    let Some(found) = found else {
+        return Ok(share.template.render(set.everywhere()));
+    };
+    let share = Share {
+        managed: true,
+        adopt: true,
+        ..share.clone()
+    };
+    keys::wanted(&share, found, &set.for_key(&share, found))
+}
+
 /// Whether a measurement may come into a policy: the spec approves it or chambers of ours run it, and no key bars it.
 pub fn enters(world: &World, measurement: &Measurement) -> bool {
     approved(world, measurement) && !world.barred(&measurement.image_sha384)
+}
+
+/// Whether nothing but status speaks for a release. What so many keys admit was approved once, though no chamber of it runs.
+pub fn only_status_names(world: &World, release: &Release) -> bool {
+    let admitted = keys::usable(world, &release.measurement) >= world.spec.threshold;
+    !approved(world, &release.measurement) && !admitted
 }
 
 /// Whether something else than status speaks for a measurement: the spec, or a `ReplicaSet` of ours.

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::{Action, Failure, Note, OnFailure, Plan, Reason, Rollover, Step, World};
+use crate::desired::only_status_names;
+use crate::{Action, Failure, Note, OnFailure, Plan, Reason, Release, Rollover, Step, World};
 
 /// Turns a wait that has lasted too long, and speaks against the target, into what follows from it.
 ///
@@ -65,11 +66,11 @@ fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, messag
             ),
         ),
         Some(_) if world.spec.on_failure == OnFailure::Pause => note(false),
-        Some(from) if world.revoked(&from.measurement.image_sha384) => Plan::block(
+        Some(from) if !can_return(world, from) => Plan::block(
             step,
             Reason::ReleaseFailed,
             format!(
-                "{why}. Release {} was revoked, so there is no way back: change spec.release",
+                "{why}. Release {} was revoked, or runs nowhere, so there is no way back: change spec.release",
                 from.revision
             ),
         ),
@@ -83,6 +84,11 @@ fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, messag
         ),
         Some(_) => note(true),
     }
+}
+
+/// Whether the release before is more than a name in status, and was not revoked.
+fn can_return(world: &World, from: &Release) -> bool {
+    !world.revoked(&from.measurement.image_sha384) && !only_status_names(world, from)
 }
 
 fn is_failed(world: &World, revision: &str) -> bool {
@@ -100,7 +106,7 @@ fn revoked(world: &World, rollover: &Rollover) -> Option<Plan> {
     let way_back = rollover
         .from
         .as_ref()
-        .is_some_and(|from| !world.revoked(&from.measurement.image_sha384));
+        .is_some_and(|from| can_return(world, from));
     if way_back {
         let failure = Failure {
             revision: rollover.to.revision.clone(),

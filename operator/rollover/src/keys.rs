@@ -4,7 +4,7 @@ use key_policy::{Finding, NotOurs, Policy, RuleId, Severity, Template};
 use measurement::Measurement;
 
 use crate::{
-    Key, KeyFacts, KeyState, Look, Plan, Reading, Reason, Share, Step, World, ownership, tags,
+    Key, KeyFacts, KeyState, Look, Plan, Reading, Reason, Share, Step, World, claim, tags,
 };
 
 /// Stops at the first key that is not readable, enabled, ours, and a policy of the five statements.
@@ -30,7 +30,7 @@ pub fn healthy(world: &World, step: Step) -> Option<Plan> {
 /// Why a key that was read cannot be used, or is not this cluster's to write.
 pub fn fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
     state_fault(share, facts)
-        .or_else(|| ownership::conflict(world, share, facts))
+        .or_else(|| claim::conflict(world, share, facts))
         .or_else(|| policy_fault(world, share, facts))
 }
 
@@ -78,7 +78,7 @@ fn policy_fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reaso
     };
     let fault = if share.managed && share.adopt {
         key_policy::found(policy, &share.template).err()?
-    } else if share.managed && ownership::is_ours(world, facts) {
+    } else if share.managed && claim::is_ours(world, facts) {
         // Our own roles were deleted: the next write names them anew. Without our tag they may be another cluster's.
         key_policy::projects(policy, &share.template).err()?
     } else {
@@ -90,9 +90,11 @@ fn policy_fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reaso
         _ => Reason::PolicyNotOurs,
     };
     let message = format!(
-        "the policy of key {} ({}): {fault}. Status shows the policy that it needs{}",
+        "the policy of key {} ({}): {fault}. `kubectl chamber plan {} --document {}` prints the policy that it needs{}",
         share.name,
         share.arn,
+        world.spec.owner.name,
+        share.name,
         if share.managed && !share.adopt {
             "; spec.keys.policy.adopt: true has the operator write it"
         } else {

@@ -6,6 +6,7 @@
 
 mod admit;
 mod chambers;
+mod claim;
 mod deletion;
 mod desired;
 mod failure;
@@ -26,19 +27,20 @@ mod seal;
 mod settled;
 pub mod tags;
 mod takeover;
+mod transfer;
 mod verbs;
 mod verify;
 mod world;
 
-pub use desired::AdmittedSet;
-pub use keys::{in_sync, wanted};
+pub use desired::{AdmittedSet, policy as desired_policy};
+pub use keys::in_sync;
 pub use note::{Answer, Note, Verb};
 pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
-pub use preview::{Changes, KeyPreview, Preview, preview};
+pub use preview::{Changes, KeyPreview, Preview, document, preview};
 pub use reason::{Outlook, Reason};
 pub use world::{
     Blob, Chamber, Deletion, DriftPolicy, Failing, Failure, Key, KeyFacts, KeyState, Metrics,
-    Object, ObjectProblem, OnFailure, Phase, PodMetrics, Reading, Readings, Record, Refusal,
+    Object, ObjectProblem, OnFailure, Owner, Phase, PodMetrics, Reading, Readings, Record, Refusal,
     Release, Rival, Rollover, SealPod, Set, Share, Spec, Verbs, World,
 };
 
@@ -79,8 +81,10 @@ pub fn urgent(world: &World) -> Option<Plan> {
 /// What comes before every step.
 fn interrupt(world: &World) -> Option<Plan> {
     verbs::next(world)
+        .or_else(|| transfer::next(world))
         .or_else(|| revoke::next(world))
         .or_else(|| deletion::next(world))
+        .or_else(|| transfer::refused(world))
 }
 
 /// Nothing is begun that another resource has an older claim to; verbs, revocation and deletion go on.

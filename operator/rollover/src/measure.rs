@@ -2,7 +2,7 @@
 
 use crate::keys::{self, healthy};
 use crate::{
-    Action, Blob, Look, Metrics, Note, Plan, Reason, Release, Step, World, origin, tags, takeover,
+    Action, Blob, Look, Metrics, Note, Plan, Reason, Release, Step, World, claim, origin, takeover,
     verify,
 };
 
@@ -25,7 +25,7 @@ pub fn next(world: &World, current: Option<&Release>) -> Plan {
                 from: current.cloned(),
                 to: world.spec.release.clone(),
                 found,
-                number: tags::furthest(world)
+                number: claim::furthest(world)
                     .map_or(0, |(number, _)| number)
                     .max(world.record.rollovers)
                     .saturating_add(1),
@@ -82,7 +82,9 @@ pub fn lost(world: &World, step: Step) -> Option<Plan> {
         .current
         .as_ref()
         .map(|_| "a release is recorded as running".to_owned());
-    let evidence = tagged.or(recorded).or(current)?;
+    let stored = world.blobs.keys().next();
+    let stored = stored.map(|id| format!("a sealed Secret for measurement {id} is there"));
+    let evidence = tagged.or(recorded).or(current).or(stored)?;
     let message = format!(
         "the master key was sealed before ({evidence}), but its sealed Secret is gone. Restore the Secret from your copy; it is never sealed anew"
     );

@@ -71,6 +71,8 @@ pub enum Verb {
     Revoke,
     /// Give revocations up.
     Unrevoke,
+    /// Take keys over from their owner.
+    Transfer,
 }
 
 /// What came of a verb.
@@ -84,6 +86,13 @@ pub enum Answer {
     Revoked(Vec<(Pcr, String)>),
     /// The images may be admitted again; each with why, in the asker's words.
     Unrevoked(Vec<(Pcr, String)>),
+    /// No key has the owner's tags any more.
+    Transferred {
+        /// Names of the shares whose keys are this cluster's.
+        keys: Vec<String>,
+        /// Names of those whose keys could not be read.
+        unread: Vec<String>,
+    },
     /// Nothing was done; why not, and what can be done.
     Refused(String),
 }

@@ -1,76 +1,11 @@
-//! Whose a key is: the claim comes before every write, in every state.
+//! The claim comes before every write, in every state.
 
-use jiff::Timestamp;
-
+use crate::claim::{Claim, claim_of, conflict, is_ours, proves_retire};
 use crate::tags::{self, Progress};
 use crate::{Action, KeyFacts, KeyWrite, Phase, Plan, Reason, Rollover, Share, Step, World, keys};
 
 /// A key with what was read of it.
 type Pair<'a> = (&'a Share, &'a KeyFacts);
-
-/// What a key's tags say of whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim<'a> {
-    /// It carries this cluster's tag.
-    Ours,
-    /// It carries this cluster's tag again, and is left alone until then.
-    Healing(Timestamp),
-    /// It carries nobody's.
-    Nobodys,
-    /// It carries another owner's.
-    Anothers(&'a str),
-}
-
-/// What a key's tags say of whose it is.
-pub fn claim_of<'a>(world: &World, facts: &'a KeyFacts) -> Claim<'a> {
-    match facts.tags.get(tags::OWNER) {
-        None => Claim::Nobodys,
-        Some(owner) if *owner != world.spec.owner => Claim::Anothers(owner),
-        Some(_) => match tags::healing_until(&facts.tags) {
-            Some(until) if world.now < until => Claim::Healing(until),
-            _ => Claim::Ours,
-        },
-    }
-}
-
-/// Whether the key carries this cluster's tag.
-pub fn is_ours(world: &World, facts: &KeyFacts) -> bool {
-    matches!(claim_of(world, facts), Claim::Ours | Claim::Healing(_))
-}
-
-/// Why a key is not this cluster's to write: another owner's tag, or one that is ahead of status.
-pub fn conflict(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
-    if let Claim::Anothers(owner) = claim_of(world, facts) {
-        let message = format!(
-            "key {} ({}) has the tag {}={owner}, so it belongs to another ChamberCluster; this one is {}. Give it a key of its own, or remove the tag when that cluster is gone",
-            share.name,
-            share.arn,
-            tags::OWNER,
-            world.spec.owner
-        );
-        return Some((Reason::KeyOwnedByAnother, message));
-    }
-    behind(world, share, facts)
-}
-
-/// Status that knows less than a key was restored from a backup, or somebody wrote the key's tag: the key is not written.
-fn behind(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
-    // With no record at all it is found out what is there, and recovered.
-    if world.record.current.is_none() && world.record.rollover.is_none() {
-        return None;
-    }
-    let known = tags::recorded(&world.record);
-    let ahead =
-        tags::progress_of(&facts.tags).filter(|tagged| is_ours(world, facts) && *tagged > known)?;
-    let message = format!(
-        "status knows rollovers up to {}, the tag {} on key {} says {}: status was restored from a backup, or the tag was written by somebody else. Remove the resource's status, so that what runs is found and recovered; or remove the tag, if it is on this key alone",
-        tags::progress_text(known),
-        tags::ROLLOVER,
-        share.name,
-        tags::progress_text(ahead)
-    );
-    Some((Reason::StatusBehindKeys, message))
-}
 
 /// Tags the managed keys that take part as this cluster's, and with the number of the rollover; `None` where all are.
 ///
@@ -95,14 +30,8 @@ pub fn retire(world: &World, step: Step, rollover: &Rollover) -> Option<Plan> {
 /// Puts back what managed keys have lost, while nothing is in flight; `None` where all carry this cluster's tag.
 pub fn heal(world: &World, step: Step) -> Option<Plan> {
     tag(world, step, &Marks::now(world), |facts| {
-        !is_ours(world, facts)
+        !is_ours(world, facts) || !facts.tags.contains_key(tags::NAMESPACE_UID)
     })
-}
-
-/// Whether a key's tags say that the others are retired for this rollover's target: an ended one of the same number does not.
-pub fn proves_retire(facts: &KeyFacts, number: u64, rollover: &Rollover) -> bool {
-    tags::progress_of(&facts.tags) >= Some((number, true))
-        && facts.tags.get(tags::RETIRED_FOR) == Some(&rollover.to.measurement.id())
 }
 
 /// What a claim writes beside the owner.

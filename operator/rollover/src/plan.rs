@@ -113,6 +113,13 @@ pub enum Action {
         /// The tags were lost: since when they are there again.
         healed_at: Option<Timestamp>,
     },
+    /// Tag another owner's keys as this cluster's: a person moves them.
+    TransferKeys {
+        /// ARNs of the keys.
+        arns: Vec<String>,
+        /// Their owner until now, as [`crate::tags::owner_of`] has it.
+        from: String,
+    },
     /// Tag keys with the images that are never admitted again.
     TagRevoked {
         /// ARNs of the keys.
@@ -193,6 +200,7 @@ impl Action {
         matches!(
             self,
             Self::ClaimKeys { .. }
+                | Self::TransferKeys { .. }
                 | Self::TagRevoked { .. }
                 | Self::WritePolicies(_)
                 | Self::TagCommitment { .. }

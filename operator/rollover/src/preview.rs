@@ -7,7 +7,7 @@ use measurement::Measurement;
 
 use crate::{
     AdmittedSet, Key, KeyFacts, Plan, Reading, Reason, Release, Rollover, Set, Share, Step, World,
-    keys, measure, takeover,
+    desired, keys, measure, takeover,
 };
 
 /// What a rollover would change in the policies.
@@ -80,6 +80,22 @@ pub fn preview(world: &World) -> Preview {
         to: rollover.to,
         objection,
     }
+}
+
+/// The policy that a key is to hold at this moment, as status asks its holder for it.
+///
+/// # Errors
+///
+/// It was not read, or what was found cannot be put right.
+pub fn document(world: &World, share: &Share) -> Result<Policy, String> {
+    let world = &with_what_runs(world);
+    let found = match world.readings.get(&share.arn) {
+        Some(Reading::Facts(facts)) => facts.policy.as_ref().ok(),
+        Some(Reading::Failed { message, .. }) => return Err(message.clone()),
+        Some(Reading::Unread) | None => return Err("it was not read yet".to_owned()),
+    };
+    let set = AdmittedSet::recorded(world, &world.record);
+    desired::policy(&set, share, found).map_err(|fault| fault.to_string())
 }
 
 /// Where chambers were not looked at, what status calls the current release counts as running: nothing is written.

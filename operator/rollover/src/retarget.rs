@@ -1,7 +1,7 @@
 //! The target changed in the middle of a rollover.
 
-use crate::desired::approved;
-use crate::{Action, Note, Plan, Reason, Release, Rollover, Set, Step, World, keys, measure, roll};
+use crate::desired::{approved, only_status_names};
+use crate::{Action, Note, Plan, Reason, Release, Rollover, Set, Step, World, measure, roll};
 
 const STEP: Step = Step::Measure;
 
@@ -23,10 +23,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     if *wanted == rollover.to {
         return None;
     }
-    let target = &rollover.to.measurement;
-    // What so many keys admit was approved once, though no chamber of it was started.
-    let admitted = keys::usable(world, target) >= world.spec.threshold;
-    let named_by_status_alone = !approved(world, target) && !admitted;
+    let named_by_status_alone = only_status_names(world, &rollover.to);
     if world.failed().is_some() {
         return named_by_status_alone.then(|| not_the_target(world, rollover));
     }
@@ -40,7 +37,8 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     let Some(from) = &rollover.from else {
         return Some(instead_of_the_first(world, rollover));
     };
-    let way_back = !world.revoked(&from.measurement.image_sha384);
+    let way_back =
+        !world.revoked(&from.measurement.image_sha384) && !only_status_names(world, from);
     let started = world.set(&rollover.to.revision).is_some_and(Set::runs);
     let current = world.record.current.as_ref();
     // What a rollover comes from was verified, but for a return: there the release that ran last is what it goes to.

@@ -4,7 +4,8 @@ use measurement::{Measurement, Pcr};
 
 use crate::admit::{key_write, sound};
 use crate::{
-    Action, KeyFacts, KeyState, KeyWrite, Look, Plan, Share, Step, World, ownership, tags, takeover,
+    Action, KeyFacts, KeyState, KeyWrite, Look, Plan, Share, Step, World, claim, ownership, tags,
+    takeover,
 };
 
 const STEP: Step = Step::Retire;
@@ -113,7 +114,7 @@ fn mark(world: &World) -> Option<Plan> {
         .filter(|(share, facts)| {
             share.managed
                 && facts.state == KeyState::Enabled
-                && ownership::is_ours(world, facts)
+                && claim::is_ours(world, facts)
                 && !world.refuses(&share.arn)
         })
         .filter_map(|(share, facts)| Some((share, wanted(world, facts)?)))

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Action, Blob, KeyFacts, Note, Plan, Reason, Release, Rollover, SealPod, Step, World, chambers,
-    keys, measure, origin, tags,
+    Action, Blob, KeyFacts, Note, Plan, Reason, Release, Rollover, SealPod, Share, Step, World,
+    chambers, claim, keys, measure, origin, tags,
 };
 
 const STEP: Step = Step::Admit;
@@ -116,10 +116,17 @@ pub fn commit(world: &World, step: Step, commitment: &str) -> Option<Plan> {
     if let Some(plan) = origin::foreign(world, step, commitment) {
         return Some(plan);
     }
-    let untagged = |facts: &KeyFacts| !facts.tags.contains_key(tags::COMMITMENT);
+    // Another owner's key is not marked, and one that refuses the tag keeps nothing else from going on.
+    let unmarked = |share: &Share, facts: &KeyFacts| {
+        claim::is_ours(world, facts)
+            && !facts.tags.contains_key(tags::COMMITMENT)
+            && !world.refuses(&share.arn)
+    };
     let arns: Vec<_> = world
         .facts()
-        .filter(|(share, facts)| share.managed && keys::takes_part(share, facts) && untagged(facts))
+        .filter(|(share, facts)| {
+            share.managed && keys::takes_part(share, facts) && unmarked(share, facts)
+        })
         .map(|(share, _)| share.arn.clone())
         .collect();
     if !arns.is_empty() {

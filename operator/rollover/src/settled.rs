@@ -6,7 +6,7 @@ use crate::admit::{Extent, ask, write_all};
 use crate::roll::within_budget;
 use crate::{
     Action, AdmittedSet, Blob, DriftPolicy, KeyFacts, Look, Note, Plan, Reason, Release, Step,
-    World, chambers, keys, measure, ownership, revoke, roll, seal, tags,
+    World, chambers, claim, keys, measure, ownership, revoke, roll, seal, tags,
 };
 
 const STEP: Step = Step::Settled;
@@ -61,7 +61,7 @@ fn first_start(world: &World) -> Plan {
         .facts()
         .all(|(share, facts)| keys::admits_alone(share, facts, &set.release.measurement));
     if everywhere {
-        let (number, _) = tags::furthest(world).unwrap_or_default();
+        let (number, _) = claim::furthest(world).unwrap_or_default();
         let release = set.release.clone();
         return Plan::act(STEP, Action::Note(Note::Recovered { release, number }));
     }
@@ -136,7 +136,7 @@ fn unproven(world: &World, current: &Release) -> Option<Plan> {
     let retires = tags::recorded(&world.record);
     let mut ours = world
         .facts()
-        .filter(|(share, facts)| share.managed && ownership::is_ours(world, facts))
+        .filter(|(share, facts)| share.managed && claim::is_ours(world, facts))
         .peekable();
     ours.peek()?;
     let stays = current.measurement.id();

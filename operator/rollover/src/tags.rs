@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use measurement::Pcr;
 
-use crate::{Record, Rollover, World};
+use crate::world::external_id;
+use crate::{Record, Rollover};
 
 /// `<cluster uid>/<namespace>/<name>`.
 pub const OWNER: &str = "chamber.dev/owner";
+/// uid of the owner's namespace: one that was made anew under the same name inherits nothing. Keys that were claimed
+/// before 0.2 are without it until their next claim.
+pub const NAMESPACE_UID: &str = "chamber.dev/namespace-uid";
 /// Cluster id, for people.
 pub const CLUSTER_ID: &str = "chamber.dev/cluster-id";
 /// Hex of the commitment to the master key.
@@ -108,13 +112,11 @@ pub fn recorded(record: &Record) -> Progress {
     (record.rollovers, retires)
 }
 
-/// The furthest progress that any key of this cluster carries.
-pub fn furthest(world: &World) -> Option<Progress> {
-    world
-        .facts()
-        .filter(|(_, facts)| facts.tags.get(OWNER) == Some(&world.spec.owner))
-        .filter_map(|(_, facts)| progress_of(&facts.tags))
-        .max()
+/// Whose a key is, as people name it: the owner's external id, or the tag alone where the namespace's uid is unknown.
+pub fn owner_of(tags: &BTreeMap<String, String>) -> Option<String> {
+    let owner = tags.get(OWNER)?;
+    let namespace_uid = tags.get(NAMESPACE_UID);
+    Some(namespace_uid.map_or_else(|| owner.clone(), |uid| external_id(owner, uid)))
 }
 
 #[cfg(test)]

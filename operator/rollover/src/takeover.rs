@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use key_policy::Policy;
 use measurement::{Measurement, Pcr};
 
-use crate::{KeyFacts, Reason, Release, Share, World, keys, ownership};
+use crate::{KeyFacts, Reason, Release, Share, World, claim, keys};
 
 /// Why no rollover may begin.
 type Fault = (Reason, String);
@@ -72,9 +72,7 @@ fn found(
         [] => Ok(None),
         [image] if is_kept(image) && current.is_none() => Ok(kept.cloned()),
         // What this cluster ran before goes with the next write.
-        _ if ownership::is_ours(world, facts) && !is_new(world, share) && kept.is_none() => {
-            Ok(None)
-        }
+        _ if claim::is_ours(world, facts) && !is_new(world, share) && kept.is_none() => Ok(None),
         [image] if is_new(world, share) => match tuple(share, policy, image, &known) {
             Some(found) => Ok(Some(found)),
             None => Err(stranger(

@@ -1,4 +1,4 @@
-//! What a person asks for once: abort, retry, revoke. Each asking is answered once, in every state.
+//! What a person asks for once: abort, retry, revoke and unrevoke. Each asking is answered once, in every state.
 
 use measurement::Pcr;
 
@@ -8,21 +8,23 @@ use crate::{Action, Answer, Failure, Note, Plan, Step, Verb, World};
 /// Answers the first verb that was not answered yet.
 pub fn next(world: &World) -> Option<Plan> {
     let (asked, handled) = (&world.spec.verbs, &world.record.handled);
-    let each = [
-        (Verb::Revoke, &asked.revoke, &handled.revoke),
-        (Verb::Unrevoke, &asked.unrevoke, &handled.unrevoke),
-        (Verb::Abort, &asked.abort, &handled.abort),
-        (Verb::Retry, &asked.retry, &handled.retry),
-    ];
-    let (verb, token) = each.into_iter().find_map(|(verb, asked, handled)| {
-        let token = asked.as_ref()?;
-        (Some(token) != handled.as_ref()).then_some((verb, token))
-    })?;
-    let answer = match verb {
-        Verb::Abort => abort(world),
-        Verb::Retry => retry(world),
-        Verb::Revoke => revoke(world, token),
-        Verb::Unrevoke => unrevoke(world, token),
+    let new = |asked: &Option<String>, handled: &Option<String>| {
+        asked
+            .clone()
+            .filter(|token| Some(token) != handled.as_ref())
+    };
+    let (verb, token, answer) = if let Some(token) = new(&asked.revoke, &handled.revoke) {
+        (Verb::Revoke, token.clone(), revoke(world, &token))
+    } else if let Some(token) = new(&asked.unrevoke, &handled.unrevoke) {
+        (Verb::Unrevoke, token.clone(), unrevoke(world, &token))
+    } else if let Some(token) = new(&asked.abort, &handled.abort) {
+        (Verb::Abort, token, abort(world))
+    } else {
+        (
+            Verb::Retry,
+            new(&asked.retry, &handled.retry)?,
+            retry(world),
+        )
     };
     let step = world
         .record
@@ -31,7 +33,7 @@ pub fn next(world: &World) -> Option<Plan> {
         .map_or(Step::Settled, Step::of);
     let note = Note::Answered {
         verb,
-        token: token.clone(),
+        token,
         answer,
     };
     Some(Plan::act(step, Action::Note(note)))

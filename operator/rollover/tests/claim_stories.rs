@@ -454,3 +454,35 @@ fn whoever_asks_again_and_again_puts_no_deadline_off() {
     let after = play.world.record.rollover.as_ref().unwrap().progressed_at;
     assert_eq!(before, after);
 }
+
+/// Whoever may write status alone makes the operator neither run in circles nor admit anything.
+#[test]
+fn a_forged_release_and_a_forged_target_end_in_a_rollover_to_what_the_spec_names() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.world.record.current = Some(release(3));
+    let now = play.world.now;
+    play.world.record.rollover = Some(Rollover::begin(Some(release(3)), release(1), now));
+    play.run(100);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert_eq!(admitted(&play), [[2], [2], [2]]);
+}
+
+/// The commitment's tags and status are gone, and a forged first start is in flight: the master key is not made anew.
+#[test]
+fn chambers_that_run_are_enough_to_never_seal_again() {
+    let mut play = Play::settled();
+    (0..3).for_each(|key| strip(&mut play, key));
+    let now = play.world.now;
+    play.world.spec.release = release(2);
+    play.world.record = rollover::Record {
+        rollover: Some(Rollover::begin(None, release(2), now)),
+        ..rollover::Record::default()
+    };
+    play.run(100);
+    assert_eq!(blocked(&play).0, Reason::UnexpectedChambers);
+    play.world.sets.clear();
+    play.run(100);
+    assert_eq!(blocked(&play).0, Reason::BlobLost, "{}", play.story);
+    assert!(!play.story.contains("seal pod"), "{}", play.story);
+}

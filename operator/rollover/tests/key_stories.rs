@@ -643,7 +643,8 @@ fn a_holder_is_told_of_a_deleted_role() {
         "{message}"
     );
     assert!(
-        message.contains("Status shows the policy that it needs"),
+        message
+            .contains("`kubectl chamber plan signer --document c` prints the policy that it needs"),
         "{message}"
     );
 }

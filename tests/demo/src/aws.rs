@@ -161,7 +161,7 @@ impl Tenant {
             "Effect": "Allow",
             "Principal": {"AWS": operator_arn()},
             "Action": "sts:AssumeRole",
-            "Condition": {"StringLike": {"sts:ExternalId": format!("*/{}/{}", self.namespace, self.name)}},
+            "Condition": {"StringLike": {"sts:ExternalId": format!("*/{}/*/{}", self.namespace, self.name)}},
         }]})
     }
 }
@@ -296,7 +296,7 @@ mod tests {
         let trust = &tenant.principals()["roles"][1]["trust"]["Statement"][0];
         assert_eq!(
             trust["Condition"]["StringLike"]["sts:ExternalId"],
-            "*/demo/signer"
+            "*/demo/*/signer"
         );
     }
 }

@@ -4,7 +4,7 @@ use key_policy::{Policy, Severity};
 
 use crate::operator::Violation;
 use crate::setup::Setup;
-use crate::state::{FOREIGN, Images, Key, Prometheus, RELEASES, Set, State};
+use crate::state::{FOREIGN, Images, Key, Owned, Prometheus, RELEASES, Set, State};
 
 /// The images of a policy that is about to be written.
 ///
@@ -43,7 +43,7 @@ pub fn write(
     of_the_operator(setup, key)?;
     // Tags that were removed since the keys were read are not known yet.
     let seen = before.seen.as_ref().map_or(&before.keys, |seen| &seen.keys);
-    if !seen[key].owned || seen[key].healing {
+    if !seen[key].is_ours() || seen[key].healing {
         return Err(Violation::of(
             10,
             "writes a key that does not carry this cluster's tag, or got it back just now",
@@ -61,6 +61,20 @@ pub fn write(
     trust(setup, before, old, new)?;
     what_was_theirs(setup, before, key, old & !new)?;
     (0..RELEASES).try_for_each(|release| leaves(setup, before, after, release, old & !new))
+}
+
+/// A tag that says whose a key is: another cluster's is left, but for those that the user takes over.
+///
+/// # Errors
+///
+/// Law 10.
+pub fn tag_owner(state: &State, key: usize, takes_over: bool) -> Result<(), Violation> {
+    let seen = state.seen.as_ref().map_or(&state.keys, |seen| &seen.keys);
+    let theirs = seen[key].owner == Owned::Theirs;
+    if theirs && !(takes_over && state.asked.transfer) {
+        return Err(Violation::of(10, "takes another cluster's key"));
+    }
+    Ok(())
 }
 
 /// A call that changes a key: a policy or a tag.
@@ -289,7 +303,9 @@ fn starts(setup: &Setup, state: &State, release: usize) -> Result<(), Violation>
 /// Law 2, where one holder alone says so: the tags of many would take the image out of every key.
 pub fn revoke(setup: &Setup, state: &State, key: usize, images: Images) -> Result<(), Violation> {
     let revoked = state.revoked(setup.size.keys, setup.size.threshold);
-    if images & !revoked & !state.keys[key].revoked == 0 {
+    // What its own tags said when they were read may be put back.
+    let seen = state.seen.as_ref().map_or(&state.keys, |seen| &seen.keys);
+    if images & !revoked & !state.keys[key].revoked & !seen[key].revoked == 0 {
         return Ok(());
     }
     Err(Violation::of(

@@ -2,7 +2,7 @@
 
 use crate::setup::Setup;
 use crate::state::{
-    AGE, FOREIGN, Key, Order, Prometheus, RELEASES, Record, Rollover, Seal, Set, State,
+    AGE, FOREIGN, Key, Order, Owned, Prometheus, RELEASES, Record, Rollover, Seal, Set, State,
 };
 
 /// Something that can happen, and the state after it.
@@ -28,7 +28,7 @@ pub fn events(setup: &Setup, state: &State, rests: bool) -> Vec<Event> {
         faults(setup, state, &mut events);
     }
     if state.wishes > 0 {
-        wishes(state, &mut events);
+        wishes(setup, state, &mut events);
     }
     events
 }
@@ -39,7 +39,7 @@ pub fn progress(setup: &Setup, state: &State) -> State {
     let revoked = next.revoked(setup.size.keys, setup.size.threshold);
     for index in 0..next.keys.len() {
         if setup.size.observed & (1 << index) != 0 {
-            next.keys[index].stored = next.asked_of_holder(index, setup.size.keys, revoked);
+            next.keys[index].stored = next.asked_of_holder(index, &setup.size, revoked);
         }
         next.keys[index].enforced = next.keys[index].stored;
     }
@@ -140,7 +140,7 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
             }));
         }
         let revoked = state.revoked(setup.size.keys, setup.size.threshold);
-        let asked = state.asked_of_holder(index, setup.size.keys, revoked);
+        let asked = state.asked_of_holder(index, &setup.size, revoked);
         if setup.size.observed & (1 << index) != 0 && key.stored != asked {
             let what = format!("the holder of key {index} does as asked");
             events.push(with(state, what, |state| {
@@ -168,11 +168,17 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
         edit("adds an image to", key.stored | FOREIGN);
         let lowest = key.stored & key.stored.wrapping_neg();
         edit("takes an image from", key.stored & !lowest);
-        if key.owned {
+        if setup.size.others && key.owner != Owned::Theirs {
+            let what = format!("another cluster tags key {index} as its own");
+            events.push(fault(state, what, |state| {
+                state.keys[index].owner = Owned::Theirs;
+            }));
+        }
+        if key.owner != Owned::Nobody {
             let what = format!("something removes the tags of key {index}");
             events.push(fault(state, what, |state| {
                 let key = &mut state.keys[index];
-                (key.owned, key.committed, key.healing) = (false, false, false);
+                (key.owner, key.committed, key.healing) = (Owned::Nobody, false, false);
                 (key.progress, key.retired_for, key.revoked) = (None, None, 0);
             }));
         }
@@ -301,7 +307,7 @@ pub fn first_status(setup: &Setup) -> Record {
     }
 }
 
-fn wishes(state: &State, events: &mut Vec<Event>) {
+fn wishes(setup: &Setup, state: &State, events: &mut Vec<Event>) {
     let mut wish = |what: String, change: &dyn Fn(&mut State)| {
         events.push(with(state, what, |state| {
             state.wishes -= 1;
@@ -330,6 +336,14 @@ fn wishes(state: &State, events: &mut Vec<Event>) {
     wish("the user pauses or resumes".to_owned(), &|state| {
         state.asked.paused = !state.asked.paused;
     });
+    if setup.size.others && !state.asked.transfer {
+        wish(
+            "the user takes over the other cluster's keys".to_owned(),
+            &|state| {
+                state.asked.transfer = true;
+            },
+        );
+    }
     if !state.asked.deleting {
         wish("the user deletes the resource".to_owned(), &|state| {
             state.asked.deleting = true;

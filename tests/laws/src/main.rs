@@ -22,8 +22,9 @@ struct Arguments {
     wishes: u8,
 }
 
-fn worlds(arguments: &Arguments) -> Vec<Size> {
-    let size = |chambers, keys, threshold| Size {
+/// Every key Managed, nothing broken, settled on the first release.
+fn size(arguments: &Arguments, chambers: u8, keys: usize, threshold: usize) -> Size {
+    Size {
         chambers,
         keys,
         threshold,
@@ -35,11 +36,16 @@ fn worlds(arguments: &Arguments) -> Vec<Size> {
         accepted: 0,
         external: false,
         forged: false,
+        others: false,
         adopts: false,
         from_nothing: false,
         faults: arguments.faults,
         wishes: arguments.wishes,
-    };
+    }
+}
+
+fn worlds(arguments: &Arguments) -> Vec<Size> {
+    let size = |chambers, keys, threshold| size(arguments, chambers, keys, threshold);
     let broken = Size {
         broken: 0b010,
         ..size(2, 2, 1)
@@ -91,6 +97,16 @@ fn worlds(arguments: &Arguments) -> Vec<Size> {
             forged: true,
             observed: 0b10,
             ..size(1, 2, 2)
+        },
+        // Another cluster tags keys, and the user takes them over.
+        Size {
+            others: true,
+            ..size(2, 2, 2)
+        },
+        Size {
+            others: true,
+            observed: 0b10,
+            ..size(1, 2, 1)
         },
         Size {
             accepted: 0b010,

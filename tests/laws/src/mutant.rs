@@ -9,7 +9,7 @@ use rollover::{
     tags,
 };
 
-use crate::setup::Setup;
+use crate::setup::{OTHER, Setup};
 use crate::state::FOREIGN;
 
 /// A bug in the planner or in the hands.
@@ -49,10 +49,12 @@ pub enum Mutant {
     BelievesStatus,
     /// Law 2: one holder's word takes an image out of every key.
     BelievesOneHolder,
+    /// Law 10: another cluster's keys are taken over, and nobody asked.
+    TakesAnothersKeys,
 }
 
 /// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 17] = [
+pub const ALL: [(u8, Mutant); 18] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -70,6 +72,7 @@ pub const ALL: [(u8, Mutant); 17] = [
     (10, Mutant::WritesUnclaimed),
     (2, Mutant::BelievesStatus),
     (2, Mutant::BelievesOneHolder),
+    (10, Mutant::TakesAnothersKeys),
 ];
 
 impl Mutant {
@@ -107,6 +110,7 @@ impl Mutant {
                 }
             }
             Self::BelievesOneHolder => believe_one(setup, &mut seen),
+            Self::TakesAnothersKeys => seen.spec.verbs.transfer = Some(OTHER.to_owned()),
             _ => {}
         }
         self.spoil(setup, &seen, plan(&seen))
@@ -206,7 +210,7 @@ fn claim_all(world: &mut World) {
     for reading in world.readings.values_mut() {
         if let Reading::Facts(facts) = reading {
             let tags = &mut Arc::make_mut(facts).tags;
-            tags.insert(tags::OWNER.to_owned(), owner.clone());
+            tags.insert(tags::OWNER.to_owned(), owner.tag());
             tags.insert(tags::ROLLOVER.to_owned(), progress.clone());
             tags.remove(tags::HEALED_AT);
         }

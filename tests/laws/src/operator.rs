@@ -8,7 +8,7 @@ use rollover::{Action, KeyWrite, Look, Note, Phase, Plan, World, laws};
 use crate::checks;
 use crate::mutant::Mutant;
 use crate::setup::Setup;
-use crate::state::{FOREIGN, Images, Order, RELEASES, Seal, Seen, Set, State};
+use crate::state::{FOREIGN, Images, Order, Owned, RELEASES, Seal, Seen, Set, State};
 use crate::world;
 
 /// A law that was broken, or another fault of the planner.
@@ -78,6 +78,8 @@ pub enum Part {
     /// `TagResource`.
     Claim(u8, (u8, bool), Option<u8>, bool),
     /// `TagResource`.
+    Transfer(u8),
+    /// `TagResource`.
     Commit(u8),
     /// `TagResource`.
     Revoke(u8, Images),
@@ -128,6 +130,9 @@ pub fn parts(setup: &Setup, world: &World, action: &Action) -> Result<Vec<Part>,
             arns.iter()
                 .map(|arn| Part::Claim(key(arn), progress, stays, healed_at.is_some()))
                 .collect()
+        }
+        Action::TransferKeys { arns, .. } => {
+            arns.iter().map(|arn| Part::Transfer(key(arn))).collect()
         }
         Action::TagRevoked { arns, images } => {
             let bits = (0..RELEASES)
@@ -204,19 +209,27 @@ pub fn perform(
         }
         Part::Claim(key, progress, stays, heals) => {
             checks::of_the_operator(setup, usize::from(*key))?;
+            checks::tag_owner(state, usize::from(*key), false)?;
             let key = &mut state.keys[usize::from(*key)];
-            (key.owned, key.progress) = (true, Some(*progress));
+            (key.owner, key.progress) = (Owned::Ours, Some(*progress));
             key.retired_for = stays.or(key.retired_for);
             key.healing |= heals;
         }
+        Part::Transfer(key) => {
+            checks::of_the_operator(setup, usize::from(*key))?;
+            checks::tag_owner(state, usize::from(*key), true)?;
+            state.keys[usize::from(*key)].owner = Owned::Ours;
+        }
         Part::Commit(key) => {
             checks::of_the_operator(setup, usize::from(*key))?;
+            checks::tag_owner(state, usize::from(*key), false)?;
             // From here on chambers may start, and the master key is the one.
             state.sealed = true;
             state.keys[usize::from(*key)].committed = true;
         }
         Part::Revoke(key, images) => {
             checks::of_the_operator(setup, usize::from(*key))?;
+            checks::tag_owner(state, usize::from(*key), false)?;
             checks::revoke(setup, state, usize::from(*key), *images)?;
             state.keys[usize::from(*key)].revoked |= images;
         }
@@ -353,6 +366,7 @@ fn compact(setup: &Setup, record: &rollover::Record, state: &State) -> crate::st
         abort: count(&record.handled.abort),
         retry: count(&record.handled.retry),
         revoke: record.handled.revoke.as_ref().and(state.asked.revoke),
+        transfer: record.handled.transfer.is_some(),
     }
 }
 
@@ -417,9 +431,9 @@ pub fn wake(setup: &Setup, state: &mut State) -> Result<(), Violation> {
     (state.record, state.asked) = (late.record.clone(), late.asked);
     // It knows no tag that was written since.
     let tagged = state.keys.map(|key| key.revoked);
-    let owned = state.keys.map(|key| (key.owned, key.healing));
-    for key in &mut state.keys {
-        (key.revoked, key.owned, key.healing) = (0, true, false);
+    let owned = state.keys.map(|key| (key.owner, key.healing));
+    for (key, known) in state.keys.iter_mut().zip(late.revoked) {
+        (key.revoked, key.owner, key.healing) = (known, Owned::Ours, false);
     }
     let (rest, sent) = match &mut late.order {
         Order::Policies(writes) => match writes.pop() {
@@ -445,7 +459,7 @@ pub fn wake(setup: &Setup, state: &mut State) -> Result<(), Violation> {
     (state.record, state.asked, state.seen) = (record, asked, seen);
     for ((key, tagged), owned) in state.keys.iter_mut().zip(tagged).zip(owned) {
         key.revoked = tagged;
-        (key.owned, key.healing) = owned;
+        (key.owner, key.healing) = owned;
     }
     state.late = rest.then_some(late);
     sent

@@ -10,7 +10,7 @@ use crate::mutant::Mutant;
 use crate::operator::{self, Part, Violation};
 use crate::setup::{Setup, Size};
 use crate::state::{
-    AGE, Asked, FOREIGN, KEYS, Key, Late, Pod, Prometheus, RELEASES, Seal, Set, State,
+    AGE, Asked, FOREIGN, KEYS, Key, Late, Owned, Pod, Prometheus, RELEASES, Seal, Set, State,
 };
 use crate::tell;
 
@@ -58,7 +58,7 @@ pub fn first(setup: &Setup) -> State {
             stored,
             enforced: stored,
             disabled: false,
-            owned: tagged,
+            owner: if tagged { Owned::Ours } else { Owned::Nobody },
             healing: false,
             committed: tagged && sealed,
             progress: tagged.then_some((1, true)),
@@ -84,6 +84,7 @@ pub fn first(setup: &Setup) -> State {
             abort: 0,
             retry: 0,
             revoke: None,
+            transfer: false,
             deleting: false,
         },
         record: environment::first_status(setup),
@@ -251,15 +252,20 @@ fn cut_short(
             format!("the leader freezes before {order:?}"),
             frozen.clone(),
         ));
+        let seen = state.seen.as_ref().map_or(&state.keys, |seen| &seen.keys);
         frozen.late = Some(Late {
             record: state.record.clone(),
             asked: state.asked,
+            revoked: seen.map(|key| key.revoked),
             order,
         });
         next.push(("the leader freezes, and will wake up".to_owned(), frozen));
     }
     Ok(())
 }
+
+/// Actions that are told of a circle.
+const CIRCLE: usize = 8;
 
 /// Without further faults, a state settles, blocks, or waits for a person.
 fn ends(
@@ -269,6 +275,7 @@ fn ends(
     calm: &mut HashSet<u64>,
 ) -> Result<(), Violation> {
     let mut way = Vec::new();
+    let mut done = VecDeque::new();
     let mut state = state.clone();
     (state.faults, state.wishes, state.late) = (0, 0, None);
     let hasher = std::hash::BuildHasherDefault::<std::hash::DefaultHasher>::default();
@@ -288,6 +295,10 @@ fn ends(
                 let parts = operator::parts(setup, &world, action)?;
                 let mut next = carry_out(setup, search, &looked, &parts, None)?;
                 operator::note(setup, &mut next, &world, action)?;
+                done.push_back(tell::action(setup, action));
+                if done.len() > CIRCLE {
+                    done.pop_front();
+                }
                 next
             }
             Plan::Settled { .. }
@@ -307,7 +318,12 @@ fn ends(
         }
         state = next;
         if way.len() == CALM {
-            return Err(Violation::of(0, "neither settles nor blocks"));
+            let circle: Vec<_> = done.into();
+            let circle = circle.join("; ");
+            return Err(Violation::of(
+                0,
+                format!("neither settles nor blocks: {circle}"),
+            ));
         }
     }
     calm.extend(way);

@@ -7,12 +7,22 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
-use rollover::{DriftPolicy, KeyFacts, OnFailure, Release, Share, Spec, Verbs};
+use rollover::{DriftPolicy, KeyFacts, OnFailure, Owner, Release, Share, Spec, Verbs};
 
 use crate::state::{FOREIGN, Images, KEYS, Key, RELEASES};
 
-/// The owner's tag.
-pub const OWNER: &str = "uid/ns/signer";
+/// The external id of the other cluster that tags keys.
+pub const OTHER: &str = "other/ns/uid/signer";
+
+/// Whose the keys are.
+pub fn owner() -> Owner {
+    Owner {
+        cluster_uid: "uid".to_owned(),
+        namespace: "ns".to_owned(),
+        namespace_uid: "ns-uid".to_owned(),
+        name: "signer".to_owned(),
+    }
+}
 /// A statement of somebody else, which must stay.
 const FOREIGN_STATEMENT: &str = r#"{"Sid":"Audit","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Auditor"},"Action":"kms:DescribeKey","Resource":"*"}"#;
 
@@ -42,6 +52,8 @@ pub struct Size {
     pub external: bool,
     /// Somebody may write status and nothing else.
     pub forged: bool,
+    /// Another cluster may tag keys as its own.
+    pub others: bool,
     /// Keys that somebody else rolled are taken over.
     pub adopts: bool,
     /// From an empty namespace, or settled on release 0.
@@ -170,7 +182,7 @@ fn policy(share: &Share, images: Images) -> Result<Policy, String> {
 
 fn spec(size: Size, releases: &[Release], shares: Vec<Share>) -> Spec {
     Spec {
-        owner: OWNER.to_owned(),
+        owner: owner(),
         cluster_id: "small-world".to_owned(),
         release: releases[0].clone(),
         threshold: size.threshold,

@@ -1,5 +1,7 @@
 //! One state of the small world, as few bytes as possible: times are ages in minutes that stop counting where nothing asks any more.
 
+use crate::setup::Size;
+
 /// Keys at most.
 pub const KEYS: usize = 3;
 /// Releases: two, and a third that the user may want in the middle.
@@ -67,6 +69,8 @@ pub struct Asked {
     pub retry: u8,
     /// The release whose image is to be revoked.
     pub revoke: Option<u8>,
+    /// The keys of the other cluster are to be taken over.
+    pub transfer: bool,
     /// The resource is being deleted.
     pub deleting: bool,
 }
@@ -96,6 +100,8 @@ pub struct Record {
     pub retry: u8,
     /// As above.
     pub revoke: Option<u8>,
+    /// As above.
+    pub transfer: bool,
 }
 
 /// The rollover in flight; times are ages.
@@ -144,9 +150,20 @@ pub enum Seal {
     Offers,
 }
 
+/// Whose tag a key carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Owned {
+    /// Nobody's.
+    #[default]
+    Nobody,
+    /// This cluster's.
+    Ours,
+    /// Another cluster's.
+    Theirs,
+}
+
 /// A key in KMS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Key {
     /// Images that its policy admits.
     pub stored: Images,
@@ -154,8 +171,8 @@ pub struct Key {
     pub enforced: Images,
     /// It cannot be used.
     pub disabled: bool,
-    /// It carries this cluster's tag.
-    pub owned: bool,
+    /// Whose tag it carries.
+    pub owner: Owned,
     /// That tag was put back less than a minute ago.
     pub healing: bool,
     /// It carries the commitment.
@@ -166,6 +183,13 @@ pub struct Key {
     pub retired_for: Option<u8>,
     /// Tags of revoked images.
     pub revoked: Images,
+}
+
+impl Key {
+    /// Whether it carries this cluster's tag.
+    pub fn is_ours(&self) -> bool {
+        self.owner == Owned::Ours
+    }
 }
 
 /// A reading of the keys.
@@ -197,6 +221,8 @@ pub struct Late {
     pub record: Record,
     /// What the user wanted then.
     pub asked: Asked,
+    /// Tags of revoked images that it had read, by key.
+    pub revoked: [Images; KEYS],
     /// The order.
     pub order: Order,
 }
@@ -231,8 +257,13 @@ impl State {
     /// Images that may be taken out of policies because they were revoked: the user's word with status, or a quorum of keys.
     pub fn revoked(&self, keys: usize, threshold: usize) -> Images {
         let tagged = |bit: Images| {
-            let of = |key: &&Key| key.owned && key.revoked & bit != 0;
-            self.keys[..keys].iter().filter(of).count()
+            // Of a key that was read, what was read of it.
+            let known = self.seen.as_ref().map_or(&self.keys, |seen| &seen.keys);
+            let says = |key: &Key| key.is_ours() && key.revoked & bit != 0;
+            let pairs = self.keys[..keys].iter().zip(known);
+            pairs
+                .filter(|(key, known)| says(key) || says(known))
+                .count()
         };
         let asked = self.asked.revoke.map_or(0, |release| 1 << release);
         let bits = (0..RELEASES).map(|release| 1 << release);
@@ -244,10 +275,13 @@ impl State {
     }
 
     /// The images that the holder of an observed key is asked for: what enters, and what stays where it is.
-    pub fn asked_of_holder(&self, key: usize, keys: usize, revoked: Images) -> Images {
+    pub fn asked_of_holder(&self, key: usize, size: &Size, revoked: Images) -> Images {
+        let (keys, observed) = (size.keys, size.observed);
         let bit = |release: u8| 1 << release;
         let wanted = match (&self.record.rollover, self.record.current) {
-            (Some(rollover), _) if rollover.retires && self.proves_retire(keys) => bit(rollover.to),
+            (Some(rollover), _) if rollover.retires && self.proves_retire(keys, observed) => {
+                bit(rollover.to)
+            }
             (Some(rollover), _) => rollover.from.map_or(0, bit) | bit(rollover.to),
             (None, current) => bit(current.unwrap_or(self.asked.release)),
         };
@@ -259,12 +293,12 @@ impl State {
     }
 
     /// Whether a key of ours says that Retire has begun; none is left to ask where every key is its holder's.
-    fn proves_retire(&self, keys: usize) -> bool {
-        let mut ours = self.keys[..keys].iter().filter(|key| key.owned).peekable();
+    fn proves_retire(&self, keys: usize, observed: u8) -> bool {
+        let mut ours = self.keys[..keys].iter().filter(|key| key.is_ours());
         let retires = Some((self.record.rollovers, true));
         let target = self.record.rollover.as_ref().map(|rollover| rollover.to);
         self.witnessed == target.map(|target| (self.record.rollovers, target))
-            || ours.peek().is_none()
+            || (0..keys).all(|key| observed & (1 << key) != 0)
             || ours.any(|key| key.progress >= retires && key.retired_for == target)
     }
 

@@ -10,6 +10,7 @@ pub fn action(setup: &Setup, action: &Action) -> String {
     match action {
         Action::Note(note) => self::note(note),
         Action::ClaimKeys { progress, .. } => format!("tags the keys {progress:?}"),
+        Action::TransferKeys { arns, .. } => format!("takes over {} keys", arns.len()),
         Action::TagRevoked { .. } => "tags the keys with what is revoked".to_owned(),
         Action::WritePolicies(writes) => {
             let each: Vec<_> = writes.iter().map(|write| policy(setup, write)).collect();

@@ -10,8 +10,8 @@ use rollover::{
     Readings, Release, SealPod, Verbs, World, tags,
 };
 
-use crate::setup::{OWNER, Setup, measurement};
-use crate::state::{self, Prometheus, RELEASES, Seal, Seen, State};
+use crate::setup::{OTHER, Setup, measurement};
+use crate::state::{self, Owned, Prometheus, RELEASES, Seal, Seen, State};
 
 /// The commitment to the master key of every small world.
 pub const COMMITMENT: &str = "c0ffee";
@@ -66,6 +66,7 @@ fn verbs(setup: &Setup, state: &State) -> Verbs {
         retry: token(state.asked.retry),
         revoke: revocation(setup, state.asked.revoke),
         unrevoke: None,
+        transfer: state.asked.transfer.then(|| OTHER.to_owned()),
     }
 }
 
@@ -102,6 +103,7 @@ fn record(setup: &Setup, record: &state::Record) -> rollover::Record {
             retry: token(record.retry),
             revoke: revocation(setup, record.revoke),
             unrevoke: None,
+            transfer: record.transfer.then(|| OTHER.to_owned()),
         },
     }
 }
@@ -142,8 +144,14 @@ fn known(setup: &Setup, index: usize, seen: &Seen) -> Arc<KeyFacts> {
 fn facts(setup: &Setup, index: usize, seen: &Seen) -> KeyFacts {
     let key = seen.keys[index];
     let mut tags = BTreeMap::new();
-    if key.owned {
-        tags.insert(tags::OWNER.to_owned(), OWNER.to_owned());
+    let owner = match key.owner {
+        Owned::Nobody => None,
+        Owned::Ours => Some(("uid/ns/signer", "ns-uid")),
+        Owned::Theirs => Some(("other/ns/signer", "uid")),
+    };
+    if let Some((owner, namespace_uid)) = owner {
+        tags.insert(tags::OWNER.to_owned(), owner.to_owned());
+        tags.insert(tags::NAMESPACE_UID.to_owned(), namespace_uid.to_owned());
     }
     if key.healing {
         tags.insert(tags::HEALED_AT.to_owned(), setup.ago(seen.age).to_string());

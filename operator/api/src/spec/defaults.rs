@@ -1,5 +1,7 @@
 //! Values of fields that are not given.
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
 pub(super) fn replicas() -> i32 {
     3
 }
@@ -12,8 +14,12 @@ pub(super) fn soak_time() -> String {
     "2m".into()
 }
 
-pub(super) fn max_unavailable() -> i32 {
-    1
+pub(super) fn max_unavailable() -> IntOrString {
+    IntOrString::Int(1)
+}
+
+pub(super) fn max_surge() -> IntOrString {
+    IntOrString::Int(0)
 }
 
 pub(super) fn settle_time() -> String {

@@ -10,15 +10,19 @@ use serde::{Deserialize, Serialize};
 #[x_kube(
     validation = Rule::new("self.threshold <= self.shares.size()")
         .message("threshold is above the number of shares: no set of keys could ever open the master key")
+        .reason(Reason::FieldValueInvalid)
         .field_path(".threshold"),
     validation = Rule::new("self.shares.all(a, self.shares.exists_one(b, a.arn == b.arn))")
         .message("two shares name the same key ARN: each share needs a key of its own")
+        .reason(Reason::FieldValueDuplicate)
         .field_path(".shares"),
     validation = Rule::new("!has(self.acceptAtRisk) || self.acceptAtRisk.all(n, self.shares.exists(s, s.name == n))")
         .message("acceptAtRisk names a share that is not there: use the names of spec.keys.shares")
+        .reason(Reason::FieldValueInvalid)
         .field_path(".acceptAtRisk"),
     validation = Rule::new("!has(self.acceptAtRisk) || self.shares.size() - self.acceptAtRisk.size() >= self.threshold")
         .message("acceptAtRisk leaves fewer keys than the threshold: the master key could not be opened")
+        .reason(Reason::FieldValueInvalid)
         .field_path(".acceptAtRisk")
 )]
 pub struct Keys {
@@ -36,6 +40,7 @@ pub struct Keys {
     /// The threshold must be reached with the others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(max = 32)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub accept_at_risk: Vec<String>,
 }
 
@@ -43,7 +48,9 @@ pub struct Keys {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.management != 'Managed' || has(self.assumeRoleArn)")
-    .message("a Managed key needs assumeRoleArn: the key holder's admin role, which the operator assumes"))]
+    .message("a Managed key needs assumeRoleArn: the key holder's admin role, which the operator assumes")
+    .reason(Reason::FieldValueRequired)
+    .field_path(".assumeRoleArn"))]
 pub struct Share {
     /// Name of the share in status and messages.
     #[schemars(
@@ -80,19 +87,21 @@ pub enum Management {
 }
 
 /// How the key policies look.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyPolicySettings {
     /// Standard: the five statements. Pinned: a Deny as well, so that a retired measurement is retired for
     /// everybody. Changing it writes the policies; nothing is rolled.
     #[serde(default)]
     pub profile: Profile,
-    /// Registers to pin beside ImageSha384 (for example PCR8), where every live release has them.
+    /// Registers to pin beside ImageSha384, as `spec.release.measurement` spells them (for example `pcr8`; `PCR8` means the
+    /// same), where every live release has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 8),
-        inner(regex(pattern = r"^PCR([1-9]|[12][0-9]|3[01])$"))
+        inner(regex(pattern = r"^(pcr|PCR)([1-9]|[12][0-9]|3[01])$"))
     )]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub pins: Vec<String>,
     /// Takes over keys whose policy somebody else made: the five statements are written into it, and a release
     /// that is found in it stays there until Retire. Statements of others stay. `kubectl chamber plan` and

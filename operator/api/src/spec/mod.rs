@@ -46,16 +46,20 @@ pub use verification::{Prometheus, Queries, Verification};
         label_selector_path = ".status.selector"
     ),
     validation = Rule::new("self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
-        .message("metadata.name must be at most 40 characters of a-z, 0-9 and '-', starting with a letter: Services and pods are named after it"),
+        .message("metadata.name must be at most 40 characters of a-z, 0-9 and '-', starting with a letter: Services and pods are named after it")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".metadata.name"),
     validation = Rule::new("!has(self.status) || !has(self.status.commitment) || (self.spec.keys.threshold == oldSelf.spec.keys.threshold && self.spec.keys.shares.map(s, s.arn) == oldSelf.spec.keys.shares.map(s, s.arn))")
         .message("spec.keys.threshold and the ARNs of spec.keys.shares cannot change after the first seal: the shares of the master key are wrapped under these keys")
-        .reason(Reason::FieldValueForbidden),
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".spec.keys"),
     validation = Rule::new("!has(self.status) || (!has(self.status.commitment) && !has(self.status.current)) || (self.spec.sealing == oldSelf.spec.sealing && has(self.spec.enclaveRoleAccountId) == has(oldSelf.spec.enclaveRoleAccountId) && (!has(self.spec.enclaveRoleAccountId) || self.spec.enclaveRoleAccountId == oldSelf.spec.enclaveRoleAccountId))")
         .message("spec.sealing and spec.enclaveRoleAccountId cannot change after the first seal, or once a release has run: the chambers would lose the master key, or their role")
         .reason(Reason::FieldValueForbidden)
+        .field_path(".spec.sealing")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.clusterId == oldSelf.clusterId").message("clusterId is immutable: the enclave role and the keys are named after it").field_path(".clusterId"))]
+#[x_kube(validation = Rule::new("self.clusterId == oldSelf.clusterId").message("clusterId is immutable: the enclave role and the keys are named after it").reason(Reason::FieldValueForbidden).field_path(".clusterId"))]
 pub struct ChamberClusterSpec {
     /// `<env>-<region>-<purpose>`; names the role `ChamberEnclaveRole-<clusterId>`. At most 45 characters (IAM allows 64 for the role). Immutable.
     #[schemars(

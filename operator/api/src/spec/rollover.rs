@@ -1,5 +1,6 @@
 //! How a rollover goes.
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,17 +10,30 @@ use super::defaults;
 /// How a rollover goes.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.maxUnavailable + self.maxSurge > 0")
-    .message("maxUnavailable and maxSurge are both 0: no chamber could ever be replaced"))]
+#[x_kube(
+    validation = Rule::new("!string(self.maxUnavailable).matches('^0+%?$') || !string(self.maxSurge).matches('^0+%?$')")
+        .message("maxUnavailable and maxSurge are both 0: no chamber could ever be replaced")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".maxUnavailable"),
+    validation = Rule::new("string(self.maxUnavailable).matches('^([0-9]{1,2}|100)%?$')")
+        .message("maxUnavailable must be 0 to 100 chambers, or 0% to 100% of replicas")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".maxUnavailable"),
+    validation = Rule::new("string(self.maxSurge).matches('^([0-9]{1,2}|100)%?$')")
+        .message("maxSurge must be 0 to 100 chambers, or 0% to 100% of replicas")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".maxSurge")
+)]
 pub struct Rollover {
-    /// How many chambers may be missing while rolling.
+    /// How many chambers may be missing while rolling: a number, or a share of `replicas` such as `25%`, rounded down.
     #[serde(default = "defaults::max_unavailable")]
-    #[schemars(range(min = 0, max = 100))]
-    pub max_unavailable: i32,
-    /// How many chambers may run beyond `replicas` while rolling (each needs a free enclave slot).
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 100))]
-    pub max_surge: i32,
+    #[schemars(schema_with = "crate::schema::count_or_percent")]
+    pub max_unavailable: IntOrString,
+    /// How many chambers may run beyond `replicas` while rolling (each needs a free enclave slot): a number, or a
+    /// share of `replicas` such as `25%`, rounded up.
+    #[serde(default = "defaults::max_surge")]
+    #[schemars(schema_with = "crate::schema::count_or_percent")]
+    pub max_surge: IntOrString,
     /// How long a new policy is given to take effect everywhere before the first chamber starts, for example `30s`.
     #[serde(default = "defaults::settle_time")]
     #[schemars(regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
@@ -54,7 +68,7 @@ impl Default for Rollover {
     fn default() -> Self {
         Self {
             max_unavailable: defaults::max_unavailable(),
-            max_surge: 0,
+            max_surge: defaults::max_surge(),
             settle_time: defaults::settle_time(),
             progress_deadline: defaults::progress_deadline(),
             on_failure: OnFailure::default(),

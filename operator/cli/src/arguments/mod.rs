@@ -65,7 +65,7 @@ pub enum ClusterVerb {
     },
     /// Shows what a rollover would change in each key's policy, and who may then do what.
     #[command(
-        after_help = "Key policies are read from KMS with your own credentials (kms:GetKeyPolicy, DescribeKey, ListResourceTags), or from files; of a key that you may not read, only that is told. Nothing is changed.\nExit status 1 where the rollover would not begin, and why is said.\n\nExamples:\n  kubectl chamber plan signer -n signing\n  kubectl chamber plan signer -n signing --file new-release.yaml\n  kubectl chamber plan signer -n signing --policies ./policies   # a.json, b.json, ... by the names of spec.keys.shares"
+        after_help = "Key policies are read from KMS with your own credentials (kms:GetKeyPolicy, DescribeKey, ListResourceTags), or from files; of a key that you may not read, only that is told. Nothing is changed.\nExit status 1 where the rollover would not begin, and why is said.\n\nExamples:\n  kubectl chamber plan signer -n signing\n  kubectl chamber plan signer -n signing --file new-release.yaml\n  kubectl chamber plan signer -n signing --policies ./policies   # a.json, b.json, ... by the names of spec.keys.shares\n  kubectl chamber plan signer -n signing --document c > c.json"
     )]
     Plan {
         /// Which one.
@@ -77,6 +77,9 @@ pub enum ClusterVerb {
         /// A folder with <share name>.json for each key, in place of KMS.
         #[arg(long)]
         policies: Option<PathBuf>,
+        /// Prints the policy that the key of this share is to hold now, as JSON: what its holder is asked for.
+        #[arg(long, value_name = "SHARE", conflicts_with_all = ["output", "file"])]
+        document: Option<String>,
         /// Form of the answer.
         #[arg(short, long, value_enum, default_value_t = Output::Human)]
         output: Output,
@@ -121,6 +124,18 @@ pub enum ClusterVerb {
         after_help = "Chambers of that image stay sealed once they restart. Exit status 1 where the operator refuses, or where a key still admits the image after half a minute. `kubectl chamber unrevoke` gives it up.\n\nExample:\n  kubectl chamber revoke signer -n signing --image $PCR0 --reason 'key leak, incident 7'"
     )]
     Revoke(Revocation),
+    /// Takes over the keys of another owner: a namespace made anew, a restore, a move to another cluster.
+    #[command(
+        after_help = "The keys' holders decide: the trust policies of their roles must name this cluster's external id first (status.externalId). Where the other owner still runs, pause it before; it stops with KeyOwnedByAnother afterwards. Exit status 1 where no key has that owner's tags.\n\nExample:\n  kubectl chamber transfer signer -n signing --from \"$OWNER\""
+    )]
+    Transfer {
+        /// Which one.
+        #[command(flatten)]
+        target: Target,
+        /// The owner as the message of `KeyOwnedByAnother` names it.
+        #[arg(long)]
+        from: String,
+    },
 }
 
 impl ClusterVerb {
@@ -133,6 +148,7 @@ impl ClusterVerb {
             | Self::Resume { target }
             | Self::Abort { target }
             | Self::Retry { target }
+            | Self::Transfer { target, .. }
             | Self::Revoke(Revocation { target, .. })
             | Self::Unrevoke(Revocation { target, .. }) => target,
         }

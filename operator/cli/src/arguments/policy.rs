@@ -1,6 +1,6 @@
 //! The command line of `policy`.
 
-use chamber_resource::spec::Arn;
+use chamber_resource::arn::Arn;
 use clap::{Args, Subcommand, ValueEnum};
 use key_policy::Template;
 

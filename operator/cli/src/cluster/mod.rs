@@ -1,5 +1,6 @@
-//! The verbs that speak to a cluster: status, plan, pause, resume, abort, retry, revoke, unrevoke.
+//! The verbs that speak to a cluster: status, plan, pause, resume, abort, retry, revoke, unrevoke, transfer.
 
+mod observe;
 mod picture;
 mod plan;
 mod plan_picture;
@@ -23,14 +24,18 @@ pub fn run(verb: &ClusterVerb) -> Result<Answer, Failure> {
             ClusterVerb::Plan {
                 file,
                 policies,
+                document,
                 output,
                 ..
             } => {
-                let question = plan::Question {
+                let question = observe::Question {
                     file: file.as_deref(),
                     policies: policies.as_deref(),
                 };
-                plan::run(&client, name, &question, *output).await
+                match document {
+                    Some(share) => plan::document(&client, name, &question, share).await,
+                    None => plan::run(&client, name, &question, *output).await,
+                }
             }
             ClusterVerb::Status { watch: true, .. } => status::watch(&clusters, name).await,
             ClusterVerb::Status { output, .. } => status::run(&clusters, name, *output).await,
@@ -39,6 +44,7 @@ pub fn run(verb: &ClusterVerb) -> Result<Answer, Failure> {
             ClusterVerb::Abort { .. } => verbs::abort(&clusters, name).await,
             ClusterVerb::Retry { .. } => verbs::retry(&clusters, name).await,
             ClusterVerb::Revoke(asked) => revocations::revoke(&clusters, asked).await,
+            ClusterVerb::Transfer { from, .. } => verbs::transfer(&clusters, name, from).await,
             ClusterVerb::Unrevoke(asked) => revocations::unrevoke(&clusters, asked).await,
         }
     })

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use chamber_api::{ChamberCluster, ChamberClusterStatus, KeyStatus, Outcome, conditions};
+use chamber_api::{ChamberCluster, ChamberClusterStatus, KeyStatus, conditions};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -129,13 +129,7 @@ fn history(text: &mut String, status: &ChamberClusterStatus, now: Timestamp) {
     }
     let _ = writeln!(text, "rollovers");
     for ended in status.history.iter().take(HISTORY) {
-        let outcome = match ended.outcome {
-            Outcome::Complete => "complete",
-            Outcome::TurnedBack => "turned back",
-            Outcome::Superseded => "superseded",
-            Outcome::Failed => "failed",
-            Outcome::Aborted => "aborted",
-        };
+        let outcome = words(&ended.outcome);
         let from = ended.from.as_deref().unwrap_or("nothing");
         let _ = writeln!(
             text,
@@ -144,6 +138,18 @@ fn history(text: &mut String, status: &ChamberClusterStatus, now: Timestamp) {
             age(&ended.ended_at, now)
         );
     }
+}
+
+/// `turned back` for `TurnedBack`.
+fn words(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
 }
 
 /// The largest unit alone: a picture that changes each second tells nothing.
@@ -183,7 +189,7 @@ mod tests {
                 },
                 "keys": [
                     {"name": "a", "arn": "arn", "state": "Enabled", "admitted": ["0101010101", "0202020202"], "inSync": true},
-                    {"name": "b", "arn": "arn", "state": "Enabled", "inSync": false, "asked": "to admit, set this policy: {}"},
+                    {"name": "b", "arn": "arn", "state": "Enabled", "inSync": false, "asked": "to admit, set the policy that `kubectl chamber plan signer -n n --document b` prints"},
                 ],
                 "chambers": [
                     {"pod": "signer-aaaa-1", "revision": "aaaa", "unsealedSince": "2026-11-01T08:00:00Z"},
@@ -208,7 +214,7 @@ signer  rolls aaaa->bbbb, for 2m
 keys
   a            Enabled          admits 0101010101 0202020202, in sync
   b            Enabled          admits nothing, not in sync
-    its holder is asked to admit, set this policy: {}
+    its holder is asked to admit, set the policy that `kubectl chamber plan signer -n n --document b` prints
 chambers (1/2 unsealed)
   signer-aaaa-1                    release aaaa, unsealed for 2h
   signer-bbbb-1                    release bbbb, sealed

@@ -190,8 +190,9 @@ fn widths(rows: &[[String; 6]]) -> [usize; 6] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::key;
+    use super::super::observe::key;
     use super::*;
+    use chamber_resource::spec::Uids;
     use jiff::{SignedDuration, Timestamp};
     use rollover::{KeyState, World};
 
@@ -217,7 +218,9 @@ mod tests {
             "status": {"current": {"image": "chamber:1", "measurement": measurement("01"), "revision": "aaaa"}, "rollovers": 1},
         });
         let cluster: chamber_api::ChamberCluster = serde_json::from_value(cluster).unwrap();
-        let spec = chamber_resource::spec::checked(&cluster, "uid", SignedDuration::ZERO).unwrap();
+        let spec =
+            chamber_resource::spec::checked(&cluster, &Uids::default(), SignedDuration::ZERO)
+                .unwrap();
         let record = chamber_resource::record::read(cluster.status.as_ref().unwrap());
         let now: Timestamp = "2026-11-01T10:00:00Z".parse().unwrap();
         let current = record.current.clone().unwrap().measurement;
@@ -227,7 +230,7 @@ mod tests {
                 "c" => key_policy::Policy::parse(default).unwrap(),
                 _ => share.template.render(std::slice::from_ref(&current)),
             };
-            let tags = [(rollover::tags::OWNER.to_owned(), spec.owner.clone())];
+            let tags = [(rollover::tags::OWNER.to_owned(), spec.owner.tag())];
             let reading = key(now, KeyState::Enabled, Ok(policy), tags.into());
             (share.arn.clone(), reading)
         });

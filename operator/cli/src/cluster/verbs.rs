@@ -1,4 +1,4 @@
-//! pause, resume, abort, retry: annotations that the operator answers in status.
+//! pause, resume, abort, retry, transfer: annotations that the operator answers in status.
 
 use std::time::Duration;
 
@@ -55,6 +55,18 @@ pub async fn retry(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer,
     .await
 }
 
+/// Takes over the keys of another owner.
+pub async fn transfer(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    from: &str,
+) -> Result<Answer, Failure> {
+    ask(clusters, name, names::TRANSFER_ANNOTATION, from, |verbs| {
+        verbs.transfer.as_ref()
+    })
+    .await
+}
+
 /// Sets the annotation, and waits until the operator has answered it.
 async fn ask(
     clusters: &Api<ChamberCluster>,
@@ -102,7 +114,7 @@ pub async fn answer(
         .unwrap_or_default();
     let refused = |verb: &str| answer.starts_with(&format!("{verb} was refused"));
     Ok(Answer {
-        clean: !["Abort", "Retry", "Revoke", "Unrevoke"]
+        clean: !["Abort", "Retry", "Revoke", "Unrevoke", "Transfer"]
             .into_iter()
             .any(refused),
         text: output::printable(&answer),

@@ -146,13 +146,25 @@ async fn order(
             let progress = tags::progress_text(*progress);
             let healed_at = healed_at.map(|at| (tags::HEALED_AT.to_owned(), at.to_string()));
             let mut tags = vec![
-                (tags::OWNER.to_owned(), spec.owner.clone()),
+                (tags::OWNER.to_owned(), spec.owner.tag()),
+                (
+                    tags::NAMESPACE_UID.to_owned(),
+                    spec.owner.namespace_uid.clone(),
+                ),
                 (tags::CLUSTER_ID.to_owned(), spec.cluster_id.clone()),
                 (tags::ROLLOVER.to_owned(), progress),
             ];
             tags.extend(healed_at);
             let stays = retired_for.iter().cloned();
             tags.extend(stays.map(|id| (tags::RETIRED_FOR.to_owned(), id)));
+            self::tags(ctx, cluster, world, arns, &tags).await
+        }
+        Action::TransferKeys { arns, .. } => {
+            let owner = &world.spec.owner;
+            let tags = [
+                (tags::OWNER.to_owned(), owner.tag()),
+                (tags::NAMESPACE_UID.to_owned(), owner.namespace_uid.clone()),
+            ];
             self::tags(ctx, cluster, world, arns, &tags).await
         }
         Action::TagRevoked { arns, images } => {

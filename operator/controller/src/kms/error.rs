@@ -104,7 +104,7 @@ impl Error {
             return "It is tried again by itself";
         }
         if self.call == "sts:AssumeRole" {
-            return "Check assumeRoleArn, and that the role's trust lets this operator assume it with the ExternalId <uid of namespace kube-system>/<namespace>/<name>";
+            return "Check assumeRoleArn, and that the role's trust lets this operator assume it with the external id that status.externalId shows";
         }
         match self.code.as_str() {
             NO_CREDENTIALS => "Give the operator's ServiceAccount a role (IRSA or Pod Identity)",
@@ -157,6 +157,14 @@ fn before_the_call<'a>(
         }
     }
     found
+}
+
+/// Whether STS refused to let a role be assumed.
+pub fn is_denied(error: &CredentialsError) -> bool {
+    matches!(
+        before_the_call(error),
+        Some(("sts:AssumeRole", "AccessDenied", _))
+    )
 }
 
 /// AWS's message in one line, without what names the single request.

@@ -1,7 +1,8 @@
 //! Clients through an assumed role per key.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
@@ -9,12 +10,12 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_kms::Client;
 use chamber_api::ChamberCluster;
-use kube::ResourceExt;
-use rollover::Share;
+use rollover::{Owner, Share};
 
 use crate::election::Lease;
+use crate::kms::external_id::EitherId;
 use crate::telemetry::Telemetry;
-use chamber_resource::spec::{self, Arn};
+use chamber_resource::arn::Arn;
 
 /// What one call may take, retries included.
 const CALL: Duration = Duration::from_secs(10);
@@ -30,27 +31,40 @@ pub struct Access<'a> {
     pub telemetry: &'a Telemetry,
     /// Whether this replica leads.
     pub lease: &'a Lease,
-    /// uid of namespace kube-system.
-    pub cluster_uid: &'a str,
     /// Whose keys these are.
     pub cluster: &'a ChamberCluster,
 }
 
 impl Access<'_> {
     /// The client for one share's key.
-    pub async fn client(&self, share: &Share) -> Client {
-        let (cluster_uid, cluster) = (self.cluster_uid, self.cluster);
-        self.keyring.client(cluster_uid, cluster, share).await
+    pub async fn client(&self, owner: &Owner, share: &Share) -> Client {
+        self.keyring.way(owner, self.cluster, share).await.client
+    }
+
+    /// The share's role, where its trust policy still names the external id of before; once after each renewal of
+    /// the role's credentials.
+    pub fn outdated(&self, owner: &Owner, share: &Share) -> Option<String> {
+        let id = way_id(owner, self.cluster, share);
+        let outdated = self.keyring.known(&id)?.outdated;
+        outdated.swap(false, Ordering::Relaxed).then_some(id.1)?
     }
 }
 
-/// Key ARN, role, owner.
-type ClientId = (String, Option<String>, String);
+/// Key ARN, role, external id.
+type WayId = (String, Option<String>, String);
+
+/// A way to one key.
+#[derive(Clone)]
+struct Way {
+    client: Client,
+    /// The role was assumed by the external id of before.
+    outdated: Arc<AtomicBool>,
+}
 
 /// KMS clients, one per key, role and owner; each keeps its own temporary credentials.
 pub struct Keyring {
     sdk: SdkConfig,
-    clients: Mutex<HashMap<ClientId, Client>>,
+    ways: Mutex<HashMap<WayId, Way>>,
 }
 
 impl Keyring {
@@ -69,60 +83,61 @@ impl Keyring {
             .build();
         Self {
             sdk: sdk.to_builder().timeout_config(timeouts).build(),
-            clients: Mutex::default(),
+            ways: Mutex::default(),
         }
     }
 
-    /// The client for one share's key: the share's role is assumed with the owner as `ExternalId`,
+    /// The way to one share's key: the share's role is assumed with the owner's external id,
     /// and a session policy that ends at this one key.
-    async fn client(&self, cluster_uid: &str, cluster: &ChamberCluster, share: &Share) -> Client {
-        let role = cluster
-            .spec
-            .keys
-            .shares
-            .iter()
-            .find(|candidate| candidate.arn == share.arn)
-            .and_then(|found| found.assume_role_arn.clone());
-        let owner = spec::owner(cluster, cluster_uid);
-        let id = (share.arn.clone(), role.clone(), owner.clone());
-        let known = self
-            .clients
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned();
-        if let Some(client) = known {
-            return client;
+    async fn way(&self, owner: &Owner, cluster: &ChamberCluster, share: &Share) -> Way {
+        let id = way_id(owner, cluster, share);
+        if let Some(known) = self.known(&id) {
+            return known;
         }
-        let client = self.connect(cluster, share, role.as_deref(), &owner).await;
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.insert(id, client.clone());
-        client
+        let way = self.connect(owner, share, id.1.as_deref()).await;
+        let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        ways.insert(id, way.clone());
+        way
     }
 
-    async fn connect(
-        &self,
-        cluster: &ChamberCluster,
-        share: &Share,
-        role: Option<&str>,
-        owner: &str,
-    ) -> Client {
+    fn known(&self, id: &WayId) -> Option<Way> {
+        let ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        ways.get(id).cloned()
+    }
+
+    async fn connect(&self, owner: &Owner, share: &Share, role: Option<&str>) -> Way {
+        let outdated = Arc::new(AtomicBool::new(false));
         let region = Arn::parse(&share.arn).map(|arn| Region::new(arn.region.to_owned()));
         let mut config = aws_sdk_kms::config::Builder::from(&self.sdk).region(region.clone());
         if let Some(role) = role {
-            let provider = AssumeRoleProvider::builder(role)
-                .session_name(format!("chamber-operator-{}", cluster.name_any()))
-                .external_id(owner)
-                .policy(session_policy(&share.arn))
-                .configure(&self.sdk);
-            let provider = match region {
-                Some(region) => provider.region(region),
-                None => provider,
+            let assumed = async |external_id: String| {
+                let provider = AssumeRoleProvider::builder(role)
+                    .session_name(format!("chamber-operator-{}", owner.name))
+                    .external_id(external_id)
+                    .policy(session_policy(&share.arn))
+                    .configure(&self.sdk);
+                let provider = match &region {
+                    Some(region) => provider.region(region.clone()),
+                    None => provider,
+                };
+                provider.build().await
             };
-            config = config.credentials_provider(provider.build().await);
+            config = config.credentials_provider(EitherId {
+                now: assumed(owner.external_id()).await,
+                before: assumed(owner.tag()).await,
+                outdated: outdated.clone(),
+            });
         }
-        Client::from_conf(config.build())
+        let client = Client::from_conf(config.build());
+        Way { client, outdated }
     }
+}
+
+fn way_id(owner: &Owner, cluster: &ChamberCluster, share: &Share) -> WayId {
+    let mut shares = cluster.spec.keys.shares.iter();
+    let found = shares.find(|candidate| candidate.arn == share.arn);
+    let role = found.and_then(|found| found.assume_role_arn.clone());
+    (share.arn.clone(), role, owner.external_id())
 }
 
 /// Ends the session at one key: a namespace cannot borrow another one's keys through the operator.

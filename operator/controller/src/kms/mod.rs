@@ -1,6 +1,7 @@
 //! The keys: clients through an assumed role per key, reading, writing, tagging.
 
 mod error;
+mod external_id;
 mod keyring;
 pub mod read;
 pub mod write;

@@ -15,7 +15,7 @@ use crate::kms::keyring::Access;
 /// Reads every key of the spec.
 pub async fn keys(access: Access<'_>, spec: &Spec) -> Readings {
     let readings = spec.shares.iter().map(async |share| {
-        let client = access.client(share).await;
+        let client = access.client(&spec.owner, share).await;
         let read_at = Timestamp::now();
         let reading = match facts(&client, share, read_at).await {
             Ok(facts) => Reading::Facts(std::sync::Arc::new(facts)),

@@ -68,7 +68,7 @@ pub async fn policies(
 ) -> Vec<Result<(), Error>> {
     let each = writes.iter().map(async |write| {
         let share = share(world, &write.arn)?;
-        let client = access.client(share).await;
+        let client = access.client(&world.spec.owner, share).await;
         let done = policy(access, &client, share, write).await;
         access.telemetry.policy_written(done.is_ok());
         done
@@ -143,7 +143,7 @@ pub async fn tags(
 ) -> Vec<Result<(), Error>> {
     let each = arns.iter().map(async |arn| {
         let share = share(world, arn)?;
-        let client = access.client(share).await;
+        let client = access.client(&world.spec.owner, share).await;
         let mut request = client.tag_resource().key_id(arn);
         for (name, value) in tags {
             let tag = Tag::builder().tag_key(name).tag_value(value).build();

@@ -91,6 +91,7 @@ pub async fn look(
             world.readings = kms::read::keys(ctx.keys(cluster), &world.spec).await;
             let uid = cluster.uid().unwrap_or_default();
             ctx.keep_reading(&uid, Some(world.readings.clone()));
+            outdated_ids(ctx, cluster, &world.spec).await;
             world.now = Timestamp::now();
         }
         Look::Metrics { window } => {
@@ -99,4 +100,14 @@ pub async fn look(
         Look::Budget => world.budget = Some(budgets::allowed(ctx, cluster).await?),
     }
     Ok(())
+}
+
+/// An Event for each role whose trust policy has the external id of before.
+async fn outdated_ids(ctx: &Context, cluster: &ChamberCluster, spec: &Spec) {
+    let access = ctx.keys(cluster);
+    for share in &spec.shares {
+        if let Some(role) = access.outdated(&spec.owner, share) {
+            ctx.events.outdated(cluster, &role, &spec.owner).await;
+        }
+    }
 }

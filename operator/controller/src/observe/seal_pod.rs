@@ -205,7 +205,12 @@ mod tests {
     /// What the pod of this cluster is taken for, after this change to it.
     fn judged(change: impl FnOnce(&mut Value)) -> SealPod {
         let cluster = cluster("i");
-        let spec = chamber_resource::spec::checked(&cluster, "k", SignedDuration::ZERO).unwrap();
+        let spec = chamber_resource::spec::checked(
+            &cluster,
+            &chamber_resource::spec::Uids::default(),
+            SignedDuration::ZERO,
+        )
+        .unwrap();
         let pod = objects::seal_pod::build(&cluster, &spec.release, &spec).unwrap();
         let mut pod = serde_json::to_value(pod).unwrap();
         change(&mut pod);

@@ -23,6 +23,13 @@ impl Claim {
             message: message.into(),
         }
     }
+
+    fn unknown(kind: &'static str, reason: &str, message: &str) -> Self {
+        Self {
+            status: "Unknown",
+            ..Self::new(kind, false, reason, message)
+        }
+    }
 }
 
 /// Nothing was looked at, for this reason.
@@ -42,8 +49,12 @@ pub fn unseen(
             message,
         ),
         Claim::new(types::RECONCILING, false, &name, message),
-        // What runs was not looked at.
+        // What runs was not looked at, and nothing of the spec is done.
         Claim::new(types::READY, false, &name, message),
+        Claim::new(types::ROLLOVER_COMPLETE, false, &name, message),
+        Claim::unknown(types::POLICIES_IN_SYNC, &name, message),
+        Claim::unknown(types::RETIREMENT_BINDING, &name, message),
+        Claim::unknown(types::KEY_AT_RISK, &name, message),
     ];
     for claim in claims {
         set(status, generation, claim, now);
@@ -61,7 +72,7 @@ pub fn set_all(
     let why = Why {
         reason,
         name: reason.map_or_else(|| "AsPlanned".to_owned(), |reason| reason.to_string()),
-        message: message.unwrap_or_default(),
+        message: message.unwrap_or("it goes on"),
     };
     let claims = [
         ready(world),
@@ -137,8 +148,12 @@ fn complete(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Clai
 
 fn reconciling(status: &ChamberClusterStatus, why: &Why<'_>) -> Claim {
     let works = status.rollover.is_some() && !needs_a_cure(why);
-    let reason = status.step.clone().unwrap_or_default();
-    Claim::new(types::RECONCILING, works, &reason, why.message)
+    let reason = status.step.as_deref().unwrap_or("Settled");
+    let message = match status.rollover {
+        None if why.reason.is_none() => "no rollover is in flight",
+        _ => why.message,
+    };
+    Claim::new(types::RECONCILING, works, reason, message)
 }
 
 fn needs_a_cure(why: &Why<'_>) -> bool {
@@ -166,7 +181,8 @@ fn stuck(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Claim {
         );
         return Claim::new(types::STALLED, true, "ProgressDeadlineExceeded", message);
     }
-    Claim::new(types::STALLED, false, "AsPlanned", "")
+    let message = "nothing needs a cure, and no deadline has passed";
+    Claim::new(types::STALLED, false, "AsPlanned", message)
 }
 
 fn key_at_risk(world: &World) -> Claim {
@@ -182,7 +198,12 @@ fn key_at_risk(world: &World) -> Claim {
         });
     match risk {
         Some(message) => Claim::new(types::KEY_AT_RISK, true, "KeyNotUsable", message),
-        None => Claim::new(types::KEY_AT_RISK, false, "KeysUsable", ""),
+        None => Claim::new(
+            types::KEY_AT_RISK,
+            false,
+            "KeysUsable",
+            "every key that was read can be used",
+        ),
     }
 }
 

@@ -1,8 +1,12 @@
 //! Status entries of keys and chambers.
 
-use chamber_api::{ChamberCluster, ChamberClusterStatus, ChamberStatus, KeyStatus};
+use chamber_api::{
+    ChamberCluster, ChamberClusterStatus, ChamberStatus, DesiredPolicy, KeyStatus, MeasurementSpec,
+};
+use chamber_resource::release;
 use key_policy::Policy;
-use rollover::{AdmittedSet, Chamber, Key, KeyState, Reading, Share, World};
+use rollover::{AdmittedSet, Chamber, Key, KeyState, Owner, Reading, Share, World};
+use sha2::{Digest, Sha256};
 
 use crate::objects::labels;
 
@@ -75,7 +79,8 @@ pub fn keys(
         .keys()
         .map(|Key { share, reading }| {
             let last = before.iter().find(|entry| entry.arn == share.arn);
-            keep_time(entry(share, reading, live, retiring, last), last)
+            let owner = &world.spec.owner;
+            keep_time(entry(owner, share, reading, live, retiring, last), last)
         })
         .collect()
 }
@@ -98,6 +103,7 @@ fn keep_time(mut entry: KeyStatus, last: Option<&KeyStatus>) -> KeyStatus {
 }
 
 fn entry(
+    owner: &Owner,
     share: &Share,
     reading: &Reading,
     live: &AdmittedSet,
@@ -111,6 +117,7 @@ fn entry(
         admitted: Vec::new(),
         in_sync: false,
         observed_at: None,
+        desired: None,
         asked: None,
     };
     match reading {
@@ -144,33 +151,36 @@ fn entry(
             entry.in_sync = admitted.is_some_and(|policy| {
                 rollover::in_sync(policy, &share.template, &live.for_key(share, policy))
             });
+            let desired = rollover::desired_policy(live, share, admitted);
+            entry.desired = desired.as_ref().ok().map(|policy| DesiredPolicy {
+                measurements: admits(live, share, admitted),
+                sha256: hex::encode(Sha256::digest(policy.to_json().as_bytes())),
+            });
             if !ours || (!share.managed && !entry.in_sync) {
                 let verb = if retiring { "retire" } else { "admit" };
-                entry.asked = Some(asked(share, admitted, live, verb));
+                entry.asked = Some(match desired {
+                    Ok(_) => format!(
+                        "to {verb}, set the policy that `kubectl chamber plan {} -n {} --document {}` prints",
+                        owner.name, owner.namespace, share.name
+                    ),
+                    Err(fault) => format!("to put its policy right: it {fault}"),
+                });
             }
         }
     }
     entry
 }
 
+/// What the policy is to admit.
+fn admits(live: &AdmittedSet, share: &Share, found: Option<&Policy>) -> Vec<MeasurementSpec> {
+    let each = match found {
+        Some(found) => live.for_key(share, found),
+        None => live.everywhere().to_vec(),
+    };
+    each.iter().map(release::measurement_to_status).collect()
+}
+
 fn unread(mut entry: KeyStatus) -> KeyStatus {
     "Unread".clone_into(&mut entry.state);
     entry
-}
-
-/// The policy that the key's holder is asked to set; statements of others are in it as they are.
-fn asked(share: &Share, found: Option<&Policy>, live: &AdmittedSet, verb: &str) -> String {
-    let asked = Share {
-        managed: true,
-        adopt: true,
-        ..share.clone()
-    };
-    let policy = match found {
-        None => Ok(share.template.render(live.everywhere())),
-        Some(found) => rollover::wanted(&asked, found, &live.for_key(share, found)),
-    };
-    match policy {
-        Ok(policy) => format!("to {verb}, set this policy: {}", policy.to_json()),
-        Err(fault) => format!("to put its policy right: it {fault}"),
-    }
 }

@@ -134,6 +134,7 @@ fn observed(
     status.reason = said.reason.map(|reason| reason.to_string());
     status.message = said.message.map(str::to_owned);
     status.release = Some(entries::releases(&status, world));
+    status.external_id = Some(world.spec.owner.external_id());
     status.chambers = entries::chambers(world);
     entries::replicas(&mut status, cluster, world);
     status.chambers_ready = Some(format!("{}/{}", world.unsealed(), world.spec.replicas));

@@ -1,7 +1,7 @@
 //! Turns in which something is wrong before the plan: deletion and revocation go on, and it is reported.
 
 use chamber_api::ChamberCluster;
-use chamber_resource::release::Fault;
+use chamber_resource::Fault;
 use rollover::{Action, Plan, Reason, Step, World, laws};
 
 use super::carry::{Report, carry_out, reached, say, unsaid};
@@ -33,6 +33,20 @@ impl Hindrance {
             (None, None) => (reached(world), Reason::ActionFailed, String::new()),
         }
     }
+}
+
+/// The resource's namespace cannot be read, whose uid is part of what the keys call their owner.
+pub async fn nameless(
+    ctx: &Context,
+    cluster: &mut ChamberCluster,
+    error: kubernetes::Error,
+) -> Result<End, Error> {
+    let message = format!(
+        "the namespace, whose uid is part of the external id: {error}. The operator needs `get` of it (the chart's ClusterRole has it)"
+    );
+    let reason = Reason::ActionFailed;
+    unsaid(report::unseen(ctx, cluster, Step::Measure, reason, &message).await);
+    Err(error.into())
 }
 
 /// Nothing of the spec can be used: a deletion is let go, and it is said what it leaves undone.

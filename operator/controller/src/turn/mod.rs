@@ -9,8 +9,8 @@ mod tries;
 use std::time::Duration;
 
 use chamber_api::ChamberCluster;
-use chamber_resource::release::Fault;
-use chamber_resource::spec;
+use chamber_resource::Fault;
+use chamber_resource::spec::{self, Uids};
 use jiff::Timestamp;
 use rollover::{Action, Plan, Reason, Spec, Step, World};
 
@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::{act, objects, observe, report, salvage};
 use carry::{Report, carry_out, failed};
 use decide::decide;
-use hindered::{Hindrance, hindered, unusable};
+use hindered::{Hindrance, hindered, nameless, unusable};
 use outcome::BLOCKED;
 
 pub use outcome::{End, Error};
@@ -33,7 +33,11 @@ pub async fn turn(
     cluster: &mut ChamberCluster,
     tries: &mut Tries,
 ) -> Result<End, Error> {
-    let (spec, fault) = match usable(ctx, cluster) {
+    let uids = match ctx.uids(cluster).await {
+        Ok(uids) => uids,
+        Err(error) => return nameless(ctx, cluster, error).await,
+    };
+    let (spec, fault) = match usable(ctx, cluster, &uids) {
         Ok(usable) => usable,
         Err(fault) => return unusable(ctx, cluster, &fault).await,
     };
@@ -73,13 +77,17 @@ pub async fn turn(
 }
 
 /// The spec, or what can be saved of it with its fault.
-fn usable(ctx: &Context, cluster: &ChamberCluster) -> Result<(Spec, Option<Fault>), Fault> {
-    let (uid, drift) = (&ctx.cluster_uid, ctx.settings.drift_interval);
-    let checked = spec::checked(cluster, uid, drift);
+fn usable(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    uids: &Uids,
+) -> Result<(Spec, Option<Fault>), Fault> {
+    let drift = ctx.settings.drift_interval;
+    let checked = spec::checked(cluster, uids, drift);
     let bound = ctx.settings.bindings.check(cluster);
     match checked.and_then(|spec| bound.map(|()| spec)) {
         Ok(spec) => Ok((spec, None)),
-        Err(fault) => match salvage::spec(cluster, uid, drift) {
+        Err(fault) => match salvage::spec(cluster, uids, drift) {
             Some(spec) => Ok((spec, Some(fault))),
             None => Err(fault),
         },

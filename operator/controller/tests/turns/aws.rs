@@ -34,6 +34,10 @@ pub struct Key {
 struct State {
     keys: BTreeMap<String, Key>,
     calls: Vec<(String, String)>,
+    /// What the trust policy of every role has to find in the external id; all of them where it is empty.
+    trust: String,
+    /// External ids that roles were asked with.
+    asked: Vec<String>,
     /// Operation, key (all where it is empty), and how it fails, as often as it is called.
     faults: Vec<(&'static str, String, Fails)>,
 }
@@ -75,6 +79,13 @@ impl Aws {
         self.state().keys.insert(arn.to_owned(), key);
     }
 
+    /// Somebody tags a key.
+    pub fn tag(&self, arn: &str, name: &str, value: &str) {
+        let mut state = self.state();
+        let key = state.keys.get_mut(arn).unwrap();
+        key.tags.insert(name.to_owned(), value.to_owned());
+    }
+
     /// A key as it is.
     pub fn key(&self, arn: &str) -> Key {
         self.state().keys[arn].clone()
@@ -83,6 +94,16 @@ impl Aws {
     /// This operation fails from now on, for one key or (where it is empty) for all.
     pub fn fail(&self, operation: &'static str, arn: &str, fails: Fails) {
         self.state().faults.push((operation, arn.to_owned(), fails));
+    }
+
+    /// The trust policy of every role takes this external id alone.
+    pub fn trust(&self, external_id: &str) {
+        external_id.clone_into(&mut self.state().trust);
+    }
+
+    /// The external ids that roles were asked with, in order.
+    pub fn asked(&self) -> Vec<String> {
+        self.state().asked.clone()
     }
 
     /// All goes well from now on.
@@ -128,11 +149,15 @@ impl Aws {
         let arn = body["KeyId"].as_str().unwrap_or_default().to_owned();
         let mut state = self.state();
         state.calls.push((operation.clone(), arn.clone()));
+        let external_id = external_id(request);
+        state.asked.extend(external_id.clone());
+        let distrusted = external_id.is_some_and(|id| !state.trust.is_empty() && id != state.trust);
         let fault = state
             .faults
             .iter()
             .find(|(failing, on, _)| *failing == operation && (on.is_empty() || *on == arn));
         let fails = fault.map(|(_, _, fails)| *fails);
+        let fails = fails.or(distrusted.then_some(Fails::Refused("AccessDenied")));
         let id = format!("00000000-0000-0000-0000-{:012}", state.calls.len());
         let answer = match fails {
             Some(Fails::Refused(code)) if operation == "AssumeRole" => respond(403, &id, format!(
@@ -180,6 +205,14 @@ impl Key {
             other => panic!("no such operation: {other}"),
         }
     }
+}
+
+/// Of an `AssumeRole`, whose body is a form.
+fn external_id(request: &HttpRequest) -> Option<String> {
+    let body = std::str::from_utf8(request.body().bytes()?).ok()?;
+    let mut fields = body.split('&');
+    let id = fields.find_map(|field| field.strip_prefix("ExternalId="))?;
+    Some(id.replace("%2F", "/"))
 }
 
 const SESSION: &str = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>id</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";

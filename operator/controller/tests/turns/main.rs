@@ -3,6 +3,7 @@
 
 mod api;
 mod aws;
+mod identity;
 mod rig;
 
 use std::time::Duration;

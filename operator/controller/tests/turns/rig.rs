@@ -23,6 +23,8 @@ use crate::aws::Aws;
 
 /// Where the resource is.
 pub const SIGNER: &str = "/apis/chamber.dev/v1alpha1/namespaces/n/chamberclusters/signer";
+/// Where its namespace is.
+pub const NAMESPACE: &str = "/api/v1/namespaces/n";
 /// Where its status is written.
 pub const STATUS: &str = "/chamberclusters/signer/status";
 
@@ -53,6 +55,9 @@ impl Rig {
         let mut signer = begun();
         change(&mut signer);
         api.put(SIGNER, signer);
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": "n", "uid": "n-uid"}});
+        api.put(NAMESPACE, namespace);
         for name in ["a", "b", "c"] {
             aws.put(
                 &arn(name),

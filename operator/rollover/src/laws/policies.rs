@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use key_policy::{Policy, Severity, Statement};
 use measurement::Measurement;
 
+use crate::claim::{self, Claim};
 use crate::{Action, KeyWrite, Release, Set, Share, World, tags};
 
 /// The writes of an action, each with its share; a write to a key that the spec does not name is a breach.
@@ -183,13 +184,14 @@ pub fn one_writer(world: &World, action: &Action) -> Result<(), String> {
             return Err(format!("key {} is its holder's to change", share.name));
         }
     }
+    owners_keep_theirs(world, action)?;
     for each in writes(world, action) {
         let (write, share) = each?;
         let facts = world.facts().find(|(other, _)| other.arn == share.arn);
         let Some((_, facts)) = facts else {
             return Err(format!("key {} was not read", write.name));
         };
-        if facts.tags.get(crate::tags::OWNER) != Some(&world.spec.owner) {
+        if !claim::is_ours(world, facts) {
             return Err(format!(
                 "key {} does not carry this cluster's tag",
                 write.name
@@ -209,11 +211,31 @@ pub fn one_writer(world: &World, action: &Action) -> Result<(), String> {
     Ok(())
 }
 
+/// Another owner's key is tagged only where a person names that owner.
+fn owners_keep_theirs(world: &World, action: &Action) -> Result<(), String> {
+    let given = |facts: &crate::KeyFacts| match action {
+        Action::TransferKeys { from, .. } => {
+            world.spec.verbs.transfer.as_ref() == Some(from)
+                && crate::tags::owner_of(&facts.tags).as_ref() == Some(from)
+        }
+        _ => false,
+    };
+    let changed = changed(action);
+    for (share, facts) in world.facts() {
+        let anothers = claim::claim_of(world, facts) == Claim::Anothers;
+        if anothers && changed.contains(&share.arn.as_str()) && !given(facts) {
+            return Err(format!("key {} is another owner's", share.name));
+        }
+    }
+    Ok(())
+}
+
 /// The ARNs of the keys that an action writes or tags.
 fn changed(action: &Action) -> Vec<&str> {
     match action {
         Action::WritePolicies(writes) => writes.iter().map(|write| write.arn.as_str()).collect(),
         Action::ClaimKeys { arns, .. }
+        | Action::TransferKeys { arns, .. }
         | Action::TagCommitment { arns, .. }
         | Action::TagRevoked { arns, .. } => arns.iter().map(String::as_str).collect(),
         _ => Vec::new(),

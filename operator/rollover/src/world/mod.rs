@@ -3,6 +3,7 @@
 mod chamber;
 mod key;
 mod object;
+mod owner;
 mod record;
 mod spec;
 
@@ -11,11 +12,12 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use measurement::Pcr;
 
-use crate::{Reason, ownership, tags};
+use crate::{Reason, claim, tags};
 
 pub use chamber::{Blob, Chamber, Failing, Metrics, PodMetrics, SealPod, Set};
 pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
 pub use object::{Object, ObjectProblem};
+pub use owner::{Owner, external_id};
 pub use record::{Failure, Phase, Record, Rollover};
 pub use spec::{Deletion, DriftPolicy, OnFailure, Release, Share, Spec, Verbs};
 
@@ -168,7 +170,7 @@ impl World {
         self.sets.iter().map(Set::unsealed).sum()
     }
 
-    /// Whether the only way is forward: status says so, and a key of ours (where there is one to ask) or this process, too.
+    /// Whether the only way is forward: status says so, and a key of ours (where one that it manages was read) or this process, too.
     pub fn retires(&self, rollover: &Rollover) -> bool {
         let witnessed = self.retire_witnessed.as_ref();
         if rollover.retires()
@@ -180,12 +182,13 @@ impl World {
         }
         let ours = self
             .facts()
-            .filter(|(share, facts)| share.managed && ownership::is_ours(self, facts));
+            .filter(|(share, facts)| share.managed && claim::is_ours(self, facts));
         let number = self.record.rollovers;
         let proofs: Vec<_> = ours
-            .map(|(_, facts)| ownership::proves_retire(facts, number, rollover))
+            .map(|(_, facts)| claim::proves_retire(facts, number, rollover))
             .collect();
-        rollover.retires() && (proofs.is_empty() || proofs.contains(&true))
+        let nobody_to_ask = !self.facts().any(|(share, _)| share.managed);
+        rollover.retires() && (nobody_to_ask || proofs.contains(&true))
     }
 
     /// Whether there is no way back: Retire goes on, or status says that it began and the set of the release before is gone.
@@ -203,7 +206,7 @@ impl World {
         let spec = &self.spec;
         let tagged = self
             .facts()
-            .filter(|(_, facts)| ownership::is_ours(self, facts))
+            .filter(|(_, facts)| claim::is_ours(self, facts))
             .filter(|(_, facts)| tags::revokes(&facts.tags, image))
             .count();
         let told =

@@ -181,6 +181,7 @@ impl Record {
             Verb::Retry => &mut self.handled.retry,
             Verb::Revoke => &mut self.handled.revoke,
             Verb::Unrevoke => &mut self.handled.unrevoke,
+            Verb::Transfer => &mut self.handled.transfer,
         };
         *handled = Some(token.to_owned());
         match answer {
@@ -197,7 +198,7 @@ impl Record {
                 self.revoked
                     .retain(|known| images.iter().all(|(image, _)| image != known));
             }
-            Answer::Refused(_) => {}
+            Answer::Transferred { .. } | Answer::Refused(_) => {}
         }
     }
 

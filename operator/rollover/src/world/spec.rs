@@ -4,11 +4,13 @@ use jiff::SignedDuration;
 use key_policy::Template;
 use measurement::{Measurement, Pcr};
 
+use super::owner::Owner;
+
 /// What the user declares, checked and typed.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// `<cluster uid>/<namespace>/<name>`: the owner's tag on the keys.
-    pub owner: String,
+    /// Whose the keys are to be.
+    pub owner: Owner,
     /// Name in the enclave role.
     pub cluster_id: String,
     /// The release that the chambers shall run.
@@ -104,6 +106,8 @@ pub struct Verbs {
     pub revoke: Option<String>,
     /// Give revocations up: lines of `<imageSha384> <why>`.
     pub unrevoke: Option<String>,
+    /// Take keys over from their owner: its external id, or the value of its tag where it is without one.
+    pub transfer: Option<String>,
 }
 
 impl Verbs {

@@ -9,13 +9,21 @@ use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
 use rollover::{
     Action, Answer, Blob, Chamber, DriftPolicy, Failing, KeyFacts, KeyState, Look, Metrics, Note,
-    OnFailure, Plan, PodMetrics, Reading, Readings, Reason, Record, Release, SealPod, Set, Share,
-    Spec, Verbs, World, laws, plan, tags,
+    OnFailure, Owner, Plan, PodMetrics, Reading, Readings, Reason, Record, Release, SealPod, Set,
+    Share, Spec, Verbs, World, laws, plan, tags,
 };
 
 /// Of the master key that the seal pod makes.
 pub const COMMITMENT: &str = "c0ffee";
-pub const OWNER: &str = "uid/ns/signer";
+/// Whose the keys are.
+pub fn owner() -> Owner {
+    Owner {
+        cluster_uid: "uid".into(),
+        namespace: "ns".into(),
+        namespace_uid: "ns-uid".into(),
+        name: "signer".into(),
+    }
+}
 
 #[expect(
     clippy::struct_excessive_bools,
@@ -108,7 +116,7 @@ impl Play {
             .map(|share| share.template.render(&[]))
             .collect();
         let spec = Spec {
-            owner: OWNER.into(),
+            owner: owner(),
             cluster_id: "test-local-signer".into(),
             release: release(1),
             threshold: 2,
@@ -467,9 +475,10 @@ impl Play {
                 if let Some(at) = healed_at {
                     self.tag(&arns, tags::HEALED_AT, &at.to_string());
                 }
-                self.tag(&arns, tags::OWNER, OWNER);
+                self.tag_owner(&arns);
                 self.tag(&arns, tags::ROLLOVER, &tags::progress_text(progress));
             }
+            Action::TransferKeys { arns, .. } => self.tag_owner(&arns),
             Action::TagRevoked { arns, images } => {
                 for (name, value) in tags::revoked_pages(&images) {
                     self.tag(&arns, &name, &value);
@@ -528,6 +537,11 @@ impl Play {
             .unwrap()
     }
 
+    fn tag_owner(&mut self, arns: &[String]) {
+        self.tag(arns, tags::OWNER, &owner().tag());
+        self.tag(arns, tags::NAMESPACE_UID, &owner().namespace_uid);
+    }
+
     fn tag(&mut self, arns: &[String], name: &str, value: &str) {
         for arn in arns {
             let index = self.index(arn);
@@ -553,6 +567,9 @@ fn sentence(action: &Action) -> String {
             let progress = tags::progress_text(*progress);
             let again = healed_at.map_or("", |_| " again");
             format!("tags {} keys{again} {progress}", arns.len())
+        }
+        Action::TransferKeys { arns, from } => {
+            format!("takes over {} keys of {from}", arns.len())
         }
         Action::TagRevoked { arns, images } => {
             let each: Vec<_> = images
@@ -633,6 +650,9 @@ fn note_sentence(note: &Note) -> String {
             Answer::Unrevoked(images) => format!("gives up revocations {}", lines(images)),
             Answer::Aborted(failure) => format!("aborts {}; turns back", failure.revision),
             Answer::Retried => "retries".into(),
+            Answer::Transferred { keys, unread } => {
+                format!("has taken over; ours {keys:?}, unread {unread:?}")
+            }
         },
         Note::Recovered { release, .. } => format!("recovers {}", release.revision),
         note => format!("notes {note:?}"),

@@ -15,7 +15,7 @@ type Fault = (&'static str, Value, &'static str);
 /// Faults that the schema can see are refused at apply, with the field and the cure.
 pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
     let tenant = stage.tenant("refused_at_apply")?;
-    let faults: [Fault; 12] = [
+    let faults: [Fault; 16] = [
         (
             "/spec/release/measurement/imageSha384",
             json!("0x12"),
@@ -64,6 +64,22 @@ pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
             json!(0),
             "maxUnavailable and maxSurge are both 0",
         ),
+        (
+            "/spec/rollover/maxUnavailable",
+            json!("0%"),
+            "maxUnavailable and maxSurge are both 0",
+        ),
+        (
+            "/spec/rollover/maxSurge",
+            json!("a quarter"),
+            "maxSurge must be 0 to 100",
+        ),
+        (
+            "/spec/rollover/maxSurge",
+            json!(-1),
+            "maxSurge must be 0 to 100",
+        ),
+        ("/spec/keys/policy", json!({"pins": ["pcr0"]}), "pins"),
     ];
     for (pointer, value, names) in faults {
         let mut object = stage.object(tenant, &stage.environment.releases.v1);
@@ -79,10 +95,20 @@ pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
             }
         }
     }
-    let good = stage.object(tenant, &stage.environment.releases.v1);
+    let mut good = stage.object(tenant, &stage.environment.releases.v1);
     kubernetes::dry_run(&stage.environment.client, &good)
         .await
         .context("the object without a fault")?;
+    put(&mut good, "/spec/rollover/maxSurge", json!("25%"))?;
+    put(&mut good, "/spec/rollover/maxUnavailable", json!("0%"))?;
+    put(
+        &mut good,
+        "/spec/keys/policy",
+        json!({"pins": ["pcr8", "PCR3"]}),
+    )?;
+    kubernetes::dry_run(&stage.environment.client, &good)
+        .await
+        .context("the object with shares of replicas and registers")?;
     Ok(())
 }
 

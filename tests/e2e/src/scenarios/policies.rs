@@ -9,6 +9,7 @@ use demo::manifests::AWS_NAMESPACE;
 use demo::{Release, Tenant, load};
 use key_policy::Policy;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::audit::policy_writes;
 use crate::outside;
@@ -125,9 +126,10 @@ pub async fn keys_taken_over(stage: &Stage) -> Result<()> {
         .blocked(tenant, "PolicyNotOurs", &["key c", "adopt"])
         .await?;
     let asked = status.keys.iter().find_map(|key| key.asked.as_deref());
-    let shown = asked.context("status does not show the policy that c needs")?;
-    ensure!(shown.contains("DenyDataOpsWithoutAttestation"), "{shown}");
+    let asked = asked.context("status does not say what c needs")?;
+    ensure!(asked.contains("--document c"), "{asked}");
     let folder = policies(stage, tenant).await?;
+    document(stage, tenant, &status, folder.path()).await?;
     let told = plan(stage, tenant, 1, folder.path()).await?;
     for part in [
         "PolicyNotOurs",
@@ -263,6 +265,32 @@ async fn policies(stage: &Stage, tenant: &Tenant) -> Result<tempfile::TempDir> {
         std::fs::write(folder.path().join(format!("{name}.json")), policy)?;
     }
     Ok(folder)
+}
+
+/// The document that `plan` prints is the one that status has the digest of.
+async fn document(
+    stage: &Stage,
+    tenant: &Tenant,
+    status: &ChamberClusterStatus,
+    folder: &Path,
+) -> Result<()> {
+    let folder = folder.to_str().context("a path that is no text")?;
+    let asked = ["plan", "--policies", folder, "--document", "c"];
+    let printed = programs::chamber(stage, tenant, 0, &asked).await?;
+    let printed = printed.trim_end();
+    let wanted = status.keys.iter().find(|key| key.name == "c");
+    let wanted = wanted.and_then(|key| key.desired.as_ref());
+    let wanted = wanted.context("status does not say what c is to be")?;
+    ensure!(
+        hex::encode(Sha256::digest(printed)) == wanted.sha256,
+        "the document has another digest than status: {printed}"
+    );
+    ensure!(
+        printed.contains("DenyDataOpsWithoutAttestation")
+            && printed.contains(&wanted.measurements[0].image_sha384),
+        "{printed}"
+    );
+    Ok(())
 }
 
 async fn plan(stage: &Stage, tenant: &Tenant, status: i32, folder: &Path) -> Result<String> {

@@ -281,12 +281,10 @@ pub async fn back_to_the_release_before(stage: &Stage) -> Result<()> {
         .await?;
     let status = stage.settle(tenant, v1).await?;
     // Which one depends on whether a chamber of v2 was there already.
-    let turned = status.history.iter().any(|record| {
-        matches!(
-            record.outcome,
-            chamber_api::Outcome::TurnedBack | chamber_api::Outcome::Superseded
-        )
-    });
+    let turned = status
+        .history
+        .iter()
+        .any(|record| ["TurnedBack", "Superseded"].contains(&record.outcome.as_str()));
     if !turned {
         bail!("the history does not tell of it: {:?}", status.history);
     }

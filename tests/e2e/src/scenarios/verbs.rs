@@ -29,7 +29,10 @@ async fn lift(stage: &Stage) -> Result<()> {
 }
 
 fn outcome(status: &ChamberClusterStatus, outcome: Outcome) -> Result<()> {
-    let told = status.history.iter().any(|ended| ended.outcome == outcome);
+    let told = status
+        .history
+        .iter()
+        .any(|ended| ended.outcome == outcome.to_string());
     ensure!(
         told,
         "{outcome:?} is not in the history: {:?}",

@@ -26,7 +26,11 @@ fn queries(own: bool) -> Queries {
 #[test]
 fn the_documented_example_is_a_spec_that_is_accepted() {
     let drift = SignedDuration::from_mins(10);
-    let spec = chamber_resource::spec::checked(&cluster(true), "uid", drift);
+    let spec = chamber_resource::spec::checked(
+        &cluster(true),
+        &chamber_resource::spec::Uids::default(),
+        drift,
+    );
     assert!(spec.is_ok(), "{spec:?}");
 }
 

@@ -1,0 +1,89 @@
+//! Whose a key is, as its tags, its policy and status tell.
+
+use jiff::Timestamp;
+
+use crate::tags::{self, Progress};
+use crate::{KeyFacts, Reason, Rollover, Share, World};
+
+/// What a key's tags say of whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It carries this cluster's tag.
+    Ours,
+    /// It carries this cluster's tag again, and is left alone until then.
+    Healing(Timestamp),
+    /// It carries nobody's.
+    Nobodys,
+    /// It carries another owner's, or that of a namespace of this name that is gone.
+    Anothers,
+}
+
+/// What a key's tags say of whose it is.
+pub fn claim_of(world: &World, facts: &KeyFacts) -> Claim {
+    let owner = &world.spec.owner;
+    let namespace_uid = facts.tags.get(tags::NAMESPACE_UID);
+    match facts.tags.get(tags::OWNER) {
+        None => Claim::Nobodys,
+        Some(tag) if *tag != owner.tag() => Claim::Anothers,
+        Some(_) if namespace_uid.is_some_and(|uid| *uid != owner.namespace_uid) => Claim::Anothers,
+        Some(_) => match tags::healing_until(&facts.tags) {
+            Some(until) if world.now < until => Claim::Healing(until),
+            _ => Claim::Ours,
+        },
+    }
+}
+
+/// Whether the key carries this cluster's tag.
+pub fn is_ours(world: &World, facts: &KeyFacts) -> bool {
+    matches!(claim_of(world, facts), Claim::Ours | Claim::Healing(_))
+}
+
+/// Why a key is not this cluster's to write: another owner's tag, or one that is ahead of status.
+pub fn conflict(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+    if claim_of(world, facts) == Claim::Anothers {
+        let owner = tags::owner_of(&facts.tags).unwrap_or_default();
+        let message = format!(
+            "key {} ({}) has the tags of another owner, {owner}; this ChamberCluster is {}. Give it a key of its own; where that one is gone, or gives its keys up, `kubectl chamber transfer {} --from {owner}` takes them over",
+            share.name,
+            share.arn,
+            world.spec.owner.external_id(),
+            world.spec.owner.name
+        );
+        return Some((Reason::KeyOwnedByAnother, message));
+    }
+    behind(world, share, facts)
+}
+
+/// Status that knows less than a key was restored from a backup, or somebody wrote the key's tag: the key is not written.
+fn behind(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+    // With no record at all it is found out what is there, and recovered.
+    if world.record.current.is_none() && world.record.rollover.is_none() {
+        return None;
+    }
+    let known = tags::recorded(&world.record);
+    let ahead =
+        tags::progress_of(&facts.tags).filter(|tagged| is_ours(world, facts) && *tagged > known)?;
+    let message = format!(
+        "status knows rollovers up to {}, the tag {} on key {} says {}: status was restored from a backup, or the tag was written by somebody else. Remove the resource's status, so that what runs is found and recovered; or remove the tag, if it is on this key alone",
+        tags::progress_text(known),
+        tags::ROLLOVER,
+        share.name,
+        tags::progress_text(ahead)
+    );
+    Some((Reason::StatusBehindKeys, message))
+}
+
+/// Whether a key's tags say that the others are retired for this rollover's target: an ended one of the same number does not.
+pub fn proves_retire(facts: &KeyFacts, number: u64, rollover: &Rollover) -> bool {
+    tags::progress_of(&facts.tags) >= Some((number, true))
+        && facts.tags.get(tags::RETIRED_FOR) == Some(&rollover.to.measurement.id())
+}
+
+/// The furthest progress that any key of this cluster carries.
+pub fn furthest(world: &World) -> Option<Progress> {
+    world
+        .facts()
+        .filter(|(_, facts)| is_ours(world, facts))
+        .filter_map(|(_, facts)| tags::progress_of(&facts.tags))
+        .max()
+}

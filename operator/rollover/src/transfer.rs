@@ -1,0 +1,88 @@
+//! A person moves keys from one owner to this one: a namespace made anew, a restore from backup, another cluster.
+
+use crate::claim::{Claim, claim_of, is_ours};
+use crate::{
+    Action, Answer, KeyFacts, Look, Note, Plan, Reading, Reason, Share, Step, Verb, World, tags,
+};
+
+/// Tags the keys that carry exactly the named owner's tags as this cluster's, once; then it is answered.
+pub fn next(world: &World) -> Option<Plan> {
+    let from = asked(world)?;
+    if world.any_unread() {
+        return Some(Plan::Look(Look::Keys));
+    }
+    let theirs: Vec<_> = theirs(world, from).collect();
+    if theirs.is_empty() {
+        return Some(act(world, Action::Note(answered(world, from))));
+    }
+    let arns = theirs.iter().map(|(share, _)| &share.arn);
+    let arns: Vec<_> = arns.filter(|arn| !world.refuses(arn)).cloned().collect();
+    (!arns.is_empty()).then(|| {
+        let from = from.clone();
+        act(world, Action::TransferKeys { arns, from })
+    })
+}
+
+/// The wait for keys that refuse to be tagged.
+pub fn refused(world: &World) -> Option<Plan> {
+    let from = asked(world)?;
+    let refusals = theirs(world, from).filter_map(|(share, _)| world.refusal(&share.arn));
+    let refusal = refusals.min_by_key(|refusal| refusal.until)?;
+    let message = refusal.message.clone();
+    let until = Some(refusal.until);
+    Some(Plan::wait_until(
+        step(world),
+        Reason::KeyRefusesWrite,
+        message,
+        until,
+    ))
+}
+
+/// The owner that is named and not answered yet; nothing moves in a pause or a dry run.
+fn asked(world: &World) -> Option<&String> {
+    let from = world.spec.verbs.transfer.as_ref()?;
+    let waits = world.spec.paused || world.spec.dry_run;
+    (!waits && world.record.handled.transfer.as_ref() != Some(from)).then_some(from)
+}
+
+fn theirs<'a>(
+    world: &'a World,
+    from: &'a String,
+) -> impl Iterator<Item = (&'a Share, &'a KeyFacts)> {
+    world.facts().filter(move |(share, facts)| {
+        share.managed
+            && claim_of(world, facts) == Claim::Anothers
+            && tags::owner_of(&facts.tags).as_ref() == Some(from)
+    })
+}
+
+fn answered(world: &World, from: &str) -> Note {
+    let named = |key: (&Share, &KeyFacts)| key.0.name.clone();
+    let managed = world.facts().filter(|(share, _)| share.managed);
+    let ours = managed.filter(|(_, facts)| is_ours(world, facts));
+    let keys: Vec<_> = ours.map(named).collect();
+    let failed = |key: &crate::Key<'_>| matches!(key.reading, Reading::Failed { .. });
+    let unread = world.keys().filter(failed);
+    let unread: Vec<_> = unread.map(|key| key.share.name.clone()).collect();
+    let answer = if keys.is_empty() {
+        Answer::Refused(format!(
+            "no Managed key that can be read has the tags of {from}: the message of KeyOwnedByAnother names the owner as it has to be written"
+        ))
+    } else {
+        Answer::Transferred { keys, unread }
+    };
+    Note::Answered {
+        verb: Verb::Transfer,
+        token: from.to_owned(),
+        answer,
+    }
+}
+
+fn act(world: &World, action: Action) -> Plan {
+    Plan::act(step(world), action)
+}
+
+fn step(world: &World) -> Step {
+    let rollover = world.record.rollover.as_ref();
+    rollover.map_or(Step::Settled, Step::of)
+}
