@@ -1,5 +1,4 @@
 //! Stories of keys that carry another owner's tags, and of a person who moves them.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 #[expect(dead_code, reason = "the golden stories use all of it")]
 mod play;
