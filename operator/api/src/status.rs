@@ -284,6 +284,9 @@ pub struct VerbsStatus {
     /// What came of the last verb.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// The last verb was refused: nothing was done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
 }
 
 /// One ended rollover.

@@ -13,8 +13,6 @@ use rollover::{Action, Answer, Note, Phase, Record};
 
 use chamber_resource::{record, release};
 
-use crate::events;
-
 /// Ended rollovers that status remembers.
 const HISTORY: usize = 5;
 
@@ -55,9 +53,12 @@ pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp)
     });
     status.revoked = after.revoked.iter().map(Pcr::to_string).collect();
     status.policy_writes = after.writes.into_iter().map(Time).collect();
-    let answer = match action {
-        Action::Note(note @ Note::Answered { .. }) => Some(events::noted(note)),
-        _ => status.verbs.answer.take(),
+    let (answer, refused) = match action {
+        Action::Note(note @ Note::Answered { answer, .. }) => {
+            let refused = matches!(answer, Answer::Refused(_));
+            (Some(note.to_string()), refused)
+        }
+        _ => (status.verbs.answer.take(), status.verbs.refused),
     };
     status.verbs = VerbsStatus {
         abort: after.handled.abort,
@@ -66,6 +67,7 @@ pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp)
         unrevoke: after.handled.unrevoke,
         transfer: after.handled.transfer,
         answer,
+        refused,
     };
 }
 

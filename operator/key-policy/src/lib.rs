@@ -35,7 +35,7 @@ pub use lint::{
     Finding, KeyFacts, MAX_SIZE, Rule, RuleId, Severity, binds, lint, lint_images, lint_key,
 };
 pub use profile::Profile;
-pub use project::{Admitted, NotOurs, admits, admitted, holds, is_ours, project, projects};
+pub use project::{Admitted, NotOurs, admits, admitted, holds, images, is_ours, project, projects};
 pub use size::room;
 pub use statement::{Condition, Effect, Match, Principals, Statement};
 pub use template::{Sid, Template};

@@ -9,6 +9,7 @@ mod chambers;
 mod claim;
 mod deletion;
 mod desired;
+mod display;
 mod failure;
 mod keys;
 pub mod laws;

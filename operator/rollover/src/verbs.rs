@@ -42,14 +42,14 @@ pub fn next(world: &World) -> Option<Plan> {
 /// Back to the release before, as long as there is a way back.
 fn abort(world: &World) -> Answer {
     let Some(rollover) = &world.record.rollover else {
-        return refused("no rollover is in flight: change spec.release to run another release");
+        return refused("no rollover is in flight. Change spec.release to run another release");
     };
     let Some(from) = &rollover.from else {
-        return refused("the first start has no release to return to: change spec.release");
+        return refused("the first start has no release to return to. Change spec.release");
     };
     if rollover.retires() {
         return refused(
-            "Retire has begun, so the only way is forward: change spec.release to the release before, it is rolled out when this rollover has ended",
+            "Retire has begun, so the only way is forward. Change spec.release to the release before, it is rolled out when this rollover has ended",
         );
     }
     if rollover.to.revision != world.spec.release.revision {

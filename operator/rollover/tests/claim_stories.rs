@@ -45,7 +45,7 @@ fn run(play: &mut Play) {
 fn a_tag_that_was_lost_while_settled_is_put_back_and_the_key_left_alone_for_a_minute() {
     let mut play = Play::settled();
     strip(&mut play, 2);
-    play.until("Settled: tags 1 keys again 1/retire");
+    play.until("Settled: tags 1 keys as this cluster's again (1/retire): something had removed the tags (Terraform: ignore_changes of tags)");
     play.until("Settled");
     assert_eq!(admitted(&play), [[1], [1], [1]]);
 }
@@ -82,11 +82,11 @@ fn drift_is_put_back_on_the_others_and_then_on_the_key_whose_tags_were_lost() {
 #[test]
 fn tags_that_are_lost_in_every_step_do_not_stop_a_rollover() {
     for line in [
-        "Admit: notes Admitted",
+        "Admit: every key admits the live releases",
         "v1 3->2, v2 0->1",
         "waits, Soaking",
-        "Retire: notes RetireBegun",
-        "Retire: tags 3 keys 2/retire",
+        "Retire: begins to retire: from now on the only way is forward",
+        "Retire: tags 3 keys as this cluster's (2/retire)",
     ] {
         let mut play = Play::settled();
         play.world.spec.release = release(2);
@@ -121,7 +121,7 @@ fn a_key_that_another_cluster_may_have_is_not_tagged_again() {
 fn a_deletion_leaves_what_is_another_owners_and_says_so() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
-    play.until("notes Admitted");
+    play.until("every key admits the live releases");
     set_tag(&mut play, 2, tags::OWNER, "other/ns/cluster");
     strip(&mut play, 1);
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
@@ -144,7 +144,7 @@ fn a_deletion_leaves_what_is_another_owners_and_says_so() {
 fn a_deletion_after_a_lost_status_says_what_still_admits_two() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
-    play.until("notes Admitted");
+    play.until("every key admits the live releases");
     play.world.record = rollover::Record::default();
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
     run(&mut play);
@@ -335,7 +335,7 @@ fn keys_that_are_all_their_holders_are_asked_for_two_and_then_for_one() {
     play.world.spec.release = release(2);
     play.until("Admit: waits, AwaitingKeyHolder");
     holders(&mut play, &[1, 2]);
-    play.until("Retire: notes RetireBegun");
+    play.until("Retire: begins to retire: from now on the only way is forward");
     play.until("Retire: waits, AwaitingKeyHolder");
     assert_eq!(
         rollover::AdmittedSet::recorded(&play.world, &play.world.record).everywhere(),
@@ -364,7 +364,11 @@ fn a_holder_s_drift_does_not_keep_the_operator_from_scaling() {
     play.world.sets.clear();
     play.world.spec.replicas = 4;
     play.run(40);
-    assert!(play.story.contains("makes the set of v1"), "{}", play.story);
+    assert!(
+        play.story.contains("makes the ReplicaSet of v1"),
+        "{}",
+        play.story
+    );
     assert!(play.story.contains("resizes v1 0->4"), "{}", play.story);
     assert!(
         play.story.ends_with("waits, AwaitingKeyHolder\n"),
@@ -400,7 +404,7 @@ fn a_key_that_refuses_holds_up_what_needs_it_and_nothing_else() {
 fn a_deletion_gives_a_key_up_that_refuses_for_longer_than_the_deadline() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
-    play.until("notes Admitted");
+    play.until("every key admits the live releases");
     refuses(&mut play, 2, 5);
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
     play.until("waits, KeyRefusesWrite");
@@ -450,7 +454,7 @@ fn whoever_asks_again_and_again_puts_no_deadline_off() {
     let before = play.world.record.rollover.as_ref().unwrap().progressed_at;
     play.world.now += SignedDuration::from_mins(1);
     play.world.spec.verbs.retry = Some("again".into());
-    play.until("Retry is refused, nothing has failed");
+    play.until("Retry is refused: nothing has failed");
     let after = play.world.record.rollover.as_ref().unwrap().progressed_at;
     assert_eq!(before, after);
 }

@@ -235,7 +235,7 @@ fn the_profile_can_change_in_the_middle() {
     play.scene("profile: Standard, then Pinned while it retires", |play| {
         set_profile(play, Profile::Standard);
     });
-    play.until("Retire: notes RetireBegun");
+    play.until("Retire: begins to retire: from now on the only way is forward");
     set_profile(&mut play, Profile::Pinned);
     play.run(200);
     compare("pinned-in-the-middle", &play);
@@ -255,7 +255,10 @@ fn a_denial_that_somebody_took_away_is_put_back_or_reported() {
     play.world.spec.drift_policy = DriftPolicy::Repair;
     play.story.clear();
     play.run(20);
-    assert_eq!(play.story, "Settled: writes policies a=[v1]!\nSettled\n");
+    assert_eq!(
+        play.story,
+        "Settled: writes policies a=[v1] (Pinned)\nSettled\n"
+    );
 }
 
 /// Statement 3 alone does not admit: nothing is started on a holder's half of the work.
@@ -279,7 +282,7 @@ fn an_observed_key_whose_denials_lag_behind_has_not_admitted() {
         play.story
     );
     admits(&mut play, 2, &[1, 2]);
-    play.until("makes the set of v2");
+    play.until("makes the ReplicaSet of v2");
 }
 
 #[test]
@@ -406,7 +409,7 @@ fn what_runs_is_found_again_in_whichever_profile() {
     play.run(50);
     assert_eq!(
         play.story,
-        "Settled: recovers v1\nSettled: notes Committed(\"c0ffee\")\nSettled: writes policies a=[v1]! b=[v1]! c=[v1]!\nSettled\n"
+        "Settled: recovers v1, which was found running\nSettled: finds the commitment to the master key\nSettled: writes policies a=[v1] (Pinned) b=[v1] (Pinned) c=[v1] (Pinned)\nSettled\n"
     );
 }
 
@@ -415,7 +418,7 @@ fn what_runs_is_found_again_in_whichever_profile() {
 fn a_preview_while_it_retires_shows_what_still_goes() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
-    play.until("notes RetireBegun");
+    play.until("begins to retire: from now on the only way is forward");
     let preview = preview(&play.world);
     let a = preview.keys[0].changes.as_ref().unwrap();
     assert_eq!((a.admit.len(), a.retire.len()), (0, 1), "{a:?}");
@@ -503,7 +506,10 @@ fn an_empty_list_in_our_own_statement_is_repaired_and_one_of_others_stops() {
 fn a_revocation_of_everything_writes_no_empty_list() {
     let written = [
         (Profile::Standard, "writes policies a=[] b=[] c=[]"),
-        (Profile::Pinned, "writes policies a=[]! b=[]! c=[]!"),
+        (
+            Profile::Pinned,
+            "writes policies a=[] (Pinned) b=[] (Pinned) c=[] (Pinned)",
+        ),
     ];
     for (profile, written) in written {
         let mut play = Play::settled();

@@ -109,12 +109,12 @@ fn a_secret_that_no_seal_of_ours_made_is_refused_unless_a_key_knows_it() {
 #[test]
 fn a_secret_of_the_seal_that_crashed_the_operator_counts() {
     let mut play = Play::new(three());
-    play.until("stores the blob");
+    play.until("stores the sealed blob for v1");
     assert!(play.world.record.commitment.is_none());
     play.until("Settled");
     // Another Secret in that moment is none of it.
     let mut play = Play::new(three());
-    play.until("stores the blob");
+    play.until("stores the sealed blob for v1");
     let id = release(1).measurement.id();
     play.world.blobs.insert(id, sound("f00d"));
     assert_eq!(blocked(&play).0, Reason::NotOurs);
@@ -169,7 +169,7 @@ fn law_12_stops_a_slip_of_the_planner() {
     play.world.blobs.insert(from.id(), sound("f00d"));
     assert_eq!(breach(&play, Action::BindBlob { from, to }), 12);
     let mut play = Play::new(three());
-    play.until("notes Admitted");
+    play.until("every key admits the live releases");
     play.world.seal_pod = SealPod::Foreign("a pod".into());
     let store = Action::StoreBlob(release(1).measurement);
     assert_eq!(breach(&play, store), 12);
@@ -275,7 +275,11 @@ fn objects_of_others_are_named_and_hold_up_only_what_needs_them() {
     let (_, message) = waits(&mut play);
     assert!(message.contains("Service signer"), "{message}");
     play.until("blocked, NotOurs");
-    assert!(play.story.contains("notes Finished"), "{}", play.story);
+    assert!(
+        play.story.contains("the rollover is complete"),
+        "{}",
+        play.story
+    );
 
     let revision = "v3".to_owned();
     play.world.objects[0].object = Object::ReplicaSet { revision };

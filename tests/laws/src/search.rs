@@ -184,10 +184,10 @@ fn successors(setup: &Setup, search: Search, state: &State) -> Result<Vec<Event>
     if noted == looked {
         return Err(Violation::of(
             7,
-            format!("{} changes nothing", tell::action(setup, action)),
+            format!("{} changes nothing", tell::action(action)),
         ));
     }
-    next.push((format!("{step}: {}", tell::action(setup, action)), noted));
+    next.push((format!("{step}: {}", tell::action(action)), noted));
     if state.faults > 0 {
         cut_short(setup, search, &looked, &parts, &mut next)?;
     }
@@ -295,7 +295,7 @@ fn ends(
                 let parts = operator::parts(setup, &world, action)?;
                 let mut next = carry_out(setup, search, &looked, &parts, None)?;
                 operator::note(setup, &mut next, &world, action)?;
-                done.push_back(tell::action(setup, action));
+                done.push_back(tell::action(action));
                 if done.len() > CIRCLE {
                     done.pop_front();
                 }

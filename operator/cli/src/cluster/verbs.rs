@@ -108,16 +108,13 @@ pub async fn answer(
         )));
     };
     let found = found.map_err(|why| Failure::Cluster(why.to_string()))?;
-    let answer = found
+    let verbs = found
         .and_then(|cluster| cluster.status)
-        .and_then(|status| status.verbs.answer)
+        .map(|status| status.verbs)
         .unwrap_or_default();
-    let refused = |verb: &str| answer.starts_with(&format!("{verb} was refused"));
     Ok(Answer {
-        clean: !["Abort", "Retry", "Revoke", "Unrevoke", "Transfer"]
-            .into_iter()
-            .any(refused),
-        text: output::printable(&answer),
+        clean: !verbs.refused,
+        text: output::printable(&verbs.answer.unwrap_or_default()),
     })
 }
 

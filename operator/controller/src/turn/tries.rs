@@ -3,7 +3,7 @@
 use rollover::Action;
 
 use super::outcome::Error;
-use crate::{act, events};
+use crate::act;
 
 /// Times in a row that what changed under a turn is looked at again at once.
 const CONFLICTS: u32 = 3;
@@ -45,7 +45,7 @@ impl Tries {
             self.last = Some(action.clone());
         }
         if self.repeats > REPEATS {
-            return Err(Error::NoProgress(events::sentence(action)));
+            return Err(Error::NoProgress(action.to_string()));
         }
         Ok(())
     }

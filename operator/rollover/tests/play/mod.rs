@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
 use rollover::{
-    Action, Answer, Blob, Chamber, DriftPolicy, Failing, KeyFacts, KeyState, Look, Metrics, Note,
+    Action, Blob, Chamber, DriftPolicy, Failing, KeyFacts, KeyState, Look, Metrics, Note,
     OnFailure, Owner, Plan, PodMetrics, Reading, Readings, Reason, Record, Release, SealPod, Set,
     Share, Spec, Verbs, World, laws, plan, tags,
 };
@@ -552,121 +552,11 @@ impl Play {
     }
 }
 
+/// The action's own words, with `v2` for the image of release 2.
 fn sentence(action: &Action) -> String {
-    match action {
-        Action::Note(note) => note_sentence(note),
-        Action::AddFinalizer => "holds deletion".into(),
-        Action::RemoveFinalizer(None) => "allows deletion".into(),
-        Action::RemoveFinalizer(Some(undone)) => format!("allows deletion, but {undone}"),
-        Action::ClaimKeys {
-            arns,
-            progress,
-            healed_at,
-            ..
-        } => {
-            let progress = tags::progress_text(*progress);
-            let again = healed_at.map_or("", |_| " again");
-            format!("tags {} keys{again} {progress}", arns.len())
-        }
-        Action::TransferKeys { arns, from } => {
-            format!("takes over {} keys of {from}", arns.len())
-        }
-        Action::TagRevoked { arns, images } => {
-            let each: Vec<_> = images
-                .iter()
-                .map(|image| format!("v{}", &image[1..2]))
-                .collect();
-            format!("tags {} keys, revoked {}", arns.len(), each.join(" "))
-        }
-        Action::WritePolicies(writes) => {
-            let each = writes.iter().map(|write| {
-                let template = share(&write.name, true).template;
-                let admitted = key_policy::admitted(&write.policy, &template).unwrap();
-                let images = admitted.image_sha384.iter();
-                let each: Vec<_> = images.map(|image| short(&image.parse().unwrap())).collect();
-                let pinned = if key_policy::binds(&write.policy) {
-                    "!"
-                } else {
-                    ""
-                };
-                format!("{}=[{}]{pinned}", write.name, each.join(" "))
-            });
-            format!("writes policies {}", each.collect::<Vec<_>>().join(" "))
-        }
-        Action::BindBlob { .. } => "binds the blob".into(),
-        Action::StartSeal(release) => format!("starts the seal pod on {}", release.revision),
-        Action::StoreBlob(_) => "stores the blob".into(),
-        Action::TagCommitment { arns, .. } => {
-            format!("tags {} keys with the commitment", arns.len())
-        }
-        Action::RemoveSealPod => "removes the seal pod".into(),
-        Action::Resize(resizes) => {
-            let each = resizes
-                .iter()
-                .map(|r| format!("{} {}->{}", r.release.revision, r.from, r.to));
-            format!("resizes {}", each.collect::<Vec<_>>().join(", "))
-        }
-        Action::MakeSet(release) => format!("makes the set of {}", release.revision),
-        Action::Fence(fences) => format!("fences {} sets", fences.len()),
-        Action::RemoveSets(names) => format!("removes {}", names.join(" ")),
-    }
-}
-
-fn note_sentence(note: &Note) -> String {
-    match note {
-        Note::Begun {
-            from: None,
-            to,
-            found,
-            ..
-        } => {
-            let each = found.iter().map(|(arn, found)| {
-                let key = arn.rsplit('/').next().unwrap();
-                format!("; {key} keeps {}", short(&found.image_sha384))
-            });
-            let each: String = each.collect();
-            format!("begins, the first start of {}{each}", to.revision)
-        }
-        Note::Begun {
-            from: Some(from),
-            to,
-            ..
-        } => format!("begins, {} -> {}", from.revision, to.revision),
-        Note::TurnedBack => "turns back".into(),
-        Note::Failed { failure, back } => {
-            let then = if *back { "turns back" } else { "stops" };
-            let why = failure.why.split([':', '(']).next().unwrap();
-            format!("{} failed, {why}; {then}", failure.revision)
-        }
-        Note::FailureForgotten => "forgets the failure".into(),
-        Note::Answered { verb, answer, .. } => match answer {
-            Answer::Refused(why) => {
-                format!(
-                    "{verb} is refused, {}",
-                    why.split([':', ',']).next().unwrap()
-                )
-            }
-            Answer::Revoked(images) => format!("revokes {}", lines(images)),
-            Answer::Unrevoked(images) => format!("gives up revocations {}", lines(images)),
-            Answer::Aborted(failure) => format!("aborts {}; turns back", failure.revision),
-            Answer::Retried => "retries".into(),
-            Answer::Transferred { keys, unread } => {
-                format!("has taken over; ours {keys:?}, unread {unread:?}")
-            }
-        },
-        Note::Recovered { release, .. } => format!("recovers {}", release.revision),
-        note => format!("notes {note:?}"),
-    }
-}
-
-fn lines(images: &[(Pcr, String)]) -> String {
-    let each = images
-        .iter()
-        .map(|(image, why)| format!("{}, {why}", short(image)));
-    each.collect::<Vec<_>>().join("; ")
-}
-
-/// `v2` for the image of release 2.
-fn short(image: &Pcr) -> String {
-    format!("v{}", &image.to_string()[1..2])
+    (1..10).fold(action.to_string(), |text, number| {
+        let (byte, name) = (format!("0{number}"), format!("v{number}"));
+        text.replace(&byte.repeat(48), &name)
+            .replace(&byte.repeat(5), &name)
+    })
 }
