@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn bounds(replicas: i32, missing: Value, surplus: Value) -> Result<(u32, u32), String> {
+    fn bounds(replicas: i32, missing: &Value, surplus: &Value) -> Result<(u32, u32), String> {
         let cluster = json!({
             "apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
             "metadata": {"name": "signer"},
@@ -112,7 +112,7 @@ mod tests {
             (0, json!("50%"), json!("50%"), (1, 0)),
             (4, json!("2"), json!("1%"), (2, 1)),
         ] {
-            let found = bounds(replicas, missing.clone(), surplus.clone());
+            let found = bounds(replicas, &missing, &surplus);
             assert_eq!(found, Ok(expected), "{replicas} {missing} {surplus}");
         }
     }
@@ -128,7 +128,7 @@ mod tests {
             (json!(""), json!(1), "maxUnavailable is \"\""),
             (json!(0), json!("0%"), "are both 0"),
         ] {
-            let message = bounds(3, missing, surplus).unwrap_err();
+            let message = bounds(3, &missing, &surplus).unwrap_err();
             assert!(message.contains(field), "{field}: {message}");
         }
     }
