@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use crate::arguments::Output;
@@ -131,17 +132,14 @@ pub enum Colour {
 
 /// Words in colour where standard output is a terminal that has colours and `NO_COLOR` is not set.
 pub fn paint(colour: Colour, text: impl fmt::Display) -> String {
-    let variable = |name| std::env::var_os(name).unwrap_or_default();
-    let wanted =
-        io::stdout().is_terminal() && variable("NO_COLOR").is_empty() && variable("TERM") != "dumb";
-    if !wanted {
+    if anstream::AutoStream::choice(&io::stdout()) == anstream::ColorChoice::Never {
         return text.to_string();
     }
-    let code = match colour {
-        Colour::Red => "1;31",
-        Colour::Yellow => "33",
-        Colour::Green => "32",
-        Colour::Dim => "2",
+    let style = match colour {
+        Colour::Red => AnsiColor::Red.on_default().bold(),
+        Colour::Yellow => AnsiColor::Yellow.on_default(),
+        Colour::Green => AnsiColor::Green.on_default(),
+        Colour::Dim => Style::new().dimmed(),
     };
-    format!("\x1b[{code}m{text}\x1b[0m")
+    format!("{style}{text}{style:#}")
 }

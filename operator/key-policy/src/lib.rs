@@ -5,6 +5,7 @@
 
 mod access;
 mod adopt;
+mod arn;
 mod canonical;
 mod deleted;
 mod diff;
@@ -26,6 +27,7 @@ mod template;
 
 pub use access::{Access, access, decrypts};
 pub use adopt::{adopt, found, found_tuple};
+pub use arn::Arn;
 pub use deleted::{DeletedPrincipal, deleted_principals};
 pub use diff::{Change, diff};
 pub use document::Policy;

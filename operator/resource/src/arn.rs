@@ -13,19 +13,17 @@ pub struct Arn<'a> {
 impl<'a> Arn<'a> {
     /// Splits `arn:<partition>:kms:<region>:<account>:key/<id>`.
     pub fn parse(arn: &'a str) -> Option<Self> {
-        let parts: Vec<_> = arn.split(':').collect();
-        let ["arn", partition, "kms", region, account, key] = parts[..] else {
-            return None;
-        };
-        let id = key.strip_prefix("key/")?;
-        let well_formed = account.len() == 12
-            && account.bytes().all(|b| b.is_ascii_digit())
-            && !region.is_empty()
-            && !id.is_empty();
+        let parts = key_policy::Arn::parse(arn)?;
+        let id = parts.resource.strip_prefix("key/")?;
+        let well_formed = parts.service == "kms"
+            && parts.has_account()
+            && !parts.region.is_empty()
+            && !id.is_empty()
+            && !id.contains(':');
         well_formed.then_some(Self {
-            partition,
-            region,
-            account,
+            partition: parts.partition,
+            region: parts.region,
+            account: parts.account,
         })
     }
 }

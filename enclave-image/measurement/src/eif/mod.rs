@@ -4,7 +4,6 @@
 //! with a header of 12 bytes; all numbers are big-endian. Files are read once, front to back, and
 //! only the signature and the metadata are ever held in memory, both bounded.
 
-mod crc;
 mod describe;
 mod error;
 mod header;

@@ -4,7 +4,6 @@ use std::io::{ErrorKind, Read};
 
 use serde_json::{Map, Value};
 
-use super::crc::Crc;
 use super::header::{self, HEADER_BYTES, Header, SECTION_HEADER_BYTES, SectionType};
 use super::measure::{self, Registers};
 use super::{EifError, signature};
@@ -40,7 +39,7 @@ pub struct Description {
 pub fn read(file: impl Read) -> Result<Description, EifError> {
     let mut source = Source {
         file,
-        crc: Crc::new(),
+        crc: crc32fast::Hasher::new(),
         position: 0,
         buffer: vec![0; CHUNK],
     };
@@ -48,7 +47,7 @@ pub fn read(file: impl Read) -> Result<Description, EifError> {
     source.fill(&mut bytes, "the header")?;
     let header = Header::parse(&bytes)?;
     // The checksum is of all but itself.
-    source.crc = Crc::new();
+    source.crc = crc32fast::Hasher::new();
     source.crc.update(&bytes[..HEADER_BYTES - 4]);
     let mut contents = Contents::default();
     for (index, (offset, size)) in header.sections.iter().enumerate() {
@@ -60,7 +59,7 @@ pub fn read(file: impl Read) -> Result<Description, EifError> {
         contents.section(index, kind, found, &mut source)?;
     }
     source.end()?;
-    contents.describe(header.version, header.crc == source.crc.value())
+    contents.describe(header.version, header.crc == source.crc.finalize())
 }
 
 fn agree(index: usize, what: &'static str, expected: u64, found: u64) -> Result<(), EifError> {
@@ -166,7 +165,7 @@ impl Contents {
 /// The file, with what is known of the part that was read.
 struct Source<R> {
     file: R,
-    crc: Crc,
+    crc: crc32fast::Hasher,
     position: u64,
     buffer: Vec<u8>,
 }

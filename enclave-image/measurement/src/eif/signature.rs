@@ -1,13 +1,8 @@
 //! The signature section: its first certificate makes PCR8.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use ciborium::Value;
 
 use super::EifError;
-
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
 
 /// The signer's certificate in DER. The signature itself is not verified: the hypervisor does that.
 pub fn certificate(section: &[u8]) -> Result<Vec<u8>, EifError> {
@@ -23,9 +18,12 @@ pub fn certificate(section: &[u8]) -> Result<Vec<u8>, EifError> {
         .find(|(name, _)| name.as_text() == Some("signing_certificate"))
         .and_then(|(_, value)| bytes(value))
         .ok_or(EifError::Signature("it has no certificate"))?;
-    let text =
-        std::str::from_utf8(&pem).map_err(|_| EifError::Signature("its certificate is not PEM"))?;
-    der(text).ok_or(EifError::Signature("its certificate is not PEM"))
+    let parsed = pem::parse_many(&pem).unwrap_or_default().into_iter();
+    let mut certificates = parsed.filter(|block| block.tag() == "CERTIFICATE");
+    let first = certificates.next().map(pem::Pem::into_contents);
+    first
+        .filter(|der| !der.is_empty())
+        .ok_or(EifError::Signature("its certificate is not PEM"))
 }
 
 /// Bytes, or a list of numbers: the tool that writes images writes the latter.
@@ -38,11 +36,4 @@ fn bytes(value: &Value) -> Option<Vec<u8>> {
             .collect(),
         _ => None,
     }
-}
-
-fn der(pem: &str) -> Option<Vec<u8>> {
-    let (_, rest) = pem.split_once(BEGIN)?;
-    let (body, _) = rest.split_once(END)?;
-    let body: String = body.split_ascii_whitespace().collect();
-    STANDARD.decode(body).ok().filter(|der| !der.is_empty())
 }

@@ -47,8 +47,7 @@ pub use verification::{Prometheus, Queries, Verification};
     ),
     validation = Rule::new("self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
         .message("metadata.name must be at most 40 characters of a-z, 0-9 and '-', starting with a letter: Services and pods are named after it")
-        .reason(Reason::FieldValueInvalid)
-        .field_path(".metadata.name"),
+        .reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.status) || !has(self.status.commitment) || (self.spec.keys.threshold == oldSelf.spec.keys.threshold && self.spec.keys.shares.map(s, s.arn) == oldSelf.spec.keys.shares.map(s, s.arn))")
         .message("spec.keys.threshold and the ARNs of spec.keys.shares cannot change after the first seal: the shares of the master key are wrapped under these keys")
         .reason(Reason::FieldValueForbidden)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use key_policy::Arn;
 use key_policy::evaluate::{self, Decision, Principal, Request};
 use serde_json::json;
 
@@ -63,19 +64,19 @@ pub fn run(file: &str, question: &Question<'_>, output: Output) -> Result<Answer
 
 /// A role's ARN stands for a session of it.
 fn principal(arn: &str) -> Result<Principal, Failure> {
-    let parts: Vec<_> = arn.splitn(6, ':').collect();
-    let (["arn", _, "iam" | "sts", "", account, resource], 12) =
-        (parts.as_slice(), parts.get(4).map_or(0, |a| a.len()))
-    else {
-        return Err(Failure::Usage(format!(
-            "--principal {arn}: expected an ARN such as arn:aws:iam::111122223333:role/Name"
-        )));
+    let is_principal = |parts: &Arn<'_>| {
+        ["iam", "sts"].contains(&parts.service) && parts.region.is_empty() && parts.has_account()
     };
-    if resource.starts_with("role/") {
-        return Ok(Principal::session(arn, account, "session"));
+    let parts = Arn::parse(arn).filter(is_principal).ok_or_else(|| {
+        Failure::Usage(format!(
+            "--principal {arn}: expected an ARN such as arn:aws:iam::111122223333:role/Name"
+        ))
+    })?;
+    if parts.resource.starts_with("role/") {
+        return Ok(Principal::session(arn, parts.account, "session"));
     }
     Ok(Principal {
         arn: arn.to_owned(),
-        account: (*account).to_owned(),
+        account: parts.account.to_owned(),
     })
 }

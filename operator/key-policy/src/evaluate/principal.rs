@@ -1,5 +1,6 @@
 //! Who asks, and whether a list of principals names them.
 
+use crate::arn::Arn;
 use crate::principal_name::account_of_root;
 use crate::statement::Principals;
 
@@ -24,7 +25,7 @@ pub enum Named {
 impl Principal {
     /// The session of an assumed role; a role's path does not show in it.
     pub fn session(role_arn: &str, account: &str, session: &str) -> Self {
-        let partition = role_arn.split(':').nth(1).unwrap_or("aws");
+        let partition = Arn::parse(role_arn).map_or("aws", |arn| arn.partition);
         let role = role_arn.rsplit('/').next().unwrap_or_default();
         Self {
             arn: format!("arn:{partition}:sts::{account}:assumed-role/{role}/{session}"),
@@ -72,14 +73,12 @@ fn one(name: &str, principal: &Principal) -> Option<Named> {
     if let Some(account) = account_of_root(name) {
         return (account == principal.account).then_some(Named::ByAccount);
     }
-    let mut parts = name.splitn(6, ':').skip(1);
-    let (partition, service) = (parts.next()?, parts.next()?);
-    let (account, resource) = (parts.nth(1)?, parts.next()?);
-    let mut own = principal.arn.split(':').skip(1);
-    if service != "iam" || account != principal.account || own.next() != Some(partition) {
+    let (named, own) = (Arn::parse(name)?, Arn::parse(&principal.arn)?);
+    let elsewhere = named.account != principal.account || named.partition != own.partition;
+    if named.service != "iam" || elsewhere {
         return None;
     }
     // A session is named by its role, whatever the role's path.
-    let role = resource.strip_prefix("role/")?.rsplit('/').next();
+    let role = named.resource.strip_prefix("role/")?.rsplit('/').next();
     (role.is_some() && role == principal.role()).then_some(Named::Directly)
 }

@@ -1,0 +1,63 @@
+//! Amazon resource names.
+
+/// `arn:<partition>:<service>:<region>:<account>:<resource>`; region and account may be empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arn<'a> {
+    /// `aws`, `aws-us-gov`, `aws-cn`, ...
+    pub partition: &'a str,
+    /// `iam`, `sts`, `kms`, ...
+    pub service: &'a str,
+    /// For example `eu-west-1`; none for IAM.
+    pub region: &'a str,
+    /// Twelve digits.
+    pub account: &'a str,
+    /// All after the fifth colon.
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// Takes it apart; `None` where it has fewer than six parts.
+    pub fn parse(arn: &'a str) -> Option<Self> {
+        let mut parts = arn.splitn(6, ':');
+        let parts: [Option<&str>; 6] = std::array::from_fn(|_| parts.next());
+        let [
+            Some("arn"),
+            Some(partition),
+            Some(service),
+            Some(region),
+            Some(account),
+            Some(resource),
+        ] = parts
+        else {
+            return None;
+        };
+        Some(Self {
+            partition,
+            service,
+            region,
+            account,
+            resource,
+        })
+    }
+
+    /// Whether the account is one: twelve digits.
+    pub fn has_account(&self) -> bool {
+        self.account.len() == 12 && self.account.bytes().all(|byte| byte.is_ascii_digit())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_taken_apart_and_the_resource_keeps_its_colons() {
+        let arn = Arn::parse("arn:aws-cn:iam::111122223333:role/a:b").unwrap();
+        assert_eq!((arn.partition, arn.service), ("aws-cn", "iam"));
+        assert_eq!((arn.region, arn.resource), ("", "role/a:b"));
+        assert!(arn.has_account());
+        for text in ["", "arn", "arn:aws:iam::1", "urn:aws:iam::1:x", "*"] {
+            assert_eq!(Arn::parse(text), None, "{text}");
+        }
+    }
+}
