@@ -121,9 +121,16 @@ pub enum ClusterVerb {
     Unrevoke(Revocation),
     /// Takes an image out of every policy at once, for good, even if chambers run it.
     #[command(
-        after_help = "Chambers of that image stay sealed once they restart. Exit status 1 where the operator refuses, or where a key still admits the image after half a minute. `kubectl chamber unrevoke` gives it up.\n\nExample:\n  kubectl chamber revoke signer -n signing --image $PCR0 --reason 'key leak, incident 7'"
+        after_help = "Chambers of that image stay sealed once they restart. Exit status 1 where the operator refuses, or where a key still admits the image after half a minute. Where every chamber runs it, it asks first, and without a terminal needs --yes. `kubectl chamber unrevoke` gives it up.\n\nExample:\n  kubectl chamber revoke signer -n signing --image $PCR0 --reason 'key leak, incident 7'"
     )]
-    Revoke(Revocation),
+    Revoke {
+        /// Which image, and why.
+        #[command(flatten)]
+        asked: Revocation,
+        /// Does not ask where every chamber runs this image.
+        #[arg(short, long)]
+        yes: bool,
+    },
     /// Takes over the keys of another owner: a namespace made anew, a restore, a move to another cluster.
     #[command(
         after_help = "The keys' holders decide: the trust policies of their roles must name this cluster's external id first (status.externalId). Where the other owner still runs, pause it before; it stops with KeyOwnedByAnother afterwards. Exit status 1 where no key has that owner's tags.\n\nExample:\n  kubectl chamber transfer signer -n signing --from \"$OWNER\""
@@ -149,7 +156,10 @@ impl ClusterVerb {
             | Self::Abort { target }
             | Self::Retry { target }
             | Self::Transfer { target, .. }
-            | Self::Revoke(Revocation { target, .. })
+            | Self::Revoke {
+                asked: Revocation { target, .. },
+                ..
+            }
             | Self::Unrevoke(Revocation { target, .. }) => target,
         }
     }

@@ -43,7 +43,7 @@ pub fn run(verb: &ClusterVerb) -> Result<Answer, Failure> {
             ClusterVerb::Resume { .. } => verbs::pause(&clusters, name, false).await,
             ClusterVerb::Abort { .. } => verbs::abort(&clusters, name).await,
             ClusterVerb::Retry { .. } => verbs::retry(&clusters, name).await,
-            ClusterVerb::Revoke(asked) => revocations::revoke(&clusters, asked).await,
+            ClusterVerb::Revoke { asked, yes } => revocations::revoke(&clusters, asked, *yes).await,
             ClusterVerb::Transfer { from, .. } => verbs::transfer(&clusters, name, from).await,
             ClusterVerb::Unrevoke(asked) => revocations::unrevoke(&clusters, asked).await,
         }

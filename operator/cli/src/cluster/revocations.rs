@@ -1,5 +1,7 @@
 //! revoke and unrevoke: lines of two annotations, of which none is lost when the next one is added.
 
+use std::io::{self, IsTerminal};
+
 use chamber_api::{ChamberCluster, VerbsStatus, names};
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt};
@@ -12,8 +14,17 @@ use crate::arguments::Revocation;
 use crate::output::{Answer, Failure};
 
 /// Takes an image out of every policy at once, and says where it still is after a while.
-pub async fn revoke(clusters: &Api<ChamberCluster>, asked: &Revocation) -> Result<Answer, Failure> {
+pub async fn revoke(
+    clusters: &Api<ChamberCluster>,
+    asked: &Revocation,
+    yes: bool,
+) -> Result<Answer, Failure> {
     let name = &asked.target.name;
+    let found = clusters.get(name).await;
+    let found = found.map_err(|why| refused(name, &why))?;
+    if runs_alone(&found, &asked.image) && !yes {
+        confirm(name)?;
+    }
     let moves = [names::UNREVOKE_ANNOTATION, names::REVOKE_ANNOTATION];
     let answer = say(clusters, asked, moves, |verbs| verbs.revoke.as_ref()).await?;
     if !answer.clean {
@@ -85,6 +96,47 @@ async fn say(
     verbs::answer(clusters, name, &before, &token, handled).await
 }
 
+/// Whether every chamber that serves runs this image, as far as status says.
+fn runs_alone(cluster: &ChamberCluster, image: &Pcr) -> bool {
+    let Some(status) = &cluster.status else {
+        return false;
+    };
+    let rollover = status.rollover.iter();
+    let in_flight = rollover.flat_map(|rollover| rollover.from.iter().chain([&rollover.to]));
+    let known: Vec<_> = in_flight.chain(&status.current).collect();
+    let image = image.to_string();
+    let runs = |revision: &String| {
+        let mut of_it = known.iter().filter(|release| release.revision == *revision);
+        of_it.any(|release| release.measurement.image_sha384 == image)
+    };
+    let mut serving = status
+        .chambers
+        .iter()
+        .filter(|chamber| chamber.unsealed_since.is_some())
+        .peekable();
+    serving.peek().is_some() && serving.all(|chamber| runs(&chamber.revision))
+}
+
+/// Asks whoever is at the terminal for the resource's name.
+fn confirm(name: &str) -> Result<(), Failure> {
+    let what = format!(
+        "every unsealed chamber of {name} runs this image: once they restart they stay sealed, until another release runs"
+    );
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!(
+            "{what}. Say --yes if that is meant"
+        )));
+    }
+    eprint!("{what}. To revoke it all the same, type {name}: ");
+    let mut typed = String::new();
+    let read = io::stdin().read_line(&mut typed);
+    read.map_err(|why| Failure::read("-", &why))?;
+    if typed.trim() == name {
+        return Ok(());
+    }
+    Err(Failure::Usage("nothing was revoked".to_owned()))
+}
+
 /// The lines of an annotation that are about other images.
 fn without(annotation: Option<&String>, image: &Pcr) -> Vec<String> {
     let image = image.to_string();
@@ -106,6 +158,39 @@ fn admits(cluster: &ChamberCluster, short: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_only_image_that_serves_is_known_as_such() {
+        let image = |byte| Pcr::from_bytes([byte; 48]);
+        let release = |byte: u8, revision: &str| {
+            json!({"image": "i", "revision": revision,
+                "measurement": {"imageSha384": image(byte).to_string()}})
+        };
+        let cluster = |chambers: &[(&str, bool)]| -> ChamberCluster {
+            let chamber = |(revision, unsealed): &(&str, bool)| {
+                let since = unsealed.then_some("2026-11-01T10:00:00Z");
+                json!({"pod": revision, "revision": revision, "unsealedSince": since})
+            };
+            let chambers: Vec<_> = chambers.iter().map(chamber).collect();
+            serde_json::from_value(json!({
+                "apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
+                "metadata": {"name": "signer"},
+                "spec": {"clusterId": "c", "release": {"image": "i", "measurement": {"imageSha384": "a"}},
+                    "keys": {"threshold": 1, "shares": []},
+                    "verification": {"prometheus": {"url": "http://p"}}},
+                "status": {"current": release(1, "one"), "chambers": chambers,
+                    "rollover": {"from": release(1, "one"), "to": release(2, "two"),
+                        "startedAt": "2026-11-01T10:00:00Z", "progressedAt": "2026-11-01T10:00:00Z"}}
+            }))
+            .unwrap()
+        };
+        let both = cluster(&[("one", true), ("two", true)]);
+        assert!(!runs_alone(&both, &image(1)) && !runs_alone(&both, &image(2)));
+        let one = cluster(&[("one", true), ("two", false)]);
+        assert!(runs_alone(&one, &image(1)) && !runs_alone(&one, &image(2)));
+        assert!(!runs_alone(&cluster(&[("one", false)]), &image(1)));
+        assert!(!runs_alone(&cluster(&[]), &image(1)));
+    }
 
     #[test]
     fn another_image_s_line_stays() {
