@@ -37,6 +37,7 @@ pub fn next(world: &World) -> Plan {
         .or_else(|| drift(world, &set))
         .or_else(|| keys::healthy(world, STEP))
         .or_else(|| ownership::heal(world, STEP))
+        .or_else(|| still_admitted(world))
         .or_else(|| ask(world, STEP, &set, Extent::Exactly))
         .or_else(|| unresolved(world, current))
         .unwrap_or_else(|| rest(world))
@@ -192,14 +193,6 @@ fn unresolved(world: &World, current: &Release) -> Option<Plan> {
         );
         return Some(Plan::block(STEP, Reason::ReleaseFailed, message));
     }
-    let left = revoke::left(world);
-    if !left.is_empty() {
-        let message = format!(
-            "an image was revoked, and the policy of key {} still admits it: its holder is to take it out",
-            left.join(", ")
-        );
-        return Some(Plan::block(STEP, Reason::MeasurementRevoked, message));
-    }
     if world.revoked(&current.measurement.image_sha384) {
         let message = format!(
             "release {} was revoked: its chambers stay sealed when they restart. Change spec.release to another release",
@@ -213,6 +206,20 @@ fn unresolved(world: &World, current: &Release) -> Option<Plan> {
             let problem = world.objects.first()?;
             Some(Plan::block(STEP, problem.reason, problem.message.clone()))
         })
+}
+
+/// A holder who is asked to take a revoked image out is asked for more than the next release.
+fn still_admitted(world: &World) -> Option<Plan> {
+    let left = revoke::left(world);
+    if left.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "an image was revoked, and the policy of key {} still admits it: its holder is to take it out (`kubectl chamber plan {} --document <key>` prints the policy)",
+        left.join(", "),
+        world.spec.owner.name
+    );
+    Some(Plan::block(STEP, Reason::MeasurementRevoked, message))
 }
 
 fn rest(world: &World) -> Plan {

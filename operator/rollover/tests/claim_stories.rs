@@ -490,3 +490,91 @@ fn chambers_that_run_are_enough_to_never_seal_again() {
     assert_eq!(blocked(&play).0, Reason::BlobLost, "{}", play.story);
     assert!(!play.story.contains("seal pod"), "{}", play.story);
 }
+
+/// After a lost status the tags of so many keys that the others are too few take an image out, and one alone does not.
+#[test]
+fn a_quorum_of_tags_takes_a_revoked_image_out_after_a_lost_status() {
+    for (tagged, left) in [(1, vec![1]), (2, vec![])] {
+        let mut play = Play::settled();
+        let image = release(1).measurement.image_sha384;
+        for key in 0..tagged {
+            for (name, value) in tags::revoked_pages(&[tags::prefix(&image)]) {
+                set_tag(&mut play, key, &name, &value);
+            }
+        }
+        play.world.record = rollover::Record::default();
+        play.world.sets.clear();
+        run(&mut play);
+        assert_eq!(admitted(&play), vec![left; 3], "{tagged}: {}", play.story);
+        assert_eq!(
+            blocked(&play).0,
+            Reason::MeasurementRevoked,
+            "{}",
+            play.story
+        );
+    }
+}
+
+#[test]
+fn the_holder_of_a_key_that_still_admits_a_revoked_image_is_named() {
+    let mut play = Play::settled();
+    play.world.spec.shares[2] = share("c", false);
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    run(&mut play);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::MeasurementRevoked);
+    assert!(
+        message.contains("the policy of key c still admits it: its holder"),
+        "{message}"
+    );
+    let admits_another = play.world.spec.shares[2]
+        .template
+        .render(&[release(5).measurement]);
+    play.set_facts(2, |facts| facts.policy = Ok(admits_another));
+    run(&mut play);
+    assert!(
+        play.story.ends_with("waits, AwaitingKeyHolder\n"),
+        "{}",
+        play.story
+    );
+}
+
+/// Between the note and the last write of Retire the target keeps the size that the spec wants.
+#[test]
+fn while_retire_waits_for_a_key_the_chambers_grow_with_the_spec() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("begins to retire: from now on the only way is forward");
+    let refusal = Refusal {
+        since: play.world.now,
+        until: play.world.now + SignedDuration::from_hours(9),
+        message: "key b refuses".into(),
+    };
+    let arn = play.world.spec.shares[1].arn.clone();
+    play.world.refusals.insert(arn, refusal);
+    play.world.spec.replicas = 5;
+    play.run(50);
+    assert!(play.story.contains("resizes v2 3->5"), "{}", play.story);
+    assert!(play.story.contains("KeyRefusesWrite"), "{}", play.story);
+}
+
+/// A first release that never ran well is corrected, and the user changes their mind: nothing was verified yet.
+#[test]
+fn a_corrected_first_release_and_back_again() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    play.broken = vec!["v1"];
+    play.until("v1 0->3");
+    play.run(5);
+    play.world.spec.release = release(2);
+    play.until("v2 0->1");
+    play.world.spec.release = release(1);
+    play.broken.clear();
+    play.run(400);
+    assert!(
+        play.story.contains("turns back to the release before"),
+        "{}",
+        play.story
+    );
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert_eq!(admitted(&play), [[1], [1], [1]]);
+}

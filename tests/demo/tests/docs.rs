@@ -10,9 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chamber_api::{ChamberCluster, Sealing};
-use rollover::Outlook;
 use serde_json::Value;
-use strum::IntoEnumIterator;
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
@@ -37,29 +35,6 @@ fn examples() -> Vec<(String, Value)> {
                 .map(move |object| (name.clone(), object))
         })
         .collect()
-}
-
-#[test]
-fn every_reason_has_its_line_in_the_runbook() {
-    let runbook = read(&docs().join("runbook.md"));
-    let rows = runbook.lines().filter_map(|line| {
-        let name = line.strip_prefix("| `")?.split('`').next()?;
-        let by = line.split('|').nth(2)?.trim();
-        let outlook = match by {
-            "time" => Outlook::WaitsByItself,
-            "person, by design" => Outlook::WaitsForAPerson,
-            _ => Outlook::NeedsACure,
-        };
-        Some((name.to_owned(), outlook))
-    });
-    let documented: Vec<(String, Outlook)> = rows.collect();
-    let real: Vec<(String, Outlook)> = rollover::Reason::iter()
-        .map(|reason| (reason.to_string(), reason.outlook()))
-        .collect();
-    assert_eq!(
-        documented, real,
-        "docs/runbook.md against rollover::Reason, in order"
-    );
 }
 
 /// What the types do not know would be dropped by the API server without a word.
