@@ -8,7 +8,7 @@ WISHES ?= 1
 FUZZ_SECONDS ?= 60
 export RUST_BACKTRACE ?= 0
 
-.PHONY: sarif-peer eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e
+.PHONY: sarif-peer eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e mutants
 .PHONY: kill-matrix faults bench-rollover images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
@@ -43,6 +43,9 @@ laws: ## Searches small worlds for a broken law (STATES a world at most, SLIPS a
 	cargo run -q --release --locked -p laws -- --limit 30000 --faults 1 --wishes 2
 	cargo run -q --release --locked -p laws -- --limit 30000 --faults 2 --wishes 1
 	cargo run -q --release --locked -p laws -- --limit $(STATES) --faults $(SLIPS) --wishes $(WISHES)
+
+mutants: ## cargo-mutants over the planner and the policy engine (hours; MUTANTS=1/8 tries one part of eight; needs nothing of the cluster).
+	bash tests/mutants.sh
 
 bench-plan: ## What one plan costs, with 100 chambers and 5 keys.
 	cargo bench --locked -p rollover

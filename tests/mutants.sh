@@ -7,6 +7,6 @@ home="${XDG_CACHE_HOME:-$HOME/.cache}/chamber-operator/cargo-mutants-$version"
 [ -x "$home/bin/cargo-mutants" ] || cargo install --locked --root "$home" --version "$version" cargo-mutants
 mkdir -p target/mutants
 for crate in ${CRATES:-rollover key-policy}; do
-    "$home/bin/cargo-mutants" mutants --package "$crate" --test-package "$crate" --no-shuffle --jobs "${JOBS:-2}" \
+    "$home/bin/cargo-mutants" mutants --config tests/mutants.toml --package "$crate" --test-package "$crate" --no-shuffle --jobs "${JOBS:-2}" \
         ${MUTANTS:+--shard "$MUTANTS"} --output "target/mutants/$crate"
 done

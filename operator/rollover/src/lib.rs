@@ -4,33 +4,23 @@
 //! Each of the five steps has a file of its name; a step answers `None` when it is done, and then
 //! the next one is asked. Nothing remembers where a rollover stands: it is seen.
 
-mod admit;
 mod chambers;
 mod claim;
-mod deletion;
 mod desired;
 mod display;
-mod failure;
+mod interrupts;
 mod keys;
 pub mod laws;
-mod measure;
 mod note;
 mod origin;
 mod ownership;
 mod plan;
 mod preview;
 mod reason;
-mod retarget;
-mod retire;
-mod revoke;
-mod roll;
 mod seal;
-mod settled;
+mod steps;
 pub mod tags;
 mod takeover;
-mod transfer;
-mod verbs;
-mod verify;
 mod world;
 
 pub use desired::{AdmittedSet, policy as desired_policy};
@@ -46,6 +36,9 @@ pub use world::{
 };
 
 use jiff::SignedDuration;
+
+use interrupts::{deletion, failure, retarget, revoke, transfer, verbs};
+use steps::{admit, measure, retire, roll, settled, verify};
 
 /// A reading of the keys that an action rests on is at most this old (design, law 1).
 pub const FRESH: SignedDuration = SignedDuration::from_secs(30);

@@ -289,3 +289,32 @@ fn objects_of_others_are_named_and_hold_up_only_what_needs_them() {
     assert!(play.story.trim_end().ends_with("Roll: blocked, NotOurs"));
     assert_eq!(play.world.unsealed(), 3);
 }
+
+#[test]
+fn starting_chambers_asks_for_no_disruption_budget() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    play.until("makes the ReplicaSet of v1");
+    play.world.budget = None;
+    let ordered = plan(&play.world);
+    assert!(matches!(ordered, Plan::Act { .. }), "{ordered:?}");
+}
+
+#[test]
+fn fewer_chambers_of_the_target_are_stopped_only_as_the_budgets_allow() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("v1 1->0, v2 2->3");
+    play.world.spec.replicas = 1;
+    play.world.spec.max_unavailable = 1;
+    play.budget = 0;
+    play.run(20);
+    assert!(
+        play.story.ends_with("waits, DisruptionBudget\n"),
+        "{}",
+        play.story
+    );
+    play.budget = 9;
+    play.run(200);
+    assert!(play.story.contains("resizes v2 3->1"), "{}", play.story);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
