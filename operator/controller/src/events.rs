@@ -3,7 +3,7 @@
 use chamber_api::ChamberCluster;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
-use rollover::{Action, Answer, Note, Owner, Step};
+use rollover::{Action, Answer, Owner, Step, Transition};
 
 use crate::kubernetes;
 
@@ -76,10 +76,10 @@ fn warns(action: &Action) -> bool {
                 healed_at: Some(_),
                 ..
             }
-            | Action::Note(
-                Note::Failed { .. }
-                    | Note::AdmissionLost
-                    | Note::Answered {
+            | Action::Transition(
+                Transition::Failed { .. }
+                    | Transition::AdmissionLost
+                    | Transition::Answered {
                         answer: Answer::Refused(_) | Answer::Revoked(_) | Answer::Unrevoked(_),
                         ..
                     }

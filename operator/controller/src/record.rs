@@ -9,7 +9,7 @@ use chamber_api::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use measurement::{Measurement, Pcr};
-use rollover::{Action, Answer, Note, Phase, Record};
+use rollover::{Action, Answer, PersistedState, Phase, Transition};
 
 use chamber_resource::{record, release};
 
@@ -54,7 +54,7 @@ pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp)
     status.revoked = after.revoked.iter().map(Pcr::to_string).collect();
     status.policy_writes = after.writes.into_iter().map(Time).collect();
     let (answer, refused) = match action {
-        Action::Note(note @ Note::Answered { answer, .. }) => {
+        Action::Transition(note @ Transition::Answered { answer, .. }) => {
             let refused = matches!(answer, Answer::Refused(_));
             (Some(note.to_string()), refused)
         }
@@ -80,17 +80,17 @@ fn found(found: &BTreeMap<String, Measurement>) -> Vec<FoundStatus> {
 }
 
 /// How the rollover in flight ends by an action, if it does.
-fn ended(before: &Record, action: &Action) -> Option<Outcome> {
+fn ended(before: &PersistedState, action: &Action) -> Option<Outcome> {
     before.rollover.as_ref()?;
-    let Action::Note(note) = action else {
+    let Action::Transition(note) = action else {
         return None;
     };
     match note {
-        Note::Finished => Some(Outcome::Complete),
-        Note::TurnedBack => Some(Outcome::TurnedBack),
-        Note::Begun { .. } => Some(Outcome::Superseded),
-        Note::Failed { back: true, .. } => Some(Outcome::Failed),
-        Note::Answered {
+        Transition::Finished => Some(Outcome::Complete),
+        Transition::TurnedBack => Some(Outcome::TurnedBack),
+        Transition::Begun { .. } => Some(Outcome::Superseded),
+        Transition::Failed { back: true, .. } => Some(Outcome::Failed),
+        Transition::Answered {
             answer: Answer::Aborted(_),
             ..
         } => Some(Outcome::Aborted),
@@ -126,10 +126,10 @@ mod tests {
         }
     }
 
-    fn note(status: &mut ChamberClusterStatus, note: Note, second: i64) {
+    fn note(status: &mut ChamberClusterStatus, note: Transition, second: i64) {
         acted(
             status,
-            &Action::Note(note),
+            &Action::Transition(note),
             Timestamp::from_second(second).unwrap(),
         );
     }
@@ -139,7 +139,7 @@ mod tests {
         let mut status = ChamberClusterStatus::default();
         note(
             &mut status,
-            Note::Begun {
+            Transition::Begun {
                 from: None,
                 to: release("one"),
                 found: BTreeMap::new(),
@@ -147,12 +147,12 @@ mod tests {
             },
             1,
         );
-        note(&mut status, Note::Admitted, 2);
-        note(&mut status, Note::RetireBegun, 3);
+        note(&mut status, Transition::Admitted, 2);
+        note(&mut status, Transition::RetireBegun, 3);
         let rollover = status.rollover.as_ref().unwrap();
         assert_eq!(rollover.admitted_at.as_ref().unwrap().0.as_second(), 2);
         assert_eq!(rollover.progressed_at.0.as_second(), 3);
-        note(&mut status, Note::Finished, 4);
+        note(&mut status, Transition::Finished, 4);
         assert_eq!(status.rollover, None);
         assert_eq!(status.current.as_ref().unwrap().revision, "one");
         assert_eq!(status.history[0].outcome, "Complete");
@@ -164,7 +164,7 @@ mod tests {
         let mut status = ChamberClusterStatus::default();
         note(
             &mut status,
-            Note::Begun {
+            Transition::Begun {
                 from: Some(release("one")),
                 to: release("two"),
                 found: BTreeMap::new(),
@@ -172,8 +172,8 @@ mod tests {
             },
             1,
         );
-        note(&mut status, Note::RetireBegun, 2);
-        note(&mut status, Note::TurnedBack, 3);
+        note(&mut status, Transition::RetireBegun, 2);
+        note(&mut status, Transition::TurnedBack, 3);
         let rollover = status.rollover.as_ref().unwrap();
         assert_eq!(rollover.to.revision, "one");
         assert_eq!(rollover.retire_begun_at, None);
@@ -186,7 +186,7 @@ mod tests {
         for second in 0..20_i64 {
             note(
                 &mut status,
-                Note::Begun {
+                Transition::Begun {
                     from: None,
                     to: release("one"),
                     found: BTreeMap::new(),
@@ -194,7 +194,7 @@ mod tests {
                 },
                 second,
             );
-            note(&mut status, Note::Finished, second);
+            note(&mut status, Transition::Finished, second);
         }
         assert_eq!(status.history.len(), HISTORY);
         assert_eq!(status.history[0].started_at.0.as_second(), 19);

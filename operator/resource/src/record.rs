@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use chamber_api::{ChamberClusterStatus, FoundStatus, RolloverStatus};
 use measurement::{Measurement, Pcr};
-use rollover::{Failure, Phase, Record, Rollover, Verbs};
+use rollover::{Failure, PersistedState, Phase, Rollover, Verbs};
 
 use crate::release;
 
 /// What only status knows. What cannot be read back counts as unknown.
-pub fn read(status: &ChamberClusterStatus) -> Record {
+pub fn read(status: &ChamberClusterStatus) -> PersistedState {
     let rollover = status.rollover.as_ref().and_then(|rollover| {
         Some(Rollover {
             from: match &rollover.from {
@@ -22,7 +22,7 @@ pub fn read(status: &ChamberClusterStatus) -> Record {
             progressed_at: rollover.progressed_at.0,
         })
     });
-    Record {
+    PersistedState {
         current: status.current.as_ref().and_then(release::of_status),
         rollover,
         rollovers: u64::try_from(status.rollovers).unwrap_or_default(),

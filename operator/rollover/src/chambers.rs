@@ -84,7 +84,7 @@ fn cannot_start(world: &World, chambers: &[&Chamber], step: Step) -> Option<Plan
 /// Chambers that stay where they should not, of whichever release: on a lost node, or without a `ReplicaSet`.
 pub fn left_behind(world: &World, step: Step) -> Option<Plan> {
     let lost = world.chambers().find(|chamber| is_lost(world, chamber));
-    let orphan = || world.strays.iter().find(|chamber| !chamber.terminating());
+    let orphan = || world.orphans.iter().find(|chamber| !chamber.terminating());
     lost.or_else(orphan)
         .map(|chamber| leaves(world, chamber, step))
 }
@@ -98,7 +98,7 @@ fn is_lost(world: &World, chamber: &Chamber) -> bool {
 /// A chamber is still there that should not be; nothing tells when a node is lost for good.
 pub fn leaves(world: &World, chamber: &Chamber, step: Step) -> Plan {
     let node = chamber.node.as_deref().unwrap_or("(none)");
-    if !chamber.terminating() && world.strays.contains(chamber) {
+    if !chamber.terminating() && world.orphans.contains(chamber) {
         let message = format!(
             "chamber {} of release {} on node {node} has no ReplicaSet of this cluster: nothing ends it, and nothing makes it again. Delete the pod",
             chamber.name, chamber.revision

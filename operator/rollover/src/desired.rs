@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use key_policy::{NotOurs, Policy};
 use measurement::Measurement;
 
-use crate::{Record, Release, Rollover, Share, World, keys, takeover};
+use crate::{PersistedState, Release, Rollover, Share, World, keys, takeover};
 
 /// What the policies are to admit; for one of them, see [`AdmittedSet::for_key`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,7 +37,7 @@ impl AdmittedSet {
     }
 
     /// As far as a record says it; without one, what the spec names.
-    pub fn recorded(world: &World, record: &Record) -> Self {
+    pub fn recorded(world: &World, record: &PersistedState) -> Self {
         let current = record.current.as_ref().unwrap_or(&world.spec.release);
         match &record.rollover {
             Some(rollover) if !world.retires(rollover) => Self::both(world, rollover),

@@ -4,12 +4,12 @@ use std::fmt::{self, Display, Formatter};
 
 use measurement::Pcr;
 
-use crate::{Action, Answer, KeyWrite, Note, Resize, tags};
+use crate::{Action, Answer, KeyWrite, Resize, Transition, tags};
 
 impl Display for Action {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Note(note) => note.fmt(f),
+            Self::Transition(note) => note.fmt(f),
             Self::AddFinalizer => {
                 write!(f, "holds deletion until the policies hold one measurement")
             }
@@ -73,7 +73,7 @@ impl Display for Action {
     }
 }
 
-impl Display for Note {
+impl Display for Transition {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Begun {

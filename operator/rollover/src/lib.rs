@@ -11,7 +11,6 @@ mod display;
 mod interrupts;
 mod keys;
 pub mod laws;
-mod note;
 mod origin;
 mod ownership;
 mod plan;
@@ -21,18 +20,19 @@ mod seal;
 mod steps;
 pub mod tags;
 mod takeover;
+mod transition;
 mod world;
 
 pub use desired::{AdmittedSet, policy as desired_policy};
 pub use keys::in_sync;
-pub use note::{Answer, Note, Verb};
 pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
 pub use preview::{Changes, KeyPreview, Preview, document, preview};
 pub use reason::{Outlook, Reason};
+pub use transition::{Answer, Transition, Verb};
 pub use world::{
     Blob, Chamber, Deletion, DriftPolicy, Failing, Failure, Key, KeyFacts, KeyState, Metrics,
-    Object, ObjectProblem, OnFailure, Owner, Phase, PodMetrics, Reading, Readings, Record, Refusal,
-    Release, Rival, Rollover, SealPod, Set, Share, Spec, Verbs, World,
+    Object, ObjectProblem, OnFailure, Owner, OwnershipConflict, PersistedState, Phase, PodMetrics,
+    Reading, Readings, Refusal, Release, Rollover, SealPod, Set, Share, Spec, Verbs, World,
 };
 
 use jiff::SignedDuration;
@@ -46,7 +46,7 @@ pub const FRESH: SignedDuration = SignedDuration::from_secs(30);
 /// What to do next.
 pub fn plan(world: &World) -> Plan {
     let next = interrupt(world)
-        .or_else(|| world.rival.as_ref().map(rivalled))
+        .or_else(|| world.ownership_conflict.as_ref().map(conflicting))
         .unwrap_or_else(|| match &world.record.rollover {
             Some(rollover) => retarget::next(world, rollover)
                 .unwrap_or_else(|| failure::judge(world, rollover, in_flight(world, rollover))),
@@ -82,8 +82,12 @@ fn interrupt(world: &World) -> Option<Plan> {
 }
 
 /// Nothing is begun that another resource has an older claim to; verbs, revocation and deletion go on.
-fn rivalled(rival: &Rival) -> Plan {
-    Plan::block(Step::Measure, rival.reason, rival.message.clone())
+fn conflicting(ownership_conflict: &OwnershipConflict) -> Plan {
+    Plan::block(
+        Step::Measure,
+        ownership_conflict.reason,
+        ownership_conflict.message.clone(),
+    )
 }
 
 /// The five steps, in order; the first that is not done says what to do.
@@ -125,7 +129,7 @@ fn guard(world: &World, next: Plan) -> Plan {
 /// A person's word, and a revocation, are not held up by a pause.
 fn passes_a_pause(world: &World, action: &Action) -> bool {
     match action {
-        Action::Note(Note::Answered { .. })
+        Action::Transition(Transition::Answered { .. })
         | Action::TagRevoked { .. }
         | Action::RemoveFinalizer(_) => true,
         Action::WritePolicies(_) | Action::ClaimKeys { .. } => {

@@ -6,7 +6,7 @@ use measurement::Measurement;
 use strum::{Display, IntoStaticStr, VariantNames};
 
 use crate::tags::Progress;
-use crate::{Note, Phase, Reason, Release, Rollover};
+use crate::{Phase, Reason, Release, Rollover, Transition};
 
 /// One of the five steps, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr)]
@@ -97,7 +97,7 @@ pub enum Look {
 #[derive(Clone, Debug, PartialEq, IntoStaticStr, VariantNames)]
 pub enum Action {
     /// Write facts that cannot be observed into status.
-    Note(Note),
+    Transition(Transition),
     /// Let a deletion of the resource wait for the operator, while policies hold two measurements.
     AddFinalizer,
     /// Let the resource be deleted; where something is left undone, say what.
@@ -217,11 +217,11 @@ impl Action {
                 | Self::MakeSet(_)
                 | Self::AddFinalizer
                 | Self::RemoveFinalizer(_)
-                | Self::Note(
-                    Note::Answered { .. }
-                        | Note::Failed { .. }
-                        | Note::FailureForgotten
-                        | Note::TurnedBack
+                | Self::Transition(
+                    Transition::Answered { .. }
+                        | Transition::Failed { .. }
+                        | Transition::FailureForgotten
+                        | Transition::TurnedBack
                 )
         )
     }

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Action, Blob, KeyFacts, Note, Plan, Reason, Release, Rollover, SealPod, Share, Step, World,
-    chambers, claim, keys, measure, origin, tags,
+    Action, Blob, KeyFacts, Plan, Reason, Release, Rollover, SealPod, Share, Step, Transition,
+    World, chambers, claim, keys, measure, origin, tags,
 };
 
 const STEP: Step = Step::Admit;
@@ -134,8 +134,8 @@ pub fn commit(world: &World, step: Step, commitment: &str) -> Option<Plan> {
         return Some(Plan::act(step, Action::TagCommitment { arns, commitment }));
     }
     if world.record.commitment.is_none() {
-        let note = Note::Committed(commitment.to_owned());
-        return Some(Plan::act(step, Action::Note(note)));
+        let note = Transition::Committed(commitment.to_owned());
+        return Some(Plan::act(step, Action::Transition(note)));
     }
     match world.seal_pod {
         SealPod::Absent | SealPod::Foreign(_) | SealPod::Ending { .. } => None,

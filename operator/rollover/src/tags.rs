@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use measurement::Pcr;
 
 use crate::world::external_id;
-use crate::{Record, Rollover};
+use crate::{PersistedState, Rollover};
 
 /// `<cluster uid>/<namespace>/<name>`.
 pub const OWNER: &str = "chamber.dev/owner";
@@ -107,7 +107,7 @@ pub fn healing_until(tags: &BTreeMap<String, String>) -> Option<Timestamp> {
 }
 
 /// How far status says that rollovers have come. A rollover that has ended has retired.
-pub fn recorded(record: &Record) -> Progress {
+pub fn recorded(record: &PersistedState) -> Progress {
     let retires = record.rollover.as_ref().is_none_or(Rollover::retires);
     (record.rollovers, retires)
 }

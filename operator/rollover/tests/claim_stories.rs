@@ -145,7 +145,7 @@ fn a_deletion_after_a_lost_status_says_what_still_admits_two() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
     play.until("every key admits the live releases");
-    play.world.record = rollover::Record::default();
+    play.world.record = rollover::PersistedState::default();
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
     run(&mut play);
     assert!(
@@ -208,7 +208,7 @@ fn two_revocations_of_which_the_first_was_not_seen_both_happen_and_one_is_given_
 #[test]
 fn a_rival_does_not_block_a_revocation() {
     let mut play = Play::settled();
-    play.world.rival = Some(rollover::Rival {
+    play.world.ownership_conflict = Some(rollover::OwnershipConflict {
         reason: Reason::DuplicateKey,
         message: "an older one has key a".into(),
     });
@@ -479,9 +479,9 @@ fn chambers_that_run_are_enough_to_never_seal_again() {
     (0..3).for_each(|key| strip(&mut play, key));
     let now = play.world.now;
     play.world.spec.release = release(2);
-    play.world.record = rollover::Record {
+    play.world.record = rollover::PersistedState {
         rollover: Some(Rollover::begin(None, release(2), now)),
-        ..rollover::Record::default()
+        ..rollover::PersistedState::default()
     };
     play.run(100);
     assert_eq!(blocked(&play).0, Reason::UnexpectedChambers);
@@ -502,7 +502,7 @@ fn a_quorum_of_tags_takes_a_revoked_image_out_after_a_lost_status() {
                 set_tag(&mut play, key, &name, &value);
             }
         }
-        play.world.record = rollover::Record::default();
+        play.world.record = rollover::PersistedState::default();
         play.world.sets.clear();
         run(&mut play);
         assert_eq!(admitted(&play), vec![left; 3], "{tagged}: {}", play.story);

@@ -7,7 +7,7 @@ use key_policy::{Policy, Profile};
 use measurement::Pcr;
 use play::{Play, blocked, compare, release, share};
 use rollover::{
-    Action, DriftPolicy, KeyState, KeyWrite, Plan, Reason, Record, laws, plan, preview,
+    Action, DriftPolicy, KeyState, KeyWrite, PersistedState, Plan, Reason, laws, plan, preview,
 };
 
 /// The policy of a key that AWS made: the account decides.
@@ -131,7 +131,7 @@ fn a_takeover_survives_a_crash_a_lost_status_and_another_hand() {
     let mut play = hand_rolled(true);
     play.until("a=[v1 v2] c=[v2]");
     play.scene("status is lost", |play| {
-        play.world.record = Record::default();
+        play.world.record = PersistedState::default();
     });
     play.until("begins, the first start of v2; a keeps v1; b keeps v1");
     play.scene("a foreign hand takes v1 out of a", |play| {
@@ -404,7 +404,7 @@ fn a_foreign_deny_on_something_else_than_the_attestation_stops_nothing() {
 #[test]
 fn what_runs_is_found_again_in_whichever_profile() {
     let mut play = Play::settled();
-    play.world.record = Record::default();
+    play.world.record = PersistedState::default();
     set_profile(&mut play, Profile::Pinned);
     play.run(50);
     assert_eq!(

@@ -7,7 +7,7 @@ mod play;
 use jiff::SignedDuration;
 use play::{COMMITMENT, Play, blocked, compare, release, share};
 use rollover::{
-    Action, Blob, Note, Object, ObjectProblem, Plan, Reason, SealPod, laws, plan, tags,
+    Action, Blob, Object, ObjectProblem, Plan, Reason, SealPod, Transition, laws, plan, tags,
 };
 
 fn three() -> Vec<rollover::Share> {
@@ -163,7 +163,7 @@ fn law_12_stops_a_slip_of_the_planner() {
         breach(&play, Action::TagCommitment { arns, commitment }),
         12
     );
-    let note = Action::Note(Note::Committed("f00d".into()));
+    let note = Action::Transition(Transition::Committed("f00d".into()));
     assert_eq!(breach(&play, note), 12);
     let (from, to) = (release(1).measurement, release(2).measurement);
     play.world.blobs.insert(from.id(), sound("f00d"));
@@ -223,7 +223,7 @@ fn an_orphan_is_named_while_settled_and_in_roll() {
     let mut play = Play::settled();
     let mut orphan = play.world.sets[0].chambers[0].clone();
     orphan.name = "signer-v1-orphan".into();
-    play.world.strays.push(orphan);
+    play.world.orphans.push(orphan);
     play.run(10);
     let (reason, message) = blocked(&play);
     assert_eq!(reason, Reason::UnexpectedChambers);
@@ -234,7 +234,7 @@ fn an_orphan_is_named_while_settled_and_in_roll() {
     assert_eq!(reason, Reason::UnexpectedChambers);
     assert!(message.contains("signer-v1-orphan"), "{message}");
     assert!(!play.story.contains("RetireBegun"), "{}", play.story);
-    play.world.strays.clear();
+    play.world.orphans.clear();
     play.until("Settled");
 }
 

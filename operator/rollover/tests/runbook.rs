@@ -1,7 +1,7 @@
 //! Every reason has its line of cause and cure in docs/runbook.md, and docs/rollover.md names every reason and
 //! every place where the operator can be interrupted.
 
-use rollover::{Action, Note, Outlook, Reason};
+use rollover::{Action, Outlook, Reason, Transition};
 use strum::{IntoEnumIterator, VariantNames};
 
 #[test]
@@ -25,7 +25,7 @@ fn the_runbook_says_of_every_reason_in_order_who_ends_it() {
 #[test]
 fn the_rollovers_page_has_every_action_and_note_as_a_row_and_every_reason() {
     let page = include_str!("../../../docs/rollover.md");
-    for name in Action::VARIANTS.iter().chain(Note::VARIANTS) {
+    for name in Action::VARIANTS.iter().chain(Transition::VARIANTS) {
         let row = format!("\n| `{name}` |");
         assert!(
             page.contains(&row),

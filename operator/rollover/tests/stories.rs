@@ -318,7 +318,7 @@ fn each_gap_in_a_pods_metrics_holds_retire_and_names_the_query_and_the_pod() {
         };
         assert_eq!(found, reason, "{message}");
         assert!(message.contains(words), "{message}");
-        let retire = rollover::Action::Note(rollover::Note::RetireBegun);
+        let retire = rollover::Action::Transition(rollover::Transition::RetireBegun);
         let breach = laws::check(&play.world, &retire).unwrap_err();
         assert_eq!(breach.law, 4, "{words}: {}", breach.message);
     }
@@ -367,7 +367,7 @@ fn a_template_only_change_touches_no_policy() {
 #[test]
 fn lost_status_is_found_again_where_the_world_is_clear() {
     let mut play = Play::settled();
-    play.world.record = rollover::Record::default();
+    play.world.record = rollover::PersistedState::default();
     play.run(200);
     compare("status-lost", &play);
 }
@@ -380,7 +380,7 @@ fn a_lost_blob_is_never_sealed_anew() {
     play.run(10);
     assert_eq!(blocked(&play).0, Reason::BlobLost);
     play.scene("status and chambers, too: the keys know", |play| {
-        play.world.record = rollover::Record::default();
+        play.world.record = rollover::PersistedState::default();
         play.world.sets.clear();
     });
     play.run(10);
@@ -731,7 +731,7 @@ fn what_runs_is_revoked_even_while_paused() {
     });
     play.until("Settled");
     play.scene("status is lost, the user wants v1", |play| {
-        play.world.record = rollover::Record::default();
+        play.world.record = rollover::PersistedState::default();
         play.turn();
         play.world.spec.release = release(1);
     });
@@ -852,7 +852,7 @@ fn a_status_from_a_backup_is_seen_by_the_keys() {
     play.run(50);
     assert_eq!(blocked(&play).0, Reason::StatusBehindKeys);
     play.scene("status is removed", |play| {
-        play.world.record = rollover::Record::default();
+        play.world.record = rollover::PersistedState::default();
     });
     play.run(50);
     compare("status-behind", &play);
@@ -871,7 +871,7 @@ fn deleting_in_the_middle_leaves_one_measurement() {
         play.world.spec.deletion = None;
         play.world.spec.release = release(1);
         play.world.sets.clear();
-        play.world.record = rollover::Record::default();
+        play.world.record = rollover::PersistedState::default();
     });
     play.until("Settled");
     compare("deleted", &play);
@@ -937,14 +937,16 @@ fn a_third_release_waits_for_the_return_even_when_nothing_of_it_has_started() {
 fn a_later_claim_to_a_key_is_blocked_until_the_older_one_is_gone() {
     let mut play = Play::new(three());
     play.scene("an older resource names the same key", |play| {
-        play.world.rival = Some(rollover::Rival {
+        play.world.ownership_conflict = Some(rollover::OwnershipConflict {
             reason: Reason::DuplicateKey,
             message: "key a is named by ns/older".to_owned(),
         });
     });
     play.run(50);
     assert_eq!(blocked(&play).0, Reason::DuplicateKey);
-    play.scene("the older one is gone", |play| play.world.rival = None);
+    play.scene("the older one is gone", |play| {
+        play.world.ownership_conflict = None
+    });
     play.until("Settled");
     compare("duplicate-key", &play);
 }

@@ -5,7 +5,7 @@ mod play;
 
 use jiff::SignedDuration;
 use play::{Play, blocked, owner, release, share};
-use rollover::{Reason, Record, Refusal, tags};
+use rollover::{PersistedState, Reason, Refusal, tags};
 
 /// The namespace of before, which had the same name.
 const GONE: &str = "uid/ns/gone/signer";
@@ -22,7 +22,7 @@ fn made_anew() -> Play {
     for key in 0..3 {
         set_tag(&mut play, key, tags::NAMESPACE_UID, "gone");
     }
-    play.world.record = Record::default();
+    play.world.record = PersistedState::default();
     play.world.sets.clear();
     play
 }

@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use gate::{Moment, Seen, Then, Trap};
+use fault_proxy::{Intercept, Moment, Seen, Then};
 
-use crate::rig::Rig;
+use crate::fault_bench::FaultBench;
+use crate::operator_process::OperatorProcess;
 use crate::run::Run;
-use crate::seat::Seat;
 
 /// Name of the cluster.
 const NAME: &str = "kill";
@@ -41,8 +41,8 @@ impl fmt::Display for Point {
 }
 
 impl Point {
-    fn trap(&self) -> Trap {
-        Trap {
+    fn intercept(&self) -> Intercept {
+        Intercept {
             call: self.call.clone(),
             skip: self.nth - 1,
             times: 1,
@@ -86,9 +86,9 @@ impl Score {
 /// Tries all points, or an evenly spaced sample of so many. After an error the points that are left were not tried.
 pub async fn run(sample: Option<usize>, score: &mut Score) -> Result<()> {
     let tenants: Vec<_> = [MAIN].into_iter().chain(FIRST).collect();
-    let rig = Box::pin(Rig::set(NAME, &tenants)).await?;
-    let seat = Seat::take(&rig, "operator").await?;
-    let mut main = Run::begin(&rig, rig.stage.tenant(MAIN)?, &seat)?;
+    let bench = Box::pin(FaultBench::set(NAME, &tenants)).await?;
+    let operator = OperatorProcess::prepare(&bench, "operator").await?;
+    let mut main = Run::begin(&bench, bench.stage.tenant(MAIN)?, &operator)?;
     let first = points(&main.roll().await.context("the first start")?);
     main.sign().await?;
     let rollover = points(&main.roll().await.context("the dry rollover")?);
@@ -101,25 +101,30 @@ pub async fn run(sample: Option<usize>, score: &mut Score) -> Result<()> {
     let wanted = sample.map_or(rollover.len(), |points| points.saturating_sub(firsts));
     for point in spaced(&rollover, wanted) {
         let began = Instant::now();
-        let result = Box::pin(main.roll_killed_at(point.trap())).await;
+        let result = Box::pin(main.roll_killed_at(point.intercept())).await;
         score.add("rollover", point, began, &result);
         if result.is_err() {
             main.recover().await?;
         }
     }
     main.stop().await?;
-    ensure!(main.happenings() > 20, "the audit logs are empty");
+    ensure!(main.events() > 20, "the audit logs are empty");
     for (tenant, point) in FIRST.iter().zip(spaced(&first, firsts)) {
         let began = Instant::now();
-        let result = Box::pin(first_start(&rig, tenant, &seat, point)).await;
+        let result = Box::pin(first_start(&bench, tenant, &operator, point)).await;
         score.add("first start", point, began, &result);
     }
-    rig.stage.strike().await
+    bench.stage.tear_down().await
 }
 
-async fn first_start(rig: &Rig, tenant: &str, seat: &Seat, point: &Point) -> Result<bool> {
-    let mut run = Run::begin(rig, rig.stage.tenant(tenant)?, seat)?;
-    let reached = Box::pin(run.roll_killed_at(point.trap())).await;
+async fn first_start(
+    bench: &FaultBench,
+    tenant: &str,
+    operator: &OperatorProcess,
+    point: &Point,
+) -> Result<bool> {
+    let mut run = Run::begin(bench, bench.stage.tenant(tenant)?, operator)?;
+    let reached = Box::pin(run.roll_killed_at(point.intercept())).await;
     run.stop().await?;
     reached
 }
@@ -176,8 +181,8 @@ mod tests {
             status: None,
         };
         let calls = [
-            call("GET pods", 1, gate::Kind::Read),
-            call("PATCH replicasets", 2, gate::Kind::Write),
+            call("GET pods", 1, fault_proxy::Kind::Read),
+            call("PATCH replicasets", 2, fault_proxy::Kind::Write),
         ];
         let said: Vec<_> = points(&calls).iter().map(ToString::to_string).collect();
         assert_eq!(

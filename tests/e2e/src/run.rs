@@ -3,12 +3,12 @@
 use anyhow::{Context, Result, bail, ensure};
 use chamber_api::ChamberClusterStatus;
 use demo::{Release, Tenant, load};
-use gate::{Moment, Seen, Then, Trap};
+use fault_proxy::{Intercept, Moment, Seen, Then};
 use serde_json::json;
 
-use crate::laws::Ledger;
-use crate::rig::Rig;
-use crate::seat::{Operator, Seat};
+use crate::fault_bench::FaultBench;
+use crate::laws::AuditReplay;
+use crate::operator_process::{Operator, OperatorProcess};
 use crate::stage::{ROLLOVER, SOON};
 
 /// Signatures that failed.
@@ -23,13 +23,13 @@ pub struct Failed {
 /// A tenant, its operator, and the records that are checked.
 pub struct Run<'a> {
     /// Where it happens.
-    pub rig: &'a Rig,
+    pub bench: &'a FaultBench,
     /// Whose chambers they are.
     pub tenant: &'a Tenant,
-    /// Where the operator sits.
-    pub seat: &'a Seat,
+    /// Its operator's program, name and proxy.
+    pub process: &'a OperatorProcess,
     operator: Option<Operator>,
-    ledger: Ledger,
+    replay: AuditReplay,
     /// Requests of the signing client that failed already; none while there is no client.
     failed: Option<u64>,
     on: usize,
@@ -37,14 +37,18 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Starts an operator that serves this tenant, which has declared nothing yet.
-    pub fn begin(rig: &'a Rig, tenant: &'a Tenant, seat: &'a Seat) -> Result<Self> {
-        seat.gate.name_keys(&tenant.keys);
+    pub fn begin(
+        bench: &'a FaultBench,
+        tenant: &'a Tenant,
+        process: &'a OperatorProcess,
+    ) -> Result<Self> {
+        process.proxy.name_keys(&tenant.keys);
         Ok(Self {
-            rig,
+            bench,
             tenant,
-            seat,
-            operator: Some(seat.start(rig, &tenant.namespace)?),
-            ledger: Ledger::open(&rig.stage, tenant)?,
+            process,
+            operator: Some(process.start(bench, &tenant.namespace)?),
+            replay: AuditReplay::open(&bench.stage, tenant)?,
             failed: None,
             on: 1,
         })
@@ -52,19 +56,19 @@ impl<'a> Run<'a> {
 
     /// The release that the next rollover goes to; the first is v1.
     pub fn target(&self) -> &'a Release {
-        let releases = &self.rig.stage.environment.releases;
+        let releases = &self.bench.stage.environment.releases;
         [&releases.v1, &releases.v2][(self.on + 1) % 2]
     }
 
     /// The release that the last rollover went to.
     pub fn last(&self) -> &'a Release {
-        let releases = &self.rig.stage.environment.releases;
+        let releases = &self.bench.stage.environment.releases;
         [&releases.v1, &releases.v2][self.on % 2]
     }
 
     /// Starts the signing client: from now on no request may fail.
     pub async fn sign(&mut self) -> Result<()> {
-        let environment = &self.rig.stage.environment;
+        let environment = &self.bench.stage.environment;
         let image = &environment.releases.v1.image;
         load::start(&environment.client, self.tenant, image).await?;
         let stats = load::stats(&environment.client, self.tenant).await?;
@@ -72,11 +76,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Declares the target; the gate counts from here.
+    /// Declares the target; the proxy counts from here.
     pub async fn declare(&self) -> Result<()> {
-        self.rig.forget_blob(self.tenant, self.target()).await?;
-        self.seat.gate.mark();
-        self.rig.declare(self.tenant, self.target()).await
+        self.bench.forget_blob(self.tenant, self.target()).await?;
+        self.process.proxy.mark();
+        self.bench.declare(self.tenant, self.target()).await
     }
 
     /// Waits for the end of the rollover and checks the laws over all that happened; no signature failed.
@@ -89,9 +93,9 @@ impl<'a> Run<'a> {
 
     /// The same where the fault keeps clients from the chambers: gives the signatures that failed.
     pub async fn complete_interrupted(&mut self) -> Result<Failed> {
-        let stage = &self.rig.stage;
-        self.rig.settled(self.tenant, self.target()).await?;
-        self.ledger.check_settled(stage, self.target()).await?;
+        let stage = &self.bench.stage;
+        self.bench.settled(self.tenant, self.target()).await?;
+        self.replay.check_settled(stage, self.target()).await?;
         self.on += 1;
         self.signatures().await
     }
@@ -100,32 +104,32 @@ impl<'a> Run<'a> {
     pub async fn roll(&mut self) -> Result<Vec<Seen>> {
         self.declare().await?;
         self.complete().await?;
-        Ok(self.seat.gate.seen())
+        Ok(self.process.proxy.seen())
     }
 
-    /// A whole rollover whose operator is killed where the trap holds it. False where the rollover has no such call.
-    pub async fn roll_killed_at(&mut self, trap: Trap) -> Result<bool> {
-        let (name, nth) = (trap.call.clone(), trap.skip + 1);
-        let mut sprung = self.seat.gate.set(trap);
+    /// A whole rollover whose operator is killed where the intercept holds it. False where the rollover has no such call.
+    pub async fn roll_killed_at(&mut self, intercept: Intercept) -> Result<bool> {
+        let (name, nth) = (intercept.call.clone(), intercept.skip + 1);
+        let mut intercepted = self.process.proxy.set(intercept);
         self.declare().await?;
         let settled = tokio::select! {
-            () = sprung.caught(1) => None,
-            settled = self.rig.settled(self.tenant, self.target()) => Some(settled),
+            () = intercepted.caught(1) => None,
+            settled = self.bench.settled(self.tenant, self.target()) => Some(settled),
         };
-        // The last call's effect may be seen before the gate holds its answer.
-        let reached = settled.is_none() || self.seat.gate.count(&name) >= nth;
+        // The last call's effect may be seen before the proxy holds its answer.
+        let reached = settled.is_none() || self.process.proxy.count(&name) >= nth;
         if reached {
-            sprung.caught(1).await;
+            intercepted.caught(1).await;
             self.restart().await?;
         } else {
-            self.seat.gate.release();
+            self.process.proxy.release();
             settled.transpose()?;
         }
         self.complete().await?;
         Ok(reached)
     }
 
-    /// Kills the operator, lets go of what the gate holds, and starts the next operator.
+    /// Kills the operator, lets go of what the proxy holds, and starts the next operator.
     pub async fn restart(&mut self) -> Result<()> {
         self.stop().await?;
         self.start()
@@ -135,7 +139,7 @@ impl<'a> Run<'a> {
     pub async fn stop(&mut self) -> Result<()> {
         let operator = self.operator.take().context("no operator runs")?;
         operator.kill().await?;
-        self.seat.gate.release();
+        self.process.proxy.release();
         Ok(())
     }
 
@@ -144,7 +148,7 @@ impl<'a> Run<'a> {
         let Some(before) = self.failed else {
             return Ok(Failed::default());
         };
-        let client = &self.rig.stage.environment.client;
+        let client = &self.bench.stage.environment.client;
         let stats = load::stats(client, self.tenant).await?;
         self.failed = Some(stats.failed);
         ensure!(
@@ -165,14 +169,14 @@ impl<'a> Run<'a> {
 
     /// Starts an operator where the last one was killed or has ended by itself.
     pub fn start(&mut self) -> Result<()> {
-        self.seat.gate.name_keys(&self.tenant.keys);
-        self.operator = Some(self.seat.start(self.rig, &self.tenant.namespace)?);
+        self.process.proxy.name_keys(&self.tenant.keys);
+        self.operator = Some(self.process.start(self.bench, &self.tenant.namespace)?);
         Ok(())
     }
 
     /// The same, and waits until it leads: then it lists the resources. Another identity's lease runs out first.
     pub async fn lead(&mut self) -> Result<()> {
-        let mut lists = self.seat.gate.set(Trap {
+        let mut lists = self.process.proxy.set(Intercept {
             call: "GET chamberclusters".into(),
             skip: 0,
             times: 1,
@@ -183,7 +187,7 @@ impl<'a> Run<'a> {
         tokio::time::timeout(SOON, lists.caught(1))
             .await
             .context("the operator does not get the lease")?;
-        self.seat.gate.release();
+        self.process.proxy.release();
         Ok(())
     }
 
@@ -191,12 +195,12 @@ impl<'a> Run<'a> {
     pub async fn recover(&mut self) -> Result<()> {
         // One that was frozen or has ended is gone as well.
         drop(self.operator.take());
-        self.seat.gate.release();
-        let environment = &self.rig.stage.environment;
+        self.process.proxy.release();
+        let environment = &self.bench.stage.environment;
         environment.emulator().set_knobs(&json!({})).await?;
         self.lead().await?;
         // Its sealed Secret may be in use by now: it stays.
-        self.rig.declare(self.tenant, self.target()).await?;
+        self.bench.declare(self.tenant, self.target()).await?;
         let recovered = self.complete_interrupted().await.map(drop);
         recovered.context("nothing recovers; what is left was not tried")
     }
@@ -204,7 +208,7 @@ impl<'a> Run<'a> {
     /// Waits until the API server answers again.
     pub async fn api_server_answers(&self) -> Result<()> {
         let anything = |_: &ChamberClusterStatus| true;
-        let stage = &self.rig.stage;
+        let stage = &self.bench.stage;
         let asked = stage.until(self.tenant, SOON, "an answer", anything);
         asked.await.map(drop)
     }
@@ -212,7 +216,7 @@ impl<'a> Run<'a> {
     /// Waits for a step of the rollover.
     pub async fn step(&self, step: &str) -> Result<()> {
         let in_step = |status: &ChamberClusterStatus| status.step.as_deref() == Some(step);
-        let stage = &self.rig.stage;
+        let stage = &self.bench.stage;
         stage
             .until(self.tenant, ROLLOVER, step, in_step)
             .await
@@ -226,12 +230,12 @@ impl<'a> Run<'a> {
             reason.is_some_and(|reason| reasons.contains(&reason))
         };
         let what = format!("one of {reasons:?}");
-        let stage = &self.rig.stage;
+        let stage = &self.bench.stage;
         stage.until(self.tenant, SOON, &what, held).await.map(drop)
     }
 
-    /// How many happenings the laws were checked on.
-    pub fn happenings(&self) -> usize {
-        self.ledger.happenings()
+    /// How many events the laws were checked on.
+    pub fn events(&self) -> usize {
+        self.replay.events()
     }
 }

@@ -62,7 +62,7 @@ impl Stage {
     }
 
     /// Ends the cluster, where it is ours.
-    pub async fn strike(self) -> Result<()> {
+    pub async fn tear_down(self) -> Result<()> {
         if std::env::var_os("KUBECONFIG").is_some() {
             return Ok(());
         }

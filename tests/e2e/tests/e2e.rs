@@ -57,7 +57,7 @@ async fn run(chosen: &[&Scenario]) -> Result<(usize, usize)> {
     let passed = results.iter().filter(|passed| **passed).count();
     let failed = results.len() - passed;
     if failed == 0 {
-        stage.strike().await?;
+        stage.tear_down().await?;
     } else {
         println!("the cluster is left as it is: `cargo run -p cluster -- shell --name e2e`");
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use key_policy::Policy;
 use rollover::{
-    Action, Chamber, Metrics, Note, Phase, Plan, PodMetrics, Reading, Resize, Step, World, plan,
-    tags,
+    Action, Chamber, Metrics, Phase, Plan, PodMetrics, Reading, Resize, Step, Transition, World,
+    plan, tags,
 };
 
 use crate::setup::{OTHER, Setup};
@@ -235,7 +235,7 @@ fn retire_at_once(world: &World, next: Plan) -> Plan {
     let begins = matches!(
         &next,
         Plan::Act {
-            action: Action::Note(Note::RetireBegun),
+            action: Action::Transition(Transition::RetireBegun),
             ..
         }
     );

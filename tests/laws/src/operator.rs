@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use measurement::Measurement;
-use rollover::{Action, KeyWrite, Look, Note, Phase, Plan, World, laws};
+use rollover::{Action, KeyWrite, Look, Phase, Plan, Transition, World, laws};
 
 use crate::checks;
 use crate::mutant::Mutant;
@@ -110,7 +110,7 @@ pub fn parts(setup: &Setup, world: &World, action: &Action) -> Result<Vec<Part>,
         u8::try_from(found.unwrap_or(0)).unwrap_or(0)
     };
     let parts = match action {
-        Action::Note(_) => Vec::new(),
+        Action::Transition(_) => Vec::new(),
         Action::MakeSet(release) => vec![Part::Make(setup.index(release))],
         Action::Fence(_) => vec![Part::Fence],
         Action::AddFinalizer => vec![Part::Finalizer(true)],
@@ -300,7 +300,7 @@ pub fn note(
     world: &World,
     action: &Action,
 ) -> Result<(), Violation> {
-    if let Action::Note(Note::RetireBegun) = action {
+    if let Action::Transition(Transition::RetireBegun) = action {
         checks::retire_begins(setup, state)?;
         let rollover = state.record.rollover.as_ref();
         state.witnessed = rollover.map(|rollover| (state.record.rollovers, rollover.to));
@@ -315,7 +315,11 @@ pub fn note(
 }
 
 /// The planner's record as this world stores it; times become ages.
-fn compact(setup: &Setup, record: &rollover::Record, state: &State) -> crate::state::Record {
+fn compact(
+    setup: &Setup,
+    record: &rollover::PersistedState,
+    state: &State,
+) -> crate::state::Record {
     let age = |at: jiff::Timestamp| {
         let minutes = setup.now.duration_since(at).as_mins();
         u8::try_from(minutes)

@@ -29,7 +29,7 @@ pub fn of(setup: &Setup, state: &State) -> World {
         record: record(setup, &state.record),
         readings: readings(setup, state.seen.as_ref()),
         sets: sets(setup, state),
-        strays: Vec::new(),
+        orphans: Vec::new(),
         objects: Vec::new(),
         seal_pod: match state.seal {
             Seal::Absent => SealPod::Absent,
@@ -42,7 +42,7 @@ pub fn of(setup: &Setup, state: &State) -> World {
         metrics: None,
         budget: None,
         finalizer: state.finalizer,
-        rival: None,
+        ownership_conflict: None,
         retire_witnessed: state.witnessed.map(|(number, target)| {
             let id = setup.releases[usize::from(target)].measurement.id();
             (u64::from(number), id)
@@ -70,10 +70,10 @@ fn verbs(setup: &Setup, state: &State) -> Verbs {
     }
 }
 
-fn record(setup: &Setup, record: &state::Record) -> rollover::Record {
+fn record(setup: &Setup, record: &state::Record) -> rollover::PersistedState {
     let release = |index: u8| setup.releases[usize::from(index)].clone();
     let revoked = |index: &usize| record.revoked & (1 << index) != 0;
-    rollover::Record {
+    rollover::PersistedState {
         current: record.current.map(release),
         rollover: record.rollover.as_ref().map(|found| rollover::Rollover {
             from: found.from.map(release),

@@ -132,7 +132,7 @@ async fn order(
 ) -> Result<(), Error> {
     match action {
         // Facts and the finalizer are on the resource itself, which the caller writes; policies have an answer each.
-        Action::Note(_)
+        Action::Transition(_)
         | Action::AddFinalizer
         | Action::RemoveFinalizer(_)
         | Action::WritePolicies(_) => Ok(()),

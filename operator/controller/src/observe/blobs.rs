@@ -6,7 +6,7 @@ use chamber_api::{ChamberCluster, names};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 use measurement::Measurement;
-use rollover::{Blob, Record, Spec};
+use rollover::{Blob, PersistedState, Spec};
 use sealed_blob::InnerBlob;
 
 use crate::context::Context;
@@ -16,7 +16,7 @@ pub async fn read(
     ctx: &Context,
     cluster: &ChamberCluster,
     spec: &Spec,
-    record: &Record,
+    record: &PersistedState,
 ) -> Result<BTreeMap<String, Blob>, kube::Error> {
     let rollover = record.rollover.iter();
     let recorded = rollover

@@ -44,15 +44,15 @@ pub async fn list(
     let mut sets: Vec<(String, Set)> = found
         .filter_map(|found| Some((found.uid()?, set(found, &mark)?)))
         .collect();
-    let mut strays = Vec::new();
+    let mut orphans = Vec::new();
     for pod in pods.items.iter().filter(|pod| !ended(pod)) {
         let chamber = chamber(pod);
         match sets.iter_mut().find(|(uid, _)| owned_by(pod, uid)) {
             Some((_, set)) => set.chambers.push(chamber),
-            None => strays.push(chamber),
+            None => orphans.push(chamber),
         }
     }
-    Ok((sets.into_iter().map(|(_, set)| set).collect(), strays))
+    Ok((sets.into_iter().map(|(_, set)| set).collect(), orphans))
 }
 
 /// A pod that has ended runs nothing any more and will not start again.

@@ -6,8 +6,8 @@
 mod blobs;
 mod budgets;
 mod chambers;
+mod conflicts;
 pub mod metrics;
-mod rivals;
 mod seal_pod;
 
 use chamber_api::{ChamberCluster, names};
@@ -47,7 +47,7 @@ async fn see(
     spec: &Spec,
     world: &mut World,
 ) -> Result<(), kube::Error> {
-    (world.sets, world.strays) = chambers::list(ctx, cluster).await?;
+    (world.sets, world.orphans) = chambers::list(ctx, cluster).await?;
     if spec.managed_sealing {
         world.blobs = blobs::read(ctx, cluster, spec, &world.record).await?;
     }
@@ -68,7 +68,7 @@ fn known(ctx: &Context, cluster: &ChamberCluster, spec: &Spec) -> World {
     let held = |name: &String| name == names::FINALIZER;
     World {
         finalizer: cluster.finalizers().iter().any(held),
-        rival: rivals::find(ctx, cluster),
+        ownership_conflict: conflicts::find(ctx, cluster),
         refusals: ctx.refusals.of(cluster, Timestamp::now()),
         retire_witnessed: ctx.retire_witnessed(&cluster.uid().unwrap_or_default()),
         ..World::of_keys(Timestamp::now(), spec.clone(), record, readings)

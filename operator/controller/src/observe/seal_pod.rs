@@ -5,7 +5,7 @@ use chamber_api::{ChamberCluster, names};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use kube::{Api, ResourceExt};
-use rollover::{Failing, Record, SealPod, Spec, World};
+use rollover::{Failing, PersistedState, SealPod, Spec, World};
 use serde::Deserialize;
 
 use crate::context::Context;
@@ -25,7 +25,7 @@ pub async fn read(
     ctx: &Context,
     cluster: &ChamberCluster,
     spec: &Spec,
-    record: &Record,
+    record: &PersistedState,
 ) -> Result<SealPod, kube::Error> {
     if !spec.managed_sealing {
         return Ok(SealPod::Absent);
@@ -60,7 +60,7 @@ pub async fn offer(
 }
 
 /// The release that the seal pod is made for.
-fn target<'a>(record: &'a Record, spec: &'a Spec) -> &'a rollover::Release {
+fn target<'a>(record: &'a PersistedState, spec: &'a Spec) -> &'a rollover::Release {
     let rollover = record.rollover.as_ref();
     rollover.map_or(&spec.release, |rollover| &rollover.to)
 }

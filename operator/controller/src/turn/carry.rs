@@ -2,7 +2,7 @@
 
 use chamber_api::ChamberCluster;
 use jiff::Timestamp;
-use rollover::{Action, Note, Plan, Reason, Step, World, laws};
+use rollover::{Action, Plan, Reason, Step, Transition, World, laws};
 
 use super::outcome::{BLOCKED, End, Error};
 use super::tries::Tries;
@@ -98,7 +98,7 @@ async fn settle(
         return Err(error.into());
     }
     told?;
-    if let (Some(Action::Note(Note::RetireBegun)), Some(rollover)) =
+    if let (Some(Action::Transition(Transition::RetireBegun)), Some(rollover)) =
         (&done.part, &world.record.rollover)
     {
         let uid = kube::ResourceExt::uid(cluster).unwrap_or_default();

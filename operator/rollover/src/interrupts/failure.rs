@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::desired::only_status_names;
-use crate::{Action, Failure, Note, OnFailure, Plan, Reason, Release, Rollover, Step, World};
+use crate::{Action, Failure, OnFailure, Plan, Reason, Release, Rollover, Step, Transition, World};
 
 /// Turns a wait that has lasted too long, and speaks against the target, into what follows from it.
 ///
@@ -54,7 +54,10 @@ fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, messag
     };
     let note = |back| {
         let failure = failure.clone();
-        Plan::act(step, Action::Note(Note::Failed { failure, back }))
+        Plan::act(
+            step,
+            Action::Transition(Transition::Failed { failure, back }),
+        )
     };
     match &rollover.from {
         // Nothing to return to, and nothing in the way of it going well after all.
@@ -112,11 +115,11 @@ fn revoked(world: &World, rollover: &Rollover) -> Option<Plan> {
             revision: rollover.to.revision.clone(),
             why: "its image was revoked".to_owned(),
         };
-        let note = Note::Failed {
+        let note = Transition::Failed {
             failure,
             back: true,
         };
-        return Some(Plan::act(step, Action::Note(note)));
+        return Some(Plan::act(step, Action::Transition(note)));
     }
     let message = format!(
         "release {} was revoked and there is no release to return to: change spec.release",

@@ -1,7 +1,7 @@
 //! The target changed in the middle of a rollover.
 
 use crate::desired::{approved, only_status_names};
-use crate::{Action, Note, Plan, Reason, Release, Rollover, Set, Step, World, measure, roll};
+use crate::{Action, Plan, Reason, Release, Rollover, Set, Step, Transition, World, measure, roll};
 
 const STEP: Step = Step::Measure;
 
@@ -18,7 +18,10 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     if let Some(failure) = &world.record.failure
         && failure.revision != wanted.revision
     {
-        return Some(Plan::act(STEP, Action::Note(Note::FailureForgotten)));
+        return Some(Plan::act(
+            STEP,
+            Action::Transition(Transition::FailureForgotten),
+        ));
     }
     if *wanted == rollover.to {
         return None;
@@ -46,7 +49,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     match current {
         _ if !started && from_current => Some(measure::next(world, Some(from))),
         _ if from.revision == wanted.revision && way_back => {
-            Some(Plan::act(STEP, Action::Note(Note::TurnedBack)))
+            Some(Plan::act(STEP, Action::Transition(Transition::TurnedBack)))
         }
         None => Some(nothing_ever_ran(world, rollover, from)),
         // On its way back already: it gets there first.
@@ -55,7 +58,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         }
         // The chambers of the target are what is left to start from.
         Some(_) if !way_back => Some(measure::next(world, Some(&rollover.to))),
-        Some(_) => Some(Plan::act(STEP, Action::Note(Note::TurnedBack))),
+        Some(_) => Some(Plan::act(STEP, Action::Transition(Transition::TurnedBack))),
     }
 }
 
@@ -63,7 +66,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
 fn not_the_target(world: &World, rollover: &Rollover) -> Plan {
     let from = rollover.from.as_ref();
     if from.is_some_and(|from| approved(world, &from.measurement)) {
-        return Plan::act(STEP, Action::Note(Note::TurnedBack));
+        return Plan::act(STEP, Action::Transition(Transition::TurnedBack));
     }
     let message = format!(
         "status says that a rollover to release {} is in flight, and neither spec.release nor a ReplicaSet knows it: status was written by somebody else. Remove the resource's status, so that what runs is found and recovered",

@@ -2,7 +2,8 @@
 
 use crate::claim::{Claim, claim_of, is_ours};
 use crate::{
-    Action, Answer, KeyFacts, Look, Note, Plan, Reading, Reason, Share, Step, Verb, World, tags,
+    Action, Answer, KeyFacts, Look, Plan, Reading, Reason, Share, Step, Transition, Verb, World,
+    tags,
 };
 
 /// Tags the keys that carry exactly the named owner's tags as this cluster's, once; then it is answered.
@@ -13,7 +14,7 @@ pub fn next(world: &World) -> Option<Plan> {
     }
     let theirs: Vec<_> = theirs(world, from).collect();
     if theirs.is_empty() {
-        return Some(act(world, Action::Note(answered(world, from))));
+        return Some(act(world, Action::Transition(answered(world, from))));
     }
     let arns = theirs.iter().map(|(share, _)| &share.arn);
     let arns: Vec<_> = arns.filter(|arn| !world.refuses(arn)).cloned().collect();
@@ -56,7 +57,7 @@ fn theirs<'a>(
     })
 }
 
-fn answered(world: &World, from: &str) -> Note {
+fn answered(world: &World, from: &str) -> Transition {
     let named = |key: (&Share, &KeyFacts)| key.0.name.clone();
     let managed = world.facts().filter(|(share, _)| share.managed);
     let ours = managed.filter(|(_, facts)| is_ours(world, facts));
@@ -71,7 +72,7 @@ fn answered(world: &World, from: &str) -> Note {
     } else {
         Answer::Transferred { keys, unread }
     };
-    Note::Answered {
+    Transition::Answered {
         verb: Verb::Transfer,
         token: from.to_owned(),
         answer,

@@ -3,7 +3,7 @@
 use measurement::Pcr;
 
 use crate::tags::MOST_REVOKED;
-use crate::{Action, Answer, Failure, Note, Plan, Step, Verb, World};
+use crate::{Action, Answer, Failure, Plan, Step, Transition, Verb, World};
 
 /// Answers the first verb that was not answered yet.
 pub fn next(world: &World) -> Option<Plan> {
@@ -31,12 +31,12 @@ pub fn next(world: &World) -> Option<Plan> {
         .rollover
         .as_ref()
         .map_or(Step::Settled, Step::of);
-    let note = Note::Answered {
+    let note = Transition::Answered {
         verb,
         token,
         answer,
     };
-    Some(Plan::act(step, Action::Note(note)))
+    Some(Plan::act(step, Action::Transition(note)))
 }
 
 /// Back to the release before, as long as there is a way back.

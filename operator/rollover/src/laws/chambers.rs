@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::{Action, Chamber, KeyWrite, Metrics, Note, PodMetrics, World};
+use crate::{Action, Chamber, KeyWrite, Metrics, PodMetrics, Transition, World};
 
 use super::usable::running;
 
@@ -52,7 +52,7 @@ pub fn no_lost_quorum(world: &World, action: &Action) -> Result<(), String> {
 /// Law 4: a measurement leaves only when no pod with it exists and every chamber of the target was verified.
 pub fn no_blind_retirement(world: &World, action: &Action) -> Result<(), String> {
     match action {
-        Action::Note(Note::RetireBegun) => {
+        Action::Transition(Transition::RetireBegun) => {
             none_of_the_old(world)?;
             all_proven(world)
         }

@@ -1,14 +1,17 @@
 //! Laws 6 and 7: nothing is done on what is not known, and nothing is done for nothing.
 
-use crate::{Action, Key, KeyWrite, Note, Reading, World};
+use crate::{Action, Key, KeyWrite, Reading, Transition, World};
 
 /// Law 6: no action that rests on the keys while one of them is unknown.
 pub fn unknown_means_stop(world: &World, action: &Action) -> Result<(), String> {
     let rests = match action {
         // What is revoked or left behind goes from the keys that can be reached.
         Action::WritePolicies(writes) => !narrows(world, writes),
-        Action::Note(
-            Note::RetireBegun | Note::Admitted | Note::Finished | Note::Recovered { .. },
+        Action::Transition(
+            Transition::RetireBegun
+            | Transition::Admitted
+            | Transition::Finished
+            | Transition::Recovered { .. },
         )
         | Action::StartSeal(_)
         | Action::StoreBlob(_)

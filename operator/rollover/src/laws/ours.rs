@@ -1,6 +1,6 @@
 //! Law 12: nothing that is not ours.
 
-use crate::{Action, Blob, Note, Object, SealPod, World, tags};
+use crate::{Action, Blob, Object, SealPod, Transition, World, tags};
 
 /// No blob is stored without a seal of ours, no commitment is taken from a Secret that does not agree with status, the
 /// keys and the other blobs, and no `ReplicaSet` is made over another one.
@@ -12,9 +12,8 @@ pub fn nothing_that_is_not_ours(world: &World, action: &Action) -> Result<(), St
                 "no seal pod of this cluster offers a blob: {other:?}"
             )),
         },
-        Action::TagCommitment { commitment, .. } | Action::Note(Note::Committed(commitment)) => {
-            agreed(world, commitment)
-        }
+        Action::TagCommitment { commitment, .. }
+        | Action::Transition(Transition::Committed(commitment)) => agreed(world, commitment),
         Action::BindBlob { from, .. } => match world.blobs.get(&from.id()) {
             Some(Blob::Sound { commitment }) => agreed(world, commitment),
             _ => Err(format!("no sound blob for {} is there", from.image_sha384)),

@@ -5,8 +5,8 @@ use measurement::Measurement;
 
 use crate::keys::{self, takes_part};
 use crate::{
-    Action, AdmittedSet, KeyFacts, KeyWrite, Note, Phase, Plan, Reason, Rollover, Set, Share, Step,
-    World, measure, ownership, roll, seal,
+    Action, AdmittedSet, KeyFacts, KeyWrite, Phase, Plan, Reason, Rollover, Set, Share, Step,
+    Transition, World, measure, ownership, roll, seal,
 };
 
 const STEP: Step = Step::Admit;
@@ -66,9 +66,10 @@ fn barred(world: &World, rollover: &Rollover) -> Option<Plan> {
 fn write(world: &World, rollover: &Rollover, set: &AdmittedSet) -> Option<Plan> {
     let plan = write_all(world, STEP, set)?;
     match (&plan, rollover.phase) {
-        (Plan::Act { .. }, Phase::Admitted { .. }) => {
-            Some(Plan::act(STEP, Action::Note(Note::AdmissionLost)))
-        }
+        (Plan::Act { .. }, Phase::Admitted { .. }) => Some(Plan::act(
+            STEP,
+            Action::Transition(Transition::AdmissionLost),
+        )),
         _ => Some(plan),
     }
 }
@@ -122,7 +123,7 @@ pub fn sound(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
 }
 
 fn admitted(rollover: &Rollover) -> Option<Plan> {
-    let note = Action::Note(Note::Admitted);
+    let note = Action::Transition(Transition::Admitted);
     (rollover.phase == Phase::Admitting).then(|| Plan::act(STEP, note))
 }
 

@@ -2,8 +2,8 @@
 
 use crate::keys::{self, healthy};
 use crate::{
-    Action, Blob, Look, Metrics, Note, Plan, Reason, Release, Step, World, claim, origin, takeover,
-    verify,
+    Action, Blob, Look, Metrics, Plan, Reason, Release, Step, Transition, World, claim, origin,
+    takeover, verify,
 };
 
 const STEP: Step = Step::Measure;
@@ -21,7 +21,7 @@ pub fn next(world: &World, current: Option<&Release>) -> Plan {
     blob(world, current)
         .or_else(|| prometheus(world))
         .unwrap_or_else(|| {
-            let begun = Note::Begun {
+            let begun = Transition::Begun {
                 from: current.cloned(),
                 to: world.spec.release.clone(),
                 found,
@@ -30,7 +30,7 @@ pub fn next(world: &World, current: Option<&Release>) -> Plan {
                     .max(world.record.rollovers)
                     .saturating_add(1),
             };
-            Plan::act(STEP, Action::Note(begun))
+            Plan::act(STEP, Action::Transition(begun))
         })
 }
 

@@ -1,7 +1,9 @@
 //! Step 5, Retire: every key's policy holds only the new measurement, and the old release is gone.
 
 use crate::admit::{Extent, ask, write_all};
-use crate::{Action, AdmittedSet, Note, Plan, Rollover, Step, World, chambers, ownership, roll};
+use crate::{
+    Action, AdmittedSet, Plan, Rollover, Step, Transition, World, chambers, ownership, roll,
+};
 
 const STEP: Step = Step::Retire;
 
@@ -17,7 +19,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Plan {
             .or_else(|| chambers::unfinished(world, rollover, STEP))
             .unwrap_or(left),
         None => roll::clear(world, &[&rollover.to.revision], STEP)
-            .unwrap_or_else(|| Plan::act(STEP, Action::Note(Note::Finished))),
+            .unwrap_or_else(|| Plan::act(STEP, Action::Transition(Transition::Finished))),
     }
 }
 
@@ -25,7 +27,9 @@ pub fn next(world: &World, rollover: &Rollover) -> Plan {
 /// and before a holder is asked to take it out.
 fn begin(stopped: Plan) -> Plan {
     match stopped {
-        Plan::Act { .. } | Plan::Wait { .. } => Plan::act(STEP, Action::Note(Note::RetireBegun)),
+        Plan::Act { .. } | Plan::Wait { .. } => {
+            Plan::act(STEP, Action::Transition(Transition::RetireBegun))
+        }
         stopped => stopped,
     }
 }

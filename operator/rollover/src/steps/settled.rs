@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::admit::{Extent, ask, write_all};
 use crate::roll::within_budget;
 use crate::{
-    Action, AdmittedSet, Blob, DriftPolicy, KeyFacts, Look, Note, Plan, Reason, Release, Step,
-    World, chambers, claim, keys, measure, ownership, revoke, roll, seal, tags,
+    Action, AdmittedSet, Blob, DriftPolicy, KeyFacts, Look, Plan, Reason, Release, Step,
+    Transition, World, chambers, claim, keys, measure, ownership, revoke, roll, seal, tags,
 };
 
 const STEP: Step = Step::Settled;
@@ -18,7 +18,7 @@ pub fn next(world: &World) -> Plan {
     if let Some(failure) = &world.record.failure
         && failure.revision != world.spec.release.revision
     {
-        return Plan::act(STEP, Action::Note(Note::FailureForgotten));
+        return Plan::act(STEP, Action::Transition(Transition::FailureForgotten));
     }
     if world.finalizer {
         return Plan::act(STEP, Action::RemoveFinalizer(None));
@@ -64,7 +64,10 @@ fn first_start(world: &World) -> Plan {
     if everywhere {
         let (number, _) = claim::furthest(world).unwrap_or_default();
         let release = set.release.clone();
-        return Plan::act(STEP, Action::Note(Note::Recovered { release, number }));
+        return Plan::act(
+            STEP,
+            Action::Transition(Transition::Recovered { release, number }),
+        );
     }
     let message = format!(
         "status is lost, and not every key's policy admits exactly the release that ReplicaSet {} runs ({}). Set the policies to it",

@@ -18,7 +18,7 @@ pub use chamber::{Blob, Chamber, Failing, Metrics, PodMetrics, SealPod, Set};
 pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
 pub use object::{Object, ObjectProblem};
 pub use owner::{Owner, external_id};
-pub use record::{Failure, Phase, Record, Rollover};
+pub use record::{Failure, PersistedState, Phase, Rollover};
 pub use spec::{Deletion, DriftPolicy, OnFailure, Release, Share, Spec, Verbs};
 
 /// One look at everything.
@@ -29,13 +29,13 @@ pub struct World {
     /// What the user declares.
     pub spec: Spec,
     /// What only status knows.
-    pub record: Record,
+    pub record: PersistedState,
     /// What the keys said when they were read last, by ARN.
     pub readings: Readings,
     /// The `ReplicaSets`, one per release, with their pods.
     pub sets: Vec<Set>,
     /// Chambers whose `ReplicaSet` is gone.
-    pub strays: Vec<Chamber>,
+    pub orphans: Vec<Chamber>,
     /// Objects of ours that are not as they should be, or whose names others have.
     pub objects: Vec<ObjectProblem>,
     /// The one-shot pod of the first seal.
@@ -49,7 +49,7 @@ pub struct World {
     /// Deletion of the resource waits for the operator.
     pub finalizer: bool,
     /// An older claim to the cluster id or a key.
-    pub rival: Option<Rival>,
+    pub ownership_conflict: Option<OwnershipConflict>,
     /// Number and target's measurement id of the rollover whose Retire this process itself has begun: it need not be
     /// proven to it again.
     pub retire_witnessed: Option<(u64, String)>,
@@ -70,7 +70,7 @@ pub struct Refusal {
 
 /// An older claim to something that only one cluster may have.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rival {
+pub struct OwnershipConflict {
     /// `DuplicateClusterId` or `DuplicateKey`.
     pub reason: Reason,
     /// Who claims what.
@@ -79,21 +79,21 @@ pub struct Rival {
 
 impl World {
     /// A look at keys alone: no chambers, no blobs, nothing asked of Prometheus.
-    pub fn of_keys(now: Timestamp, spec: Spec, record: Record, readings: Readings) -> Self {
+    pub fn of_keys(now: Timestamp, spec: Spec, record: PersistedState, readings: Readings) -> Self {
         Self {
             now,
             spec,
             record,
             readings,
             sets: Vec::new(),
-            strays: Vec::new(),
+            orphans: Vec::new(),
             objects: Vec::new(),
             seal_pod: SealPod::Absent,
             blobs: BTreeMap::new(),
             metrics: None,
             budget: None,
             finalizer: false,
-            rival: None,
+            ownership_conflict: None,
             retire_witnessed: None,
             refusals: BTreeMap::new(),
         }
@@ -162,7 +162,7 @@ impl World {
         self.sets
             .iter()
             .flat_map(|set| &set.chambers)
-            .chain(&self.strays)
+            .chain(&self.orphans)
     }
 
     /// Unsealed chambers that are not terminating, of all releases.

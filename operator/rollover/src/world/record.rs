@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use measurement::{Measurement, Pcr};
 
-use crate::{Action, Answer, Note, Release, Verb};
+use crate::{Action, Answer, Release, Transition, Verb};
 
 /// Policies written this often within [`CONFLICT_WINDOW`] of one phase have another writer.
 pub const CONFLICT_WRITES: usize = 4;
@@ -14,7 +14,7 @@ pub const CONFLICT_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
 /// What only status knows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Record {
+pub struct PersistedState {
     /// The release that all chambers were verified on last.
     pub current: Option<Release>,
     /// The rollover in flight.
@@ -112,15 +112,15 @@ impl Rollover {
     }
 }
 
-impl Record {
+impl PersistedState {
     /// Writes down that an action was done.
     pub fn acted(&mut self, action: &Action, now: Timestamp) {
         // An answer is no progress: whoever asks again and again would put the deadline off for ever.
-        if !matches!(action, Action::Note(Note::Answered { .. })) {
+        if !matches!(action, Action::Transition(Transition::Answered { .. })) {
             self.set(|rollover| rollover.progressed_at = now);
         }
         match action {
-            Action::Note(note) => self.noted(note, now),
+            Action::Transition(note) => self.record_transition(note, now),
             Action::TagCommitment { commitment, .. } => self.commitment = Some(commitment.clone()),
             Action::WritePolicies(_) => {
                 self.writes.push(now);
@@ -131,9 +131,9 @@ impl Record {
         }
     }
 
-    fn noted(&mut self, note: &Note, now: Timestamp) {
+    fn record_transition(&mut self, note: &Transition, now: Timestamp) {
         match note {
-            Note::Begun {
+            Transition::Begun {
                 from,
                 to,
                 found,
@@ -143,32 +143,34 @@ impl Record {
                 self.begin(from.clone(), to.clone(), now);
                 self.set(|rollover| rollover.found.clone_from(found));
             }
-            Note::TurnedBack => self.turn_back(now),
-            Note::Failed { failure, back } => {
+            Transition::TurnedBack => self.turn_back(now),
+            Transition::Failed { failure, back } => {
                 self.failure = Some(failure.clone());
                 if *back {
                     self.turn_back(now);
                 }
             }
-            Note::FailureForgotten => self.failure = None,
-            Note::Answered {
+            Transition::FailureForgotten => self.failure = None,
+            Transition::Answered {
                 verb,
                 token,
                 answer,
             } => self.answered(*verb, token, answer, now),
-            Note::Committed(commitment) => self.commitment = Some(commitment.clone()),
-            Note::Admitted => self.set(|rollover| rollover.phase = Phase::Admitted { at: now }),
-            Note::AdmissionLost => self.set(|rollover| rollover.phase = Phase::Admitting),
-            Note::RetireBegun => {
+            Transition::Committed(commitment) => self.commitment = Some(commitment.clone()),
+            Transition::Admitted => {
+                self.set(|rollover| rollover.phase = Phase::Admitted { at: now });
+            }
+            Transition::AdmissionLost => self.set(|rollover| rollover.phase = Phase::Admitting),
+            Transition::RetireBegun => {
                 self.writes.clear();
                 self.set(|rollover| rollover.phase = Phase::Retiring { since: now });
             }
-            Note::Finished => {
+            Transition::Finished => {
                 self.writes.clear();
                 self.ended_at = Some(now);
                 self.current = self.rollover.take().map(|rollover| rollover.to);
             }
-            Note::Recovered { release, number } => {
+            Transition::Recovered { release, number } => {
                 self.rollovers = *number;
                 self.current = Some(release.clone());
             }

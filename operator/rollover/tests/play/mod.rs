@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
 use rollover::{
-    Action, Blob, Chamber, DriftPolicy, Failing, KeyFacts, KeyState, Look, Metrics, Note,
-    OnFailure, Owner, Plan, PodMetrics, Reading, Readings, Reason, Record, Release, SealPod, Set,
-    Share, Spec, Verbs, World, laws, plan, tags,
+    Action, Blob, Chamber, DriftPolicy, Failing, KeyFacts, KeyState, Look, Metrics, OnFailure,
+    Owner, PersistedState, Plan, PodMetrics, Reading, Readings, Reason, Release, SealPod, Set,
+    Share, Spec, Transition, Verbs, World, laws, plan, tags,
 };
 
 /// Of the master key that the seal pod makes.
@@ -137,7 +137,7 @@ impl Play {
             deletion: None,
         };
         let mut play = Self {
-            world: World::of_keys(now, spec, Record::default(), Readings::new()),
+            world: World::of_keys(now, spec, PersistedState::default(), Readings::new()),
             enforced: policies.clone(),
             held: false,
             scraped: true,
@@ -454,13 +454,13 @@ impl Play {
 
     pub fn act(&mut self, action: Action) {
         self.world.record.acted(&action, self.world.now);
-        if let Action::Note(Note::RetireBegun) = action {
+        if let Action::Transition(Transition::RetireBegun) = action {
             let record = &self.world.record;
             let target = record.rollover.as_ref().unwrap().to.measurement.id();
             self.world.retire_witnessed = Some((record.rollovers, target));
         }
         match action {
-            Action::Note(_) => {}
+            Action::Transition(_) => {}
             Action::AddFinalizer => self.world.finalizer = true,
             Action::RemoveFinalizer(_) => self.world.finalizer = false,
             Action::ClaimKeys {

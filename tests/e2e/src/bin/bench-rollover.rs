@@ -32,7 +32,7 @@ async fn main() -> Result<()> {
         .ok();
     let stage = Box::pin(Stage::set(&[&BENCH])).await?;
     (BENCH.play)(&stage).await?;
-    stage.strike().await
+    stage.tear_down().await
 }
 
 async fn bench(stage: &Stage) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use gate::{Moment, Then};
+use fault_proxy::{Moment, Then};
 use serde_json::{Value, json};
 
 use super::catch;
@@ -14,7 +14,7 @@ const PROPAGATION: Duration = Duration::from_mins(1);
 
 /// A rollover under these knobs; each of the outcomes was met at least as often as said.
 async fn under(run: &mut Run<'_>, knobs: Value, met: &[(&str, &str, usize)]) -> Result<()> {
-    let emulator = run.rig.stage.environment.emulator();
+    let emulator = run.bench.stage.environment.emulator();
     let since = emulator.audit(0).await?.last().map_or(0, |call| call.seq);
     emulator.set_knobs(&knobs).await?;
     run.declare().await?;
@@ -67,28 +67,28 @@ pub(super) async fn internal_errors(run: &mut Run<'_>) -> Result<()> {
 
 /// KMS takes requests and never answers.
 pub(super) async fn time_outs(run: &mut Run<'_>) -> Result<()> {
-    let gate = &run.seat.gate;
+    let proxy = &run.process.proxy;
     let silent = [("GetKeyPolicy", 4), ("PutKeyPolicy", 2), ("DescribeKey", 1)];
-    let traps = silent.map(|(call, times)| {
-        let trap = catch(gate, call, times, Moment::Before, Then::Hold);
-        (call, times, trap)
+    let intercepts = silent.map(|(call, times)| {
+        let intercept = catch(proxy, call, times, Moment::Before, Then::Hold);
+        (call, times, intercept)
     });
     run.declare().await?;
     run.complete().await?;
-    for (call, times, trap) in traps {
+    for (call, times, intercept) in intercepts {
         ensure!(
-            trap.count() == times,
+            intercept.count() == times,
             "{call} was held {} times",
-            trap.count()
+            intercept.count()
         );
     }
-    gate.release();
+    proxy.release();
     Ok(())
 }
 
 /// `GetKeyPolicy` shows the new policies at once, and for a minute Decrypt enforces the old ones.
 pub(super) async fn slow_policies(run: &mut Run<'_>) -> Result<()> {
-    let emulator = run.rig.stage.environment.emulator();
+    let emulator = run.bench.stage.environment.emulator();
     let since = emulator.audit(0).await?.last().map_or(0, |call| call.seq);
     emulator
         .set_knobs(&json!({"decryptPolicyHold": true}))
@@ -112,19 +112,19 @@ pub(super) async fn slow_policies(run: &mut Run<'_>) -> Result<()> {
 
 /// Policies and tags are written and the operator is not told.
 pub(super) async fn lost_answers_of_key_writes(run: &mut Run<'_>) -> Result<()> {
-    let gate = &run.seat.gate;
+    let proxy = &run.process.proxy;
     // Where one answer is lost, the operator drops the calls beside it: how many are caught differs.
     let lost = [("PutKeyPolicy", 4, 2), ("TagResource", 2, 1)];
-    let traps = lost.map(|(call, times, least)| {
-        let trap = catch(gate, call, times, Moment::After, Then::Drop);
-        (call, least, trap)
+    let intercepts = lost.map(|(call, times, least)| {
+        let intercept = catch(proxy, call, times, Moment::After, Then::Drop);
+        (call, least, intercept)
     });
     run.declare().await?;
     run.complete().await?;
-    for (call, least, trap) in traps {
-        let count = trap.count();
+    for (call, least, intercept) in intercepts {
+        let count = intercept.count();
         ensure!(count >= least, "{count} answers of {call} were lost");
     }
-    gate.release();
+    proxy.release();
     Ok(())
 }

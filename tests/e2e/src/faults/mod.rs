@@ -7,12 +7,12 @@ mod servers;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use fault_proxy::{FaultProxy, Intercept, Intercepted, Moment, Then};
 use futures::future::BoxFuture;
-use gate::{Gate, Moment, Sprung, Then, Trap};
 
-use crate::rig::Rig;
+use crate::fault_bench::FaultBench;
+use crate::operator_process::OperatorProcess;
 use crate::run::Run;
-use crate::seat::Seat;
 use crate::stage::SOON;
 
 /// Name of the cluster.
@@ -21,7 +21,7 @@ const NAME: &str = "faults";
 const MAIN: &str = "main";
 /// The tenant whose first start is disturbed.
 const FIRST: &str = "first";
-/// A trap's `times` for every call.
+/// A intercept's `times` for every call.
 const ALWAYS: usize = usize::MAX / 2;
 
 /// A fault, and what is expected while it lasts.
@@ -71,9 +71,9 @@ pub struct Score {
 
 /// Plays those whose name contains one of `wanted`, or all. After an error the faults that are left were not played.
 pub async fn run(wanted: &[String], score: &mut Score) -> Result<()> {
-    let rig = Box::pin(Rig::set(NAME, &[MAIN, FIRST])).await?;
-    let seat = Seat::take(&rig, "operator").await?;
-    let mut run = Run::begin(&rig, rig.stage.tenant(MAIN)?, &seat)?;
+    let bench = Box::pin(FaultBench::set(NAME, &[MAIN, FIRST])).await?;
+    let operator = OperatorProcess::prepare(&bench, "operator").await?;
+    let mut run = Run::begin(&bench, bench.stage.tenant(MAIN)?, &operator)?;
     run.roll().await?;
     run.sign().await?;
     let meant = |fault: &&Fault| {
@@ -98,13 +98,13 @@ pub async fn run(wanted: &[String], score: &mut Score) -> Result<()> {
             }
         }
     }
-    ensure!(run.happenings() > 20, "the audit logs are empty");
-    rig.stage.strike().await
+    ensure!(run.events() > 20, "the audit logs are empty");
+    bench.stage.tear_down().await
 }
 
 /// Catches the next `times` calls of this name.
-fn catch(gate: &Gate, call: &str, times: usize, moment: Moment, then: Then) -> Sprung {
-    gate.set(Trap {
+fn catch(proxy: &FaultProxy, call: &str, times: usize, moment: Moment, then: Then) -> Intercepted {
+    proxy.set(Intercept {
         call: call.into(),
         skip: 0,
         times,

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use gate::{Gate, Kind, Moment, Seen, Then};
+use fault_proxy::{FaultProxy, Kind, Moment, Seen, Then};
 
 use super::{ALWAYS, catch, soon};
+use crate::operator_process::{Operator, OperatorProcess};
 use crate::run::Run;
-use crate::seat::{Operator, Seat};
 
 /// The program of another version.
 const OTHER: &str = "OTHER_OPERATOR";
@@ -16,8 +16,8 @@ const OTHER: &str = "OTHER_OPERATOR";
 const NOTICE: Duration = Duration::from_secs(30);
 /// The leader sleeps in the middle of Roll; the standby leads; the sleeper wakes while the standby acts.
 pub(super) async fn leader_frozen_in_the_middle(run: &mut Run<'_>) -> Result<()> {
-    let standby = Seat::take(run.rig, "standby").await?;
-    let second = standby.start(run.rig, &run.tenant.namespace)?;
+    let standby = OperatorProcess::prepare(run.bench, "standby").await?;
+    let second = standby.start(run.bench, &run.tenant.namespace)?;
     run.declare().await?;
     run.step("Roll").await?;
     run.operator()?.freeze()?;
@@ -26,11 +26,11 @@ pub(super) async fn leader_frozen_in_the_middle(run: &mut Run<'_>) -> Result<()>
 
 /// The leader sleeps between its last look at a policy and the write: the answer to the look is there when it wakes.
 pub(super) async fn leader_frozen_before_a_policy_write(run: &mut Run<'_>) -> Result<()> {
-    let standby = Seat::take(run.rig, "standby").await?;
-    let second = standby.start(run.rig, &run.tenant.namespace)?;
-    let gate = &run.seat.gate;
+    let standby = OperatorProcess::prepare(run.bench, "standby").await?;
+    let second = standby.start(run.bench, &run.tenant.namespace)?;
+    let proxy = &run.process.proxy;
     // Three keys are read for the plan; the fourth reading is the one that comes just before a write.
-    let mut look = gate.set(gate::Trap {
+    let mut look = proxy.set(fault_proxy::Intercept {
         call: "GetKeyPolicy".into(),
         skip: run.tenant.keys.len(),
         times: ALWAYS,
@@ -42,21 +42,25 @@ pub(super) async fn leader_frozen_before_a_policy_write(run: &mut Run<'_>) -> Re
         .await
         .context("no policy is looked at")?;
     run.operator()?.freeze()?;
-    gate.release();
+    proxy.release();
     woken_too_late(run, &standby, second).await
 }
 
 /// The sleeper wakes when the standby has begun to act: nothing that it does from then on takes effect.
-async fn woken_too_late(run: &mut Run<'_>, standby: &Seat, second: Operator) -> Result<()> {
-    let mut acts = catch(&standby.gate, "PATCH", 1, Moment::After, Then::Pass);
+async fn woken_too_late(
+    run: &mut Run<'_>,
+    standby: &OperatorProcess,
+    second: Operator,
+) -> Result<()> {
+    let mut acts = catch(&standby.proxy, "PATCH", 1, Moment::After, Then::Pass);
     soon(acts.caught(1))
         .await
         .context("the standby did not take over")?;
-    run.seat.gate.mark();
+    run.process.proxy.mark();
     run.operator()?.wake()?;
     let ended = run.operator()?.ended(NOTICE).await;
     let completed = run.complete().await;
-    idle(&run.seat.gate)?;
+    idle(&run.process.proxy)?;
     ended.context("the leader that was woken goes on")?;
     second.kill().await?;
     run.lead().await?;
@@ -64,8 +68,8 @@ async fn woken_too_late(run: &mut Run<'_>, standby: &Seat, second: Operator) -> 
 }
 
 /// No policy and no tag was sent, and no write that was sent was taken. Events are told: they say what was done before.
-fn idle(gate: &Gate) -> Result<()> {
-    let sent = gate.seen();
+fn idle(proxy: &FaultProxy) -> Result<()> {
+    let sent = proxy.seen();
     let changes = |call: &&Seen| match call.kind {
         Kind::Key => call.name.starts_with("PutKeyPolicy") || call.name.starts_with("TagResource"),
         Kind::Write | Kind::Housekeeping => call.was_done() && !call.name.ends_with(" events"),
@@ -91,14 +95,14 @@ fn idle(gate: &Gate) -> Result<()> {
 pub(super) async fn two_versions_take_turns(run: &mut Run<'_>) -> Result<()> {
     let program = std::env::var_os(OTHER).filter(|program| !program.is_empty());
     let other = if let Some(program) = program.map(PathBuf::from) {
-        Seat::take_with(run.rig, "other", program).await?
+        OperatorProcess::prepare_with(run.bench, "other", program).await?
     } else {
         println!(
             "note: {OTHER} names no other version: this build under another name stands in for it"
         );
-        Seat::take(run.rig, "other").await?
+        OperatorProcess::prepare(run.bench, "other").await?
     };
-    let second = other.start(run.rig, &run.tenant.namespace)?;
+    let second = other.start(run.bench, &run.tenant.namespace)?;
     run.declare().await?;
     run.step("Roll").await?;
     run.stop().await?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use demo::manifests::MONITORING_NAMESPACE;
 use demo::operator::available;
 use demo::wait::{self, Seen};
-use gate::{Moment, Then, Trap};
+use fault_proxy::{Intercept, Moment, Then};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
@@ -44,9 +44,9 @@ pub(super) async fn lost_answers_of_api_writes(run: &mut Run<'_>) -> Result<()> 
 
 /// The same for what only a first start does; keys are tagged and the seal pod is made there.
 pub(super) async fn lost_answers_in_a_first_start(run: &mut Run<'_>) -> Result<()> {
-    // One operator a seat: the other one stands down meanwhile.
+    // One operator an operator: the other one stands down meanwhile.
     run.stop().await?;
-    let mut first = Run::begin(run.rig, run.rig.stage.tenant(FIRST)?, run.seat)?;
+    let mut first = Run::begin(run.bench, run.bench.stage.tenant(FIRST)?, run.process)?;
     let played = lost_answers(
         &mut first,
         &[
@@ -69,9 +69,9 @@ pub(super) async fn lost_answers_in_a_first_start(run: &mut Run<'_>) -> Result<(
 
 /// Loses one answer of each of these calls, after so many that pass.
 async fn lost_answers(run: &mut Run<'_>, calls: &[(&str, usize)]) -> Result<()> {
-    let gate = &run.seat.gate;
+    let proxy = &run.process.proxy;
     let set = |(call, skip): &(&str, usize)| {
-        gate.set(Trap {
+        proxy.set(Intercept {
             call: (*call).into(),
             skip: *skip,
             times: 1,
@@ -85,13 +85,13 @@ async fn lost_answers(run: &mut Run<'_>, calls: &[(&str, usize)]) -> Result<()> 
     for ((call, _), lost) in calls.iter().zip(lost) {
         ensure!(lost.count() == 1, "no answer of {call} was lost");
     }
-    gate.release();
+    proxy.release();
     Ok(())
 }
 
 /// Nobody can verify without metrics: the rollover is held by name until they are back.
 pub(super) async fn prometheus_away(run: &mut Run<'_>) -> Result<()> {
-    let client = run.rig.stage.environment.client.clone();
+    let client = run.bench.stage.environment.client.clone();
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), MONITORING_NAMESPACE);
     let scale = async |replicas: u32| {
         let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
@@ -125,7 +125,7 @@ async fn away_for_renewals(run: &mut Run<'_>, component: &'static str) -> Result
     run.step("Roll").await?;
     order(run, "stop", component).await?;
     let mut renewals = catch(
-        &run.seat.gate,
+        &run.process.proxy,
         "GET leases",
         ALWAYS,
         Moment::Before,
@@ -135,7 +135,7 @@ async fn away_for_renewals(run: &mut Run<'_>, component: &'static str) -> Result
     order(run, "start", component).await?;
     noticed.context("the leader does not renew its lease")?;
     let failed = run.complete_interrupted().await?;
-    run.seat.gate.release();
+    run.process.proxy.release();
     tell(component, &failed);
     Ok(())
 }
@@ -175,7 +175,7 @@ pub(super) async fn kubelet_stopped(run: &mut Run<'_>) -> Result<()> {
 }
 
 async fn node_is_ready(run: &Run<'_>, wanted: bool) -> Result<()> {
-    let nodes: Api<Node> = Api::all(run.rig.stage.environment.client.clone());
+    let nodes: Api<Node> = Api::all(run.bench.stage.environment.client.clone());
     let what = format!("the node's readiness to be {wanted}");
     wait::until(&nodes, "node-1", SILENT, &what, |node: Option<&Node>| {
         let conditions = node.and_then(|node| node.status.as_ref()?.conditions.as_ref());
@@ -193,7 +193,7 @@ async fn node_is_ready(run: &Run<'_>, wanted: bool) -> Result<()> {
 
 /// Stops or starts a component of the cluster.
 async fn order(run: &Run<'_>, verb: &'static str, component: &'static str) -> Result<()> {
-    let cluster = run.rig.stage.environment.host.cluster().clone();
+    let cluster = run.bench.stage.environment.host.cluster().clone();
     let carried_out = tokio::task::spawn_blocking(move || match verb {
         "stop" => cluster.stop(component),
         _ => cluster.start(component),

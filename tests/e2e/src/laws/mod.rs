@@ -1,7 +1,7 @@
 //! The laws, checked over what really happened: the merged audit logs of API server and KMS emulator.
 
-mod happening;
-mod ledger;
+mod audit_event;
+mod audit_replay;
 mod replay;
 
-pub use ledger::Ledger;
+pub use audit_replay::AuditReplay;

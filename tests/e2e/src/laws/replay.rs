@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::happening::{Happening, What};
+use super::audit_event::{AuditEvent, What};
 
 /// Who takes chambers away on behalf of the operator: it sizes `ReplicaSets`, their controller deletes.
 const HANDS: [&str; 2] = [
@@ -41,9 +41,9 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// Takes one happening in; gives the laws that it broke.
-    pub fn step(&mut self, bounds: &Bounds, happening: &Happening) -> Vec<String> {
-        let broken = match &happening.what {
+    /// Takes one event in; gives the laws that it broke.
+    pub fn step(&mut self, bounds: &Bounds, event: &AuditEvent) -> Vec<String> {
+        let broken = match &event.what {
             What::PolicyPut { key, admits } => self.policy(bounds, key, admits),
             What::PodMade {
                 pod,
@@ -67,7 +67,7 @@ impl Replay {
                 vec![format!("law 11: {by} did {verb} on sealed Secret {name}")]
             }
         };
-        let at = happening.at;
+        let at = event.at;
         broken
             .into_iter()
             .map(|law| format!("{at}: {law}"))

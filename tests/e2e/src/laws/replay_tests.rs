@@ -11,13 +11,13 @@ fn bounds() -> Bounds {
 }
 
 /// What the last of these breaks; the ones before it break nothing.
-fn broken(happenings: Vec<What>) -> Vec<String> {
+fn broken(events: Vec<What>) -> Vec<String> {
     let mut replay = Replay::default();
     let mut last = vec![];
-    for (second, what) in happenings.into_iter().enumerate() {
+    for (second, what) in events.into_iter().enumerate() {
         assert!(last.is_empty(), "broken too early: {last:?}");
         let at = Timestamp::from_second(i64::try_from(second).unwrap()).unwrap();
-        last = replay.step(&bounds(), &Happening { at, what });
+        last = replay.step(&bounds(), &AuditEvent { at, what });
     }
     last
 }
@@ -86,7 +86,7 @@ fn a_rollover_as_it_should_be_breaks_nothing() {
     let mut replay = Replay::default();
     for what in running().into_iter().chain(steps) {
         let at = Timestamp::UNIX_EPOCH;
-        replay.step(&bounds(), &Happening { at, what });
+        replay.step(&bounds(), &AuditEvent { at, what });
     }
     assert!(replay.admits_only(&bounds(), "new"));
     assert!(!replay.admits_only(&bounds(), "old"));

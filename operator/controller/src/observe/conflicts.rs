@@ -2,12 +2,12 @@
 
 use chamber_api::ChamberCluster;
 use kube::ResourceExt;
-use rollover::{Reason, Rival};
+use rollover::{OwnershipConflict, Reason};
 
 use crate::context::Context;
 
 /// The first older claim. The older resource keeps what both claim; the later one is blocked.
-pub fn find(ctx: &Context, cluster: &ChamberCluster) -> Option<Rival> {
+pub fn find(ctx: &Context, cluster: &ChamberCluster) -> Option<OwnershipConflict> {
     let others: Vec<_> = ctx
         .clusters
         .iter()
@@ -27,14 +27,14 @@ fn older(other: &ChamberCluster, cluster: &ChamberCluster) -> bool {
     age(other) < age(cluster)
 }
 
-fn conflict(other: &ChamberCluster, cluster: &ChamberCluster) -> Option<Rival> {
+fn conflict(other: &ChamberCluster, cluster: &ChamberCluster) -> Option<OwnershipConflict> {
     let name = format!(
         "{}/{}",
         other.namespace().unwrap_or_default(),
         other.name_any()
     );
     if other.spec.cluster_id == cluster.spec.cluster_id {
-        return Some(Rival {
+        return Some(OwnershipConflict {
             reason: Reason::DuplicateClusterId,
             message: format!(
                 "spec.clusterId {} is taken by the older ChamberCluster {name}: either one could open the other's master key. Choose another one",
@@ -51,7 +51,7 @@ fn conflict(other: &ChamberCluster, cluster: &ChamberCluster) -> Option<Rival> {
             .iter()
             .any(|share| share.arn == **arn)
     })?;
-    Some(Rival {
+    Some(OwnershipConflict {
         reason: Reason::DuplicateKey,
         message: format!(
             "spec.keys.shares names {shared}, which the older ChamberCluster {name} has: each cluster needs keys of its own"

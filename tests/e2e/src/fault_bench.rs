@@ -1,4 +1,4 @@
-//! A cluster whose operator is a process of this machine behind a gate: it can be killed, frozen and cut off at any call.
+//! A cluster whose operator is a process of this machine behind a proxy: it can be killed, frozen and cut off at any call.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ use crate::stage::Stage;
 const TOKEN: i64 = 6 * 3600;
 
 /// The stage, and where its servers are seen from outside of the cluster.
-pub struct Rig {
+pub struct FaultBench {
     /// Cluster, emulator, Prometheus, tenants; no operator.
     pub stage: Stage,
     /// The API server.
@@ -36,7 +36,7 @@ pub struct Rig {
     logs: PathBuf,
 }
 
-impl Rig {
+impl FaultBench {
     /// Starts the cluster of this name with everything but an operator, and one tenant a name.
     pub async fn set(name: &'static str, tenants: &[&'static str]) -> Result<Self> {
         let stage = Box::pin(Stage::without_operator(name, tenants)).await?;

@@ -1,4 +1,4 @@
-//! One operator as a process of this machine: where it sits, and what can be done to it.
+//! An operator as a process of this machine, and what can be done to it.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,19 +9,19 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use demo::aws::REGION;
 use demo::manifests::OPERATOR;
-use gate::Gate;
+use fault_proxy::FaultProxy;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::io::Write;
 use tokio::process::{Child, Command};
 
+use crate::fault_bench::FaultBench;
 use crate::programs;
-use crate::rig::Rig;
 
-/// A gate, and the name under which an operator works behind it; operators come and go.
-pub struct Seat {
+/// A proxy, and the name under which an operator works behind it; operators come and go.
+pub struct OperatorProcess {
     /// What the operator's calls pass through.
-    pub gate: Gate,
+    pub proxy: FaultProxy,
     identity: String,
     program: PathBuf,
     kubeconfig: PathBuf,
@@ -31,22 +31,26 @@ pub struct Seat {
 /// A running operator. It is killed when this is dropped.
 pub struct Operator(Child);
 
-impl Seat {
-    /// A seat for this build's operator.
-    pub async fn take(rig: &Rig, identity: &str) -> Result<Self> {
-        Self::take_with(rig, identity, programs::built("chamber-operator")?).await
+impl OperatorProcess {
+    /// This build's operator, not started yet.
+    pub async fn prepare(bench: &FaultBench, identity: &str) -> Result<Self> {
+        Self::prepare_with(bench, identity, programs::built("chamber-operator")?).await
     }
 
-    /// A seat for the operator that is in this file.
-    pub async fn take_with(rig: &Rig, identity: &str, program: PathBuf) -> Result<Self> {
-        let gate = Gate::start(&rig.kubernetes, &rig.authority, &rig.aws).await?;
+    /// The operator that is in this file, not started yet.
+    pub async fn prepare_with(
+        bench: &FaultBench,
+        identity: &str,
+        program: PathBuf,
+    ) -> Result<Self> {
+        let proxy = FaultProxy::start(&bench.kubernetes, &bench.authority, &bench.aws).await?;
         let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "gate",
-            "clusters": [{"name": "gate", "cluster": {"server": gate.kubernetes_url()}}],
-            "users": [{"name": "operator", "user": {"token": rig.token}}],
-            "contexts": [{"name": "gate", "context": {"cluster": "gate", "user": "operator"}}],
+            "apiVersion": "v1", "kind": "Config", "current-context": "proxy",
+            "clusters": [{"name": "proxy", "cluster": {"server": proxy.kubernetes_url()}}],
+            "users": [{"name": "operator", "user": {"token": bench.token}}],
+            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "operator"}}],
         });
-        let file = |suffix: &str| rig.logs().join(format!("{identity}{suffix}"));
+        let file = |suffix: &str| bench.logs().join(format!("{identity}{suffix}"));
         let kubeconfig = file(".kubeconfig");
         OpenOptions::new()
             .create(true)
@@ -56,7 +60,7 @@ impl Seat {
             .open(&kubeconfig)?
             .write_all(config.to_string().as_bytes())?;
         Ok(Self {
-            gate,
+            proxy,
             identity: identity.into(),
             program,
             kubeconfig,
@@ -65,7 +69,7 @@ impl Seat {
     }
 
     /// Starts an operator that serves this namespace. Its predecessor's lease is its own: the identity is the same.
-    pub fn start(&self, rig: &Rig, namespace: &str) -> Result<Operator> {
+    pub fn start(&self, bench: &FaultBench, namespace: &str) -> Result<Operator> {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -78,9 +82,9 @@ impl Seat {
             .env_clear()
             .env("KUBECONFIG", &self.kubeconfig)
             .env("AWS_REGION", REGION)
-            .env("AWS_ENDPOINT_URL", self.gate.aws_url())
+            .env("AWS_ENDPOINT_URL", self.proxy.aws_url())
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .envs(rig.stage.environment.operator_environment())
+            .envs(bench.stage.environment.operator_environment())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

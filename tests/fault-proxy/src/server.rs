@@ -21,20 +21,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::call::Call;
-use crate::control::{Control, Moment, Seen, Sprung, Trap};
+use crate::control::{Control, Intercept, Intercepted, Moment, Seen};
 
 type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A running gate. Dropping it closes its ports and connections.
-pub struct Gate {
+/// A running proxy. Dropping it closes its ports and connections.
+pub struct FaultProxy {
     control: Arc<Control>,
     kubernetes: SocketAddr,
     aws: SocketAddr,
     _doors: JoinSet<()>,
 }
 
-impl Gate {
+impl FaultProxy {
     /// Listens on two free ports of this machine.
     ///
     /// `kubernetes` is the API server's base URL, which `authority` (PEM) vouches for; `aws` is that of KMS and STS.
@@ -93,12 +93,12 @@ impl Gate {
         self.control.count(name)
     }
 
-    /// Sets one more trap. Of several that mean one call, the first catches it.
-    pub fn set(&self, trap: Trap) -> Sprung {
-        self.control.set(trap)
+    /// Sets one more intercept. Of several that mean one call, the first catches it.
+    pub fn set(&self, intercept: Intercept) -> Intercepted {
+        self.control.set(intercept)
     }
 
-    /// Takes all traps away; what they hold is dropped.
+    /// Takes all intercepts away; what they hold is dropped.
     pub fn release(&self) {
         self.control.release();
     }
@@ -121,7 +121,7 @@ struct Door {
 
 impl Door {
     async fn serve(self: Arc<Self>, listener: TcpListener) {
-        // Owned here, so that the gate's end is theirs too.
+        // Owned here, so that the proxy's end is theirs too.
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {

@@ -1,4 +1,4 @@
-//! What the test sees and orders: the calls so far, and the traps.
+//! What the test sees and orders: the calls so far, and the intercepts.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,11 +19,11 @@ pub enum Moment {
 /// What becomes of a call that was caught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Kept until [`crate::Gate::release`], and dropped then: the connection closes without an answer.
+    /// Kept until [`crate::FaultProxy::release`], and dropped then: the connection closes without an answer.
     Hold,
     /// Dropped at once.
     Drop,
-    /// Kept until [`crate::Gate::release`], and goes on then as if nothing had been.
+    /// Kept until [`crate::FaultProxy::release`], and goes on then as if nothing had been.
     Delay,
     /// Goes on at once: it is only counted.
     Pass,
@@ -31,7 +31,7 @@ pub enum Then {
 
 /// Which calls are caught, and how.
 #[derive(Clone, Debug)]
-pub struct Trap {
+pub struct Intercept {
     /// A call's name, or its first words: `PutKeyPolicy` stands for that of every key.
     pub call: String,
     /// So many such calls pass first.
@@ -69,14 +69,14 @@ impl Seen {
     }
 }
 
-/// Tells how many calls a trap has caught.
-pub struct Sprung(watch::Receiver<usize>);
+/// Tells how many calls an intercept has caught.
+pub struct Intercepted(watch::Receiver<usize>);
 
-impl Sprung {
+impl Intercepted {
     /// Returns when so many were caught.
     pub async fn caught(&mut self, times: usize) {
         if self.0.wait_for(|caught| *caught >= times).await.is_err() {
-            // The trap was taken away: it will never catch one more.
+            // The intercept was taken away: it will never catch one more.
             std::future::pending::<()>().await;
         }
     }
@@ -88,7 +88,7 @@ impl Sprung {
 }
 
 struct Set {
-    trap: Trap,
+    intercept: Intercept,
     met: usize,
     caught: Arc<watch::Sender<usize>>,
 }
@@ -97,7 +97,7 @@ struct Set {
 struct State {
     seen: Vec<Seen>,
     counts: HashMap<String, usize>,
-    traps: Vec<Set>,
+    intercepts: Vec<Set>,
     keys: Vec<String>,
     /// Marks so far: a call from before one is no longer known.
     marks: u64,
@@ -153,19 +153,19 @@ impl Control {
         self.state().counts.get(name).copied().unwrap_or(0)
     }
 
-    pub fn set(&self, trap: Trap) -> Sprung {
+    pub fn set(&self, intercept: Intercept) -> Intercepted {
         let (caught, sprung) = watch::channel(0);
-        self.state().traps.push(Set {
-            trap,
+        self.state().intercepts.push(Set {
+            intercept,
             met: 0,
             caught: Arc::new(caught),
         });
-        Sprung(sprung)
+        Intercepted(sprung)
     }
 
-    /// Takes all traps away and drops what they hold.
+    /// Takes all intercepts away and drops what they hold.
     pub fn release(&self) {
-        self.state().traps.clear();
+        self.state().intercepts.clear();
         self.released.send_modify(|times| *times += 1);
     }
 
@@ -197,10 +197,14 @@ impl Control {
             caught: None,
             released: self.released.subscribe(),
         };
-        for set in state.traps.iter_mut().filter(|set| set.means(&call.name)) {
+        for set in state
+            .intercepts
+            .iter_mut()
+            .filter(|set| set.means(&call.name))
+        {
             set.met += 1;
             if set.catches() && ticket.stop.is_none() {
-                ticket.stop = Some((set.trap.moment, set.trap.then));
+                ticket.stop = Some((set.intercept.moment, set.intercept.then));
                 ticket.caught = Some(Arc::clone(&set.caught));
             }
         }
@@ -221,13 +225,13 @@ impl Control {
 
 impl Set {
     fn means(&self, name: &str) -> bool {
-        let rest = name.strip_prefix(self.trap.call.as_str());
+        let rest = name.strip_prefix(self.intercept.call.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     }
 
     /// Whether the call that was just met is one to catch.
     fn catches(&self) -> bool {
-        (self.trap.skip + 1..=self.trap.skip + self.trap.times).contains(&self.met)
+        (self.intercept.skip + 1..=self.intercept.skip + self.intercept.times).contains(&self.met)
     }
 }
 
@@ -246,7 +250,7 @@ impl Ticket {
             caught.send_modify(|times| *times += 1);
         }
         if matches!(then, Then::Hold | Then::Delay) {
-            // Only the end of the gate is an error here, and that lets go as well.
+            // Only the end of the proxy is an error here, and that lets go as well.
             self.released.changed().await.ok();
         }
         match then {

@@ -9,7 +9,7 @@ use crate::{Failure, Release};
 
 /// A fact for status.
 #[derive(Clone, Debug, PartialEq, IntoStaticStr, VariantNames)]
-pub enum Note {
+pub enum Transition {
     /// A rollover begins.
     Begun {
         /// The current release.

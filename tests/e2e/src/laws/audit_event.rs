@@ -14,7 +14,7 @@ const SEALED: &str = "-sealed-";
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Happening {
+pub(super) struct AuditEvent {
     /// When it was asked for (API server) or done (emulator): what caused another thing is never later than that.
     pub at: Timestamp,
     pub what: What,
@@ -52,22 +52,22 @@ pub(super) fn merge(
     requests: &[Entry],
     calls: &[AuditEntry],
     measurements: &BTreeMap<String, String>,
-) -> Vec<Happening> {
+) -> Vec<AuditEvent> {
     let requests = requests.iter().filter(|request| request.done());
     let requests = requests.filter_map(|request| {
         let what = of_request(request, measurements)?;
         let at = request.at()?;
-        Some(Happening { at, what })
+        Some(AuditEvent { at, what })
     });
     let calls = calls.iter().filter_map(|call| {
         let what = of_call(call)?;
-        Some(Happening {
+        Some(AuditEvent {
             at: call.time,
             what,
         })
     });
     let mut all: Vec<_> = requests.chain(calls).collect();
-    all.sort_by_key(|happening| happening.at);
+    all.sort_by_key(|event| event.at);
     all
 }
 

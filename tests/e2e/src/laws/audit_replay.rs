@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use demo::{Release, Tenant};
 
-use super::happening::{self, Happening};
+use super::audit_event::{self, AuditEvent};
 use super::replay::{Bounds, Replay};
 use crate::audit;
 use crate::stage::Stage;
@@ -15,7 +15,7 @@ use crate::stage::Stage;
 const OTHERS: usize = 2;
 
 /// What happened to one tenant so far, and which laws were broken.
-pub struct Ledger {
+pub struct AuditReplay {
     namespace: String,
     bounds: Bounds,
     measurements: BTreeMap<String, String>,
@@ -23,10 +23,10 @@ pub struct Ledger {
     offset: u64,
     seq: u64,
     replay: Replay,
-    happenings: usize,
+    events: usize,
 }
 
-impl Ledger {
+impl AuditReplay {
     /// Opened before the tenant's `ChamberCluster` is declared: nothing has happened yet.
     pub fn open(stage: &Stage, tenant: &Tenant) -> Result<Self> {
         let releases = [
@@ -50,7 +50,7 @@ impl Ledger {
             offset: 0,
             seq: 0,
             replay: Replay::default(),
-            happenings: 0,
+            events: 0,
         })
     }
 
@@ -63,10 +63,10 @@ impl Ledger {
             .collect();
         let calls = stage.environment.emulator().audit(self.seq).await?;
         self.seq = calls.last().map_or(self.seq, |call| call.seq);
-        let happenings = happening::merge(&requests, &calls, &self.measurements);
-        self.happenings += happenings.len();
-        let step = |happening: &Happening| self.replay.step(&self.bounds, happening);
-        let broken: Vec<_> = happenings.iter().flat_map(step).collect();
+        let events = audit_event::merge(&requests, &calls, &self.measurements);
+        self.events += events.len();
+        let step = |event: &AuditEvent| self.replay.step(&self.bounds, event);
+        let broken: Vec<_> = events.iter().flat_map(step).collect();
         ensure!(broken.is_empty(), "{}", broken.join("; "));
         Ok(())
     }
@@ -84,7 +84,7 @@ impl Ledger {
     }
 
     /// How much was looked at: logs without anything in them prove nothing.
-    pub fn happenings(&self) -> usize {
-        self.happenings
+    pub fn events(&self) -> usize {
+        self.events
     }
 }
