@@ -318,3 +318,23 @@ fn fewer_chambers_of_the_target_are_stopped_only_as_the_budgets_allow() {
     assert!(play.story.contains("resizes v2 3->1"), "{}", play.story);
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
 }
+
+#[test]
+fn a_set_that_nobody_wants_loses_its_sealed_and_its_unsealed_chambers() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.run(400);
+    let mut unwanted = play.world.sets[0].clone();
+    unwanted.release = release(9);
+    unwanted.name = "signer-v9".into();
+    unwanted.chambers[0].unsealed_since = None;
+    for chamber in &mut unwanted.chambers {
+        chamber.name = format!("{}-9", chamber.name);
+        chamber.revision = "v9".into();
+    }
+    play.world.sets.push(unwanted);
+    play.broken = vec!["v9"];
+    play.run(60);
+    assert!(play.story.contains("resizes v9 3->0"), "{}", play.story);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}

@@ -945,7 +945,7 @@ fn a_later_claim_to_a_key_is_blocked_until_the_older_one_is_gone() {
     play.run(50);
     assert_eq!(blocked(&play).0, Reason::DuplicateKey);
     play.scene("the older one is gone", |play| {
-        play.world.ownership_conflict = None
+        play.world.ownership_conflict = None;
     });
     play.until("Settled");
     compare("duplicate-key", &play);
