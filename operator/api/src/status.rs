@@ -174,7 +174,8 @@ pub struct DesiredPolicy {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::measurements_status")]
     pub measurements: Vec<MeasurementSpec>,
-    /// SHA-256 (hex) of the document that `kubectl chamber plan --document <share>` prints, without the line's end.
+    /// SHA-256 (hex) of its canonical form: it changes with what the policy says, not with how it is printed.
+    /// `kubectl chamber plan --document <share>` prints the policy.
     pub sha256: String,
 }
 

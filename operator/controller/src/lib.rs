@@ -16,7 +16,6 @@ pub mod observe;
 pub mod pace;
 pub mod prometheus;
 pub mod reconcile;
-pub mod record;
 pub mod refusals;
 pub mod report;
 pub mod run;

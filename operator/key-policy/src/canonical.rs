@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use crate::principal_name::account_of_root;
 use crate::statement::{Condition, Effect, Match, Principals, Statement};
 
 /// A policy without order, spelling and the difference between a text and a list of one.
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, Serialize)]
 pub struct Form<'a> {
     version: &'a str,
     id: Option<&'a str>,
     statements: Vec<StatementForm>,
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
 struct StatementForm {
     sid: Option<String>,
     effect: Effect,

@@ -61,6 +61,12 @@ impl Policy {
         self.form() == other.form()
     }
 
+    /// One text for all policies that are [equivalent](Self::equivalent): JSON of a form of our own, to be hashed.
+    pub fn canonical_text(&self) -> String {
+        // Maps with keys that are no text are what JSON cannot hold, and there are none in it.
+        serde_json::to_string(&self.form()).unwrap_or_default()
+    }
+
     fn form(&self) -> canonical::Form<'_> {
         canonical::form(self.version(), self.id.as_deref(), &self.statements)
     }

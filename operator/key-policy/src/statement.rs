@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::json::Node;
 use crate::principal_name::{account_of_root, is_deleted};
 
 /// Allow or Deny.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Effect {
     /// Gives.
     Allow,
@@ -15,7 +17,7 @@ pub enum Effect {
 }
 
 /// A list of patterns, or everything but it (`NotAction`, `NotResource`, `NotPrincipal`).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Match<T> {
     /// All others than the listed ones are meant.
     pub negated: bool,

@@ -5,7 +5,7 @@
 pub mod arn;
 pub mod bounds;
 mod fault;
-pub mod record;
+pub mod persisted_state;
 pub mod release;
 pub mod spec;
 mod verification;

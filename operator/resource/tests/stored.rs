@@ -3,7 +3,7 @@
 
 use chamber_api::ChamberCluster;
 use chamber_resource::spec::{Uids, checked};
-use chamber_resource::{bounds, record};
+use chamber_resource::{bounds, persisted_state};
 use jiff::SignedDuration;
 use rollover::Phase;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn a_rollover_of_the_version_before_goes_on() {
     );
     assert_eq!(bounds::of(&cluster).unwrap().replicas, 3);
 
-    let record = record::read(cluster.status.as_ref().unwrap());
+    let record = persisted_state::read(cluster.status.as_ref().unwrap());
     let rollover = record.rollover.unwrap();
     assert_eq!(rollover.from.unwrap().revision, "aaaaaaaaaa");
     assert_eq!(rollover.to.revision, "bbbbbbbbbb");
@@ -49,6 +49,6 @@ fn words_that_are_not_known_yet_keep_nobody_from_reading_the_rest() {
     later["status"]["history"][0]["outcome"] = json!("Rekeyed");
     later["status"]["keys"][0]["generation"] = json!(2);
     let cluster: ChamberCluster = serde_json::from_value(later).unwrap();
-    let record = record::read(cluster.status.as_ref().unwrap());
+    let record = persisted_state::read(cluster.status.as_ref().unwrap());
     assert_eq!(record.rollover.unwrap().to.revision, "bbbbbbbbbb");
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
         .field_path(".threshold"),
     validation = Rule::new("self.shares.all(a, self.shares.exists_one(b, a.arn == b.arn))")
         .message("two shares name the same key ARN: each share needs a key of its own")
-        .reason(Reason::FieldValueDuplicate)
+        .reason(Reason::FieldValueInvalid)
         .field_path(".shares"),
     validation = Rule::new("!has(self.acceptAtRisk) || self.acceptAtRisk.all(n, self.shares.exists(s, s.name == n))")
         .message("acceptAtRisk names a share that is not there: use the names of spec.keys.shares")

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chamber_api::ChamberCluster;
-use chamber_resource::record;
+use chamber_resource::persisted_state;
 use chamber_resource::spec::{self, Uids};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Namespace;
@@ -124,7 +124,7 @@ async fn world(
     let spec = spec::checked(cluster, uids.unwrap_or(&nobody), SignedDuration::ZERO)
         .map_err(|fault| Failure::Usage(format!("{}: {}", fault.reason, fault.message)))?;
     let now = Timestamp::now();
-    let record = cluster.status.as_ref().map(record::read);
+    let record = cluster.status.as_ref().map(persisted_state::read);
     let readings = if let Some(folder) = policies {
         let status = cluster.status.as_ref();
         let ran = status.is_some_and(|status| status.rollovers > 0);

@@ -41,14 +41,13 @@ pub async fn document(
             "--document {share}: chambercluster {name} has no such name in spec.keys.shares"
         ))
     })?;
-    let policy = rollover::document(&world, found)
-        .map_err(|why| Failure::read(&found.arn, &why))?
-        .to_json();
+    let policy =
+        rollover::document(&world, found).map_err(|why| Failure::read(&found.arn, &why))?;
     let keys = cluster.status.iter().flat_map(|status| &status.keys);
     let mut desired = keys
         .filter(|key| key.arn == found.arn)
         .filter_map(|key| key.desired.as_ref());
-    let sha256 = hex::encode(Sha256::digest(policy.as_bytes()));
+    let sha256 = hex::encode(Sha256::digest(policy.canonical_text()));
     let clean = desired
         .next()
         .is_none_or(|desired| desired.sha256 == sha256);
@@ -58,7 +57,7 @@ pub async fn document(
         );
     }
     Ok(Answer {
-        text: policy,
+        text: policy.to_json(),
         clean,
     })
 }

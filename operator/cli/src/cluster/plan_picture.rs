@@ -221,7 +221,7 @@ mod tests {
         let spec =
             chamber_resource::spec::checked(&cluster, &Uids::default(), SignedDuration::ZERO)
                 .unwrap();
-        let record = chamber_resource::record::read(cluster.status.as_ref().unwrap());
+        let record = chamber_resource::persisted_state::read(cluster.status.as_ref().unwrap());
         let now: Timestamp = "2026-11-01T10:00:00Z".parse().unwrap();
         let current = record.current.clone().unwrap().measurement;
         let default = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}]}"#;

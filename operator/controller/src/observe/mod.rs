@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use rollover::{Look, Spec, World};
 
-use chamber_resource::record;
+use chamber_resource::persisted_state;
 
 use crate::context::Context;
 use crate::kms;
@@ -61,7 +61,7 @@ fn known(ctx: &Context, cluster: &ChamberCluster, spec: &Spec) -> World {
     let record = cluster
         .status
         .as_ref()
-        .map(record::read)
+        .map(persisted_state::read)
         .unwrap_or_default();
     let readings = ctx.last_reading(&cluster.uid().unwrap_or_default());
     let readings = readings.unwrap_or_default();

@@ -154,7 +154,7 @@ fn entry(
             let desired = rollover::desired_policy(live, share, admitted);
             entry.desired = desired.as_ref().ok().map(|policy| DesiredPolicy {
                 measurements: admits(live, share, admitted),
-                sha256: hex::encode(Sha256::digest(policy.to_json().as_bytes())),
+                sha256: hex::encode(Sha256::digest(policy.canonical_text().as_bytes())),
             });
             if !ours || (!share.managed && !entry.in_sync) {
                 let verb = if retiring { "retire" } else { "admit" };

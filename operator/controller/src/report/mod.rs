@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::kubernetes::Error;
-use chamber_resource::record;
+use chamber_resource::persisted_state;
 use chamber_resource::release;
 
 /// What is said of the moment.
@@ -138,7 +138,7 @@ fn observed(
     status.chambers = entries::chambers(world);
     entries::replicas(&mut status, cluster, world);
     status.chambers_ready = Some(format!("{}/{}", world.unsealed(), world.spec.replicas));
-    let live = AdmittedSet::recorded(world, &record::read(&status));
+    let live = AdmittedSet::recorded(world, &persisted_state::read(&status));
     let retiring = status
         .rollover
         .as_ref()

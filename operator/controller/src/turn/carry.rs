@@ -1,13 +1,14 @@
 //! Carrying out one action, and saying what became of it.
 
 use chamber_api::ChamberCluster;
+use chamber_resource::persisted_state;
 use jiff::Timestamp;
 use rollover::{Action, Plan, Reason, Step, Transition, World, laws};
 
 use super::outcome::{BLOCKED, End, Error};
 use super::tries::Tries;
 use crate::context::Context;
-use crate::{act, kubernetes, record, report};
+use crate::{act, kubernetes, report};
 
 /// What is said after an action.
 #[derive(Clone, Copy)]
@@ -71,7 +72,7 @@ async fn settle(
 ) -> Result<End, Error> {
     let mut status = cluster.status.clone().unwrap_or_default();
     if let Some(part) = &done.part {
-        record::acted(&mut status, part, Timestamp::now());
+        persisted_state::acted(&mut status, part, Timestamp::now());
     }
     let message = done.failed.as_ref().map(ToString::to_string);
     let reason = match &done.failed {

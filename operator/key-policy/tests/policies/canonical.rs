@@ -71,3 +71,19 @@ fn a_statement_more_is_seen_even_one_that_is_there_already() {
     assert!(!once.equivalent(&seed));
     assert!(!twice.equivalent(&once));
 }
+
+#[test]
+fn equal_policies_have_one_canonical_text_and_others_have_others() {
+    let parse = |text: &str| Policy::parse(text).unwrap();
+    let one = parse(
+        r#"{"Version":"2012-10-17","Statement":{"Sid":"A","Effect":"Allow","Principal":{"AWS":["111122223333"]},"Action":["kms:Decrypt","kms:Sign"],"Resource":"*"}}"#,
+    );
+    let printed = parse(
+        r#"{"Statement":[{"Resource":["*"],"Action":["KMS:sign","kms:decrypt"],"Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Effect":"Allow","Sid":"A"}],"Version":"2012-10-17"}"#,
+    );
+    assert!(one.equivalent(&printed));
+    assert_eq!(one.canonical_text(), printed.canonical_text());
+    let other = parse(&printed.to_json().replace("kms:decrypt", "kms:encrypt"));
+    assert_ne!(one.canonical_text(), other.canonical_text());
+    assert!(one.canonical_text().len() > 100, "{}", one.canonical_text());
+}

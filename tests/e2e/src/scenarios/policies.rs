@@ -281,8 +281,9 @@ async fn document(
     let wanted = status.keys.iter().find(|key| key.name == "c");
     let wanted = wanted.and_then(|key| key.desired.as_ref());
     let wanted = wanted.context("status does not say what c is to be")?;
+    let canonical = Policy::parse(printed)?.canonical_text();
     ensure!(
-        hex::encode(Sha256::digest(printed)) == wanted.sha256,
+        hex::encode(Sha256::digest(canonical)) == wanted.sha256,
         "the document has another digest than status: {printed}"
     );
     ensure!(

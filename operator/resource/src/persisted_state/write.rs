@@ -11,14 +11,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use measurement::{Measurement, Pcr};
 use rollover::{Action, Answer, PersistedState, Phase, Transition};
 
-use chamber_resource::{record, release};
+use super::read::read;
+use crate::release;
 
 /// Ended rollovers that status remembers.
 const HISTORY: usize = 5;
 
 /// Writes down that an action was done.
 pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp) {
-    let before = record::read(status);
+    let before = read(status);
     let mut after = before.clone();
     after.acted(action, now);
     if let Some(outcome) = ended(&before, action) {
