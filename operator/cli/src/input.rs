@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::output::Failure;
+use crate::text;
 
 /// Bytes that are read of a policy: four times what KMS takes, as it may be indented.
 const MOST: u64 = 4 * 32_768;
@@ -29,30 +30,32 @@ pub fn policy(name: &str) -> Result<Policy, Failure> {
     Policy::parse(&policy_text(name)?).map_err(|why| Failure::read(name, &why))
 }
 
-/// Reads the text of a policy.
+/// Reads the text of a policy: of a document, or of what `aws kms get-key-policy` prints around one.
 pub fn policy_text(name: &str) -> Result<String, Failure> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     open(name)?
         .take(MOST + 1)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(|why| Failure::read(name, &why))?;
-    if text.len() as u64 > MOST {
+    if bytes.len() as u64 > MOST {
         let why = format!(
             "has more than {MOST} bytes, KMS takes {}",
             key_policy::MAX_SIZE
         );
         return Err(Failure::read(name, &why));
     }
-    Ok(text)
+    let text = text::decoded(&bytes).map_err(|why| Failure::read(name, &why))?;
+    Ok(text::unwrapped(text))
 }
 
 /// Reads a manifest: JSON, or YAML with any number of documents.
 pub fn manifest(name: &str) -> Result<Vec<Value>, Failure> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     open(name)?
         .take(MANIFEST)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(|why| Failure::read(name, &why))?;
+    let text = text::decoded(&bytes).map_err(|why| Failure::read(name, &why))?;
     let documents = serde_yaml_ng::Deserializer::from_str(&text).map(Value::deserialize);
     documents
         .collect::<Result<_, _>>()

@@ -10,6 +10,7 @@ mod input;
 mod kms;
 mod output;
 mod policy;
+mod text;
 
 use std::process::ExitCode;
 

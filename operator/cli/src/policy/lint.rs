@@ -2,12 +2,22 @@
 
 use std::fmt::Write;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use key_policy::{Finding, MAX_SIZE, Policy, Severity, Template, report};
 
 use crate::arguments::{Output, Report};
 use crate::input;
 use crate::kms::{self, Key};
 use crate::output::{self, Answer, Colour, Failure, paint};
+
+/// What stands for itself in a path (RFC 3986, unreserved characters and the slash).
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 /// What is linted: the document, and what was found.
 struct Linted {
@@ -75,15 +85,8 @@ fn uri(name: &str) -> String {
         arn if arn.starts_with("arn:") => return arn.to_owned(),
         _ => {}
     }
-    let mut uri = String::from(if name.starts_with('/') { "file://" } else { "" });
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            let _ = write!(uri, "%{byte:02X}");
-        }
-    }
-    uri
+    let scheme = if name.starts_with('/') { "file://" } else { "" };
+    format!("{scheme}{}", utf8_percent_encode(name, PATH))
 }
 
 fn size(policy: &Policy, template: &Template) -> String {

@@ -4,6 +4,7 @@ use chamber_api::ChamberCluster;
 use kube::ResourceExt;
 use rollover::{OwnershipConflict, Reason};
 
+use crate::bindings::Bindings;
 use crate::context::Context;
 
 /// The first older claim. The older resource keeps what both claim; the later one is blocked.
@@ -13,9 +14,19 @@ pub fn find(ctx: &Context, cluster: &ChamberCluster) -> Option<OwnershipConflict
         .iter()
         .flat_map(kube::runtime::reflector::Store::state)
         .collect();
+    let others = others.iter().map(std::convert::AsRef::as_ref);
+    first(others, &ctx.settings.bindings, cluster)
+}
+
+/// What its namespace is not bound to is not claimed by a resource: whoever may make one could block everybody else.
+fn first<'a>(
+    others: impl Iterator<Item = &'a ChamberCluster>,
+    bindings: &Bindings,
+    cluster: &ChamberCluster,
+) -> Option<OwnershipConflict> {
     others
-        .iter()
         .filter(|other| other.uid() != cluster.uid() && older(other, cluster))
+        .filter(|other| bindings.check(other).is_ok())
         .find_map(|other| conflict(other, cluster))
 }
 
@@ -93,5 +104,20 @@ mod tests {
             Reason::DuplicateClusterId
         );
         assert_eq!(conflict(&second, &same_id), None);
+    }
+
+    #[test]
+    fn an_older_resource_that_bindings_refuse_has_no_claim() {
+        let squatter = cluster("b", "one", "k1", "2026-11-01T10:00:00Z");
+        let mut rightful = cluster("a", "one", "k1", "2026-11-01T10:00:01Z");
+        rightful.metadata.namespace = Some("prod".into());
+        let bound = |namespace: &str| {
+            let text = json!([{"namespaces": [namespace], "keys": ["k1"]}]);
+            crate::bindings::parse(&text.to_string()).unwrap()
+        };
+        let found = |bindings: &Bindings| first([&squatter].into_iter(), bindings, &rightful);
+        assert_eq!(found(&bound("prod")), None);
+        assert!(found(&bound("n")).is_some());
+        assert!(found(&Bindings::default()).is_some());
     }
 }
