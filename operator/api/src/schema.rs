@@ -39,6 +39,24 @@ pub fn measurement_status(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "additionalProperties": {"type": "string"}})
 }
 
+/// ARN of a KMS key, in any partition.
+pub fn key_arn(_: &mut SchemaGenerator) -> Schema {
+    arn("kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
+}
+
+/// ARN of an IAM role, in any partition.
+pub fn role_arn(_: &mut SchemaGenerator) -> Schema {
+    let mut schema = arn("iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+");
+    schema.insert("nullable".to_owned(), json!(true));
+    schema
+}
+
+fn arn(rest: &str) -> Schema {
+    let partitions = key_policy::PARTITIONS.join("|");
+    let pattern = format!("^arn:({partitions}):{rest}$");
+    json_schema!({"type": "string", "maxLength": 256, "pattern": pattern})
+}
+
 /// A list of them.
 pub fn measurements_status(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "array", "items": measurement_status(generator)})

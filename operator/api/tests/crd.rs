@@ -31,3 +31,32 @@ fn the_committed_crds_are_the_one_the_code_makes() {
         );
     }
 }
+
+/// What the rules of the schema say of ARNs, for each partition and for what is none.
+#[test]
+fn arns_of_every_partition_are_taken() {
+    let crd = serde_json::to_value(ChamberCluster::crd()).unwrap();
+    let share = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/keys/properties/shares/items/properties";
+    let pattern = |field: &str| {
+        let found = crd.pointer(&format!("{share}/{field}/pattern")).unwrap();
+        regex::Regex::new(found.as_str().unwrap()).unwrap()
+    };
+    let (key, role) = (pattern("arn"), pattern("assumeRoleArn"));
+    for partition in key_policy::PARTITIONS {
+        assert!(key.is_match(&format!(
+            "arn:{partition}:kms:eusc-de-east-1:111122223333:key/k-1"
+        )));
+        assert!(role.is_match(&format!("arn:{partition}:iam::111122223333:role/path/Name")));
+    }
+    for other in ["aws-", "aws-x", "awsx", "gcp", ""] {
+        assert!(
+            !key.is_match(&format!("arn:{other}:kms:r:111122223333:key/k")),
+            "{other}"
+        );
+        assert!(
+            !role.is_match(&format!("arn:{other}:iam::111122223333:role/R")),
+            "{other}"
+        );
+    }
+    assert!(!key.is_match("arn:aws:kms:eu-west-1:111122223333:alias/a"));
+}

@@ -1,9 +1,21 @@
 //! Amazon resource names.
 
+/// The partitions of AWS (`partitions.json` of its SDKs): the one place that lists them.
+pub const PARTITIONS: [&str; 8] = [
+    "aws",
+    "aws-cn",
+    "aws-eusc",
+    "aws-iso",
+    "aws-iso-b",
+    "aws-iso-e",
+    "aws-iso-f",
+    "aws-us-gov",
+];
+
 /// `arn:<partition>:<service>:<region>:<account>:<resource>`; region and account may be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arn<'a> {
-    /// `aws`, `aws-us-gov`, `aws-cn`, ...
+    /// One of [`PARTITIONS`], where it is an ARN of AWS.
     pub partition: &'a str,
     /// `iam`, `sts`, `kms`, ...
     pub service: &'a str,

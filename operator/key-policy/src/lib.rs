@@ -27,7 +27,7 @@ mod template;
 
 pub use access::{Access, access, decrypts};
 pub use adopt::{adopt, found, found_tuple};
-pub use arn::Arn;
+pub use arn::{Arn, PARTITIONS};
 pub use deleted::{DeletedPrincipal, deleted_principals};
 pub use diff::{Change, diff};
 pub use document::Policy;

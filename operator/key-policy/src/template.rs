@@ -56,7 +56,7 @@ pub(crate) const DENIED_ACTIONS: [&str; 7] = [
 /// What tells the five statements of one key from those of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    /// `aws`, `aws-us-gov` or `aws-cn`.
+    /// One of [`crate::PARTITIONS`].
     pub partition: String,
     /// Account of the key.
     pub key_account: String,

@@ -2,7 +2,7 @@
 
 /// The parts of a key ARN.
 pub struct Arn<'a> {
-    /// `aws`, `aws-us-gov` or `aws-cn`.
+    /// One of [`key_policy::PARTITIONS`].
     pub partition: &'a str,
     /// Region of the key.
     pub region: &'a str,
@@ -15,7 +15,8 @@ impl<'a> Arn<'a> {
     pub fn parse(arn: &'a str) -> Option<Self> {
         let parts = key_policy::Arn::parse(arn)?;
         let id = parts.resource.strip_prefix("key/")?;
-        let well_formed = parts.service == "kms"
+        let well_formed = key_policy::PARTITIONS.contains(&parts.partition)
+            && parts.service == "kms"
             && parts.has_account()
             && !parts.region.is_empty()
             && !id.is_empty()

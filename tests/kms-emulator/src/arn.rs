@@ -27,15 +27,22 @@ impl<'a> Arn<'a> {
     }
 }
 
-/// `aws`, `aws-cn` or `aws-us-gov`, by the region's name.
+/// The partition by how the region's name begins (`partitions.json` of AWS's SDKs).
 pub(crate) fn partition_of(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else {
-        "aws"
-    }
+    const BEGINNINGS: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("eusc-", "aws-eusc"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+        ("us-gov-", "aws-us-gov"),
+    ];
+    let named = |(beginning, _): &&(&str, &str)| region.starts_with(beginning);
+    BEGINNINGS
+        .iter()
+        .find(named)
+        .map_or("aws", |(_, partition)| *partition)
 }
 
 /// The ARN under which policies know the caller: a session's role, everybody else's own.

@@ -59,20 +59,14 @@ pub struct Share {
     )]
     pub name: String,
     /// Full ARN of the KMS key (no alias: an alias can be pointed elsewhere).
-    #[schemars(
-        length(max = 256),
-        regex(pattern = r"^arn:aws(-us-gov|-cn)?:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")
-    )]
+    #[schemars(schema_with = "crate::schema::key_arn")]
     pub arn: String,
     /// Managed: the operator writes the policy. Observed: its holder does, the operator waits.
     #[serde(default)]
     pub management: Management,
     /// Role that the operator assumes for this key: the admin role (Managed), or one that may read (Observed).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 256),
-        regex(pattern = r"^arn:aws(-us-gov|-cn)?:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$")
-    )]
+    #[schemars(schema_with = "crate::schema::role_arn")]
     pub assume_role_arn: Option<String>,
 }
 

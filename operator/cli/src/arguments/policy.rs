@@ -98,8 +98,8 @@ pub struct Cluster {
     /// ARN of the key's administrators; without it role/ChamberKmsKeyAdmin in the account.
     #[arg(long)]
     pub admin_role: Option<String>,
-    /// aws, aws-us-gov or aws-cn.
-    #[arg(long, default_value = "aws", value_parser = ["aws", "aws-us-gov", "aws-cn"])]
+    /// Partition of the key.
+    #[arg(long, default_value = "aws", value_parser = key_policy::PARTITIONS)]
     pub partition: String,
     /// Registers to pin beside the image, for example 8; may be given more than once.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=31))]
