@@ -338,3 +338,21 @@ fn a_set_that_nobody_wants_loses_its_sealed_and_its_unsealed_chambers() {
     assert!(play.story.contains("resizes v9 3->0"), "{}", play.story);
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
 }
+
+#[test]
+fn where_no_chamber_is_wanted_nothing_is_proven_and_nothing_retired() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("v1 1->0, v2 2->3");
+    play.world.spec.replicas = 0;
+    play.run(40);
+    assert!(
+        play.story.ends_with("waits, MetricsInconclusive\n"),
+        "{}",
+        play.story
+    );
+    assert!(!play.story.contains("begins to retire"), "{}", play.story);
+    play.world.spec.replicas = 2;
+    play.run(200);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}

@@ -59,7 +59,7 @@ pub fn write(
         return Err(Violation::of(7, "writes a policy that is there already"));
     }
     trust(setup, before, old, new)?;
-    what_was_theirs(setup, before, key, old & !new)?;
+    what_was_theirs(before, key, old & !new)?;
     (0..RELEASES).try_for_each(|release| leaves(setup, before, after, release, old & !new))
 }
 
@@ -118,17 +118,12 @@ fn trust(setup: &Setup, state: &State, old: Images, new: Images) -> Result<(), V
 }
 
 /// What somebody else ran before a key was taken over leaves it with Retire.
-fn what_was_theirs(
-    setup: &Setup,
-    state: &State,
-    key: usize,
-    removed: Images,
-) -> Result<(), Violation> {
+fn what_was_theirs(state: &State, key: usize, removed: Images) -> Result<(), Violation> {
     if removed & FOREIGN == 0 || state.theirs & (1 << key) == 0 || state.asked.deleting {
         return Ok(());
     }
     match &state.record.rollover {
-        Some(rollover) if rollover.retires => all_run(setup, state, usize::from(rollover.to)),
+        Some(rollover) if rollover.retires => all_run(state, usize::from(rollover.to)),
         _ => Err(Violation::of(
             5,
             "what was found on a key leaves it before Retire is recorded",
@@ -184,13 +179,13 @@ fn leaves(
             "the way back ends before that is recorded",
         ));
     }
-    all_run(setup, before, usize::from(rollover.to))
+    all_run(before, usize::from(rollover.to))
 }
 
-fn all_run(setup: &Setup, state: &State, release: usize) -> Result<(), Violation> {
+fn all_run(state: &State, release: usize) -> Result<(), Violation> {
     let serving = |set: &Set| set.pods.iter().filter(|pod| pod.serves()).count();
     let unsealed = state.sets[release].as_ref().map_or(0, serving);
-    if unsealed < usize::from(setup.size.chambers) {
+    if unsealed < usize::from(state.asked.replicas) {
         let message =
             format!("the old release is retired while {unsealed} new chambers are unsealed");
         return Err(Violation::of(4, message));
@@ -203,7 +198,7 @@ fn all_run(setup: &Setup, state: &State, release: usize) -> Result<(), Violation
 /// # Errors
 ///
 /// Laws 4 and 6.
-pub fn retire_begins(setup: &Setup, state: &State) -> Result<(), Violation> {
+pub fn retire_begins(state: &State) -> Result<(), Violation> {
     if state.prometheus != Prometheus::Fresh {
         return Err(Violation::of(
             6,
@@ -214,7 +209,13 @@ pub fn retire_begins(setup: &Setup, state: &State) -> Result<(), Violation> {
         return Err(Violation::of(0, "Retire begins without a rollover"));
     };
     let to = usize::from(rollover.to);
-    all_run(setup, state, to)?;
+    all_run(state, to)?;
+    if state.unsealed() == 0 {
+        return Err(Violation::of(
+            6,
+            "Retire begins, and nothing has proven the target",
+        ));
+    }
     let others = (0..RELEASES).filter(|release| *release != to);
     if others.into_iter().any(|release| {
         state.sets[release]
@@ -246,17 +247,15 @@ pub fn retire_begins(setup: &Setup, state: &State) -> Result<(), Violation> {
 ///
 /// Laws 1, 3 and 7.
 pub fn size(setup: &Setup, before: &State, after: &State, release: usize) -> Result<(), Violation> {
-    let wanted = |state: &State| state.sets[release].as_ref().map_or(0, |set| set.replicas);
-    if wanted(after) == wanted(before) {
+    let size = |state: &State| state.sets[release].as_ref().map_or(0, |set| set.replicas);
+    if size(after) == size(before) {
         return Err(Violation::of(7, "resizes to what is there"));
     }
-    if wanted(after) > wanted(before) {
+    if size(after) > size(before) {
         return starts(setup, before, release);
     }
-    let floor = setup
-        .size
-        .chambers
-        .saturating_sub(setup.size.max_unavailable);
+    let wanted = before.asked.replicas;
+    let floor = wanted.saturating_sub(setup.size.max_unavailable);
     let stops = after.unsealed() < before.unsealed();
     if stops && after.unsealed() < usize::from(floor) && !before.asked.deleting {
         let left = after.unsealed();

@@ -2,7 +2,8 @@
 
 use crate::setup::Setup;
 use crate::state::{
-    AGE, FOREIGN, Key, Order, Owned, Prometheus, RELEASES, Record, Rollover, Seal, Set, State,
+    AGE, CHAMBERS, FOREIGN, Key, Order, Owned, Prometheus, RELEASES, Record, Rollover, Seal, Set,
+    State,
 };
 
 /// Something that can happen, and the state after it.
@@ -336,6 +337,13 @@ fn wishes(setup: &Setup, state: &State, events: &mut Vec<Event>) {
     wish("the user pauses or resumes".to_owned(), &|state| {
         state.asked.paused = !state.asked.paused;
     });
+    for replicas in 0..=CHAMBERS {
+        if setup.size.scales && replicas != state.asked.replicas {
+            wish(format!("the user wants {replicas} chambers"), &|state| {
+                state.asked.replicas = replicas;
+            });
+        }
+    }
     if setup.size.others && !state.asked.transfer {
         wish(
             "the user takes over the other cluster's keys".to_owned(),

@@ -37,6 +37,7 @@ fn size(arguments: &Arguments, chambers: u8, keys: usize, threshold: usize) -> S
         external: false,
         forged: false,
         others: false,
+        scales: false,
         adopts: false,
         from_nothing: false,
         faults: arguments.faults,
@@ -97,6 +98,17 @@ fn worlds(arguments: &Arguments) -> Vec<Size> {
             forged: true,
             observed: 0b10,
             ..size(1, 2, 2)
+        },
+        // The user wants fewer chambers, none, or more.
+        Size {
+            scales: true,
+            ..size(1, 1, 1)
+        },
+        Size {
+            scales: true,
+            max_unavailable: 0,
+            max_surge: 1,
+            ..size(2, 1, 1)
         },
         // Another cluster tags keys, and the user takes them over.
         Size {

@@ -301,7 +301,7 @@ pub fn note(
     action: &Action,
 ) -> Result<(), Violation> {
     if let Action::Transition(Transition::RetireBegun) = action {
-        checks::retire_begins(setup, state)?;
+        checks::retire_begins(state)?;
         let rollover = state.record.rollover.as_ref();
         state.witnessed = rollover.map(|rollover| (state.record.rollovers, rollover.to));
     }

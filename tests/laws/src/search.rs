@@ -84,6 +84,7 @@ pub fn first(setup: &Setup) -> State {
             abort: 0,
             retry: 0,
             revoke: None,
+            replicas: setup.size.chambers,
             transfer: false,
             deleting: false,
         },

@@ -52,6 +52,8 @@ pub struct Size {
     pub external: bool,
     /// Somebody may write status and nothing else.
     pub forged: bool,
+    /// The user may want another number of chambers, none among them.
+    pub scales: bool,
     /// Another cluster may tag keys as its own.
     pub others: bool,
     /// Keys that somebody else rolled are taken over.

@@ -2,6 +2,8 @@
 
 use crate::setup::Size;
 
+/// Chambers at most.
+pub const CHAMBERS: u8 = 3;
 /// Keys at most.
 pub const KEYS: usize = 3;
 /// Releases: two, and a third that the user may want in the middle.
@@ -61,6 +63,8 @@ pub struct State {
 pub struct Asked {
     /// The release of the spec.
     pub release: u8,
+    /// Chambers wanted.
+    pub replicas: u8,
     /// Paused.
     pub paused: bool,
     /// How often abort was asked for.

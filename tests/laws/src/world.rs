@@ -20,6 +20,7 @@ pub const COMMITMENT: &str = "c0ffee";
 pub fn of(setup: &Setup, state: &State) -> World {
     let mut spec = setup.spec.clone();
     spec.release = setup.releases[usize::from(state.asked.release)].clone();
+    spec.replicas = u32::from(state.asked.replicas);
     spec.paused = state.asked.paused;
     spec.verbs = verbs(setup, state);
     spec.deletion = state.asked.deleting.then_some(Deletion { orphans: false });
@@ -272,10 +273,8 @@ pub fn opened(world: &World, at: Timestamp) -> BTreeMap<String, Timestamp> {
 
 /// What the disruption budget allows.
 pub fn budget(setup: &Setup, state: &State) -> u32 {
-    let floor = setup
-        .size
-        .chambers
-        .saturating_sub(setup.size.max_unavailable);
+    let wanted = state.asked.replicas;
+    let floor = wanted.saturating_sub(setup.size.max_unavailable);
     let spare = state.unsealed().saturating_sub(usize::from(floor));
     u32::try_from(spare).unwrap_or(u32::MAX)
 }

@@ -27,6 +27,7 @@ fn size(mutant: Mutant) -> Size {
         accepted: 0,
         external: mutant == Mutant::ForgetsWhatWasFound,
         forged: mutant == Mutant::BelievesStatus,
+        scales: false,
         others: mutant == Mutant::TakesAnothersKeys,
         adopts: mutant == Mutant::ForgetsWhatWasFound,
         // A second seal is only possible where there was a first one.

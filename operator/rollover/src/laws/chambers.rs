@@ -140,6 +140,9 @@ fn every_share(world: &World, metrics: &PodMetrics, started: Timestamp) -> bool 
 /// Every chamber has unsealed since its start and was not rejected during the soak time, by Prometheus' word.
 fn all_proven(world: &World) -> Result<(), String> {
     all_unsealed(world)?;
+    if world.unsealed() == 0 {
+        return Err("no chamber runs that could prove anything".to_owned());
+    }
     let Some(Metrics::Known { window, pods }) = &world.metrics else {
         return Err("the chambers' metrics are not known".to_owned());
     };

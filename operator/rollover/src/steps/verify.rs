@@ -17,6 +17,13 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         return None;
     }
     let chambers = &world.set(&rollover.to.revision)?.chambers;
+    if chambers.is_empty() {
+        let message = format!(
+            "no chamber is wanted, so nothing proves that release {} unseals. Set spec.chambers.replicas to 1 at least",
+            rollover.to.revision
+        );
+        return Some(Plan::wait(STEP, Reason::MetricsInconclusive, message));
+    }
     let soaked = soaked(world, chambers);
     if let Some(until) = soaked.filter(|until| world.now < *until) {
         let message =
