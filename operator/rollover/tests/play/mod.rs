@@ -337,7 +337,8 @@ impl Play {
                 }
             }
             Look::Budget => {
-                let floor = self.world.spec.replicas - self.world.spec.max_unavailable;
+                let spec = &self.world.spec;
+                let floor = spec.replicas.saturating_sub(spec.max_unavailable);
                 let spare = self.world.unsealed().saturating_sub(floor);
                 self.world.budget = Some(spare.min(self.budget));
             }
