@@ -43,7 +43,7 @@ pub fn conflict(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reaso
     if claim_of(world, facts) == Claim::Anothers {
         let owner = tags::owner_of(&facts.tags).unwrap_or_default();
         let message = format!(
-            "key {} ({}) has the tags of another owner, {owner}; this ChamberCluster is {}. Give it a key of its own; where that one is gone, or gives its keys up, `kubectl chamber transfer {} --from {owner}` takes them over",
+            "key {} ({}) has the tags of another owner, {owner}; this ChamberCluster is {}. Give it a key of its own; where that one is gone, or gives its keys up, `kubectl chamber transfer {} --from '{owner}'` takes them over",
             share.name,
             share.arn,
             world.spec.owner.external_id(),

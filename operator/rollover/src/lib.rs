@@ -47,6 +47,7 @@ pub const FRESH: SignedDuration = SignedDuration::from_secs(30);
 pub fn plan(world: &World) -> Plan {
     let next = interrupt(world)
         .or_else(|| world.ownership_conflict.as_ref().map(conflicting))
+        .or_else(|| transfer::next(world))
         .unwrap_or_else(|| match &world.record.rollover {
             Some(rollover) => retarget::next(world, rollover)
                 .unwrap_or_else(|| failure::judge(world, rollover, in_flight(world, rollover))),
@@ -75,10 +76,8 @@ pub fn urgent(world: &World) -> Option<Plan> {
 /// What comes before every step.
 fn interrupt(world: &World) -> Option<Plan> {
     verbs::next(world)
-        .or_else(|| transfer::next(world))
         .or_else(|| revoke::next(world))
         .or_else(|| deletion::next(world))
-        .or_else(|| transfer::refused(world))
 }
 
 /// Nothing is begun that another resource has an older claim to; verbs, revocation and deletion go on.

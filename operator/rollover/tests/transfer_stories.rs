@@ -43,7 +43,7 @@ fn a_namespace_made_anew_inherits_nothing_and_is_told_the_way() {
     for part in [
         GONE,
         "uid/ns/ns-uid/signer",
-        "kubectl chamber transfer signer --from uid/ns/gone/signer",
+        "kubectl chamber transfer signer --from 'uid/ns/gone/signer'",
     ] {
         assert!(message.contains(part), "{part} is not in {message}");
     }
@@ -155,4 +155,19 @@ fn a_key_that_refuses_the_tag_keeps_no_other_and_no_deletion() {
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
     play.run(20);
     assert!(!play.world.finalizer, "{}", play.story);
+}
+
+/// Whoever may make a resource may not take the keys of an older one, nor of one that bindings keep from it.
+#[test]
+fn a_later_claim_and_a_refused_one_take_nothing() {
+    let mut play = made_anew();
+    play.world.spec.verbs.transfer = Some(GONE.to_owned());
+    assert_eq!(rollover::urgent(&play.world), None);
+    play.world.ownership_conflict = Some(rollover::OwnershipConflict {
+        reason: Reason::DuplicateKey,
+        message: "an older one has key a".into(),
+    });
+    play.run(20);
+    assert_eq!(blocked(&play).0, Reason::DuplicateKey);
+    assert_eq!(owners(&play), vec![Some(GONE.to_owned()); 3]);
 }

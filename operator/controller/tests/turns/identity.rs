@@ -99,3 +99,27 @@ async fn keys_of_another_owner_are_taken_over_by_a_person_s_word_alone() {
     let answer = &rig.status()["verbs"]["answer"];
     assert_eq!(answer, "keys of this cluster now: a, b, c");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_is_not_bound_takes_no_key_over() {
+    let bindings = r#"[{"namespaces": ["other"], "keys": ["*"], "roles": ["*"]}]"#;
+    let rig = Rig::with(&["--bindings", bindings], |signer| {
+        let asked = json!({"chamber.dev/transfer-from": "cluster/n/gone/signer"});
+        signer["metadata"]["annotations"] = asked;
+    })
+    .await;
+    for name in ["a", "b", "c"] {
+        rig.aws.tag(&arn(name), "chamber.dev/namespace-uid", "gone");
+    }
+    for _ in 0..3 {
+        rig.later().await;
+    }
+    assert_eq!(
+        rig.status()["reason"],
+        "NamespaceNotBound",
+        "{}",
+        rig.message()
+    );
+    assert_eq!(rig.aws.calls("TagResource", ""), 0);
+    assert_eq!(rig.status()["verbs"]["transfer"], json!(null));
+}

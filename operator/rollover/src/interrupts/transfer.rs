@@ -7,36 +7,34 @@ use crate::{
 };
 
 /// Tags the keys that carry exactly the named owner's tags as this cluster's, once; then it is answered.
+///
+/// A resource that bindings refuse, or whose keys an older one claims, does not come so far.
 pub fn next(world: &World) -> Option<Plan> {
     let from = asked(world)?;
     if world.any_unread() {
         return Some(Plan::Look(Look::Keys));
     }
-    let theirs: Vec<_> = theirs(world, from).collect();
+    let theirs: Vec<_> = theirs(world, from).map(|(share, _)| &share.arn).collect();
     if theirs.is_empty() {
         return Some(act(world, Action::Transition(answered(world, from))));
     }
-    let arns = theirs.iter().map(|(share, _)| &share.arn);
-    let arns: Vec<_> = arns.filter(|arn| !world.refuses(arn)).cloned().collect();
-    (!arns.is_empty()).then(|| {
-        let from = from.clone();
-        act(world, Action::TransferKeys { arns, from })
-    })
+    let mut arns = theirs.iter().copied().cloned().collect::<Vec<_>>();
+    arns.retain(|arn| !world.refuses(arn));
+    if arns.is_empty() {
+        return refused(world, &theirs);
+    }
+    let from = from.clone();
+    Some(act(world, Action::TransferKeys { arns, from }))
 }
 
-/// The wait for keys that refuse to be tagged.
-pub fn refused(world: &World) -> Option<Plan> {
-    let from = asked(world)?;
-    let refusals = theirs(world, from).filter_map(|(share, _)| world.refusal(&share.arn));
+/// The wait for keys that all refuse to be tagged.
+fn refused(world: &World, arns: &[&String]) -> Option<Plan> {
+    let refusals = arns.iter().filter_map(|arn| world.refusal(arn));
     let refusal = refusals.min_by_key(|refusal| refusal.until)?;
     let message = refusal.message.clone();
     let until = Some(refusal.until);
-    Some(Plan::wait_until(
-        step(world),
-        Reason::KeyRefusesWrite,
-        message,
-        until,
-    ))
+    let reason = Reason::KeyRefusesWrite;
+    Some(Plan::wait_until(step(world), reason, message, until))
 }
 
 /// The owner that is named and not answered yet; nothing moves in a pause or a dry run.
