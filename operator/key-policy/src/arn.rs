@@ -28,7 +28,7 @@ pub struct Arn<'a> {
 }
 
 impl<'a> Arn<'a> {
-    /// Takes it apart; `None` where it has fewer than six parts.
+    /// Takes it apart; `None` where it has fewer than six parts, or no resource.
     pub fn parse(arn: &'a str) -> Option<Self> {
         let mut parts = arn.splitn(6, ':');
         let parts: [Option<&str>; 6] = std::array::from_fn(|_| parts.next());
@@ -43,7 +43,7 @@ impl<'a> Arn<'a> {
         else {
             return None;
         };
-        Some(Self {
+        (!resource.is_empty()).then_some(Self {
             partition,
             service,
             region,
@@ -68,7 +68,14 @@ mod tests {
         assert_eq!((arn.partition, arn.service), ("aws-cn", "iam"));
         assert_eq!((arn.region, arn.resource), ("", "role/a:b"));
         assert!(arn.has_account());
-        for text in ["", "arn", "arn:aws:iam::1", "urn:aws:iam::1:x", "*"] {
+        for text in [
+            "",
+            "arn",
+            "arn:aws:iam::1",
+            "urn:aws:iam::1:x",
+            "arn:aws:iam::1:",
+            "*",
+        ] {
             assert_eq!(Arn::parse(text), None, "{text}");
         }
     }

@@ -1,31 +1,6 @@
 //! ARNs: just the parts that matter here.
 
-/// The six parts of an ARN, borrowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Arn<'a> {
-    pub partition: &'a str,
-    pub service: &'a str,
-    pub region: &'a str,
-    pub account: &'a str,
-    pub resource: &'a str,
-}
-
-impl<'a> Arn<'a> {
-    /// `arn:partition:service:region:account:resource`; the resource may contain colons.
-    pub fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.splitn(6, ':');
-        if parts.next()? != "arn" {
-            return None;
-        }
-        Some(Self {
-            partition: parts.next()?,
-            service: parts.next()?,
-            region: parts.next()?,
-            account: parts.next()?,
-            resource: parts.next().filter(|resource| !resource.is_empty())?,
-        })
-    }
-}
+pub(crate) use key_policy::Arn;
 
 /// The partition by how the region's name begins (`partitions.json` of AWS's SDKs).
 pub(crate) fn partition_of(region: &str) -> &'static str {
