@@ -22,7 +22,7 @@ variable "operator_role_arn" {
 }
 
 variable "external_id" {
-  description = "status.externalId of the ChamberCluster: nobody else borrows this key."
+  description = "status.externalId of the ChamberCluster, <uid of namespace kube-system>/<namespace>/<uid of that namespace>/<name>: nobody else borrows this key."
   type        = string
 }
 

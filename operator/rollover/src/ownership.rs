@@ -13,7 +13,7 @@ type Pair<'a> = (&'a Share, &'a KeyFacts);
 /// last, and the key is then left alone for [`tags::HEALING`].
 pub fn admit(world: &World, step: Step) -> Option<Plan> {
     let progress = (world.record.rollovers, false);
-    tag(world, step, &Marks::of(progress, None), |facts| {
+    tag(world, step, &Marks::of(progress, None), |_, facts| {
         !is_ours(world, facts) || tags::progress_of(&facts.tags) < Some(progress)
     })
 }
@@ -22,15 +22,24 @@ pub fn admit(world: &World, step: Step) -> Option<Plan> {
 pub fn retire(world: &World, step: Step, rollover: &Rollover) -> Option<Plan> {
     let progress = (world.record.rollovers, true);
     let stays = rollover.to.measurement.id();
-    tag(world, step, &Marks::of(progress, Some(stays)), |facts| {
-        !is_ours(world, facts) || !proves_retire(facts, world.record.rollovers, rollover)
-    })
+    tag(
+        world,
+        step,
+        &Marks::of(progress, Some(stays)),
+        |_, facts| {
+            !is_ours(world, facts) || !proves_retire(facts, world.record.rollovers, rollover)
+        },
+    )
 }
 
 /// Puts back what managed keys have lost, while nothing is in flight; `None` where all carry this cluster's tag.
 pub fn heal(world: &World, step: Step) -> Option<Plan> {
-    tag(world, step, &Marks::now(world), |facts| {
-        !is_ours(world, facts) || !facts.tags.contains_key(tags::NAMESPACE_UID)
+    // A key that is ours, and refuses what was added to the claim since, is waited for by nobody.
+    let added = |share: &Share, facts: &KeyFacts| {
+        !facts.tags.contains_key(tags::NAMESPACE_UID) && !world.refuses(&share.arn)
+    };
+    tag(world, step, &Marks::now(world), |share, facts| {
+        !is_ours(world, facts) || added(share, facts)
     })
 }
 
@@ -64,12 +73,12 @@ fn tag(
     world: &World,
     step: Step,
     marks: &Marks,
-    unmarked: impl Fn(&KeyFacts) -> bool,
+    unmarked: impl Fn(&Share, &KeyFacts) -> bool,
 ) -> Option<Plan> {
     let keys: Vec<Pair<'_>> = world
         .facts()
         .filter(|(share, facts)| share.managed && keys::takes_part(share, facts))
-        .filter(|(share, facts)| unmarked(facts) && conflict(world, share, facts).is_none())
+        .filter(|(share, facts)| unmarked(share, facts) && conflict(world, share, facts).is_none())
         .collect();
     let refusing = keys.iter().map(|(share, _)| share.arn.as_str());
     let lost = |key: &&Pair<'_>| !is_ours(world, key.1) && !claimable(world, key);

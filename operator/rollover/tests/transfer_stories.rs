@@ -171,3 +171,21 @@ fn a_later_claim_and_a_refused_one_take_nothing() {
     assert_eq!(blocked(&play).0, Reason::DuplicateKey);
     assert_eq!(owners(&play), vec![Some(GONE.to_owned()); 3]);
 }
+
+#[test]
+fn a_key_of_ours_that_refuses_the_uid_keeps_nothing_from_settling() {
+    let mut play = Play::settled();
+    play.set_facts(1, |facts| {
+        facts.tags.remove(tags::NAMESPACE_UID);
+    });
+    let refusal = Refusal {
+        since: play.world.now,
+        until: play.world.now + SignedDuration::from_hours(9),
+        message: "key b refuses".into(),
+    };
+    let arn = play.world.spec.shares[1].arn.clone();
+    play.world.refusals.insert(arn, refusal);
+    play.run(20);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert!(!play.story.contains("waits"), "{}", play.story);
+}
