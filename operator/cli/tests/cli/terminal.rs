@@ -16,14 +16,20 @@ status = pty.spawn(sys.argv[1:], read)
 sys.exit(os.waitstatus_to_exitcode(status))
 ";
 
+/// Whoever runs the tests may have set these: each of them decides about colours.
+const DECIDE: [&str; 5] = ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "CI"];
+
 /// What a terminal shows of `policy lint`, with these variables.
 fn on_a_terminal(file: &str, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new("python3");
     command
         .args(["-c", PTY, env!("CARGO_BIN_EXE_kubectl-chamber")])
         .args(["policy", "lint", file])
-        .args(CLUSTER)
-        .env_remove("NO_COLOR")
+        .args(CLUSTER);
+    for variable in DECIDE {
+        command.env_remove(variable);
+    }
+    command
         .env("TERM", "xterm")
         .envs(variables.iter().copied());
     let output = command.output().unwrap();
