@@ -29,9 +29,7 @@ fn on_a_terminal(file: &str, variables: &[(&str, &str)]) -> String {
     for variable in DECIDE {
         command.env_remove(variable);
     }
-    command
-        .env("TERM", "xterm")
-        .envs(variables.iter().copied());
+    command.env("TERM", "xterm").envs(variables.iter().copied());
     let output = command.output().unwrap();
     let shown = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{shown}");
