@@ -6,17 +6,11 @@ mod play;
 
 use jiff::SignedDuration;
 use play::{Play, blocked, release, share};
-use rollover::{Phase, Plan, Reason, Refusal, Rollover, plan, tags};
+use rollover::{Phase, Plan, Reason, Rollover, plan, tags};
 
 /// What `terraform apply` does to tags that it does not know.
 fn strip(play: &mut Play, key: usize) {
     play.set_facts(key, |facts| facts.tags.clear());
-}
-
-fn set_tag(play: &mut Play, key: usize, name: &str, value: &str) {
-    play.set_facts(key, |facts| {
-        facts.tags.insert(name.to_owned(), value.to_owned());
-    });
 }
 
 fn revocation(byte: u8) -> String {
@@ -122,7 +116,7 @@ fn a_deletion_leaves_what_is_another_owners_and_says_so() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
     play.until("every key admits the live releases");
-    set_tag(&mut play, 2, tags::OWNER, "other/ns/cluster");
+    play.set_tag(2, tags::OWNER, "other/ns/cluster");
     strip(&mut play, 1);
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
     run(&mut play);
@@ -167,7 +161,7 @@ fn one_holder_s_revocation_takes_nothing_out_of_other_keys() {
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
     for (name, value) in tags::revoked_pages(&[tags::prefix(&release(1).measurement.image_sha384)])
     {
-        set_tag(&mut play, 2, &name, &value);
+        play.set_tag(2, &name, &value);
     }
     run(&mut play);
     let (reason, message) = blocked(&play);
@@ -178,7 +172,7 @@ fn one_holder_s_revocation_takes_nothing_out_of_other_keys() {
     // The same tag keeps an image out that is not in yet.
     for (name, value) in tags::revoked_pages(&[tags::prefix(&release(2).measurement.image_sha384)])
     {
-        set_tag(&mut play, 2, &name, &value);
+        play.set_tag(2, &name, &value);
     }
     play.world.spec.release = release(2);
     run(&mut play);
@@ -221,7 +215,7 @@ fn a_rival_does_not_block_a_revocation() {
 #[test]
 fn a_progress_tag_on_one_key_stops_that_key_and_not_the_chambers() {
     let mut play = Play::settled();
-    set_tag(&mut play, 2, tags::ROLLOVER, "99999/retire");
+    play.set_tag(2, tags::ROLLOVER, "99999/retire");
     play.world.spec.replicas = 5;
     run(&mut play);
     assert!(play.story.contains("resizes v1 3->5"), "{}", play.story);
@@ -231,12 +225,7 @@ fn a_progress_tag_on_one_key_stops_that_key_and_not_the_chambers() {
 
     // No cluster has so many rollovers: that tag is nobody's, and is written anew.
     let mut play = Play::settled();
-    set_tag(
-        &mut play,
-        2,
-        tags::ROLLOVER,
-        &format!("{}/retire", u64::MAX),
-    );
+    play.set_tag(2, tags::ROLLOVER, &format!("{}/retire", u64::MAX));
     play.world.spec.release = release(2);
     run(&mut play);
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
@@ -377,20 +366,10 @@ fn a_holder_s_drift_does_not_keep_the_operator_from_scaling() {
     );
 }
 
-fn refuses(play: &mut Play, key: usize, minutes: i64) {
-    let arn = play.world.spec.shares[key].arn.clone();
-    let refusal = Refusal {
-        since: play.world.now,
-        until: play.world.now + SignedDuration::from_mins(minutes),
-        message: "key c: kms:PutKeyPolicy gives AccessDeniedException".into(),
-    };
-    play.world.refusals.insert(arn, refusal);
-}
-
 #[test]
 fn a_key_that_refuses_holds_up_what_needs_it_and_nothing_else() {
     let mut play = Play::settled();
-    refuses(&mut play, 2, 60);
+    play.refuse(2, SignedDuration::from_mins(60));
     play.world.spec.verbs.revoke = Some(revocation(1));
     play.until("Retire: writes policies a=[] b=[]");
     play.run(3);
@@ -405,10 +384,10 @@ fn a_deletion_gives_a_key_up_that_refuses_for_longer_than_the_deadline() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
     play.until("every key admits the live releases");
-    refuses(&mut play, 2, 5);
+    play.refuse(2, SignedDuration::from_mins(5));
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
     play.until("waits, KeyRefusesWrite");
-    refuses(&mut play, 2, 5);
+    play.refuse(2, SignedDuration::from_mins(5));
     let arn = play.world.spec.shares[2].arn.clone();
     let hour = SignedDuration::from_hours(1);
     play.world.refusals.get_mut(&arn).unwrap().since -= hour;
@@ -499,7 +478,7 @@ fn a_quorum_of_tags_takes_a_revoked_image_out_after_a_lost_status() {
         let image = release(1).measurement.image_sha384;
         for key in 0..tagged {
             for (name, value) in tags::revoked_pages(&[tags::prefix(&image)]) {
-                set_tag(&mut play, key, &name, &value);
+                play.set_tag(key, &name, &value);
             }
         }
         play.world.record = rollover::PersistedState::default();
@@ -545,13 +524,7 @@ fn while_retire_waits_for_a_key_the_chambers_grow_with_the_spec() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
     play.until("begins to retire: from now on the only way is forward");
-    let refusal = Refusal {
-        since: play.world.now,
-        until: play.world.now + SignedDuration::from_hours(9),
-        message: "key b refuses".into(),
-    };
-    let arn = play.world.spec.shares[1].arn.clone();
-    play.world.refusals.insert(arn, refusal);
+    play.refuse(1, SignedDuration::from_hours(9));
     play.world.spec.replicas = 5;
     play.run(50);
     assert!(play.story.contains("resizes v2 3->5"), "{}", play.story);

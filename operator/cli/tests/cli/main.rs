@@ -24,8 +24,27 @@ struct Run {
     err: String,
 }
 
+/// What decides about colours (anstyle-query): whoever runs the tests may have set each, and CI sets `CI`.
+const COLOUR_VARIABLES: [&str; 6] = [
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "COLORTERM",
+    "TERM",
+    "CI",
+];
+
+/// A program that inherits nothing which decides about colours.
+fn without_colour_variables(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for variable in COLOUR_VARIABLES {
+        command.env_remove(variable);
+    }
+    command
+}
+
 fn chamber(arguments: &[&str], input: &str) -> Run {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_kubectl-chamber"))
+    let mut program = without_colour_variables(env!("CARGO_BIN_EXE_kubectl-chamber"))
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,8 +1,6 @@
 //! Colours: on a terminal that has them, and nowhere else.
 
-use std::process::Command;
-
-use crate::{CLUSTER, chamber, hash, rendered};
+use crate::{CLUSTER, chamber, hash, rendered, without_colour_variables};
 
 /// Runs a program under a pseudo-terminal and writes what the terminal saw.
 const PTY: &str = "
@@ -16,21 +14,16 @@ status = pty.spawn(sys.argv[1:], read)
 sys.exit(os.waitstatus_to_exitcode(status))
 ";
 
-/// Whoever runs the tests may have set these: each of them decides about colours.
-const DECIDE: [&str; 5] = ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "CI"];
-
 /// What a terminal shows of `policy lint`, with these variables.
 fn on_a_terminal(file: &str, variables: &[(&str, &str)]) -> String {
-    let mut command = Command::new("python3");
-    command
+    let output = without_colour_variables("python3")
         .args(["-c", PTY, env!("CARGO_BIN_EXE_kubectl-chamber")])
         .args(["policy", "lint", file])
-        .args(CLUSTER);
-    for variable in DECIDE {
-        command.env_remove(variable);
-    }
-    command.env("TERM", "xterm").envs(variables.iter().copied());
-    let output = command.output().unwrap();
+        .args(CLUSTER)
+        .env("TERM", "xterm")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
     let shown = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{shown}");
     assert!(shown.contains("root-delegates"), "{shown}");

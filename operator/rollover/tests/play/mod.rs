@@ -9,8 +9,8 @@ use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
 use rollover::{
     Action, Blob, Chamber, DriftPolicy, Failing, KeyFacts, KeyState, Look, Metrics, OnFailure,
-    Owner, PersistedState, Plan, PodMetrics, Reading, Readings, Reason, Release, SealPod, Set,
-    Share, Spec, Transition, Verbs, World, laws, plan, tags,
+    Owner, PersistedState, Plan, PodMetrics, Reading, Readings, Reason, Refusal, Release, SealPod,
+    Set, Share, Spec, Transition, Verbs, World, laws, plan, tags,
 };
 
 /// Of the master key that the seal pod makes.
@@ -191,6 +191,26 @@ impl Play {
         if let Reading::Facts(facts) = reading {
             change(std::sync::Arc::make_mut(facts));
         }
+    }
+
+    /// A key carries a tag.
+    #[allow(dead_code, reason = "not every file of stories needs it")]
+    pub fn set_tag(&mut self, key: usize, name: &str, value: &str) {
+        self.set_facts(key, |facts| {
+            facts.tags.insert(name.to_owned(), value.to_owned());
+        });
+    }
+
+    /// A key refused to be written, and is not asked again for so long.
+    #[allow(dead_code, reason = "not every file of stories needs it")]
+    pub fn refuse(&mut self, key: usize, wait: SignedDuration) {
+        let Share { name, arn, .. } = &self.world.spec.shares[key];
+        let refusal = Refusal {
+            since: self.world.now,
+            until: self.world.now + wait,
+            message: format!("key {name}: kms:PutKeyPolicy gives AccessDeniedException"),
+        };
+        self.world.refusals.insert(arn.clone(), refusal);
     }
 
     /// A key cannot be read any more.

@@ -154,5 +154,4 @@ impl Replay {
 }
 
 #[cfg(test)]
-#[path = "replay_tests.rs"]
 mod tests;

@@ -59,5 +59,4 @@ impl Queries {
 }
 
 #[cfg(test)]
-#[path = "queries_tests.rs"]
 mod tests;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const EXAMPLE: &str = include_str!("../../../../../docs/examples/chambercluster-external.yaml");
+const EXAMPLE: &str = include_str!("../../../../../../docs/examples/chambercluster-external.yaml");
 const POD: &str = "validator-0123456789-a";
 
 /// The documented example, with its own queries or with the presets.
