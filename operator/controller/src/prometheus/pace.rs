@@ -70,8 +70,22 @@ mod tests {
         assert!(looks.iter().all(|looks| *looks > 0), "somebody is starved");
     }
 
+    /// Verify asks again after a second, and events of pods come between.
     #[test]
-    fn one_cluster_alone_does_not_wait_and_servers_do_not_share() {
+    fn one_cluster_that_asks_every_second_and_sometimes_in_between_does_not_wait() {
+        let (pace, start) = (Pace::default(), Instant::now());
+        for second in 0..600 {
+            let now = start + Duration::from_secs(second);
+            assert_eq!(pace.turn("http://p", "a", now), Duration::ZERO, "{second}");
+            if second < 3 {
+                let event = now + Duration::from_millis(300);
+                assert_eq!(pace.turn("http://p", "a", event), Duration::ZERO);
+            }
+        }
+    }
+
+    #[test]
+    fn a_burst_is_for_one_cluster_too_and_servers_do_not_share() {
         let (pace, now) = (Pace::default(), Instant::now());
         for _ in 0..BURST {
             assert_eq!(pace.turn("http://p", "a", now), Duration::ZERO);

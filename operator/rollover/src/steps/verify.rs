@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{Chamber, Look, Metrics, Plan, PodMetrics, Reason, Rollover, Step, World};
 
 const STEP: Step = Step::Verify;
-/// How soon Prometheus is asked again at first: samples come with the next scrape, which no event tells.
-const SOON: SignedDuration = SignedDuration::from_millis(500);
+/// How soon Prometheus is asked again at first: samples come with the next scrape, which no event tells. Not sooner than
+/// one server is asked, or a cluster alone would wait for itself.
+const SOON: SignedDuration = SignedDuration::from_secs(1);
 /// How seldom it is asked in the end.
 const SELDOM: SignedDuration = SignedDuration::from_secs(30);
 
@@ -53,9 +54,9 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     }
 }
 
-/// Waits for the cluster's turn with a Prometheus that many clusters ask.
+/// Waits for the cluster's turn with a Prometheus that is asked so often, and no more, for all clusters together.
 pub fn deferred(step: Step, until: Timestamp) -> Plan {
-    let message = "spec.verification.prometheus: many clusters ask this Prometheus; this one's turn comes by itself";
+    let message = "spec.verification.prometheus: this server is asked once a second at most, for all clusters together; the turn of this one comes by itself";
     Plan::wait_until(
         step,
         Reason::MetricsInconclusive,
