@@ -9,7 +9,7 @@
 mod common;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use key_policy::evaluate::{self, Principal, Request};
+use key_policy::evaluate::{self, Context, Identity, Principal, Request};
 use key_policy::{Policy, lint};
 use std::hint::black_box;
 
@@ -19,11 +19,13 @@ fn policies(criterion: &mut Criterion) {
     let policy = template.render(&releases);
     let text = policy.to_json();
     let principal = Principal::session(&template.enclave_role_arn(), "111122223333", "chamber");
-    let context = evaluate::attested(&releases[1]);
+    let key = "arn:aws:kms:us-east-1:111122223333:key/a";
+    let context = Context::of(&principal, key).attesting(&releases[1]);
+    let identity = Identity::Policies(&[]);
     let request = Request {
         principal: &principal,
         action: "kms:Decrypt",
-        resource: "arn:aws:kms:us-east-1:111122223333:key/a",
+        resource: key,
         context: &context,
     };
     let mut group = criterion.benchmark_group("seed policy");
@@ -33,12 +35,13 @@ fn policies(criterion: &mut Criterion) {
             let findings = lint(black_box(&policy), &template);
             (
                 findings,
-                evaluate::key_policy(&policy, "111122223333", &[], &request),
+                evaluate::key_policy(&policy, "111122223333", identity, &request),
             )
         });
     });
     group.bench_function("evaluate", |bencher| {
-        bencher.iter(|| evaluate::key_policy(black_box(&policy), "111122223333", &[], &request));
+        bencher
+            .iter(|| evaluate::key_policy(black_box(&policy), "111122223333", identity, &request));
     });
     group.bench_function("parse", |bencher| {
         bencher.iter(|| Policy::parse(black_box(&text)));

@@ -1,14 +1,10 @@
 //! Who may do what with which attestation, under several policies side by side.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use measurement::{Measurement, Pcr};
 
-use crate::evaluate::{self, Decision, Principal, Request};
-use crate::statement::{Effect, Statement};
+use crate::Policy;
+use crate::evaluate::{self, Context, Decision, Identity, Principal, Request};
 use crate::template::Template;
-use crate::{ATTESTATION, Policy};
 
 /// What is asked of each principal: the material in both directions, and the ways to it.
 const ACTIONS: [&str; 5] = [
@@ -18,8 +14,6 @@ const ACTIONS: [&str; 5] = [
     "kms:CreateGrant",
     "kms:PutKeyPolicy",
 ];
-/// An IAM policy that allows everything: the worst that an account can give its principals.
-const EVERYTHING: &str = r#"{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
 /// An image that no release has.
 const ANOTHER: [u8; 48] = [0x5a; 48];
 
@@ -32,14 +26,15 @@ pub struct Access {
     pub action: &'static str,
     /// What the enclave attests.
     pub attested: String,
-    /// Under each policy: the statement that allows it; `None` where it is denied.
-    pub by: Vec<Option<String>>,
+    /// Under each policy: whether it is allowed, and by which statement.
+    pub by: Vec<Decision>,
 }
 
 impl Access {
     /// Whether the policies answer differently.
     pub fn changes(&self) -> bool {
-        let mut answers = self.by.iter().map(Option::is_some);
+        let kind = |decision: &Decision| (decision.is_allowed(), decision.is_denied());
+        let mut answers = self.by.iter().map(kind);
         let first = answers.next();
         answers.any(|answer| Some(answer) != first)
     }
@@ -47,58 +42,32 @@ impl Access {
 
 /// Whether the enclave role may decrypt from an enclave with this measurement, by AWS's rules.
 ///
-/// A Deny that says nothing of attestations (of a VPC endpoint, say) is taken not to hold: nobody knows
-/// here, and it holds for every release alike.
+/// This is about lock-out: what depends on something that is not known, and that the spec says nothing of, is denied.
 pub fn decrypts(policy: &Policy, template: &Template, measurement: &Measurement) -> bool {
-    let context = evaluate::attested(measurement);
-    let policy = without_unknown_denials(policy);
-    enclave(template)
-        .answer(&policy, template, "kms:Decrypt", &context)
-        .is_some()
-}
-
-/// The policy without the Deny statements whose conditions are all on other keys than the attestation's.
-fn without_unknown_denials(policy: &Policy) -> Cow<'_, Policy> {
-    let unknown = |statement: &Statement| {
-        let mut conditions = statement.conditions.iter();
-        statement.effect == Effect::Deny
-            && !statement.conditions.is_empty()
-            && conditions.all(|condition| {
-                let key = condition.key.to_ascii_lowercase();
-                !key.starts_with(ATTESTATION.trim_end_matches(':'))
-            })
-    };
-    if policy.statements().iter().any(unknown) {
-        Cow::Owned(policy.replacing(unknown, &[], &[]))
-    } else {
-        Cow::Borrowed(policy)
-    }
+    let enclave = enclave(template);
+    let context = enclave.context(template).attesting(measurement);
+    enclave
+        .answer(policy, template, "kms:Decrypt", &context)
+        .is_allowed()
 }
 
 /// Every question about these measurements, under these policies of one key. Attestations that make no
 /// difference are one row, `any`.
 pub fn access(policies: &[&Policy], template: &Template, live: &[Measurement]) -> Vec<Access> {
-    let attested = attestations(live);
-    let policies: Vec<_> = policies
-        .iter()
-        .map(|policy| without_unknown_denials(policy))
-        .collect();
     let mut rows = Vec::new();
     for asker in askers(template) {
+        let attested = attestations(&asker.context(template), live);
         for action in ACTIONS {
-            let asked: Vec<_> = attested
-                .iter()
-                .map(|(name, context)| Access {
-                    principal: asker.name.clone(),
-                    action,
-                    attested: name.clone(),
-                    by: policies
-                        .iter()
-                        .map(|policy| asker.answer(policy, template, action, context))
-                        .collect(),
-                })
-                .collect();
-            rows.extend(merged(asked));
+            let asked = attested.iter().map(|(name, context)| Access {
+                principal: asker.name.clone(),
+                action,
+                attested: name.clone(),
+                by: policies
+                    .iter()
+                    .map(|policy| asker.answer(policy, template, action, context))
+                    .collect(),
+            });
+            rows.extend(merged(asked.collect()));
         }
     }
     rows
@@ -115,87 +84,136 @@ fn merged(mut asked: Vec<Access>) -> Vec<Access> {
     asked
 }
 
-type Context = BTreeMap<String, Vec<String>>;
-
 /// No attestation, each of the releases, and an image that is none of them.
-fn attestations(live: &[Measurement]) -> Vec<(String, Context)> {
+fn attestations(context: &Context, live: &[Measurement]) -> Vec<(String, Context)> {
     let name = |release: &Measurement| {
         let text = release.image_sha384.to_string();
         text.get(..10).unwrap_or(&text).to_owned()
     };
-    let each = live.iter().map(|m| (name(m), evaluate::attested(m)));
-    let another = evaluate::attested(&Measurement::image(Pcr::from_bytes(ANOTHER)));
-    [("none".to_owned(), Context::new())]
+    let of = |measurement: &Measurement| context.clone().attesting(measurement);
+    let each = live.iter().map(|release| (name(release), of(release)));
+    [("none".to_owned(), context.clone())]
         .into_iter()
         .chain(each)
-        .chain([("another image".to_owned(), another)])
+        .chain([("another image".to_owned(), of(&another_image()))])
         .collect()
 }
 
+/// An image that no release has.
+pub(crate) fn another_image() -> Measurement {
+    Measurement::image(Pcr::from_bytes(ANOTHER))
+}
+
 /// Somebody who asks, and what IAM allows to them.
-struct Asker {
+pub(crate) struct Asker {
     name: String,
     principal: Principal,
-    identity: Vec<Policy>,
+    identity: &'static [Policy],
+    /// Whether it stands for any role or user of its account.
+    anybody: bool,
+    /// Whether what the spec assumes holds for it.
+    assumes: bool,
 }
 
 impl Asker {
-    fn answer(
+    /// What is known of its requests, without an attestation.
+    pub(crate) fn context(&self, template: &Template) -> Context {
+        let mut context = Context::of(&self.principal, &template.resource());
+        if self.anybody {
+            context.forget_principal();
+        }
+        if self.assumes {
+            // Enclaves call KMS themselves.
+            context.set("kms:ViaService", [""; 0]);
+            context.set("aws:ViaAWSService", ["false"]);
+            for (key, value) in &template.assume {
+                context.set(key, Some(value).filter(|value| !value.is_empty()).cloned());
+            }
+        }
+        context
+    }
+
+    /// The answer to a request in this context.
+    pub(crate) fn answer(
         &self,
         policy: &Policy,
         template: &Template,
         action: &str,
         context: &Context,
-    ) -> Option<String> {
+    ) -> Decision {
         let request = Request {
             principal: &self.principal,
             action,
-            resource: "*",
+            resource: &template.resource(),
             context,
         };
-        match evaluate::key_policy(policy, &template.key_account, &self.identity, &request) {
-            Decision::Allowed { by } => Some(by),
-            Decision::ExplicitDeny { .. } | Decision::ImplicitDeny => None,
+        evaluate::key_policy(policy, &template.key_account, self.identity(), &request)
+    }
+
+    /// Its Decrypt of this key, an ARN in which a star is a part that is not known.
+    pub(crate) fn request<'a>(&'a self, resource: &'a str, context: &'a Context) -> Request<'a> {
+        Request {
+            principal: &self.principal,
+            action: "kms:Decrypt",
+            resource,
+            context,
         }
+    }
+
+    /// Who asks.
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Its IAM policies.
+    pub(crate) fn identity(&self) -> Identity<'_> {
+        Identity::Policies(self.identity)
     }
 }
 
-/// In another account than the key's the role needs IAM, too, which is not this policy's to say.
-fn enclave(template: &Template) -> Asker {
+/// A chamber. In another account than the key's its role needs IAM, too, which is not this policy's to say.
+pub(crate) fn enclave(template: &Template) -> Asker {
     let role = template.enclave_role_arn();
     let elsewhere = template.role_account != template.key_account;
     Asker {
         name: own_name(&role),
-        principal: Principal::session(&role, &template.role_account, "session"),
-        identity: if elsewhere { everything() } else { Vec::new() },
+        principal: Principal::session(&role, &template.role_account, "chamber"),
+        identity: if elsewhere {
+            evaluate::everything()
+        } else {
+            &[]
+        },
+        anybody: false,
+        assumes: true,
+    }
+}
+
+/// Any role or user of an account, to whom IAM allows everything.
+pub(crate) fn anybody(template: &Template, name: &str, account: &str) -> Asker {
+    let role = format!("arn:{}:iam::{account}:role/Anybody", template.partition);
+    Asker {
+        name: name.to_owned(),
+        principal: Principal::session(&role, account, "session"),
+        identity: evaluate::everything(),
+        anybody: true,
+        assumes: false,
     }
 }
 
 fn askers(template: &Template) -> Vec<Asker> {
     let admin = &template.admin_role_arn;
-    let iam = |name: &str, account: &str| Asker {
-        name: name.to_owned(),
-        principal: Principal::session(
-            &format!("arn:{}:iam::{account}:role/Anybody", template.partition),
-            account,
-            "session",
-        ),
-        identity: everything(),
-    };
     vec![
         enclave(template),
         Asker {
             name: own_name(admin),
             principal: Principal::session(admin, &template.key_account, "session"),
-            identity: Vec::new(),
+            identity: &[],
+            anybody: false,
+            assumes: false,
         },
-        iam("any IAM principal", &template.key_account),
-        iam("another account", "000000000000"),
+        anybody(template, "any IAM principal", &template.key_account),
+        anybody(template, "another account", "000000000000"),
     ]
-}
-
-fn everything() -> Vec<Policy> {
-    Policy::parse(EVERYTHING).into_iter().collect()
 }
 
 /// The last part of an ARN.

@@ -32,9 +32,10 @@ pub use deleted::{DeletedPrincipal, deleted_principals};
 pub use diff::{Change, diff};
 pub use document::Policy;
 pub use error::ParseError;
-pub use foreign_deny::foreign_deny;
+pub use foreign_deny::{Denial, foreign_deny};
 pub use lint::{
     Finding, KeyFacts, MAX_SIZE, Rule, RuleId, Severity, binds, lint, lint_images, lint_key,
+    malformed,
 };
 pub use profile::Profile;
 pub use project::{Admitted, NotOurs, admits, admitted, holds, images, is_ours, project, projects};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use measurement::{Measurement, Pcr};
 use strum::IntoEnumIterator;
 
-use crate::evaluate::{self, Facts};
+use crate::evaluate::{Context, Truth, applies_whoever_asks};
 use crate::pinned::is_pinned;
 use crate::principal_name::is_deleted;
 use crate::statement::{Condition, Effect, Match, Statement};
@@ -132,12 +132,12 @@ pub fn admits(
             let own = measurement.register(*index);
             own.is_some_and(|pcr| listed(pcr, values))
         });
-    let context = evaluate::attested(measurement);
-    let facts = Facts::of(policy, &context);
+    let context = Context::open().attesting(measurement);
+    let key = template.resource();
+    // A register that the measurement does not name may be another one.
     let denied = policy.statements().iter().any(|statement| {
-        let mut conditions = statement.conditions.iter();
-        is_pinned(statement)
-            && conditions.all(|condition| evaluate::condition_holds(condition, facts, Effect::Deny))
+        let may_hold = || applies_whoever_asks(policy, statement, "kms:Decrypt", &key, &context);
+        is_pinned(statement) && may_hold().surely() != Truth::No
     });
     Ok(allowed && !denied)
 }

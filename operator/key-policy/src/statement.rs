@@ -76,10 +76,11 @@ impl Statement {
         })
     }
 
-    /// Whether it is about every key it is attached to, and so about this one.
-    pub(crate) fn is_for_this_key(&self) -> bool {
-        self.resources.as_ref().is_some_and(|resources| {
-            !resources.negated && resources.listed.iter().any(|one| one == "*")
+    /// Whether it names everybody, and spares nobody.
+    pub(crate) fn is_for_everybody(&self) -> bool {
+        self.principals.as_ref().is_some_and(|principals| {
+            let aws = principals.listed.get("AWS");
+            !principals.negated && aws.is_some_and(|names| names.iter().any(|name| name == "*"))
         })
     }
 

@@ -1,6 +1,6 @@
 //! The five statements of a key that wraps a share of a master key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use measurement::{Measurement, Pcr};
 use strum::{Display, EnumIter, IntoStaticStr};
@@ -70,6 +70,11 @@ pub struct Template {
     pub pins: BTreeSet<u8>,
     /// How much the policy binds.
     pub profile: Profile,
+    /// ARN of the key, where it is known.
+    pub key_arn: Option<String>,
+    /// What holds for every request of a chamber, by condition key; an empty text is an absent key. It counts where
+    /// lock-out is judged, and nowhere else.
+    pub assume: BTreeMap<String, String>,
 }
 
 impl Template {
@@ -83,6 +88,8 @@ impl Template {
             admin_role_arn: format!("arn:{partition}:iam::{account}:role/ChamberKmsKeyAdmin"),
             pins: BTreeSet::new(),
             profile: Profile::Standard,
+            key_arn: None,
+            assume: BTreeMap::new(),
         }
     }
 
@@ -92,6 +99,13 @@ impl Template {
             "arn:{}:iam::{}:role/ChamberEnclaveRole-{}",
             self.partition, self.role_account, self.cluster_id
         )
+    }
+
+    /// The ARN of the key; a star stands for each part of it that is not known.
+    pub fn resource(&self) -> String {
+        self.key_arn
+            .clone()
+            .unwrap_or_else(|| format!("arn:{}:kms:*:{}:key/*", self.partition, self.key_account))
     }
 
     /// The root of the key's account.

@@ -9,6 +9,36 @@ use super::pattern::Pattern;
 /// Compares a value of the request with one of the policy; `None` where they cannot be compared.
 pub type Compare = fn(&str, &Pattern) -> Option<bool>;
 
+/// All operators but `Null` (IAM user guide, "Condition operators").
+pub const OPERATORS: [&str; 26] = [
+    "StringEquals",
+    "BinaryEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "Bool",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+    "ArnEquals",
+    "ArnLike",
+    "ArnNotEquals",
+    "ArnNotLike",
+    "NumericEquals",
+    "NumericNotEquals",
+    "NumericLessThan",
+    "NumericLessThanEquals",
+    "NumericGreaterThan",
+    "NumericGreaterThanEquals",
+    "DateEquals",
+    "DateNotEquals",
+    "DateLessThan",
+    "DateLessThanEquals",
+    "DateGreaterThan",
+    "DateGreaterThanEquals",
+    "IpAddress",
+    "NotIpAddress",
+];
+
 /// The comparison behind an operator's name, and whether the operator negates it.
 pub fn operator(name: &str) -> Option<(Compare, bool)> {
     Some(match name {

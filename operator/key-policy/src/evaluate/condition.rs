@@ -1,36 +1,49 @@
 //! Condition operators (IAM user guide, "Condition operators" and "Multivalued context keys").
 
-use std::collections::BTreeMap;
-
 use super::compare::{self, Compare};
-use super::pattern::Pattern;
+use super::context::{Context, Fact, is_attestation};
+use super::operations;
+use super::pattern::{Pattern, Resolved};
+use super::truth::Truth;
 use crate::Policy;
 use crate::statement::{Condition, Effect};
 
 /// What conditions are compared with.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
-    /// The request's keys in lower case, with their values.
-    context: &'a BTreeMap<String, Vec<String>>,
+    context: &'a Context,
+    /// Whether the request can carry an attestation: where it cannot, its keys are absent.
+    attests: bool,
     /// Whether `${...}` is a variable: not in the first version of the language.
     variables: bool,
 }
 
 impl<'a> Facts<'a> {
     /// For the statements of this policy.
-    pub fn of(policy: &Policy, context: &'a BTreeMap<String, Vec<String>>) -> Self {
+    pub fn of(policy: &Policy, action: &str, context: &'a Context) -> Self {
         Self {
             context,
+            attests: operations::attests(action),
             variables: policy.version() != "2008-10-17",
         }
     }
 
-    /// A pattern with its variables replaced; `None` where the request lacks one.
-    pub fn pattern(&self, text: &str) -> Option<Pattern> {
+    /// What is known of a key, in whatever case.
+    pub fn fact(&self, key: &str) -> Fact<'a> {
+        let prefix = key.get(..4).unwrap_or_default();
+        let may_be_attestation = !self.attests && prefix.eq_ignore_ascii_case("kms:");
+        if may_be_attestation && is_attestation(&key.to_ascii_lowercase()) {
+            return Fact::ABSENT;
+        }
+        self.context.fact(key)
+    }
+
+    /// A pattern with its variables replaced.
+    pub fn pattern(&self, text: &str) -> Resolved {
         if self.variables {
-            Pattern::with_variables(text, self.context)
+            Pattern::with_variables(text, |key| self.fact(key))
         } else {
-            Some(Pattern::plain(text))
+            Resolved::Known(Pattern::plain(text))
         }
     }
 }
@@ -46,73 +59,138 @@ enum Quantifier {
     All,
 }
 
+/// A condition's operator, taken apart.
+pub struct Operator<'a> {
+    quantifier: Quantifier,
+    if_exists: bool,
+    /// Without both.
+    pub name: &'a str,
+    compare: Compare,
+    negated: bool,
+}
+
+impl<'a> Operator<'a> {
+    /// `None` for `Null`, and where AWS has no such operator.
+    pub fn parse(operator: &'a str) -> Option<Self> {
+        let (quantifier, rest) = quantifier(operator);
+        let (name, if_exists) = match rest.strip_suffix("IfExists") {
+            Some(name) => (name, true),
+            None => (rest, false),
+        };
+        let (compare, negated) = compare::operator(name)?;
+        Some(Self {
+            quantifier,
+            if_exists,
+            name,
+            compare,
+            negated,
+        })
+    }
+
+    /// An operator in AWS's spelling, whatever the case in which it is written.
+    pub fn in_any_case(operator: &str) -> Option<String> {
+        let spellings = ["", "ForAnyValue:", "ForAllValues:"]
+            .into_iter()
+            .flat_map(|quantifier| {
+                compare::OPERATORS.into_iter().flat_map(move |name| {
+                    ["", "IfExists"].map(|suffix| format!("{quantifier}{name}{suffix}"))
+                })
+            });
+        let mut known = spellings.chain(["Null".to_owned()]);
+        known.find(|known| known.eq_ignore_ascii_case(operator))
+    }
+
+    /// Whether it compares a key with several values.
+    pub fn is_of_sets(&self) -> bool {
+        self.quantifier != Quantifier::None
+    }
+
+    /// Whether it holds for an absent key.
+    fn holds_for_absent(&self) -> bool {
+        match self.quantifier {
+            Quantifier::None => self.negated || self.if_exists,
+            Quantifier::Any => self.if_exists,
+            Quantifier::All => true,
+        }
+    }
+}
+
 /// Whether a condition holds. One that is not understood never gives: it fails in an Allow and holds in a Deny.
-pub fn holds(condition: &Condition, facts: Facts<'_>, effect: Effect) -> bool {
-    let found = facts
-        .context
-        .get(&condition.key.to_ascii_lowercase())
-        .filter(|values| !values.is_empty());
-    let not_understood = effect == Effect::Deny;
+pub fn holds(condition: &Condition, facts: Facts<'_>, effect: Effect) -> Truth {
+    let not_understood = Truth::from(effect == Effect::Deny);
     // IAM's policy validator says of an empty list both that it holds and that it gives nothing.
     if condition.values.is_empty() {
         return not_understood;
     }
+    let fact = facts.fact(&condition.key);
     if condition.operator == "Null" {
-        return null(&condition.values, found.is_none()).unwrap_or(not_understood);
+        return null(&condition.values, &fact).unwrap_or(not_understood);
     }
-    let (quantifier, rest) = quantifier(&condition.operator);
-    let (operator, if_exists) = match rest.strip_suffix("IfExists") {
-        Some(operator) => (operator, true),
-        None => (rest, false),
-    };
-    let Some((compare, negated)) = compare::operator(operator) else {
+    let Some(operator) = Operator::parse(&condition.operator) else {
         return not_understood;
     };
-    let Some(found) = found else {
-        return match quantifier {
-            Quantifier::None => negated || if_exists,
-            Quantifier::Any => if_exists,
-            Quantifier::All => true,
-        };
+    let found = match fact {
+        Fact::Values(found) if found.is_empty() => {
+            return Truth::from(operator.holds_for_absent());
+        }
+        Fact::Values(found) => found,
+        Fact::Present | Fact::Unknown => return Truth::Unknown,
     };
     let matches = |value: &String| {
-        let one = any(value, &condition.values, compare, facts);
-        match (one, negated) {
-            (Some(matched), negated) => matched != negated,
+        match any(value, &condition.values, operator.compare, facts) {
+            Compared::Is(matched) if operator.negated => matched.negated(),
+            Compared::Is(matched) => matched,
             // What cannot be compared does not match, and must not give by not matching either.
-            (None, false) => false,
-            (None, true) => not_understood,
+            Compared::Incomparable if operator.negated => not_understood,
+            Compared::Incomparable => Truth::No,
         }
     };
-    match quantifier {
-        Quantifier::All => found.iter().all(matches),
-        Quantifier::None | Quantifier::Any => found.iter().any(matches),
+    match operator.quantifier {
+        Quantifier::All => Truth::all(found.iter().map(matches)),
+        Quantifier::None | Quantifier::Any => Truth::any(found.iter().map(matches)),
     }
 }
 
 /// `"true"` asks for an absent key, `"false"` for a present one; anything else asks for nothing.
-fn null(wanted: &[String], absent: bool) -> Option<bool> {
+fn null(wanted: &[String], fact: &Fact<'_>) -> Option<Truth> {
     let wanted = wanted.iter().map(|wanted| match wanted {
         wanted if wanted.eq_ignore_ascii_case("true") => Some(true),
         wanted if wanted.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
     });
-    let wanted: Option<Vec<bool>> = wanted.collect();
-    Some(wanted?.contains(&absent))
+    let wanted: Vec<bool> = wanted.collect::<Option<_>>()?;
+    Some(match fact {
+        Fact::Values(values) => Truth::from(wanted.contains(&values.is_empty())),
+        Fact::Present => Truth::from(wanted.contains(&false)),
+        Fact::Unknown if wanted.contains(&true) && wanted.contains(&false) => Truth::Yes,
+        Fact::Unknown => Truth::Unknown,
+    })
 }
 
-/// Several values of a policy are alternatives. `None`: none matched, and one could not be compared.
-fn any(value: &str, wanted: &[String], compare: Compare, facts: Facts<'_>) -> Option<bool> {
-    let mut compared = Some(false);
+/// How a value of the request compares with those of the policy.
+enum Compared {
+    /// Whether one of them matches.
+    Is(Truth),
+    /// None matched, and one could not be compared.
+    Incomparable,
+}
+
+/// Several values of a policy are alternatives.
+fn any(value: &str, wanted: &[String], compare: Compare, facts: Facts<'_>) -> Compared {
+    let mut compared = Compared::Is(Truth::No);
     for wanted in wanted {
-        let one = facts
-            .pattern(wanted)
-            .and_then(|wanted| compare(value, &wanted));
-        match one {
-            Some(true) => return Some(true),
-            Some(false) => {}
-            None => compared = None,
-        }
+        let one = match facts.pattern(wanted) {
+            Resolved::Known(wanted) => compare(value, &wanted).map(Truth::from),
+            Resolved::Missing => None,
+            Resolved::Unknown => Some(Truth::Unknown),
+        };
+        compared = match (one, compared) {
+            (Some(Truth::Yes), _) => return Compared::Is(Truth::Yes),
+            (Some(Truth::Unknown), _) => Compared::Is(Truth::Unknown),
+            (Some(Truth::No), compared) => compared,
+            (None, Compared::Is(Truth::Unknown)) => Compared::Is(Truth::Unknown),
+            (None, _) => Compared::Incomparable,
+        };
     }
     compared
 }

@@ -1,6 +1,7 @@
 //! Patterns with `*` and `?`, and policy variables in them.
 
-use std::collections::BTreeMap;
+use super::context::Fact;
+use super::truth::Truth;
 
 /// One piece of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,29 +17,47 @@ enum Token {
 /// A pattern that was read once.
 pub struct Pattern(Vec<Token>);
 
+/// A pattern with its variables replaced.
+pub enum Resolved {
+    /// All of them are known.
+    Known(Pattern),
+    /// The request lacks one.
+    Missing,
+    /// Whether the request has one, or with which value, is not known.
+    Unknown,
+}
+
 impl Pattern {
     /// A pattern without variables.
     pub fn plain(text: &str) -> Self {
         Self(text.chars().map(token).collect())
     }
 
-    /// A pattern whose `${key}` are replaced by what the request has; `None` where it lacks one.
+    /// A pattern whose `${key}` are replaced by what the request has.
     ///
     /// Source: IAM user guide, "IAM policy elements: Variables and tags". What a variable brings in
     /// is taken literally, and `${*}`, `${?}` and `${$}` stand for these characters.
-    pub fn with_variables(text: &str, context: &BTreeMap<String, Vec<String>>) -> Option<Self> {
+    pub fn with_variables<'a>(text: &str, fact: impl Fn(&str) -> Fact<'a>) -> Resolved {
         let mut tokens = Vec::new();
         let mut rest = text;
+        let mut unknown = false;
         while let Some((before, after)) = rest.split_once("${") {
             let Some((variable, behind)) = after.split_once('}') else {
                 break;
             };
             tokens.extend(before.chars().map(token));
-            tokens.extend(value(variable, context)?.chars().map(Token::Exactly));
+            match value(variable, &fact) {
+                Value::Known(text) => tokens.extend(text.chars().map(Token::Exactly)),
+                Value::Missing => return Resolved::Missing,
+                Value::Unknown => unknown = true,
+            }
             rest = behind;
         }
+        if unknown {
+            return Resolved::Unknown;
+        }
         tokens.extend(rest.chars().map(token));
-        Some(Self(tokens))
+        Resolved::Known(Self(tokens))
     }
 
     /// The text that the pattern is when its stars are only stars.
@@ -57,6 +76,72 @@ impl Pattern {
             .0
             .splitn(most, |token| *token == Token::Exactly(separator));
         parts.map(|part| Self(part.to_vec())).collect()
+    }
+
+    /// Whether it matches a text in which a star is a run of characters that is not known: none of `:` and `/`,
+    /// which separate the parts of an ARN.
+    pub fn matches_partly_known(&self, text: &str) -> Truth {
+        if !text.contains('*') {
+            return Truth::from(self.matches(text));
+        }
+        let text: Vec<char> = text.chars().collect();
+        // A run is one piece that nothing but a star takes.
+        let star = |token: &Token| *token == Token::Star;
+        let surely = |token: &Token, character: &char| match token {
+            Token::Star => false,
+            Token::One => *character != '*',
+            Token::Exactly(expected) => expected == character && *character != '*',
+        };
+        if whole(&self.0, &text, star, surely) {
+            return Truth::Yes;
+        }
+        if self.meets(&text) {
+            Truth::Unknown
+        } else {
+            Truth::No
+        }
+    }
+
+    /// Whether there is a text that the pattern matches and that the runs of `text` can become.
+    fn meets(&self, text: &[char]) -> bool {
+        let inside_run = |token: &Token| !matches!(token, Token::Exactly(':' | '/'));
+        // Which beginnings of the text the pattern's beginning so far can meet.
+        let mut row = vec![false; text.len() + 1];
+        row[0] = true;
+        for (t, character) in text.iter().enumerate() {
+            row[t + 1] = row[t] && *character == '*';
+        }
+        for token in &self.0 {
+            let mut next = vec![false; text.len() + 1];
+            next[0] = row[0] && *token == Token::Star;
+            for (t, character) in text.iter().enumerate() {
+                let run = *character == '*';
+                next[t + 1] = match token {
+                    Token::Star => next[t] || row[t + 1],
+                    Token::One => row[t],
+                    Token::Exactly(expected) => row[t] && expected == character,
+                } || (run
+                    && (next[t] || (inside_run(token) && (row[t] || row[t + 1]))));
+            }
+            row = next;
+        }
+        row[text.len()]
+    }
+
+    /// A text that it matches: its wildcards become this character.
+    pub fn example(&self, wildcard: char) -> String {
+        let character = |token: &Token| match token {
+            Token::Star | Token::One => wildcard,
+            Token::Exactly(character) => *character,
+        };
+        self.0.iter().map(character).collect()
+    }
+
+    /// Whether it has a wildcard.
+    pub fn is_literal(&self) -> bool {
+        self.0
+            .iter()
+            .all(|token| matches!(token, Token::Exactly(_)))
     }
 
     /// Whether it matches the whole text. Time is at most the product of both lengths.
@@ -127,27 +212,46 @@ fn token(character: char) -> Token {
     }
 }
 
+/// What a variable stands for.
+enum Value {
+    Known(String),
+    Missing,
+    Unknown,
+}
+
 /// The value of `key` or of `key, 'default'`. Keys with several values are no variables.
-fn value(variable: &str, context: &BTreeMap<String, Vec<String>>) -> Option<String> {
+fn value<'a>(variable: &str, fact: impl Fn(&str) -> Fact<'a>) -> Value {
     if matches!(variable, "*" | "?" | "$") {
-        return Some(variable.to_owned());
+        return Value::Known(variable.to_owned());
     }
     let (key, default) = match variable.split_once(',') {
         Some((key, default)) => (key, Some(default)),
         None => (variable, None),
     };
-    match context
-        .get(&key.trim().to_ascii_lowercase())
-        .map(Vec::as_slice)
-    {
-        Some([one]) => Some(one.clone()),
-        Some([_, _, ..]) => None,
-        Some([]) | None => {
-            let quoted = default?.trim();
-            let inner = quoted.strip_prefix('\'')?.strip_suffix('\'')?;
-            Some(inner.to_owned())
-        }
+    let values = match fact(key.trim()) {
+        Fact::Values(values) => values,
+        Fact::Present | Fact::Unknown => return Value::Unknown,
+    };
+    match values.as_ref() {
+        [one] => Value::Known(one.clone()),
+        [] => default
+            .and_then(quoted)
+            .map_or(Value::Missing, Value::Known),
+        _ => Value::Missing,
     }
+}
+
+fn quoted(text: &str) -> Option<String> {
+    let inner = text.trim().strip_prefix('\'')?.strip_suffix('\'')?;
+    Some(inner.to_owned())
+}
+
+/// The condition keys that a text has as variables.
+pub fn variables(text: &str) -> impl Iterator<Item = &str> {
+    let behind = text.split("${").skip(1);
+    let inside = behind.filter_map(|rest| Some(rest.split_once('}')?.0));
+    let keys = inside.map(|inside| inside.split(',').next().unwrap_or_default().trim());
+    keys.filter(|key| !matches!(*key, "*" | "?" | "$"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Who asks, and whether a list of principals names them.
 
+use super::context::Fact;
+use super::truth::Truth;
 use crate::arn::Arn;
 use crate::principal_name::account_of_root;
 use crate::statement::Principals;
@@ -7,22 +9,41 @@ use crate::statement::Principals;
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// `arn:aws:sts::<account>:assumed-role/<Role>/<session>`, a user's ARN, or an account's root.
+    /// `arn:aws:sts::<account>:assumed-role/<Role>/<session>`, a user's ARN, an account's root, or a service
+    /// (`ec2.amazonaws.com`). A star for the session is a name that is not known.
     pub arn: String,
-    /// Twelve digits.
+    /// Twelve digits; empty for a service.
     pub account: String,
+    /// ARN of the role of a session, with its path, where that is known.
+    pub role: Option<String>,
 }
 
-/// How a principal is named.
+/// How a list names a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
+pub struct Naming {
     /// Itself, its role, or everybody.
-    Directly,
+    pub directly: Truth,
     /// Its account: IAM policies of that account decide.
-    ByAccount,
+    pub by_account: bool,
+}
+
+impl Naming {
+    /// Whether it is named at all.
+    pub fn at_all(self) -> Truth {
+        self.directly.max(Truth::from(self.by_account))
+    }
 }
 
 impl Principal {
+    /// A user, a session by its own ARN, or an account's root.
+    pub fn new(arn: &str, account: &str) -> Self {
+        Self {
+            arn: arn.to_owned(),
+            account: account.to_owned(),
+            role: None,
+        }
+    }
+
     /// The session of an assumed role; a role's path does not show in it.
     pub fn session(role_arn: &str, account: &str, session: &str) -> Self {
         let partition = Arn::parse(role_arn).map_or("aws", |arn| arn.partition);
@@ -30,7 +51,13 @@ impl Principal {
         Self {
             arn: format!("arn:{partition}:sts::{account}:assumed-role/{role}/{session}"),
             account: account.to_owned(),
+            role: Some(role_arn.to_owned()),
         }
+    }
+
+    /// An AWS service, for example `ec2.amazonaws.com`.
+    pub fn service(name: &str) -> Self {
+        Self::new(name, "")
     }
 
     /// The account's root user.
@@ -38,47 +65,144 @@ impl Principal {
         self.arn.ends_with(":root")
     }
 
+    /// Whether it is an AWS service.
+    pub fn is_service(&self) -> bool {
+        !self.arn.starts_with("arn:")
+    }
+
+    /// Any role or user of an account.
+    pub(super) fn anybody(account: &str) -> Self {
+        Self::new("", account)
+    }
+
+    /// What follows from the principal for a condition key in lower case; `None` where nothing does.
+    pub(super) fn fact(&self, key: &str) -> Option<Fact<'static>> {
+        let one = |value: &str| Some(Fact::Values(vec![value.to_owned()].into()));
+        if self.arn.is_empty() {
+            return match key {
+                "aws:principalarn" => Some(Fact::Present),
+                "aws:principaltype" | "aws:username" => None,
+                _ => Self::new(&self.root_arn(), &self.account).fact(key),
+            };
+        }
+        let is_service = self.is_service();
+        match key {
+            "aws:principalisawsservice" => one(if is_service { "true" } else { "false" }),
+            "aws:principalservicename" if is_service => one(&self.arn),
+            "aws:principalarn" | "aws:principaltype" | "aws:username" if is_service => {
+                Some(Fact::ABSENT)
+            }
+            _ if is_service => None,
+            "aws:principalservicename" | "aws:principalservicenameslist" => Some(Fact::ABSENT),
+            "aws:principalaccount" | "kms:calleraccount" => one(&self.account),
+            "aws:principalarn" => one(&self.principal_arn()),
+            "aws:principaltype" => one(self.kind()),
+            "aws:username" if self.kind() == "User" => one(self.arn.rsplit('/').next()?),
+            "aws:username" => Some(Fact::ABSENT),
+            _ => None,
+        }
+    }
+
+    /// What `aws:PrincipalType` is.
+    fn kind(&self) -> &'static str {
+        let resource = Arn::parse(&self.arn).map_or("", |arn| arn.resource);
+        match resource.split_once('/') {
+            _ if self.is_root() => "Account",
+            Some(("assumed-role", _)) => "AssumedRole",
+            Some(("federated-user", _)) => "FederatedUser",
+            _ => "User",
+        }
+    }
+
+    fn root_arn(&self) -> String {
+        format!("arn:aws:iam::{}:root", self.account)
+    }
+
+    /// What `aws:PrincipalArn` is: of a session its role, not itself. A path that is not known is taken to be none.
+    fn principal_arn(&self) -> String {
+        if let Some(role) = &self.role {
+            return role.clone();
+        }
+        match (Arn::parse(&self.arn), self.role_name()) {
+            (Some(arn), Some(role)) => {
+                format!("arn:{}:iam::{}:role/{role}", arn.partition, arn.account)
+            }
+            _ => self.arn.clone(),
+        }
+    }
+
     /// Role name of an assumed role's session.
-    fn role(&self) -> Option<&str> {
+    fn role_name(&self) -> Option<&str> {
         let (_, rest) = self.arn.split_once(":assumed-role/")?;
         rest.split('/').next()
     }
+
+    /// Whether an ARN in a policy is its role's, whatever the role's path.
+    fn is_role(&self, name: &str) -> bool {
+        let (Some(named), Some(own)) = (Arn::parse(name), Arn::parse(&self.arn)) else {
+            return false;
+        };
+        let role = named.resource.strip_prefix("role/");
+        let role = role.and_then(|role| role.rsplit('/').next());
+        let same_account = named.account == self.account && named.partition == own.partition;
+        named.service == "iam" && same_account && role.is_some() && role == self.role_name()
+    }
+
+    /// Whether a name in a policy is this session's; its own name may not be known.
+    fn is_session(&self, name: &str) -> Truth {
+        match self.arn.strip_suffix('*') {
+            Some(of_role) if name.starts_with(of_role) => Truth::Unknown,
+            Some(_) => Truth::No,
+            None => Truth::from(name == self.arn),
+        }
+    }
 }
 
-/// The strongest way in which the list names the principal.
-pub fn find(listed: &Principals, principal: &Principal) -> Option<Named> {
-    let found = || aws(listed).filter_map(|name| one(name, principal));
-    found()
-        .find(|named| *named == Named::Directly)
-        .or_else(|| found().next())
+/// How the list names the principal.
+pub fn find(listed: &Principals, principal: &Principal) -> Naming {
+    let mut found = Naming {
+        directly: Truth::No,
+        by_account: false,
+    };
+    for (kind, names) in listed {
+        match kind.as_str() {
+            "AWS" => names.iter().for_each(|name| found.add(name, principal)),
+            "Service" if principal.is_service() && names.contains(&principal.arn) => {
+                found.directly = Truth::Yes;
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Whether the `NotPrincipal` of a Deny spares the principal: AWS may look at the account before the
 /// role, so the account has to be listed, too (IAM user guide, "`NotPrincipal`").
-pub fn is_spared(listed: &Principals, principal: &Principal) -> bool {
-    let everybody = aws(listed).any(|name| name == "*");
-    let account = aws(listed).any(|name| account_of_root(name) == Some(&principal.account));
-    let itself = principal.is_root() || find(listed, principal) == Some(Named::Directly);
-    everybody || (account && itself)
+pub fn is_spared(listed: &Principals, principal: &Principal) -> Truth {
+    let aws = || listed.get("AWS").into_iter().flatten();
+    if aws().any(|name| name == "*") {
+        return Truth::Yes;
+    }
+    let itself = if principal.is_root() {
+        Truth::Yes
+    } else {
+        find(listed, principal).directly
+    };
+    let account = aws().any(|name| account_of_root(name) == Some(&principal.account));
+    itself.min(Truth::from(account || principal.is_service()))
 }
 
-fn aws(listed: &Principals) -> impl Iterator<Item = &String> {
-    listed.get("AWS").into_iter().flatten()
-}
-
-fn one(name: &str, principal: &Principal) -> Option<Named> {
-    if name == "*" || name == principal.arn {
-        return Some(Named::Directly);
+impl Naming {
+    /// Takes a name of the kind `AWS` into account.
+    fn add(&mut self, name: &str, principal: &Principal) {
+        if name == "*" {
+            self.directly = Truth::Yes;
+        } else if let Some(account) = account_of_root(name) {
+            self.by_account |= account == principal.account;
+        } else {
+            let itself = principal.is_session(name);
+            let role = Truth::from(principal.is_role(name));
+            self.directly = self.directly.max(itself).max(role);
+        }
     }
-    if let Some(account) = account_of_root(name) {
-        return (account == principal.account).then_some(Named::ByAccount);
-    }
-    let (named, own) = (Arn::parse(name)?, Arn::parse(&principal.arn)?);
-    let elsewhere = named.account != principal.account || named.partition != own.partition;
-    if named.service != "iam" || elsewhere {
-        return None;
-    }
-    // A session is named by its role, whatever the role's path.
-    let role = named.resource.strip_prefix("role/")?.rsplit('/').next();
-    (role.is_some() && role == principal.role()).then_some(Named::Directly)
 }

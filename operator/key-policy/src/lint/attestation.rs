@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use measurement::Pcr;
 
 use super::{Finding, RuleId};
+use crate::evaluate::names_action;
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::Sid;
 use crate::{ATTESTATION, IMAGE_SHA384, Policy};
@@ -43,7 +44,7 @@ pub fn measurements(policy: &Policy) -> Vec<Finding> {
             condition
                 .values
                 .iter()
-                .filter_map(|value| one(condition, value)),
+                .filter_map(|value| malformed(condition, value)),
         );
         let different: BTreeSet<_> = condition
             .values
@@ -69,21 +70,98 @@ fn is_image(condition: &Condition) -> bool {
     condition.key.eq_ignore_ascii_case(IMAGE_SHA384)
 }
 
-fn one(condition: &Condition, value: &str) -> Option<Finding> {
-    match Pcr::parse(value) {
-        Ok(pcr) if pcr.is_zero() && is_image(condition) => Some(Finding::error(
-            RuleId::ZeroMeasurement,
-            format!(
-                "{} admits all zeros, which every enclave in debug mode attests",
-                condition.key
-            ),
-            "Remove it",
-        )),
-        Ok(_) => None,
-        Err(why) => Some(Finding::error(
-            RuleId::MalformedMeasurement,
-            format!("{} has the value {value:?}, which {why}", condition.key),
-            DESCRIBE,
-        )),
+fn malformed(condition: &Condition, value: &str) -> Option<Finding> {
+    let why = Pcr::parse(value).err()?;
+    Some(Finding::error(
+        RuleId::MalformedMeasurement,
+        format!("{} has the value {value:?}, which {why}", condition.key),
+        DESCRIBE,
+    ))
+}
+
+/// Zeros that a statement lets pass: an Allow that compares with them, or a Deny that spares them.
+pub fn zeros(policy: &Policy) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, statement) in policy.statements().iter().enumerate() {
+        let spares = |condition: &&Condition| {
+            let negated = condition.operator.contains("Not");
+            condition.operator != "Null" && negated == (statement.effect == Effect::Deny)
+        };
+        let zeros = |condition: &&Condition| condition.values.iter().any(|value| is_zero(value));
+        let of_registers =
+            |condition: &&Condition| condition.key.to_ascii_lowercase().starts_with(ATTESTATION);
+        let conditions = statement.conditions.iter().filter(spares);
+        let conditions = conditions.filter(zeros).filter(of_registers);
+        findings.extend(conditions.map(|condition| {
+            let who = if is_image(condition) { "" } else { " unsigned or unbound images and" };
+            Finding::error(
+                RuleId::ZeroMeasurement,
+                format!(
+                    "statement {} lets {} be all zeros, which{who} every enclave in debug mode attests",
+                    statement.name(index),
+                    condition.key
+                ),
+                "Remove it",
+            )
+            .at(index)
+        }));
     }
+    findings
+}
+
+fn is_zero(value: &str) -> bool {
+    value.len() == 96 && value.bytes().all(|byte| byte == b'0')
+}
+
+/// Values that a Deny spares and that statement 3 does not admit: of a release that was retired, or never known.
+pub fn spared(policy: &Policy) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, statement) in policy.statements().iter().enumerate() {
+        let negated = |condition: &&Condition| condition.operator.contains("Not");
+        let compares = statement.effect == Effect::Deny
+            && statement.conditions.iter().any(|one| negated(&one));
+        if !compares || !names_action(statement, "kms:Decrypt") {
+            continue;
+        }
+        for condition in statement.conditions.iter().filter(negated) {
+            let Some(admitted) = admitted(policy, &register(&condition.key)) else {
+                continue;
+            };
+            let stranger = |value: &&String| {
+                let is_admitted = admitted.iter().any(|one| one.eq_ignore_ascii_case(value));
+                !is_admitted
+                    && !is_zero(value)
+                    && Pcr::parse(value).is_ok_and(|pcr| !pcr.is_nobody())
+            };
+            findings.extend(condition.values.iter().filter(stranger).map(|value| {
+                Finding::error(
+                    RuleId::DenySparesMeasurement,
+                    format!(
+                        "statement {} spares {} {value}, which statement 3 does not admit",
+                        statement.name(index),
+                        condition.key
+                    ),
+                    "Take it out: what was retired has to be retired for everybody",
+                )
+                .at(index)
+            }));
+        }
+    }
+    findings
+}
+
+/// What statement 3 compares a register with; `None` where it does not.
+fn admitted<'a>(policy: &'a Policy, wanted: &str) -> Option<&'a [String]> {
+    let mut conditions = decrypts(policy).flat_map(|statement| &statement.conditions);
+    let found = conditions.find(|condition| register(&condition.key) == wanted)?;
+    Some(&found.values)
+}
+
+/// A key in lower case; PCR0 is the image.
+fn register(key: &str) -> String {
+    let key = key.to_ascii_lowercase();
+    if key == IMAGE_SHA384.to_ascii_lowercase() {
+        return format!("{ATTESTATION}pcr0");
+    }
+    key
 }

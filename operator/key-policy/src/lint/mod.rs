@@ -3,9 +3,12 @@
 mod administrators;
 mod attestation;
 mod document;
+mod enclave;
 mod foreign_allow;
 mod images;
 mod key;
+mod lens;
+mod malformed;
 mod registers;
 mod rules;
 mod without_attestation;
@@ -18,6 +21,8 @@ use crate::template::{Sid, Template};
 pub use document::MAX_SIZE;
 pub use images::lint_images;
 pub use key::{KeyFacts, lint_key};
+use lens::Lens;
+pub use malformed::malformed;
 pub use rules::Rule;
 pub use without_attestation::binds;
 
@@ -52,16 +57,24 @@ pub enum Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumIter)]
 #[strum(serialize_all = "kebab-case")]
 pub enum RuleId {
+    /// KMS refuses the document.
+    MalformedPolicy,
     /// The account's root may not do everything: losing the admin role loses the key.
     MissingBreakGlass,
     /// An administrator may use the key's material.
     AdminUsesKey,
+    /// The enclave role may end the key, or open another way to it.
+    EnclaveManagesKey,
+    /// A Deny keeps the enclave role from decrypting with an image that is admitted.
+    EnclaveDenied,
     /// The enclave role may decrypt without the right attestation.
     DecryptWithoutAttestation,
     /// A value is not 96 lower-case hex characters.
     MalformedMeasurement,
-    /// A value of `ImageSha384` is all zeros.
+    /// A register may be all zeros.
     ZeroMeasurement,
+    /// A Deny spares a measurement that statement 3 does not admit.
+    DenySparesMeasurement,
     /// More than two measurements are admitted.
     TooManyMeasurements,
     /// A list without a value.
@@ -74,6 +87,14 @@ pub enum RuleId {
     RepeatedSid,
     /// The document is larger than KMS accepts.
     TooLarge,
+    /// The account's root keeps the key under a condition only.
+    ConditionalBreakGlass,
+    /// The enclave role may not decrypt, or not encrypt, at all.
+    MissingStatement,
+    /// An Allow with `NotPrincipal`.
+    AllowNotPrincipal,
+    /// An operator in another case than AWS's.
+    OperatorCase,
     /// The statement of the administrators names others than the admin role.
     OtherAdministrator,
     /// A statement lacks what it would need to have an effect.
@@ -104,6 +125,8 @@ pub enum RuleId {
     SecondPolicy,
     /// The key is no enabled key for encryption and decryption.
     KeyNotUsable,
+    /// A Deny holds for the enclave role depending on what a policy does not show.
+    DependsOnContext,
     /// The root statement lets IAM policies of the account decide.
     RootDelegates,
     /// `kms:Create*` includes `CreateGrant`.
@@ -158,7 +181,7 @@ pub(crate) fn statement_of(finding: &Finding, policy: &Policy) -> Option<usize> 
         statements.position(|statement| statement.sid.as_deref() == Some(sid.into()))
     };
     finding.statement.or_else(|| match finding.rule {
-        RuleId::RootDelegates => named(Sid::EnableIAMRootPermissionsBreakGlass),
+        RuleId::ConditionalBreakGlass => named(Sid::EnableIAMRootPermissionsBreakGlass),
         RuleId::OtherAdministrator | RuleId::AdminCreatesGrants => {
             named(Sid::AllowKeyAdministrators)
         }
@@ -175,13 +198,20 @@ pub(crate) fn statement_of(finding: &Finding, policy: &Policy) -> Option<usize> 
 
 /// Everything that the rules find, in the order of the rules.
 pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    findings.extend(administrators::break_glass(policy, template));
+    let lens = &Lens::new(policy, template);
+    let mut findings = malformed::refused(policy);
+    findings.extend(malformed::doubtful(policy));
+    findings.extend(administrators::break_glass(lens));
     findings.extend(administrators::data_operations(policy, template));
     findings.extend(administrators::others(policy, template));
+    findings.extend(enclave::manages(lens));
+    findings.extend(enclave::denied(lens));
+    findings.extend(enclave::missing(lens));
     findings.extend(attestation::gate(policy));
     findings.extend(attestation::measurements(policy));
-    findings.extend(without_attestation::deny(policy));
+    findings.extend(attestation::zeros(policy));
+    findings.extend(attestation::spared(policy));
+    findings.extend(without_attestation::deny(lens));
     findings.extend(foreign_allow::ways_to_the_key(policy, template));
     findings.extend(document::repeated_sids(policy));
     findings.extend(document::empty_lists(policy));
@@ -190,10 +220,9 @@ pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
     findings.extend(registers::conditions(policy));
     findings.extend(registers::several_in_one_deny(policy));
     findings.extend(registers::deployment(policy));
-    findings.extend(without_attestation::encrypt(policy));
     findings.extend(administrators::unique_ids(policy));
     findings.extend(foreign_allow::shared_role(policy, template));
-    findings.extend(administrators::known_holes(policy));
+    findings.extend(administrators::known_holes(lens));
     findings.sort_by_key(|finding| finding.rule);
     findings
 }

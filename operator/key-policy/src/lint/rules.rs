@@ -46,6 +46,12 @@ type Description = (Severity, &'static str, &'static str, Option<&'static str>);
 )]
 fn describe(rule: RuleId) -> Description {
     match rule {
+        RuleId::MalformedPolicy => (
+            Severity::Error,
+            "KMS takes one of two versions, at least one statement, principals that exist, actions with their service and the operators of IAM. It refuses every other document, so nothing could be written.",
+            "Mend what the message names",
+            None,
+        ),
         RuleId::MissingBreakGlass => (
             Severity::Error,
             "Whoever may change a key policy has to be named by it. Without the account's root, losing the admin role makes the key unrecoverable, and every share in it.",
@@ -57,6 +63,18 @@ fn describe(rule: RuleId) -> Description {
             "Administrators change the policy; whoever could also decrypt would need no enclave. Wildcards count: kms:D* holds Decrypt.",
             "Take data operations from the administrators, also where a wildcard includes them",
             Some("bypassable_path"),
+        ),
+        RuleId::EnclaveManagesKey => (
+            Severity::Error,
+            "An enclave unseals and seals. With ScheduleKeyDeletion, DisableKey or TagResource whoever holds the role ends the key or takes it from its owner; with PutKeyPolicy or CreateGrant it needs no image.",
+            "Leave Decrypt and Encrypt to the enclave role, and nothing else",
+            Some("bypassable_path"),
+        ),
+        RuleId::EnclaveDenied => (
+            Severity::Error,
+            "A Deny wins over every Allow: the images that statement 3 admits cannot decrypt, and chambers stay sealed. A register key that KMS never sets is absent, so that a negated comparison or Null with it always holds.",
+            "Remove the Deny, or except the enclave role from it",
+            None,
         ),
         RuleId::DecryptWithoutAttestation => (
             Severity::Error,
@@ -72,9 +90,15 @@ fn describe(rule: RuleId) -> Description {
         ),
         RuleId::ZeroMeasurement => (
             Severity::Error,
-            "Enclaves in debug mode attest zeros, whatever their image is, and their memory can be read.",
+            "Enclaves in debug mode attest zeros in every register, and their memory can be read; PCR8 is zeros for every image that nobody signed, PCR3 on every instance without a role. A comparison with zeros binds nothing.",
             "Remove the zeros",
             Some("debug_attestation_detected"),
+        ),
+        RuleId::DenySparesMeasurement => (
+            Severity::Error,
+            "The Deny statements of the Pinned profile retire an image for everybody. One that still spares a retired image, or one of which statement 3 knows nothing, leaves it to whoever IAM allows to decrypt.",
+            "Take the value out of the Deny",
+            Some("unknown_image"),
         ),
         RuleId::TooManyMeasurements => (
             Severity::Error,
@@ -110,6 +134,30 @@ fn describe(rule: RuleId) -> Description {
             Severity::Error,
             "KMS refuses a document of more than 32,768 bytes, so the next rollover would stop.",
             "Remove statements that are not needed",
+            None,
+        ),
+        RuleId::ConditionalBreakGlass => (
+            Severity::Warning,
+            "Break-glass has to work on a bad day. Organisations delete the root user's credentials in their accounts, and a condition may not hold when the admin role is lost.",
+            "Give the account's root kms:* without a condition",
+            None,
+        ),
+        RuleId::MissingStatement => (
+            Severity::Warning,
+            "Without Decrypt no chamber unseals; without Encrypt no share can be wrapped under the key.",
+            "Put statement 3 or 4 back",
+            None,
+        ),
+        RuleId::AllowNotPrincipal => (
+            Severity::Warning,
+            "An Allow with NotPrincipal gives to everybody else, in every account. IAM's documentation has it with Deny only.",
+            "Name who is meant in Principal",
+            Some("bypassable_path"),
+        ),
+        RuleId::OperatorCase => (
+            Severity::Warning,
+            "Condition keys may be written in any case, operators may not. AWS does not document it; KMS refuses such a document.",
+            "Write the operator as IAM's documentation does",
             None,
         ),
         RuleId::OtherAdministrator => (
@@ -202,9 +250,15 @@ fn describe(rule: RuleId) -> Description {
             "Use an enabled key for ENCRYPT_DECRYPT",
             None,
         ),
+        RuleId::DependsOnContext => (
+            Severity::Note,
+            "A policy does not show from which network, organisation or service its chambers call. The operator counts what it does not know as a denial, and does not begin a rollover that could lock chambers out.",
+            "Say in spec.keys.policy.assume what holds",
+            None,
+        ),
         RuleId::RootDelegates => (
             Severity::Note,
-            "Statement 1 lets IAM policies of the account decide, and the Deny holds only where no attestation is there: a principal that IAM allows may decrypt from any attested enclave.",
+            "Statement 1 lets IAM policies of the account decide, and the Deny holds only where no attestation is there: a principal that IAM allows may decrypt from any attested enclave, and without the Deny from anywhere.",
             "The Pinned profile closes this",
             Some("bypassable_path"),
         ),

@@ -1,21 +1,25 @@
 //! Statement 5: nobody uses the key's material without an attestation.
 
-use super::{Finding, RuleId, Severity};
-use crate::evaluate::names_action;
-use crate::statement::{Effect, Statement};
+use super::lens::Lens;
+use super::{Finding, RuleId};
+use crate::Policy;
+use crate::access::another_image;
+use crate::evaluate::{Context, Truth, applies_whoever_asks};
+use crate::statement::{Condition, Effect, Statement};
 use crate::template::DENIED_ACTIONS;
-use crate::{IMAGE_SHA384, Policy};
 
-/// Everybody is denied each of the operations where no attestation is there.
-pub fn deny(policy: &Policy) -> Option<Finding> {
-    let denies: Vec<_> = policy
-        .statements()
-        .iter()
-        .filter(|statement| is_deny_for_all(statement))
-        .collect();
+/// A key of which nothing is known.
+const ANY_KEY: &str = "arn:*:kms:*:*:key/*";
+
+/// Everybody is denied each of the operations where no attestation is there, whatever else is true of the request.
+pub fn deny(lens: &Lens<'_>) -> Option<Finding> {
+    let denied = |action: &str| {
+        let mut denies = lens.statements(Effect::Deny);
+        denies.any(|(_, one)| lens.denies_everybody(one, action))
+    };
     let open: Vec<_> = DENIED_ACTIONS
         .into_iter()
-        .filter(|action| !denies.iter().any(|deny| names_action(deny, action)))
+        .filter(|action| !denied(action))
         .collect();
     (!open.is_empty()).then(|| {
         Finding::error(
@@ -30,63 +34,24 @@ pub fn deny(policy: &Policy) -> Option<Finding> {
     })
 }
 
-/// A Deny on this key that spares nobody.
-fn is_deny_for_everybody(statement: &Statement) -> bool {
-    let everybody = statement.principals.as_ref().is_some_and(|principals| {
-        let aws = principals.listed.get("AWS");
-        !principals.negated && aws.is_some_and(|names| names.iter().any(|name| name == "*"))
-    });
-    statement.effect == Effect::Deny && everybody && statement.is_for_this_key()
-}
-
-/// A Deny that spares nobody and needs nothing but the absence of an attestation.
-fn is_deny_for_all(statement: &Statement) -> bool {
-    let absent = match statement.conditions.as_slice() {
-        [] => true,
-        [only] => {
-            let mut values = only.values.iter();
-            only.operator == "Null"
-                && only.key.eq_ignore_ascii_case(IMAGE_SHA384)
-                && values.any(|value| value.eq_ignore_ascii_case("true"))
-        }
-        _ => false,
-    };
-    absent && is_deny_for_everybody(statement)
-}
-
-/// Encrypt carries no attestation, so a Deny where there is none stops every wrapping of a share.
-pub fn encrypt(policy: &Policy) -> Option<Finding> {
-    let mut statements = policy.statements().iter().enumerate();
-    let (index, statement) = statements.find(|(_, statement)| {
-        is_deny_for_all(statement) && names_action(statement, "kms:Encrypt")
-    })?;
-    Some(
-        Finding::new(
-            RuleId::EncryptDenied,
-            Severity::Warning,
-            format!(
-                "statement {} denies kms:Encrypt to everybody: it cannot carry an attestation",
-                statement.name(index)
-            ),
-            "Take kms:Encrypt out of the statement, or no share can be wrapped",
-        )
-        .at(index),
-    )
-}
-
 /// Whether retiring a measurement binds everybody: each of the operations is denied with another image than the
 /// listed ones (the Pinned profile).
 pub fn binds(policy: &Policy) -> bool {
-    let pins = |statement: &&Statement| match statement.conditions.as_slice() {
-        [only] => {
-            only.operator == "StringNotEqualsIgnoreCase"
-                && only.key.eq_ignore_ascii_case(IMAGE_SHA384)
-                && is_deny_for_everybody(statement)
-        }
-        _ => false,
+    let negates = |condition: &Condition| condition.operator.contains("Not");
+    let pins = |statement: &&Statement| {
+        statement.effect == Effect::Deny
+            && statement.is_for_everybody()
+            && statement.conditions.iter().any(negates)
     };
-    DENIED_ACTIONS.into_iter().all(|action| {
-        let mut denies = policy.statements().iter().filter(pins);
-        denies.any(|deny| names_action(deny, action))
-    })
+    let pins: Vec<_> = policy.statements().iter().filter(pins).collect();
+    if pins.is_empty() {
+        return false;
+    }
+    let context = Context::open().attesting(&another_image());
+    let holds = |statement: &Statement, action| {
+        applies_whoever_asks(policy, statement, action, ANY_KEY, &context).surely() == Truth::Yes
+    };
+    DENIED_ACTIONS
+        .into_iter()
+        .all(|action| pins.iter().any(|pin| holds(pin, action)))
 }

@@ -1,5 +1,7 @@
 //! The template and the measurements that the tests share.
 
+use std::collections::BTreeMap;
+
 use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
 
@@ -38,4 +40,15 @@ pub fn with(statement: &str) -> Policy {
         &rendered[end + 1..]
     ))
     .unwrap()
+}
+
+/// All condition keys of a request from an enclave with this measurement, and no others.
+pub fn attested(measurement: &Measurement) -> BTreeMap<String, Vec<String>> {
+    let key = |name: String| format!("kms:recipientattestation:{name}");
+    let registers = measurement
+        .all()
+        .map(|(index, pcr)| (key(format!("pcr{index}")), pcr));
+    let image = (key("imagesha384".to_owned()), &measurement.image_sha384);
+    let all = registers.chain([image]);
+    all.map(|(key, pcr)| (key, vec![pcr.to_string()])).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::common::template;
 use key_policy::Policy;
-use key_policy::evaluate::{self, Decision, Principal, Request};
+use key_policy::evaluate::{self, Decision, Identity, Principal, Request};
 
 const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/a";
 pub const ACCOUNT: &str = "111122223333";
@@ -19,10 +19,7 @@ pub fn enclave() -> Principal {
 }
 
 pub fn root() -> Principal {
-    Principal {
-        arn: format!("arn:aws:iam::{ACCOUNT}:root"),
-        account: ACCOUNT.into(),
-    }
+    Principal::new(&format!("arn:aws:iam::{ACCOUNT}:root"), ACCOUNT)
 }
 
 pub fn ask(
@@ -35,12 +32,12 @@ pub fn ask(
     evaluate::key_policy(
         policy,
         ACCOUNT,
-        identity,
+        Identity::Policies(identity),
         &Request {
             principal,
             action,
             resource: KEY,
-            context,
+            context: &evaluate::Context::complete(context.clone()),
         },
     )
 }
@@ -115,10 +112,7 @@ fn not_principal_spares_the_listed_with_their_account() {
 /// How the key policy names somebody, who asks, whether IAM allows it, and whether KMS does.
 #[test]
 fn principals_are_named_in_awss_ways() {
-    let user = Principal {
-        arn: format!("arn:aws:iam::{ACCOUNT}:user/U"),
-        account: ACCOUNT.into(),
-    };
+    let user = Principal::new(&format!("arn:aws:iam::{ACCOUNT}:user/U"), ACCOUNT);
     let (r, other) = (session("R"), session("Other"));
     let abroad = Principal::session("arn:aws:iam::999999999999:role/R", "999999999999", "s");
     let china = Principal::session("arn:aws-cn:iam::111122223333:role/R", ACCOUNT, "s");
@@ -203,7 +197,8 @@ fn a_trust_policy_names_no_resource() {
     )
     .unwrap();
     let ask = |id: &str| {
-        let context = [("sts:externalid".to_owned(), vec![id.to_owned()])].into();
+        let context = [("sts:externalid".to_owned(), vec![id.to_owned()])];
+        let context = evaluate::Context::complete(context.into());
         let request = Request {
             principal: &session("R"),
             action: "sts:AssumeRole",

@@ -1,10 +1,27 @@
 //! Deny statements of others, and whether they stop a rollover.
 
 use crate::common::{release, signed, spoilt, template, with};
-use key_policy::foreign_deny;
+use key_policy::{Denial, Policy, Template};
+use measurement::Measurement;
+
+/// The Deny that surely stops the target; with `?` and the keys where it depends on them.
+fn foreign_deny(
+    policy: &Policy,
+    template: &Template,
+    target: &Measurement,
+    current: Option<&Measurement>,
+) -> Option<String> {
+    Some(
+        match key_policy::foreign_deny(policy, template, target, current)? {
+            Denial::Certain { by } => by,
+            Denial::Depends { by, on } => format!("{by}? {}", on.join(", ")),
+        },
+    )
+}
 
 #[test]
-fn a_foreign_deny_counts_when_it_stops_the_target_or_tells_it_from_the_current_release() {
+fn a_foreign_deny_counts_when_it_stops_the_target_tells_it_from_the_current_release_or_may_stop_it()
+{
     let deny = |condition: &str| {
         let policy = with(&format!(
             r#"{{"Sid":"Stop","Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{{{condition}}}}}"#
@@ -24,7 +41,7 @@ fn a_foreign_deny_counts_when_it_stops_the_target_or_tells_it_from_the_current_r
     assert_eq!(deny("").as_deref(), Some("Stop"));
     assert_eq!(deny(&two).as_deref(), Some("Stop"));
     assert_eq!(deny(&not_one).as_deref(), Some("Stop"));
-    assert_eq!(deny(endpoint), None);
+    assert_eq!(deny(endpoint).as_deref(), Some("Stop? aws:SourceVpce"));
     let both = format!(
         r#""StringNotEquals":{{"aws:SourceVpce":"vpce-1","kms:RecipientAttestation:ImageSha384":"{}"}}"#,
         image(1)
@@ -48,7 +65,8 @@ fn registers_that_a_release_does_not_name_are_unknown_not_absent() {
     let seven = signed(1, 8, 7).registers[&8];
     let not_seven = format!(r#""StringNotEquals":{{"kms:RecipientAttestation:PCR8":"{seven}"}}"#);
     let (plain, same, other) = (release(2), signed(2, 8, 7), signed(2, 8, 9));
-    assert_eq!(deny(&not_seven, &plain, None), None);
+    let depends = "#5? kms:RecipientAttestation:PCR8";
+    assert_eq!(deny(&not_seven, &plain, None).as_deref(), Some(depends));
     assert_eq!(deny(&not_seven, &same, None), None);
     assert_eq!(deny(&not_seven, &other, None).as_deref(), Some("#5"));
     // The current release passes for sure, the target nobody knows: that tells them apart.
@@ -68,8 +86,11 @@ fn only_denials_of_the_enclave_roles_decrypt_count() {
         (format!(r#""Principal":{{"AWS":"{role}"}},"Action":"kms:d*","Resource":["*"]"#), true),
         (r#""Principal":{"AWS":"111122223333"},"Action":"*","Resource":"*""#.into(), true),
         (r#""NotPrincipal":{"AWS":"arn:aws:iam::111122223333:role/R"},"Action":"*","Resource":"*""#.into(), true),
-        // Whether the account would have to be listed, too, is AWS's doubt, and chambers are the proof.
-        (format!(r#""NotPrincipal":{{"AWS":"{role}"}},"Action":"*","Resource":"*""#), false),
+        // AWS may look at the account first, so it has to be listed, too.
+        (format!(r#""NotPrincipal":{{"AWS":"{role}"}},"Action":"*","Resource":"*""#), true),
+        (format!(r#""NotPrincipal":{{"AWS":["{role}","111122223333"]}},"Action":"*","Resource":"*""#), false),
+        (r#""Principal":"*","Action":"*","Resource":"arn:aws:kms:us-east-1:999999999999:key/a""#.into(), false),
+        (r#""Principal":"*","Action":"*","Resource":"arn:aws:kms:*:111122223333:key/*""#.into(), true),
         (format!(r#""Principal":{{"AWS":"{session}"}},"Action":"*","Resource":"*""#), false),
         (r#""Principal":"*","Action":"kms:Encrypt","Resource":"*""#.into(), false),
         (r#""Principal":"*","NotAction":"kms:Decrypt","Resource":"*""#.into(), false),
@@ -107,4 +128,84 @@ fn one_of_the_five_is_not_spared_for_its_name() {
         None,
     );
     assert_eq!(found.as_deref(), Some("EnableIAMRootPermissionsBreakGlass"));
+}
+
+/// What the spec says of a chamber's requests decides, and says nothing of who asks or what it attests.
+#[test]
+fn what_is_assumed_decides_a_fence() {
+    let fence = r#"{"Sid":"Fence","Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}}"#;
+    let policy = with(fence);
+    for (assumed, found) in [
+        (None, Some("Fence? aws:SourceVpce")),
+        (Some("vpce-1"), None),
+        (Some("vpce-2"), Some("Fence")),
+        (Some(""), Some("Fence")),
+    ] {
+        let mut template = template();
+        let assumed = assumed.map(|value| ("aws:SourceVpce".to_owned(), value.to_owned()));
+        template.assume.extend(assumed);
+        assert_eq!(
+            foreign_deny(&policy, &template, &release(2), None).as_deref(),
+            found
+        );
+        assert_eq!(
+            key_policy::decrypts(&policy, &template, &release(2)),
+            found.is_none()
+        );
+    }
+}
+
+/// What follows from the role and the key is no question: fences that are true of the enclave role stop nothing.
+#[test]
+fn what_follows_from_the_role_is_known() {
+    for (condition, found) in [
+        (
+            r#""StringNotEquals":{"aws:PrincipalAccount":"111122223333"}"#,
+            None,
+        ),
+        (
+            r#""StringNotEquals":{"kms:CallerAccount":"111122223333"}"#,
+            None,
+        ),
+        (r#""Bool":{"aws:PrincipalIsAWSService":"true"}"#, None),
+        (r#""Bool":{"aws:SecureTransport":"false"}"#, None),
+        (r#""StringLike":{"kms:ViaService":"*"}"#, None),
+        (
+            r#""ArnNotEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin"}"#,
+            Some("Fence"),
+        ),
+        (
+            r#""StringNotEquals":{"aws:PrincipalOrgID":"o-1"}"#,
+            Some("Fence? aws:PrincipalOrgID"),
+        ),
+    ] {
+        let policy = with(&format!(
+            r#"{{"Sid":"Fence","Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{{{condition}}}}}"#
+        ));
+        let denial = foreign_deny(&policy, &template(), &release(2), Some(&release(1)));
+        assert_eq!(denial.as_deref(), found, "{condition}");
+        assert_eq!(
+            key_policy::decrypts(&policy, &template(), &release(2)),
+            found.is_none()
+        );
+    }
+}
+
+/// A key that is known is told from another; of one that is not nobody can say.
+#[test]
+fn a_deny_of_another_key_is_not_this_keys() {
+    let here = "arn:aws:kms:us-east-1:111122223333:key/a";
+    let policy = with(&format!(
+        r#"{{"Sid":"One","Effect":"Deny","Principal":"*","Action":"*","Resource":"{here}"}}"#
+    ));
+    for (key, found) in [
+        (Some(here), Some("One")),
+        (Some("arn:aws:kms:us-east-1:111122223333:key/b"), None),
+        (None, Some("One? key ARN")),
+    ] {
+        let mut template = template();
+        template.key_arn = key.map(str::to_owned);
+        let denial = foreign_deny(&policy, &template, &release(2), None);
+        assert_eq!(denial.as_deref(), found, "{key:?}");
+    }
 }

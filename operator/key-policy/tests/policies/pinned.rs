@@ -1,6 +1,6 @@
 //! Both profiles: who decrypts with which tuple of PCR0 and PCR8.
 
-use key_policy::evaluate::{self, Decision, Principal};
+use key_policy::evaluate::{Decision, Principal};
 use key_policy::{MAX_SIZE, Policy, Profile, Severity, Template, admits, holds, lint, project};
 use measurement::{Measurement, Pcr};
 
@@ -22,7 +22,7 @@ Pinned   kms:Decrypt         iam       -    A   A   -   -   -   -   -
 Pinned   kms:Decrypt         root      -    A   A   -   -   -   -   -
 Pinned   kms:Decrypt         admin     -    -   -   -   -   -   -   -
 Pinned   kms:GenerateDataKey iam       -    A   A   -   -   -   -   -
-Pinned   kms:ReEncryptFrom   iam       -    A   A   -   -   -   -   -
+Pinned   kms:ReEncryptFrom   iam       -    -   -   -   -   -   -   -
 Pinned   kms:Encrypt         enclave   A    A   A   A   A   A   A   A
 Pinned   kms:PutKeyPolicy    admin     A    A   A   A   A   A   A   A
 Pinned   kms:PutKeyPolicy    root      A    A   A   A   A   A   A   A
@@ -66,7 +66,7 @@ fn every_cell_of_the_table() {
         for (tuple, expected) in tuples.iter().zip(&cells[3..]) {
             let context = match tuple.split_once(',') {
                 None => Context::new(),
-                Some((image, register)) => evaluate::attested(&signed(
+                Some((image, register)) => crate::common::attested(&signed(
                     image.parse().unwrap(),
                     8,
                     register.parse().unwrap(),
@@ -94,7 +94,7 @@ fn an_image_with_two_signatures_is_admitted_with_both() {
             &[],
             &enclave(),
             "kms:Decrypt",
-            &evaluate::attested(tuple),
+            &crate::common::attested(tuple),
         );
         matches!(decision, Decision::Allowed { .. })
     };

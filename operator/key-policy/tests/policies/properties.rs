@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use key_policy::evaluate::{self, Principal, Request};
+use key_policy::evaluate::{self, Identity, Principal, Request};
 use key_policy::{Policy, admitted, foreign_deny, lint, project};
 use measurement::{Measurement, Pcr};
 use proptest::prelude::*;
@@ -184,25 +184,38 @@ fn use_it(policy: &Policy) {
     ));
     let account = "111122223333";
     let principal = Principal::session("arn:aws:iam::111122223333:role/A", account, "s");
-    let mut context = evaluate::attested(&release(1));
+    let mut context = crate::common::attested(&release(1));
     context.insert(
         "aws:sourceip".into(),
         vec!["203.0.113.1".into(), "x".into()],
     );
+    let complete = evaluate::Context::complete(context);
     for action in ["kms:Decrypt", "kms:PutKeyPolicy", ""] {
         let request = Request {
             principal: &principal,
             action,
             resource: "arn:aws:kms:us-east-1:111122223333:key/a",
-            context: &context,
+            context: &complete,
+        };
+        let identity = || Identity::Policies(std::slice::from_ref(policy));
+        let decision = evaluate::key_policy(policy, account, identity(), &request);
+        assert!(
+            decision.is_allowed() || decision.is_denied(),
+            "{decision:?}"
+        );
+        drop(evaluate::resource_policy(policy, &request));
+        let open = evaluate::Context::of(&principal, "arn:aws:kms:*:111122223333:key/*");
+        let request = Request {
+            resource: "arn:aws:kms:*:111122223333:key/*",
+            context: &open,
+            ..request
         };
         drop(evaluate::key_policy(
             policy,
             account,
-            std::slice::from_ref(policy),
+            Identity::Unknown,
             &request,
         ));
-        drop(evaluate::resource_policy(policy, &request));
     }
 }
 
@@ -267,9 +280,9 @@ proptest! {
         let policy = template().render(&live);
         let principal = Principal::session(&template().enclave_role_arn(), "111122223333", "s");
         let allowed = |measurement: &Measurement| {
-            let context = evaluate::attested(measurement);
+            let context = evaluate::Context::complete(crate::common::attested(measurement));
             let request = Request { principal: &principal, action: "kms:Decrypt", resource: "key", context: &context };
-            let decision = evaluate::key_policy(&policy, "111122223333", &[], &request);
+            let decision = evaluate::key_policy(&policy, "111122223333", Identity::Policies(&[]), &request);
             matches!(decision, evaluate::Decision::Allowed { .. })
         };
         prop_assert!(live.iter().all(allowed));

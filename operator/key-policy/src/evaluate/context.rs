@@ -1,0 +1,249 @@
+//! What is known of a request: condition keys with their values, and what is known of all others.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use measurement::Measurement;
+
+use super::Principal;
+use crate::arn::Arn;
+use crate::{ATTESTATION, IMAGE_SHA384};
+
+/// What is known of one condition key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact<'a> {
+    /// Its values; with none the key is absent.
+    Values(Cow<'a, [String]>),
+    /// It is there, with a value that is not known.
+    Present,
+    /// Whether it is there is not known either.
+    Unknown,
+}
+
+impl Fact<'_> {
+    /// An absent key.
+    pub(super) const ABSENT: Self = Self::Values(Cow::Borrowed(&[]));
+
+    fn one(value: impl Into<String>) -> Self {
+        Self::Values(vec![value.into()].into())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Known {
+    Values(Vec<String>),
+    Present,
+}
+
+/// The attestation that a request carries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Attestation {
+    /// None, or all of its registers are given as keys.
+    #[default]
+    Complete,
+    /// Of an enclave with this measurement; registers that it does not name may be there.
+    Measured(Measurement),
+    /// Of an enclave of which single registers are given as keys.
+    Enclave,
+    /// Of an instance with a `NitroTPM`, likewise.
+    NitroTpm,
+}
+
+/// The condition keys of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// What was set, by key in lower case.
+    set: BTreeMap<String, Known>,
+    /// Who asks, and for which key.
+    subject: Option<Subject>,
+    /// Whether a key that is not given is unknown rather than absent.
+    open: bool,
+    attestation: Attestation,
+}
+
+/// What much of a request follows from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Subject {
+    principal: Principal,
+    /// ARN of the key; a star is a part that is not known.
+    key: String,
+}
+
+impl Context {
+    /// All keys that the request has, in lower case; every other key is absent.
+    pub fn complete(keys: BTreeMap<String, Vec<String>>) -> Self {
+        let known = keys.into_iter();
+        Self {
+            set: known
+                .map(|(key, values)| (key, Known::Values(values)))
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Nothing is known but that the request carries no attestation.
+    pub fn open() -> Self {
+        Self {
+            open: true,
+            ..Self::default()
+        }
+    }
+
+    /// A request to this key (an ARN in which a star is a part that is not known) by this principal: what follows
+    /// from both is known (IAM user guide, "Global condition context keys"; KMS developer guide, "Condition keys").
+    pub fn of(principal: &Principal, key: &str) -> Self {
+        Self {
+            subject: Some(Subject {
+                principal: principal.clone(),
+                key: key.to_owned(),
+            }),
+            ..Self::open()
+        }
+    }
+
+    /// The same request from an enclave with this measurement. Registers that it does not name are unknown.
+    pub fn attesting(mut self, measurement: &Measurement) -> Self {
+        self.attestation = Attestation::Measured(measurement.clone());
+        self
+    }
+
+    /// The same request with these registers (`pcr8`, `nitrotpmpcr4`, ...) in its attestation, of an enclave or a
+    /// `NitroTPM`. The error names the first that is no register, or of the other kind.
+    pub fn attesting_registers(mut self, registers: &[(String, String)]) -> Result<Self, String> {
+        for (name, value) in registers {
+            let name = name.to_ascii_lowercase();
+            let kind = match register(&name).ok_or_else(|| name.clone())? {
+                Register::NitroTpm => Attestation::NitroTpm,
+                Register::Enclave(_) => Attestation::Enclave,
+            };
+            if self.attestation != Attestation::Complete && self.attestation != kind {
+                return Err(name);
+            }
+            self.attestation = kind;
+            self.set(&format!("{ATTESTATION}{name}"), [value.clone()]);
+            if name == "pcr0" {
+                self.set(IMAGE_SHA384, [value.clone()]);
+            }
+        }
+        if self.attestation == Attestation::Enclave {
+            for key in [
+                IMAGE_SHA384.to_ascii_lowercase(),
+                format!("{ATTESTATION}pcr0"),
+            ] {
+                self.set.entry(key).or_insert(Known::Present);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Forgets who asks, but not of which account: the request is that of any role or user.
+    pub(crate) fn forget_principal(&mut self) {
+        if let Some(subject) = &mut self.subject {
+            subject.principal = Principal::anybody(&subject.principal.account);
+        }
+    }
+
+    /// Sets a key, in whatever case; without a value it is absent.
+    pub fn set<T: Into<String>>(&mut self, key: &str, values: impl IntoIterator<Item = T>) {
+        let values = values.into_iter().map(Into::into).collect();
+        self.set
+            .insert(key.to_ascii_lowercase(), Known::Values(values));
+    }
+
+    /// What is known of a key, in whatever case.
+    pub fn fact(&self, key: &str) -> Fact<'_> {
+        if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.fact_of(&key.to_ascii_lowercase());
+        }
+        self.fact_of(key)
+    }
+
+    fn fact_of(&self, key: &str) -> Fact<'_> {
+        match self.set.get(key) {
+            Some(Known::Values(values)) => return Fact::Values(values.into()),
+            Some(Known::Present) => return Fact::Present,
+            None => {}
+        }
+        if is_attestation(key) {
+            return self.attested(key);
+        }
+        let of_subject = self.subject.as_ref();
+        let derived = of_subject.and_then(|subject| subject.fact(key));
+        derived.unwrap_or_else(|| self.not_given())
+    }
+
+    fn not_given(&self) -> Fact<'_> {
+        if self.open {
+            Fact::Unknown
+        } else {
+            Fact::ABSENT
+        }
+    }
+
+    /// The same context without anything that is not known.
+    pub(super) fn closed(&self) -> Self {
+        Self {
+            open: false,
+            ..self.clone()
+        }
+    }
+
+    /// What the attestation has.
+    fn attested(&self, key: &str) -> Fact<'_> {
+        let name = key.strip_prefix(ATTESTATION).unwrap_or_default();
+        match (&self.attestation, register(name)) {
+            (Attestation::Measured(measurement), _) if name == "imagesha384" => {
+                Fact::one(measurement.image_sha384.to_string())
+            }
+            (Attestation::Measured(measurement), Some(Register::Enclave(index))) => {
+                let known = measurement.register(index);
+                known.map_or_else(|| self.not_given(), |pcr| Fact::one(pcr.to_string()))
+            }
+            (Attestation::Enclave, Some(Register::Enclave(_)))
+            | (Attestation::NitroTpm, Some(Register::NitroTpm)) => self.not_given(),
+            _ => Fact::ABSENT,
+        }
+    }
+}
+
+impl Subject {
+    /// What follows for a key in lower case; `None` where nothing does.
+    fn fact(&self, key: &str) -> Option<Fact<'static>> {
+        let part = |of: fn(Arn<'_>) -> &str| {
+            let part = of(Arn::parse(&self.key)?);
+            (!part.contains('*')).then(|| Fact::one(part))
+        };
+        match key {
+            "aws:resourceaccount" => part(|arn| arn.account),
+            "aws:requestedregion" => part(|arn| arn.region),
+            // KMS has no endpoint without TLS.
+            "aws:securetransport" => Some(Fact::one("true")),
+            _ => self.principal.fact(key),
+        }
+    }
+}
+
+/// Whether a key, in lower case, is one of the attestation's, or looks like one.
+pub(crate) fn is_attestation(key: &str) -> bool {
+    key.starts_with(ATTESTATION.trim_end_matches(':'))
+}
+
+/// A register that KMS knows.
+#[derive(Clone, Copy, PartialEq)]
+enum Register {
+    /// `PCR0` to `PCR31`.
+    Enclave(u8),
+    /// `NitroTPMPCR0` to 23.
+    NitroTpm,
+}
+
+/// The register of a name in lower case; `None` where KMS knows none of that name.
+fn register(name: &str) -> Option<Register> {
+    let index = |prefix: &str, last: u8| {
+        let text = name.strip_prefix(prefix)?;
+        let index: u8 = text.parse().ok()?;
+        (index <= last && index.to_string() == text).then_some(index)
+    };
+    let enclave = index("pcr", 31).map(Register::Enclave);
+    enclave.or_else(|| index("nitrotpmpcr", 23).map(|_| Register::NitroTpm))
+}

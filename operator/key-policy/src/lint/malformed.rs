@@ -1,0 +1,155 @@
+//! Documents that KMS refuses, or may refuse (IAM user guide, "IAM JSON policy elements reference"; KMS developer guide,
+//! "Key policies").
+
+use std::borrow::Cow;
+
+use super::{Finding, RuleId, Severity};
+use crate::Policy;
+use crate::arn::Arn;
+use crate::evaluate::Operator;
+use crate::principal_name::{account_of_root, is_deleted};
+use crate::statement::{Effect, Match, Statement};
+
+const VERSIONS: [&str; 2] = ["2012-10-17", "2008-10-17"];
+/// Kinds of principals in resource policies.
+const KINDS: [&str; 4] = ["AWS", "Service", "Federated", "CanonicalUser"];
+
+/// What the documentation says that KMS refuses (`MalformedPolicyDocumentException`): the first of each statement.
+pub fn refused(policy: &Policy) -> Vec<Finding> {
+    let error = |what: String| {
+        let cure = "Mend it: KMS refuses the document";
+        Finding::error(RuleId::MalformedPolicy, what, cure)
+    };
+    let mut findings: Vec<_> = document(policy).map(error).into_iter().collect();
+    for (index, statement) in policy.statements().iter().enumerate() {
+        let fault = principals(statement)
+            .or_else(|| actions(statement))
+            .or_else(|| operators(statement));
+        let Some(fault) = fault else { continue };
+        let name = statement.name(index);
+        findings.push(error(format!("statement {name} {fault}")).at(index));
+    }
+    findings
+}
+
+/// What KMS refuses as far as is known, without a word of its documentation.
+pub fn doubtful(policy: &Policy) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, statement) in policy.statements().iter().enumerate() {
+        let found = not_principal(statement, index)
+            .into_iter()
+            .chain(operator_case(statement, index));
+        findings.extend(found.map(|finding| finding.at(index)));
+    }
+    findings
+}
+
+fn not_principal(statement: &Statement, index: usize) -> Option<Finding> {
+    let principals = statement.principals.as_ref()?;
+    (statement.effect == Effect::Allow && principals.negated).then(|| {
+        Finding::new(
+            RuleId::AllowNotPrincipal,
+            Severity::Warning,
+            format!(
+                "statement {} allows with NotPrincipal: everybody else, also of other accounts",
+                statement.name(index)
+            ),
+            "Name who is meant in Principal: IAM takes NotPrincipal with Deny only",
+        )
+    })
+}
+
+fn operator_case(statement: &Statement, index: usize) -> Option<Finding> {
+    let mut conditions = statement.conditions.iter();
+    let (found, known) = conditions.find_map(|condition| {
+        let known = well_known(&condition.operator)?;
+        (known != condition.operator).then_some((&condition.operator, known))
+    })?;
+    Some(Finding::new(
+        RuleId::OperatorCase,
+        Severity::Warning,
+        format!(
+            "statement {} has the operator {found}, which AWS writes {known}",
+            statement.name(index)
+        ),
+        "Write it as AWS does: KMS refuses it in another case",
+    ))
+}
+
+/// The first reason why KMS answers `MalformedPolicyDocumentException` to this document.
+pub fn malformed(policy: &Policy) -> Option<String> {
+    let doubtful = doubtful(policy).into_iter();
+    let cased = doubtful.filter(|finding| finding.rule == RuleId::OperatorCase);
+    let mut faults = refused(policy).into_iter().chain(cased);
+    faults.next().map(|finding| finding.message)
+}
+
+fn document(policy: &Policy) -> Option<String> {
+    if !VERSIONS.contains(&policy.version()) {
+        let found = policy.version();
+        return Some(format!("the version is {found:?}, expected 2012-10-17"));
+    }
+    let empty = policy.statements().is_empty();
+    empty.then(|| "the document has no statement".to_owned())
+}
+
+fn principals(statement: &Statement) -> Option<String> {
+    let Match { listed, .. } = statement.principals.as_ref()?;
+    let unknown = listed.keys().find(|kind| !KINDS.contains(&kind.as_str()));
+    if let Some(kind) = unknown {
+        return Some(format!("has the principal {kind}, expected AWS or Service"));
+    }
+    let mut names = listed.get("AWS").into_iter().flatten();
+    let (name, why) = names.find_map(|name| Some((name, not_a_principal(name)?)))?;
+    Some(format!("names the principal {name}, which {why}"))
+}
+
+/// Why a name cannot stand under `AWS`.
+fn not_a_principal(name: &str) -> Option<&'static str> {
+    if name == "*" || account_of_root(name).is_some() || is_deleted(name) {
+        return None;
+    }
+    let Some(arn) = Arn::parse(name) else {
+        return Some("is no ARN and no account");
+    };
+    if name.contains(['*', '?']) {
+        return Some("has a wildcard: a principal is everybody, or named in full");
+    }
+    match (arn.service, arn.resource.split('/').next()) {
+        ("iam", Some("group")) => Some("is a group, and a group is no principal"),
+        ("iam", Some("role" | "user")) | ("sts", Some("assumed-role" | "federated-user"))
+            if arn.has_account() =>
+        {
+            None
+        }
+        // An origin access identity of CloudFront has the account `cloudfront`.
+        ("iam", _) if arn.account == "cloudfront" => None,
+        _ => Some("is no role, user, session or account"),
+    }
+}
+
+/// An action has a service, or is `*`.
+fn actions(statement: &Statement) -> Option<String> {
+    let mut listed = statement.actions.as_ref()?.listed.iter();
+    let without = listed.find(|action| *action != "*" && !action.contains(':'))?;
+    Some(format!(
+        "has the action {without}, expected its service before it, as in kms:{without}"
+    ))
+}
+
+fn operators(statement: &Statement) -> Option<String> {
+    let mut conditions = statement.conditions.iter();
+    let unknown = conditions.find(|one| well_known(&one.operator).is_none())?;
+    Some(format!(
+        "has the operator {}, which AWS does not have",
+        unknown.operator
+    ))
+}
+
+/// An operator as AWS writes it, whatever its case.
+fn well_known(operator: &str) -> Option<Cow<'_, str>> {
+    if operator == "Null" || Operator::parse(operator).is_some() {
+        return Some(operator.into());
+    }
+    Operator::in_any_case(operator).map(Cow::from)
+}
