@@ -6,7 +6,7 @@ use measurement::eif;
 
 use crate::arguments::Output;
 use crate::input;
-use crate::output::{self, Answer, Failure};
+use crate::output::{self, Answer, Exit, Failure};
 
 /// Describes an image file. A wrong checksum is something to look at.
 pub fn run(file: &str, output: Output) -> Result<Answer, Failure> {
@@ -35,6 +35,6 @@ pub fn run(file: &str, output: Output) -> Result<Answer, Failure> {
     };
     Ok(Answer {
         text: output::form(&found.to_json(), output, human)?,
-        clean: found.crc_matches,
+        exit: Exit::of(found.crc_matches),
     })
 }

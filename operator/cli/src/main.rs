@@ -1,7 +1,7 @@
 //! `kubectl chamber`: rollovers, key policies and image files, from the command line.
 //!
-//! Exit status: 0 clean or notes only, 1 a warning or an error was found (or a difference, or a
-//! denial), 2 something could not be read or was used wrongly.
+//! Exit status: 0 clean or notes only (or allowed), 1 a warning or an error was found (or a difference, or a
+//! denial), 2 something could not be read or was used wrongly, 3 the answer depends on what was not said.
 
 mod arguments;
 mod cluster;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     // Clap ends with 2 where the command line is wrong, and with 0 after --help.
     let arguments = Arguments::parse();
     match run(&arguments.verb).and_then(|answer| output::write(&answer.text).map(|_| answer)) {
-        Ok(answer) => ExitCode::from(u8::from(!answer.clean)),
+        Ok(answer) => ExitCode::from(answer.exit.code()),
         Err(failure) => {
             eprintln!("kubectl-chamber: {failure}");
             ExitCode::from(2)

@@ -12,8 +12,35 @@ use crate::arguments::Output;
 pub struct Answer {
     /// For standard output.
     pub text: String,
-    /// Exit status 0.
-    pub clean: bool,
+    /// The exit status.
+    pub exit: Exit,
+}
+
+/// What an exit status says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: nothing is to be looked at, or it is allowed.
+    Clean,
+    /// 1: something was found, or it is denied.
+    Found,
+    /// 3: it depends on what the question does not say.
+    Depends,
+}
+
+impl Exit {
+    /// Clean, or not.
+    pub fn of(clean: bool) -> Self {
+        if clean { Self::Clean } else { Self::Found }
+    }
+
+    /// As the process ends with it; 2 is for failures.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Found => 1,
+            Self::Depends => 3,
+        }
+    }
 }
 
 /// Why there is no answer.

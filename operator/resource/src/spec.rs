@@ -228,6 +228,8 @@ fn share(cluster: &ChamberCluster, share: &ShareSpec, pins: &BTreeSet<u8>) -> Re
         chamber_api::Profile::Standard => Profile::Standard,
         chamber_api::Profile::Pinned => Profile::Pinned,
     };
+    template.key_arn = Some(share.arn.clone());
+    template.assume.clone_from(&spec.keys.policy.assume);
     Ok(Share {
         name: share.name.clone(),
         arn: share.arn.clone(),

@@ -1,10 +1,10 @@
 //! What must be true of every key, whatever the step.
 
-use key_policy::{Finding, NotOurs, Policy, RuleId, Severity, Template};
+use key_policy::{Denial, Finding, NotOurs, Policy, RuleId, Severity, Template};
 use measurement::Measurement;
 
 use crate::{
-    Key, KeyFacts, KeyState, Look, Plan, Reading, Reason, Share, Step, World, claim, tags,
+    Key, KeyFacts, KeyState, Look, Plan, Reading, Reason, Release, Share, Step, World, claim, tags,
 };
 
 /// Stops at the first key that is not readable, enabled, ours, and a policy of the five statements.
@@ -44,6 +44,42 @@ pub fn usable(world: &World, measurement: &Measurement) -> usize {
                 .is_ok_and(|policy| key_policy::decrypts(policy, &share.template, measurement))
     };
     world.facts().filter(usable).count()
+}
+
+/// Why a release could not decrypt with a key that takes part, although statement 3 admits it: the first Deny that
+/// keeps it out, or may.
+pub fn closed_to(world: &World, release: &Release) -> Option<(Reason, String)> {
+    let mut keys = world
+        .facts()
+        .filter(|(share, facts)| takes_part(share, facts));
+    keys.find_map(|(share, facts)| denied(facts.policy.as_ref().ok()?, share, release, None))
+}
+
+/// The first Deny of a policy that keeps a release from decrypting, or may.
+pub fn denied(
+    policy: &Policy,
+    share: &Share,
+    release: &Release,
+    current: Option<&Measurement>,
+) -> Option<(Reason, String)> {
+    let denial = key_policy::foreign_deny(policy, &share.template, &release.measurement, current)?;
+    let key = format!("the policy of key {} ({})", share.name, share.arn);
+    let revision = &release.revision;
+    Some(match denial {
+        Denial::Certain { by } => (
+            Reason::ForeignDeny,
+            format!(
+                "{key} has the foreign Deny `{by}`, which would keep release {revision} from decrypting. Remove it or except the enclave role from it"
+            ),
+        ),
+        Denial::Depends { by, on } => (
+            Reason::PolicyDependsOnUnknown,
+            format!(
+                "{key} has the foreign Deny `{by}`, and whether it keeps release {revision} from decrypting depends on {}. Say what holds for the chambers in spec.keys.policy.assume (of registers, in spec.release.measurement), or except the enclave role from the Deny",
+                on.join(", ")
+            ),
+        ),
+    })
 }
 
 /// Whether a key takes part now: it can be used, or nobody accepted that it cannot.

@@ -49,6 +49,8 @@ pub enum Reason {
     DeletedPrincipal,
     /// A foreign Deny would keep the target from decrypting.
     ForeignDeny,
+    /// Whether a foreign Deny keeps the target from decrypting depends on what nobody said.
+    PolicyDependsOnUnknown,
     /// A policy admits a measurement that is neither the target nor the current release.
     UnknownMeasurement,
     /// Policies were written again and again: something else writes them, too.
@@ -136,6 +138,7 @@ impl Reason {
                 | Self::PolicyUnsound
                 | Self::DeletedPrincipal
                 | Self::ForeignDeny
+                | Self::PolicyDependsOnUnknown
                 | Self::UnknownMeasurement
                 | Self::PolicyConflict
                 | Self::PolicyDrift

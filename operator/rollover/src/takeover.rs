@@ -36,17 +36,12 @@ pub fn next(
         if let Some(message) = keys::deleted_principal(policy, share) {
             return Err((Reason::DeletedPrincipal, message));
         }
+        // What would lock out is said first, and with its own reason.
+        if let Some(fault) = keys::denied(policy, share, target, current) {
+            return Err(fault);
+        }
         if let Some(message) = keys::unsound(policy, share) {
             return Err((Reason::PolicyUnsound, message));
-        }
-        let denial =
-            key_policy::foreign_deny(policy, &share.template, &target.measurement, current);
-        if let Some(sid) = denial {
-            let message = format!(
-                "the policy of key {} ({}) has the foreign Deny `{sid}`, which would keep release {} from decrypting. Remove it or except the enclave role from it",
-                share.name, share.arn, target.revision
-            );
-            return Err((Reason::ForeignDeny, message));
         }
         kept.extend(found.map(|found| (share.arn.clone(), found)));
     }

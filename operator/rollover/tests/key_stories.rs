@@ -310,7 +310,11 @@ fn a_dry_run_changes_nothing_and_shows_what_would_change() {
         .iter()
         .filter(|row| row.changes())
         .map(|row| {
-            let each: Vec<_> = row.by.iter().map(Option::is_some).collect();
+            let each: Vec<_> = row
+                .by
+                .iter()
+                .map(key_policy::evaluate::Decision::is_allowed)
+                .collect();
             (
                 row.principal.as_str(),
                 row.action,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use key_policy::evaluate::{self, Principal, Request};
+use key_policy::evaluate::{self, Context, Identity, Principal, Request};
 use key_policy::{Policy, Profile, Template, report};
 use measurement::{Measurement, Pcr};
 
@@ -75,15 +75,16 @@ fn read(text: &str, policy: &Policy, template: &Template) {
 fn ask(policy: &Policy) {
     let account = "111122223333";
     let principal = Principal::session("arn:aws:iam::111122223333:role/A", account, "s");
-    let context = evaluate::attested(&release(1));
+    let key = "arn:aws:kms:*:111122223333:key/*";
+    let context = Context::of(&principal, key).attesting(&release(1));
     for action in ["kms:Decrypt", "kms:PutKeyPolicy", ""] {
         let request = Request {
             principal: &principal,
             action,
-            resource: "arn:aws:kms:us-east-1:111122223333:key/a",
+            resource: key,
             context: &context,
         };
-        let identity = std::slice::from_ref(policy);
+        let identity = Identity::Policies(std::slice::from_ref(policy));
         drop(evaluate::key_policy(policy, account, identity, &request));
         drop(evaluate::resource_policy(policy, &request));
     }

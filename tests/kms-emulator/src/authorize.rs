@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use key_policy::Policy;
-use key_policy::evaluate::{self, Decision, Request};
+use key_policy::evaluate::{self, Decision, Identity, Request};
 
 use crate::clock::Now;
 use crate::error::ApiError;
@@ -39,6 +39,9 @@ pub(crate) fn base_context(caller: &Caller, region: &str, now: Now) -> Context {
         ("aws:requestedregion", region.to_owned()),
         ("aws:currenttime", now.rfc3339()),
         ("aws:epochtime", now.seconds().to_string()),
+        ("aws:principalisawsservice", "false".to_owned()),
+        ("aws:viaawsservice", "false".to_owned()),
+        ("aws:securetransport", "true".to_owned()),
     ];
     let entry = |(key, value): (&str, String)| (key.to_owned(), vec![value]);
     pairs.into_iter().map(entry).collect()
@@ -50,9 +53,11 @@ pub(crate) fn resource(
     identities: &Identities,
     question: &Question<'_>,
 ) -> Result<(), ApiError> {
-    let request = question.request();
+    let context = question.known();
+    let request = question.request(&context);
     let identity = identities.policies_of(question.caller);
-    match evaluate::key_policy(policy, question.owner, identity, &request) {
+    let all = Identity::Policies(identity);
+    match evaluate::key_policy(policy, question.owner, all, &request) {
         Decision::Allowed { .. } => question.check_session(),
         Decision::ExplicitDeny { .. } => {
             let by_identity = matches!(
@@ -66,7 +71,8 @@ pub(crate) fn resource(
             };
             Err(question.refusal(&format!("with an explicit deny in {kind} policy")))
         }
-        Decision::ImplicitDeny => Err(question.refusal(&format!(
+        // Of a request that is here all is known.
+        Decision::ImplicitDeny | Decision::Depends { .. } => Err(question.refusal(&format!(
             "because no resource-based policy allows the {} action",
             question.action
         ))),
@@ -76,12 +82,13 @@ pub(crate) fn resource(
 /// Asks the caller's IAM policies alone, for actions that have no resource yet.
 pub(crate) fn identity(identities: &Identities, question: &Question<'_>) -> Result<(), ApiError> {
     let identity = identities.policies_of(question.caller);
-    match evaluate::identity_policy(identity, &question.request()) {
+    let context = question.known();
+    match evaluate::identity_policy(identity, &question.request(&context)) {
         Decision::Allowed { .. } => question.check_session(),
         Decision::ExplicitDeny { .. } => {
             Err(question.refusal("with an explicit deny in an identity-based policy"))
         }
-        Decision::ImplicitDeny => Err(question.refusal(&format!(
+        Decision::ImplicitDeny | Decision::Depends { .. } => Err(question.refusal(&format!(
             "because no identity-based policy allows the {} action",
             question.action
         ))),
@@ -89,12 +96,17 @@ pub(crate) fn identity(identities: &Identities, question: &Question<'_>) -> Resu
 }
 
 impl Question<'_> {
-    fn request(&self) -> Request<'_> {
+    /// All that is known of the request: a key that is not there is absent.
+    pub(crate) fn known(&self) -> evaluate::Context {
+        evaluate::Context::complete(self.context.clone())
+    }
+
+    fn request<'b>(&'b self, context: &'b evaluate::Context) -> Request<'b> {
         Request {
             principal: &self.caller.principal,
             action: self.action,
             resource: self.resource,
-            context: self.context,
+            context,
         }
     }
 
@@ -103,12 +115,14 @@ impl Question<'_> {
         let Some(policy) = &self.caller.session_policy else {
             return Ok(());
         };
-        match evaluate::identity_policy(std::slice::from_ref(policy), &self.request()) {
+        let context = self.known();
+        let policies = std::slice::from_ref(policy);
+        match evaluate::identity_policy(policies, &self.request(&context)) {
             Decision::Allowed { .. } => Ok(()),
             Decision::ExplicitDeny { .. } => {
                 Err(self.refusal("with an explicit deny in a session policy"))
             }
-            Decision::ImplicitDeny => Err(self.refusal(&format!(
+            Decision::ImplicitDeny | Decision::Depends { .. } => Err(self.refusal(&format!(
                 "because no session policy allows the {} action",
                 self.action
             ))),

@@ -142,10 +142,7 @@ fn caller(arn: &str, session_policy: Option<Policy>) -> Caller {
     let account = Arn::parse(arn).map_or("", |arn| arn.account).to_owned();
     Caller {
         principal_arn: arn::principal_arn(arn),
-        principal: Principal {
-            arn: arn.to_owned(),
-            account,
-        },
+        principal: Principal::new(arn, &account),
         session_policy,
     }
 }

@@ -1,5 +1,7 @@
 //! The keys that wrap the shares of the master key.
 
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,6 +85,16 @@ pub enum Management {
 /// How the key policies look.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.assume) || self.assume.all(k, k.matches('^[a-z0-9-]+:[A-Za-z0-9:/+=._@-]+$'))")
+        .message("assume has a name that is no condition key: expected service:Key, for example aws:SourceVpce")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".assume"),
+    validation = Rule::new("!has(self.assume) || self.assume.all(k, !k.matches('(?i)^(kms:RecipientAttestation|kms:CallerAccount$|aws:userid$|aws:username$|aws:Principal(Arn|Account|Type|IsAWSService|ServiceName|ServiceNamesList|Tag/.*)$)'))")
+        .message("assume names who asks or what is attested: that is never assumed, as the enclave role and the release say it")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".assume")
+)]
 pub struct KeyPolicySettings {
     /// Standard: the five statements. Pinned: a Deny as well, so that a retired measurement is retired for
     /// everybody. Changing it writes the policies; nothing is rolled.
@@ -102,6 +114,15 @@ pub struct KeyPolicySettings {
     /// status show the change before.
     #[serde(default)]
     pub adopt: bool,
+    /// What is true of every request of a chamber, by condition key, where Deny statements of others ask for it: for
+    /// example `aws:SourceVpce: vpce-1a2b3c4d` or `aws:PrincipalOrgID: o-a1b2c3d4e5`; an empty text is a key that is
+    /// absent. It decides where lock-out is judged, and nothing else: no foreign Allow is taken for harmless by it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(
+        extend("maxProperties" = 16),
+        inner(length(max = 256))
+    )]
+    pub assume: BTreeMap<String, String>,
     /// What happens to a policy that someone else changed while no rollover is in flight.
     #[serde(default)]
     pub drift_policy: DriftPolicy,

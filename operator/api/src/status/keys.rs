@@ -98,7 +98,7 @@ pub struct AccessStatus {
     pub action: String,
     /// What the enclave attests: first ten characters of ImageSha384, `none`, or `another image`.
     pub attested: String,
-    /// Allowed now.
+    /// Allowed now, or depending on what a policy does not show.
     pub now: bool,
     /// Allowed after Admit.
     pub admitted: bool,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use measurement::Pcr;
 
-pub use policy::{Format, PolicyVerb, Report};
+pub use policy::{Format, PolicyVerb, Question, Report};
 
 /// Who can decrypt: key policies and enclave images, told and compared.
 #[derive(Parser)]

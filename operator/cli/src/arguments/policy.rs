@@ -26,26 +26,14 @@ pub enum PolicyVerb {
     },
     /// Answers one question: may this principal do this, and which statement says so?
     #[command(
-        after_help = "Without --measurement the request carries no attestation. IAM policies of the principal are not known here unless --identity names them.\n\nExample:\n  kubectl chamber policy explain policy.json --principal arn:aws:iam::111122223333:role/ChamberEnclaveRole-prod-us-east-1-mainnet --action kms:Decrypt --measurement $PCR0"
+        after_help = "Exit status: 0 allowed, 1 denied, 2 unreadable or used wrongly, 3 it depends on what the question does not say.\n\nA condition key that is not given is not known, unless it follows from the question (aws:PrincipalArn, kms:CallerAccount and the like). Without --measurement the request carries no attestation. Without --identity the IAM policies of the principal are not known.\n\nExamples:\n  kubectl chamber policy explain policy.json --principal arn:aws:iam::111122223333:role/ChamberEnclaveRole-prod-us-east-1-mainnet --action kms:Decrypt --measurement $PCR0\n  kubectl chamber policy explain policy.json --principal arn:aws:iam::111122223333:role/App --action kms:Decrypt --key arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab --context kms:ViaService=s3.us-east-1.amazonaws.com --context aws:SourceVpce="
     )]
     Explain {
         /// The policy, or - for standard input.
         file: String,
-        /// ARN of a role, a user, a session of a role, or an account's root.
-        #[arg(long)]
-        principal: String,
-        /// For example kms:Decrypt.
-        #[arg(long)]
-        action: String,
-        /// What the enclave attests: PCR0, or several as PCR0=...,PCR8=...
-        #[arg(long)]
-        measurement: Option<String>,
-        /// Account of the key; without it that of the principal.
-        #[arg(long)]
-        account: Option<String>,
-        /// A file with an IAM policy of the principal; may be given more than once.
-        #[arg(long)]
-        identity: Vec<String>,
+        /// What is asked.
+        #[command(flatten)]
+        question: Question,
         /// Form of the answer.
         #[arg(short, long, value_enum, default_value_t = Output::Human)]
         output: Output,
@@ -81,6 +69,32 @@ pub enum PolicyVerb {
         #[arg(long, value_enum, default_value_t = Format::Json)]
         format: Format,
     },
+}
+
+/// May this principal do this?
+#[derive(Args)]
+pub struct Question {
+    /// ARN of a role, a user, a session of a role, or an account's root; or a service such as ec2.amazonaws.com.
+    #[arg(long)]
+    pub principal: String,
+    /// For example kms:Decrypt.
+    #[arg(long)]
+    pub action: String,
+    /// What is attested: PCR0, or several as PCR0=...,PCR8=...; of a TPM as `NitroTPMPCR4=...`.
+    #[arg(long)]
+    pub measurement: Option<String>,
+    /// ARN of the key, where statements name it.
+    #[arg(long, value_name = "ARN")]
+    pub key: Option<String>,
+    /// Account of the key; without it that of --key, or of the principal.
+    #[arg(long, value_parser = account)]
+    pub account: Option<String>,
+    /// A condition key of the request: KEY=VALUE, more than once for several values; KEY= where it is absent.
+    #[arg(long = "context", value_name = "KEY=VALUE")]
+    pub context: Vec<String>,
+    /// A file with an IAM policy of the principal; may be given more than once.
+    #[arg(long)]
+    pub identity: Vec<String>,
 }
 
 /// What tells one cluster's policies from another's.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::observe::{Question, observed};
 use super::plan_picture;
 use crate::arguments::Output;
-use crate::output::{self, Answer, Failure};
+use crate::output::{self, Answer, Exit, Failure};
 
 /// The plan; exit status 1 where the rollover would not begin.
 pub async fn run(
@@ -23,7 +23,7 @@ pub async fn run(
     })?;
     Ok(Answer {
         text,
-        clean: is_clean(&preview),
+        exit: Exit::of(is_clean(&preview)),
     })
 }
 
@@ -58,7 +58,7 @@ pub async fn document(
     }
     Ok(Answer {
         text: policy.to_json(),
-        clean,
+        exit: Exit::of(clean),
     })
 }
 

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
+use key_policy::evaluate::Decision;
 use key_policy::{Access, Change, MAX_SIZE};
 use rollover::{Changes, KeyPreview, Preview, Release};
 use serde_json::{Value, json};
 
 use crate::output::{Colour, paint, printable};
-use crate::policy::change_lines;
+use crate::policy::{change_lines, decision_value};
 
 /// The policies that a plan tells of, in order.
 const STAGES: [&str; 3] = ["now", "Admit", "Retire"];
@@ -53,10 +54,11 @@ fn key_value(key: &KeyPreview) -> Value {
     }
 }
 
-/// The statement that allows it, at each stage; null where it is denied.
+/// The answer at each stage: `{answer, statement, dependsOn}`.
 fn access_value(row: &Access) -> Value {
+    let answer = |index: usize| row.by.get(index).map(decision_value);
     json!({ "principal": row.principal, "action": row.action, "attested": row.attested,
-        "now": row.by.first(), "admit": row.by.get(1), "retire": row.by.get(2) })
+        "now": answer(0), "admit": answer(1), "retire": answer(2) })
 }
 
 /// The plan for people.
@@ -168,8 +170,12 @@ fn draw_access(text: &mut String, keys: &[KeyPreview]) {
 
 fn cells(row: &Access) -> [String; 6] {
     let answer = |index: usize| {
-        let allowed = row.by.get(index).is_some_and(Option::is_some);
-        if allowed { "allowed" } else { "-" }.to_owned()
+        match row.by.get(index) {
+            Some(Decision::Allowed { .. }) => "allowed",
+            Some(Decision::Depends { .. }) => "depends",
+            _ => "-",
+        }
+        .to_owned()
     };
     [
         printable(&row.principal),

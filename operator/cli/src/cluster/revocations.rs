@@ -11,7 +11,7 @@ use serde_json::json;
 use super::refused;
 use super::verbs::{self, PATIENCE};
 use crate::arguments::Revocation;
-use crate::output::{Answer, Failure};
+use crate::output::{Answer, Exit, Failure};
 
 /// Takes an image out of every policy at once, and says where it still is after a while.
 pub async fn revoke(
@@ -27,7 +27,7 @@ pub async fn revoke(
     }
     let moves = [names::UNREVOKE_ANNOTATION, names::REVOKE_ANNOTATION];
     let answer = say(clusters, asked, moves, |verbs| verbs.revoke.as_ref()).await?;
-    if !answer.clean {
+    if answer.exit != Exit::Clean {
         return Ok(answer);
     }
     let short: String = asked.image.to_string().chars().take(10).collect();
@@ -42,7 +42,7 @@ pub async fn revoke(
         .map_err(|why| refused(name, &why))?;
     let status = cluster.status.clone().unwrap_or_default();
     Ok(Answer {
-        clean: false,
+        exit: Exit::of(false),
         text: format!(
             "{}\nkey {} still admits it: {}",
             answer.text,

@@ -11,7 +11,7 @@ use kube::runtime::watcher::watch_object;
 
 use super::{picture, refused};
 use crate::arguments::Output;
-use crate::output::{self, Answer, Failure};
+use crate::output::{self, Answer, Exit, Failure};
 
 /// The picture now. Exit status 1 where a person has to look at it.
 pub async fn run(
@@ -28,7 +28,7 @@ pub async fn run(
     let text = output::form(&value, output, || picture::draw(&found, Timestamp::now()))?;
     Ok(Answer {
         text,
-        clean: !picture::stalled(&found),
+        exit: Exit::of(!picture::stalled(&found)),
     })
 }
 
@@ -58,6 +58,6 @@ pub async fn watch(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer,
     }
     Ok(Answer {
         text: String::new(),
-        clean: true,
+        exit: Exit::of(true),
     })
 }

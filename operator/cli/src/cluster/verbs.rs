@@ -10,7 +10,7 @@ use kube::runtime::wait::await_condition;
 use serde_json::json;
 
 use super::refused;
-use crate::output::{self, Answer, Failure};
+use crate::output::{self, Answer, Exit, Failure};
 
 /// So long an answer is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ pub async fn pause(
     };
     Ok(Answer {
         text: text.to_owned(),
-        clean: paused || !by_spec,
+        exit: Exit::of(paused || !by_spec),
     })
 }
 
@@ -93,7 +93,7 @@ pub async fn answer(
             text: format!(
                 "asked for in the same words before, and answered then: `kubectl chamber status {name}` shows what holds"
             ),
-            clean: true,
+            exit: Exit::of(true),
         });
     }
     let answered = |found: Option<&ChamberCluster>| {
@@ -113,7 +113,7 @@ pub async fn answer(
         .map(|status| status.verbs)
         .unwrap_or_default();
     Ok(Answer {
-        clean: !verbs.refused,
+        exit: Exit::of(!verbs.refused),
         text: output::printable(&verbs.answer.unwrap_or_default()),
     })
 }

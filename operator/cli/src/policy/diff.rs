@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::Output;
 use crate::input;
-use crate::output::{self, Answer, Colour, Failure, paint};
+use crate::output::{self, Answer, Colour, Exit, Failure, paint};
 
 /// Compares; a difference is exit status 1.
 pub fn run(before: &str, after: &str, output: Output) -> Result<Answer, Failure> {
@@ -22,7 +22,7 @@ pub fn run(before: &str, after: &str, output: Output) -> Result<Answer, Failure>
     });
     Ok(Answer {
         text: output::form(&value, output, || human(equal, &changes))?,
-        clean: equal,
+        exit: Exit::of(equal),
     })
 }
 

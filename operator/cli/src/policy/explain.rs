@@ -1,82 +1,229 @@
 //! `policy explain`.
 
-use std::collections::BTreeMap;
+use std::fmt::Write;
 
-use key_policy::Arn;
-use key_policy::evaluate::{self, Decision, Principal, Request};
-use serde_json::json;
+use key_policy::Policy;
+use key_policy::evaluate::{self, Decision, Dependence, Identity, Reach, Request};
+use serde_json::{Map, Value, json};
 
-use crate::arguments::Output;
+use super::question::Asked;
+use crate::arguments::{Output, Question};
 use crate::input;
-use crate::output::{self, Answer, Colour, Failure, paint};
+use crate::output::{self, Answer, Colour, Exit, Failure, paint, printable};
 
-/// The resource of a request: key policies say `*`, and IAM policies name keys in ways that are not known here.
-const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/this";
+/// What no key policy shows.
+const NOT_SHOWN: [&str; 6] = [
+    "service control policies",
+    "resource control policies",
+    "permission boundaries",
+    "session policies",
+    "VPC endpoint policies",
+    "grants",
+];
+/// Leaves all to IAM: who is asked about an operation without a key is asked by IAM alone.
+const IAM_ALONE: &str =
+    r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}"#;
 
-/// What is asked.
-pub struct Question<'a> {
-    pub principal: &'a str,
-    pub action: &'a str,
-    pub measurement: Option<&'a str>,
-    pub account: Option<&'a str>,
-    pub identity: &'a [String],
-}
-
-/// Answers; a denial is exit status 1.
-pub fn run(file: &str, question: &Question<'_>, output: Output) -> Result<Answer, Failure> {
+/// Answers: exit status 0 allowed, 1 denied, 3 depends.
+pub fn run(file: &str, question: &Question, output: Output) -> Result<Answer, Failure> {
     let policy = input::policy(file)?;
     let identity: Vec<_> = question
         .identity
         .iter()
         .map(|name| input::policy(name))
         .collect::<Result<_, _>>()?;
-    let principal = principal(question.principal)?;
-    let context = match question.measurement {
-        Some(text) => evaluate::attested(&input::measurement(text)?),
-        None => BTreeMap::new(),
-    };
-    let request = Request {
-        principal: &principal,
-        action: question.action,
-        resource: KEY,
-        context: &context,
-    };
-    let account = question.account.unwrap_or(&principal.account);
-    let decision = evaluate::key_policy(&policy, account, &identity, &request);
-    let (word, colour, by) = match &decision {
-        Decision::Allowed { by } => ("allowed", Colour::Green, Some(by)),
-        Decision::ExplicitDeny { by } => ("denied", Colour::Red, Some(by)),
-        Decision::ImplicitDeny => ("denied", Colour::Red, None),
-    };
-    let value = json!({
-        "principal": principal.arn, "action": question.action, "attested": question.measurement.is_some(),
-        "decision": word, "statement": by,
-    });
-    let human = || match by {
-        Some(by) => format!("{} by statement {by}", paint(colour, word)),
-        None => format!("{}: no statement allows it", paint(colour, word)),
-    };
+    let asked = Asked::of(question)?;
+    let decision = decide(&policy, &identity, &asked);
+    let notes = notes(&policy, question, &asked, &decision);
+    let mut value = value(&decision);
+    value["principal"] = json!(asked.principal.arn);
+    value["action"] = json!(asked.action);
+    value["key"] = json!(question.key);
+    value["attested"] = json!(question.measurement.is_some() && asked.attests());
+    value["notes"] = json!(notes);
+    value["notShown"] = json!(NOT_SHOWN);
     Ok(Answer {
-        text: output::form(&value, output, human)?,
-        clean: matches!(decision, Decision::Allowed { .. }),
+        text: output::form(&value, output, || human(&decision, &notes))?,
+        exit: exit(&decision),
     })
 }
 
-/// A role's ARN stands for a session of it.
-fn principal(arn: &str) -> Result<Principal, Failure> {
-    let is_principal = |parts: &Arn<'_>| {
-        ["iam", "sts"].contains(&parts.service) && parts.region.is_empty() && parts.has_account()
-    };
-    let parts = Arn::parse(arn).filter(is_principal).ok_or_else(|| {
-        Failure::Usage(format!(
-            "--principal {arn}: expected an ARN such as arn:aws:iam::111122223333:role/Name"
-        ))
-    })?;
-    if parts.resource.starts_with("role/") {
-        return Ok(Principal::session(arn, parts.account, "session"));
+fn exit(decision: &Decision) -> Exit {
+    match decision {
+        Decision::Allowed { .. } => Exit::Clean,
+        Decision::ExplicitDeny { .. } | Decision::ImplicitDeny => Exit::Found,
+        Decision::Depends { .. } => Exit::Depends,
     }
-    Ok(Principal {
-        arn: arn.to_owned(),
-        account: parts.account.to_owned(),
-    })
+}
+
+fn decide(policy: &Policy, identity: &[Policy], asked: &Asked) -> Decision {
+    // Without --identity nothing is known of them; a service has none.
+    let known = if identity.is_empty() && !asked.principal.is_service() {
+        Identity::Unknown
+    } else {
+        Identity::Policies(identity)
+    };
+    let request = Request {
+        principal: &asked.principal,
+        action: &asked.action,
+        resource: &asked.key,
+        context: &asked.context,
+    };
+    if asked.reach != Reach::NoKey {
+        return evaluate::key_policy(policy, &asked.account, known, &request);
+    }
+    let request = Request {
+        resource: "*",
+        ..request
+    };
+    let Ok(nothing) = Policy::parse(IAM_ALONE) else {
+        return Decision::ImplicitDeny;
+    };
+    let by = "IAM policies".to_owned();
+    // Of another account than any: then IAM has to allow it.
+    match evaluate::key_policy(&nothing, "", known, &request) {
+        Decision::Allowed { .. } => Decision::Allowed { by },
+        Decision::Depends { on, .. } => Decision::Depends { by, on },
+        denied => denied,
+    }
+}
+
+fn notes(policy: &Policy, question: &Question, asked: &Asked, decision: &Decision) -> Vec<String> {
+    let mut notes = Vec::new();
+    let action = &asked.action;
+    if asked.reach == Reach::NoKey {
+        notes.push(format!(
+            "{action} is not governed by a key policy: IAM policies alone decide"
+        ));
+    }
+    if question.measurement.is_some() && !asked.attests() {
+        notes.push(format!(
+            "{action} carries no attestation, so --measurement changes nothing: its keys are absent, a comparison with them fails, a negated one and Null hold"
+        ));
+    }
+    let abroad = asked.principal.account != asked.account && !asked.principal.is_service();
+    if abroad && asked.reach == Reach::OwnAccount {
+        notes.push(format!(
+            "KMS offers {action} to the key's own account only, whatever the policy says"
+        ));
+    }
+    let by = match decision {
+        Decision::Allowed { by } | Decision::ExplicitDeny { by } | Decision::Depends { by, .. } => {
+            by.as_str()
+        }
+        Decision::ImplicitDeny => "",
+    };
+    let unnamed = policy
+        .statements()
+        .iter()
+        .any(|statement| statement.sid.is_none());
+    if by.starts_with('#') && unnamed {
+        notes.push("statements without a Sid are counted from #0".to_owned());
+    }
+    if question.key.is_none() && names_keys(policy) {
+        notes.push("statements name keys: --key says which this is".to_owned());
+    }
+    notes
+}
+
+fn names_keys(policy: &Policy) -> bool {
+    let mut resources = policy.statements().iter().flat_map(|one| &one.resources);
+    resources.any(|resources| resources.listed.iter().any(|one| one != "*"))
+}
+
+/// A decision: `{answer, statement, dependsOn}`; `dependsOn` has, for each key, the value with which it is allowed and
+/// with which it is denied; null is an absent key.
+pub fn value(decision: &Decision) -> Value {
+    let (answer, by, on) = match decision {
+        Decision::Allowed { by } => ("allowed", Some(by), &[][..]),
+        Decision::ExplicitDeny { by } => ("denied", Some(by), &[][..]),
+        Decision::ImplicitDeny => ("denied", None, &[][..]),
+        Decision::Depends { by, on } => ("depends", Some(by), on.as_slice()),
+    };
+    let on: Map<_, _> = on.iter().map(|one| (one.key.clone(), turns(one))).collect();
+    json!({ "answer": answer, "statement": by, "dependsOn": on })
+}
+
+fn turns(dependence: &Dependence) -> Value {
+    let with = |values: &[String]| match values {
+        [] => Value::Null,
+        [one] => json!(one),
+        many => json!(many),
+    };
+    let mut turns = Map::new();
+    for (name, values) in [
+        ("allowed", &dependence.allowed),
+        ("denied", &dependence.denied),
+    ] {
+        turns.extend(
+            values
+                .as_ref()
+                .map(|values| (name.to_owned(), with(values))),
+        );
+    }
+    turns.into()
+}
+
+fn human(decision: &Decision, notes: &[String]) -> String {
+    let mut text = match decision {
+        Decision::Allowed { by } => {
+            format!(
+                "{} by statement {}\n",
+                paint(Colour::Green, "allowed"),
+                printable(by)
+            )
+        }
+        Decision::ExplicitDeny { by } => {
+            format!(
+                "{} by statement {}\n",
+                paint(Colour::Red, "denied"),
+                printable(by)
+            )
+        }
+        Decision::ImplicitDeny => {
+            format!("{}: no statement allows it\n", paint(Colour::Red, "denied"))
+        }
+        Decision::Depends { by, on } => depends(by, on),
+    };
+    for note in notes {
+        let _ = writeln!(text, "{} {}", paint(Colour::Dim, "note:"), printable(note));
+    }
+    let label = paint(Colour::Dim, "not shown here:");
+    let _ = writeln!(text, "{label} {}", NOT_SHOWN.join(", "));
+    text
+}
+
+fn depends(by: &str, on: &[Dependence]) -> String {
+    let keys: Vec<_> = on.iter().map(|one| one.key.as_str()).collect();
+    let mut text = format!(
+        "{} on {} (statement {})\n",
+        paint(Colour::Yellow, "depends"),
+        printable(&keys.join(", ")),
+        printable(by)
+    );
+    let with = |values: &[String]| match values {
+        [] => "without it".to_owned(),
+        values => format!("with {}", printable(&values.join(", "))),
+    };
+    for one in on {
+        let allowed = one
+            .allowed
+            .as_ref()
+            .map(|values| format!("allowed {}", with(values)));
+        let denied = one
+            .denied
+            .as_ref()
+            .map(|values| format!("denied {}", with(values)));
+        let turns: Vec<_> = allowed.into_iter().chain(denied).collect();
+        if !turns.is_empty() {
+            let _ = writeln!(text, "  {}: {}", printable(&one.key), turns.join(", "));
+        }
+    }
+    text
+}
+
+impl Asked {
+    fn attests(&self) -> bool {
+        evaluate::attests(&self.action)
+    }
 }

@@ -9,7 +9,7 @@ use key_policy::{Finding, MAX_SIZE, Policy, Severity, Template, report};
 use crate::arguments::{Output, Report};
 use crate::input;
 use crate::kms::{self, Key};
-use crate::output::{self, Answer, Colour, Failure, paint};
+use crate::output::{self, Answer, Colour, Exit, Failure, paint};
 
 /// What stands for itself in a path (RFC 3986, unreserved characters and the slash).
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -52,7 +52,7 @@ pub fn run(file: &str, template: &Template, report: Report) -> Result<Answer, Fa
     };
     Ok(Answer {
         text: answer,
-        clean: report::is_clean(&findings),
+        exit: Exit::of(report::is_clean(&findings)),
     })
 }
 

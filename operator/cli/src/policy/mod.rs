@@ -3,10 +3,12 @@
 mod diff;
 mod explain;
 mod lint;
+mod question;
 mod render;
 mod terraform;
 
 pub use diff::lines as change_lines;
+pub use explain::value as decision_value;
 
 use crate::arguments::PolicyVerb;
 use crate::output::{Answer, Failure};
@@ -21,23 +23,9 @@ pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
         } => lint::run(file, &cluster.template(Some(file))?, *output),
         PolicyVerb::Explain {
             file,
-            principal,
-            action,
-            measurement,
-            account,
-            identity,
+            question,
             output,
-        } => explain::run(
-            file,
-            &explain::Question {
-                principal,
-                action,
-                measurement: measurement.as_deref(),
-                account: account.as_deref(),
-                identity,
-            },
-            *output,
-        ),
+        } => explain::run(file, question, *output),
         PolicyVerb::Diff {
             before,
             after,

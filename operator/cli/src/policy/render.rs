@@ -5,7 +5,7 @@ use key_policy::{MAX_SIZE, Profile, Template};
 use super::terraform;
 use crate::arguments::Format;
 use crate::input;
-use crate::output::{Answer, Failure};
+use crate::output::{Answer, Exit, Failure};
 
 /// Writes the policy.
 pub fn run(
@@ -54,6 +54,6 @@ pub fn run(
             Format::Json => policy.to_json(),
             Format::Terraform => terraform::document("chamber_kms", &policy),
         },
-        clean: true,
+        exit: Exit::of(true),
     })
 }

@@ -53,7 +53,7 @@ fn with_changes(entry: KeyPlanStatus, changes: &Changes) -> KeyPlanStatus {
 }
 
 fn access(row: &Access) -> AccessStatus {
-    let allowed = |index: usize| row.by.get(index).is_some_and(Option::is_some);
+    let allowed = |index: usize| row.by.get(index).is_some_and(|answer| !answer.is_denied());
     AccessStatus {
         principal: row.principal.clone(),
         action: row.action.to_owned(),

@@ -186,9 +186,10 @@ fn any(value: &str, wanted: &[String], compare: Compare, facts: Facts<'_>) -> Co
         };
         compared = match (one, compared) {
             (Some(Truth::Yes), _) => return Compared::Is(Truth::Yes),
-            (Some(Truth::Unknown), _) => Compared::Is(Truth::Unknown),
+            (Some(Truth::Unknown), _) | (None, Compared::Is(Truth::Unknown)) => {
+                Compared::Is(Truth::Unknown)
+            }
             (Some(Truth::No), compared) => compared,
-            (None, Compared::Is(Truth::Unknown)) => Compared::Is(Truth::Unknown),
             (None, _) => Compared::Incomparable,
         };
     }

@@ -29,12 +29,6 @@ impl Fact<'_> {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Known {
-    Values(Vec<String>),
-    Present,
-}
-
 /// The attestation that a request carries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Attestation {
@@ -42,7 +36,11 @@ enum Attestation {
     #[default]
     Complete,
     /// Of an enclave with this measurement; registers that it does not name may be there.
-    Measured(Measurement),
+    Measured {
+        measurement: Measurement,
+        /// Its `ImageSha384`, which is asked for most.
+        image: [String; 1],
+    },
     /// Of an enclave of which single registers are given as keys.
     Enclave,
     /// Of an instance with a `NitroTPM`, likewise.
@@ -53,7 +51,7 @@ enum Attestation {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     /// What was set, by key in lower case.
-    set: BTreeMap<String, Known>,
+    set: BTreeMap<String, Vec<String>>,
     /// Who asks, and for which key.
     subject: Option<Subject>,
     /// Whether a key that is not given is unknown rather than absent.
@@ -72,11 +70,8 @@ struct Subject {
 impl Context {
     /// All keys that the request has, in lower case; every other key is absent.
     pub fn complete(keys: BTreeMap<String, Vec<String>>) -> Self {
-        let known = keys.into_iter();
         Self {
-            set: known
-                .map(|(key, values)| (key, Known::Values(values)))
-                .collect(),
+            set: keys,
             ..Self::default()
         }
     }
@@ -102,8 +97,18 @@ impl Context {
     }
 
     /// The same request from an enclave with this measurement. Registers that it does not name are unknown.
+    #[must_use]
     pub fn attesting(mut self, measurement: &Measurement) -> Self {
-        self.attestation = Attestation::Measured(measurement.clone());
+        self.attestation = Attestation::Measured {
+            image: [measurement.image_sha384.to_string()],
+            measurement: measurement.clone(),
+        };
+        self
+    }
+
+    /// The same request from an enclave of which nothing is known but that it attests an image.
+    pub(crate) fn attesting_an_image(mut self) -> Self {
+        self.attestation = Attestation::Enclave;
         self
     }
 
@@ -125,14 +130,6 @@ impl Context {
                 self.set(IMAGE_SHA384, [value.clone()]);
             }
         }
-        if self.attestation == Attestation::Enclave {
-            for key in [
-                IMAGE_SHA384.to_ascii_lowercase(),
-                format!("{ATTESTATION}pcr0"),
-            ] {
-                self.set.entry(key).or_insert(Known::Present);
-            }
-        }
         Ok(self)
     }
 
@@ -146,8 +143,7 @@ impl Context {
     /// Sets a key, in whatever case; without a value it is absent.
     pub fn set<T: Into<String>>(&mut self, key: &str, values: impl IntoIterator<Item = T>) {
         let values = values.into_iter().map(Into::into).collect();
-        self.set
-            .insert(key.to_ascii_lowercase(), Known::Values(values));
+        self.set.insert(key.to_ascii_lowercase(), values);
     }
 
     /// What is known of a key, in whatever case.
@@ -159,10 +155,8 @@ impl Context {
     }
 
     fn fact_of(&self, key: &str) -> Fact<'_> {
-        match self.set.get(key) {
-            Some(Known::Values(values)) => return Fact::Values(values.into()),
-            Some(Known::Present) => return Fact::Present,
-            None => {}
+        if let Some(values) = self.set.get(key) {
+            return Fact::Values(values.into());
         }
         if is_attestation(key) {
             return self.attested(key);
@@ -192,12 +186,17 @@ impl Context {
     fn attested(&self, key: &str) -> Fact<'_> {
         let name = key.strip_prefix(ATTESTATION).unwrap_or_default();
         match (&self.attestation, register(name)) {
-            (Attestation::Measured(measurement), _) if name == "imagesha384" => {
-                Fact::one(measurement.image_sha384.to_string())
+            (Attestation::Measured { image, .. }, _) if name == "imagesha384" => {
+                Fact::Values(image.as_slice().into())
             }
-            (Attestation::Measured(measurement), Some(Register::Enclave(index))) => {
+            (Attestation::Measured { measurement, .. }, Some(Register::Enclave(index))) => {
                 let known = measurement.register(index);
                 known.map_or_else(|| self.not_given(), |pcr| Fact::one(pcr.to_string()))
+            }
+            (Attestation::Enclave, register)
+                if name == "imagesha384" || register == Some(Register::Enclave(0)) =>
+            {
+                Fact::Present
             }
             (Attestation::Enclave, Some(Register::Enclave(_)))
             | (Attestation::NitroTpm, Some(Register::NitroTpm)) => self.not_given(),

@@ -168,9 +168,9 @@ fn unknowns(asked: &Asked<'_>, request: &Request<'_>) -> Vec<Unknown> {
     let mut found = Found::default();
     found.collect(asked.policy, request);
     if let Identity::Policies(policies) = asked.identity {
-        policies
-            .iter()
-            .for_each(|policy| found.collect(policy, request));
+        for policy in policies {
+            found.collect(policy, request);
+        }
     }
     let mut unknowns: Vec<_> = found.keys.into_values().map(KeyUse::unknown).collect();
     if !found.resources.is_empty() {
@@ -362,7 +362,7 @@ fn examples(operator: &str, value: &str) -> Vec<String> {
 /// Keys that the resources of a policy tell apart.
 fn key_arn(resource: &str, patterns: &[&str]) -> Unknown {
     let own: Vec<_> = resource.splitn(6, ':').collect();
-    let (mut regions, mut keys) = (vec!["us-east-1"], vec!["key/another"]);
+    let (mut regions, mut keys) = (vec!["us-east-1", "eu-west-1"], vec!["key/another"]);
     for arn in patterns.iter().filter_map(|pattern| Arn::parse(pattern)) {
         for (part, known) in [(arn.region, &mut regions), (arn.resource, &mut keys)] {
             if !part.contains(['*', '?', '$']) && !known.contains(&part) {

@@ -25,7 +25,7 @@ pub(crate) use condition::Operator;
 pub(crate) use context::is_attestation;
 pub use context::{Context, Fact};
 pub use depends::Dependence;
-pub use operations::{Reach, operation, operations};
+pub use operations::{Reach, attests, operation, operations};
 pub use principal::Principal;
 use statements::Scope;
 pub(crate) use statements::{
@@ -163,9 +163,8 @@ impl Asked<'_> {
             }
             may_deny.get_or_insert((index, statement));
         }
-        let (index, statement, holds) = match self.allowed(request) {
-            Some(best) => best,
-            None => return Verdict::Decided(Decision::ImplicitDeny),
+        let Some((index, statement, holds)) = self.allowed(request) else {
+            return Verdict::Decided(Decision::ImplicitDeny);
         };
         let by = || statement.name(index);
         match (holds, may_deny) {

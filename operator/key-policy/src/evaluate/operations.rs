@@ -97,7 +97,7 @@ pub fn operations() -> impl Iterator<Item = &'static str> {
 }
 
 /// Whether a request of this action can carry an attestation. Actions of other services cannot.
-pub(crate) fn attests(action: &str) -> bool {
+pub fn attests(action: &str) -> bool {
     of_kms(action).is_some_and(|name| {
         ATTESTING
             .iter()

@@ -200,6 +200,18 @@ pub fn matches_ignoring_case(pattern: &str, text: &str) -> bool {
 /// The same without allocation, as names of actions are compared all the time. A character of the
 /// text is a byte; bytes of other characters in the pattern equal none.
 fn ascii_matches(pattern: &[u8], text: &[u8]) -> bool {
+    // Nearly all actions are written in full, or end with the one star that they have.
+    let wild = pattern
+        .iter()
+        .position(|piece| matches!(piece, b'*' | b'?'));
+    match wild {
+        None => return pattern.eq_ignore_ascii_case(text),
+        Some(at) if at + 1 == pattern.len() && pattern[at] == b'*' => {
+            let head = text.get(..at);
+            return head.is_some_and(|head| head.eq_ignore_ascii_case(&pattern[..at]));
+        }
+        Some(_) => {}
+    }
     let fits = |piece: &u8, byte: &u8| *piece == b'?' || piece.eq_ignore_ascii_case(byte);
     whole(pattern, text, |piece| *piece == b'*', fits)
 }

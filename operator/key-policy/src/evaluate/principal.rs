@@ -93,12 +93,13 @@ impl Principal {
                 Some(Fact::ABSENT)
             }
             _ if is_service => None,
-            "aws:principalservicename" | "aws:principalservicenameslist" => Some(Fact::ABSENT),
             "aws:principalaccount" | "kms:calleraccount" => one(&self.account),
             "aws:principalarn" => one(&self.principal_arn()),
             "aws:principaltype" => one(self.kind()),
             "aws:username" if self.kind() == "User" => one(self.arn.rsplit('/').next()?),
-            "aws:username" => Some(Fact::ABSENT),
+            "aws:username" | "aws:principalservicename" | "aws:principalservicenameslist" => {
+                Some(Fact::ABSENT)
+            }
             _ => None,
         }
     }
@@ -139,13 +140,15 @@ impl Principal {
 
     /// Whether an ARN in a policy is its role's, whatever the role's path.
     fn is_role(&self, name: &str) -> bool {
+        // What is rarely so is seen first: the names.
+        if name.rsplit('/').next() != self.role_name() {
+            return false;
+        }
         let (Some(named), Some(own)) = (Arn::parse(name), Arn::parse(&self.arn)) else {
             return false;
         };
-        let role = named.resource.strip_prefix("role/");
-        let role = role.and_then(|role| role.rsplit('/').next());
         let same_account = named.account == self.account && named.partition == own.partition;
-        named.service == "iam" && same_account && role.is_some() && role == self.role_name()
+        named.service == "iam" && same_account && named.resource.starts_with("role/")
     }
 
     /// Whether a name in a policy is this session's; its own name may not be known.

@@ -34,9 +34,10 @@ pub fn applying<'p>(
             return None;
         }
         let attached = scope == Scope::Attached && statement.resources.is_none();
-        let resource = match attached {
-            true => Truth::Yes,
-            false => resource(statement, request.resource, facts),
+        let resource = if attached {
+            Truth::Yes
+        } else {
+            resource(statement, request.resource, facts)
         };
         let holds = resource.min(conditions(statement, facts));
         (holds != Truth::No).then_some((index, statement, holds))

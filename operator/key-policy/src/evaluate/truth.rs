@@ -13,6 +13,7 @@ pub enum Truth {
 
 impl Truth {
     /// The opposite.
+    #[must_use]
     pub fn negated(self) -> Self {
         match self {
             Self::No => Self::Yes,

@@ -64,7 +64,7 @@ fn given(lens: &Lens<'_>) -> Option<Finding> {
         ));
     }
     let conditional = managing.iter().find(|action| {
-        lens.root_may(action) != Truth::Yes || lens.anybody_may(action, false) != Truth::Yes
+        lens.root_may(action) != Truth::Yes || lens.anybody_may(action) != Truth::Yes
     })?;
     Some(Finding::new(
         RuleId::ConditionalBreakGlass,
@@ -187,12 +187,12 @@ fn root_delegates(lens: &Lens<'_>) -> Option<Finding> {
     };
     let mut allows = lens.statements(Effect::Allow);
     let (index, _) = allows.find(|(_, one)| delegates(one) && names_action(one, "kms:Decrypt"))?;
-    if lens.anybody_may("kms:Decrypt", true) == Truth::No {
+    if lens.anybody_attested_may("kms:Decrypt") == Truth::No {
         return None;
     }
     let mut denies = lens.statements(Effect::Deny);
     let needs_attestation = denies.any(|(_, one)| lens.denies_everybody(one, "kms:Decrypt"))
-        || lens.anybody_may("kms:Decrypt", false) == Truth::No;
+        || lens.anybody_may("kms:Decrypt") == Truth::No;
     let how = if needs_attestation {
         "from any attested enclave"
     } else {

@@ -93,11 +93,15 @@ pub fn zeros(policy: &Policy) -> Vec<Finding> {
         let conditions = statement.conditions.iter().filter(spares);
         let conditions = conditions.filter(zeros).filter(of_registers);
         findings.extend(conditions.map(|condition| {
-            let who = if is_image(condition) { "" } else { " unsigned or unbound images and" };
+            let who = if is_image(condition) {
+                "every enclave in debug mode attests"
+            } else {
+                "unsigned or unbound images and enclaves in debug mode attest"
+            };
             Finding::error(
                 RuleId::ZeroMeasurement,
                 format!(
-                    "statement {} lets {} be all zeros, which{who} every enclave in debug mode attests",
+                    "statement {} lets {} be all zeros, which {who}",
                     statement.name(index),
                     condition.key
                 ),

@@ -87,7 +87,7 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
 /// Deny statements that keep the enclave role from Decrypt although its image is admitted, or from Encrypt; and those
 /// of which nobody can say it here.
 pub fn denied(lens: &Lens<'_>) -> Vec<Finding> {
-    let attested = admitted(lens);
+    let some_image = lens.enclave_context().clone().attesting_an_image();
     let statements = lens.statements(Effect::Deny);
     // Where no image is admitted, a comparison with what enclaves attest keeps nobody out.
     let compares = |condition: &Condition| is_attestation(&condition.key.to_ascii_lowercase());
@@ -95,8 +95,7 @@ pub fn denied(lens: &Lens<'_>) -> Vec<Finding> {
     let statements = statements
         .filter(move |(_, statement)| !(none && statement.conditions.iter().any(compares)));
     let found = statements.filter_map(|(index, statement)| {
-        let of = |context| lens.applies_to_enclave(statement, "kms:Decrypt", context);
-        let decrypt = attested.iter().map(of).max().unwrap_or(Truth::No);
+        let decrypt = decrypt(lens, statement, &some_image);
         let finding = match decrypt {
             Truth::Yes => locked_out(&statement.name(index)),
             _ if encrypt(lens, statement) == Truth::Yes => no_wrapping(&statement.name(index)),
@@ -106,6 +105,15 @@ pub fn denied(lens: &Lens<'_>) -> Vec<Finding> {
         Some(finding.at(index))
     });
     found.collect()
+}
+
+/// Whether a Deny holds for an image that is admitted. Mostly it is seen without knowing which.
+fn decrypt(lens: &Lens<'_>, statement: &Statement, some_image: &Context) -> Truth {
+    let of = |context: &Context| lens.applies_to_enclave(statement, "kms:Decrypt", context);
+    match of(some_image) {
+        Truth::Unknown => admitted(lens).iter().map(of).max().unwrap_or(Truth::No),
+        sure => sure,
+    }
 }
 
 fn encrypt(lens: &Lens<'_>, statement: &Statement) -> Truth {

@@ -92,27 +92,32 @@ impl<'a> Lens<'a> {
         evaluate::allows(self.policy, &self.template.key_account, identity, &request)
     }
 
-    /// Whether a role or user of the account to whom IAM allows everything may do something, attesting another image
-    /// than any release has, or nothing.
-    pub fn anybody_may(&self, action: &str, attests: bool) -> Truth {
+    /// Whether a role or user of the account to whom IAM allows everything may do something without an attestation.
+    pub fn anybody_may(&self, action: &str) -> Truth {
+        self.anybody_in(action, |context| context)
+    }
+
+    /// The same with the attestation of some image, which no release has where the answer depends on it.
+    pub fn anybody_attested_may(&self, action: &str) -> Truth {
+        match self.anybody_in(action, Context::attesting_an_image) {
+            Truth::Unknown => self.anybody_in(action, |context| {
+                context.attesting(&access::another_image())
+            }),
+            sure => sure,
+        }
+    }
+
+    fn anybody_in(&self, action: &str, attesting: impl Fn(Context) -> Context) -> Truth {
         let template = self.template;
         let anybody = access::anybody(template, "any IAM principal", &template.key_account);
-        let mut context = anybody.context(template);
-        if attests {
-            context = context.attesting(&access::another_image());
-        }
         let request = Request {
             principal: anybody.principal(),
             action,
             resource: &self.key,
-            context: &context,
+            context: &attesting(anybody.context(template)),
         };
-        evaluate::allows(
-            self.policy,
-            &template.key_account,
-            anybody.identity(),
-            &request,
-        )
+        let identity = anybody.identity();
+        evaluate::allows(self.policy, &template.key_account, identity, &request)
     }
 
     fn context_of(&self, principal: &Principal) -> Context {

@@ -180,12 +180,11 @@ fn each_rule_is_documented() {
         let prowler = described
             .prowler
             .map(|check| format!(" Prowler: `{check}`."));
-        page += &format!(
-            "\n## `{rule}`\n\n{severity}. {}\n\nCure: {}.{}\n",
-            described.why,
-            described.cure,
-            prowler.unwrap_or_default()
-        );
+        let (why, cure) = (described.why, described.cure);
+        let prowler = prowler.unwrap_or_default();
+        page.push_str(&format!(
+            "\n## `{rule}`\n\n{severity}. {why}\n\nCure: {cure}.{prowler}\n"
+        ));
     }
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(path, &page).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::{
     Action, Fence, Look, Object, Plan, Reason, Release, Resize, Rollover, Set, Step, World,
-    chambers,
+    chambers, keys,
 };
 
 const STEP: Step = Step::Roll;
@@ -69,8 +69,19 @@ pub fn within_budget(world: &World, step: Step, resizes: Vec<Resize>, stops: u32
     }
 }
 
+/// A release that a Deny may keep sealed is not started: what was true in Measure may have changed since.
+fn closed(world: &World, step: Step, resizes: &[Resize]) -> Option<Plan> {
+    let mut starts = resizes.iter().filter(|resize| resize.to > resize.from);
+    world.record.rollover.as_ref()?;
+    let (reason, message) = starts.find_map(|start| keys::closed_to(world, &start.release))?;
+    Some(Plan::block(step, reason, message))
+}
+
 /// A late order of an older leader for one set could meet an order of ours for another: theirs are made void first.
 pub fn order(world: &World, step: Step, resizes: Vec<Resize>) -> Plan {
+    if let Some(plan) = closed(world, step, &resizes) {
+        return plan;
+    }
     let open: Vec<_> = world
         .sets
         .iter()

@@ -204,11 +204,21 @@ fn unresolved(world: &World, current: &Release) -> Option<Plan> {
         return Some(Plan::block(STEP, Reason::MeasurementRevoked, message));
     }
     measure::barred(world, current, STEP)
+        .or_else(|| closed(world, current))
         .or_else(|| chambers::left_behind(world, STEP))
         .or_else(|| {
             let problem = world.objects.first()?;
             Some(Plan::block(STEP, problem.reason, problem.message.clone()))
         })
+}
+
+/// So many keys may refuse the current release that a chamber which restarts may stay sealed.
+fn closed(world: &World, current: &Release) -> Option<Plan> {
+    if keys::usable(world, &current.measurement) >= world.spec.threshold {
+        return None;
+    }
+    let (reason, message) = keys::closed_to(world, current)?;
+    Some(Plan::block(STEP, reason, message))
 }
 
 /// A holder who is asked to take a revoked image out is asked for more than the next release.

@@ -44,6 +44,9 @@ pub(super) fn parse(text: &str, config: &Config) -> Result<Policy, ApiError> {
         .map_err(|error| malformed(format!("The new key policy is not valid: {error}")))?;
     let document: Value = serde_json::from_str(text)
         .map_err(|error| malformed(format!("The new key policy is not valid: {error}")))?;
+    if let Some(why) = key_policy::malformed(&policy) {
+        return Err(malformed(format!("The new key policy is not valid: {why}")));
+    }
     if !statements(&document).all(|statement| principals_exist(statement, config)) {
         return Err(malformed(
             "Policy contains a statement with one or more invalid principals.",
