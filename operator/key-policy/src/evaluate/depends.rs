@@ -309,7 +309,10 @@ impl KeyUse<'_> {
         }
         // Minding the case and not minding it tell more values apart.
         exhausted &= equalities.windows(2).all(|pair| pair[0] == pair[1]);
-        add(OTHER.to_owned());
+        // Another text is no value of a key that is a number, a date, an address or a boolean.
+        if !self.conditions.iter().any(|condition| is_typed(condition)) {
+            add(OTHER.to_owned());
+        }
         let mut examples: Vec<_> = values.into_iter().map(|value| vec![value]).collect();
         if self.may_be_absent {
             examples.push(Vec::new());
@@ -320,6 +323,18 @@ impl KeyUse<'_> {
             exhausted,
         }
     }
+}
+
+/// Whether an operator is for values of one kind, of which `examples` has those that it tells apart.
+fn is_typed(condition: &Condition) -> bool {
+    let Some(operator) = Operator::parse(&condition.operator) else {
+        return false;
+    };
+    let name = operator.name;
+    name == "Bool"
+        || name.starts_with("Numeric")
+        || name.starts_with("Date")
+        || name.contains("IpAddress")
 }
 
 /// Values that an operator tells apart by one of a policy's.

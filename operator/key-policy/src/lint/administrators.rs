@@ -46,7 +46,9 @@ fn given(lens: &Lens<'_>) -> Option<Finding> {
     {
         return None;
     }
-    let managing: Vec<_> = operations()
+    let managing: Vec<_> = ["PutKeyPolicy"]
+        .into_iter()
+        .chain(operations())
         .map(|name| format!("kms:{name}"))
         .filter(|action| manages(action))
         .collect();

@@ -97,7 +97,7 @@ pub fn denied(lens: &Lens<'_>) -> Vec<Finding> {
     let found = statements.filter_map(|(index, statement)| {
         let decrypt = decrypt(lens, statement, &some_image);
         let finding = match decrypt {
-            Truth::Yes => locked_out(&statement.name(index)),
+            Truth::Yes => locked_out(&statement.name(index), none),
             _ if encrypt(lens, statement) == Truth::Yes => no_wrapping(&statement.name(index)),
             Truth::Unknown => depends(lens, &statement.name(index), statement)?,
             Truth::No => return None,
@@ -120,12 +120,15 @@ fn encrypt(lens: &Lens<'_>, statement: &Statement) -> Truth {
     lens.applies_to_enclave(statement, "kms:Encrypt", lens.enclave_context())
 }
 
-fn locked_out(name: &str) -> Finding {
+fn locked_out(name: &str, none_admitted: bool) -> Finding {
+    let although = if none_admitted {
+        ""
+    } else {
+        " with an image that is admitted"
+    };
     Finding::error(
         RuleId::EnclaveDenied,
-        format!(
-            "statement {name} keeps the enclave role from kms:Decrypt with an image that is admitted"
-        ),
+        format!("statement {name} keeps the enclave role from kms:Decrypt{although}"),
         "Remove it, or except the enclave role from it",
     )
 }

@@ -14,14 +14,28 @@ pub struct Case {
     pub action: &'static str,
     pub resource: &'static str,
     pub context: Map<String, Value>,
+    /// Keys that are not known: they are not in the context, and the peer is asked with each of several values.
+    pub unknown: Vec<&'static Key>,
 }
 
 impl Case {
     pub fn to_json(&self) -> Value {
+        self.completed(&Map::new())
+    }
+
+    /// The case with values for the keys that are not known.
+    pub fn completed(&self, more: &Map<String, Value>) -> Value {
+        let mut context = self.context.clone();
+        context.extend(more.clone());
         json!({
             "policy": self.policy, "identity": self.identity, "principal": self.principal,
-            "action": self.action, "resource": self.resource, "account": ACCOUNT, "context": self.context,
+            "action": self.action, "resource": self.resource, "account": ACCOUNT, "context": context,
         })
+    }
+
+    /// Whether the operation is offered to the key's own account only: the peer does not know, so it is not asked.
+    pub fn is_abroad(&self) -> bool {
+        pools::OWN_ACCOUNT_ONLY.contains(&self.action) && !self.principal.contains(ACCOUNT)
     }
 }
 
@@ -58,7 +72,22 @@ pub fn case(rng: &mut Rng, templates: &[Value]) -> Case {
         action: rng.pick(&pools::ACTIONS),
         resource: rng.pick(&pools::RESOURCES),
         context: context(rng),
+        unknown: vec![],
     };
+    // A request that cannot carry an attestation has none.
+    if !pools::ATTESTING.contains(&case.action) {
+        case.context
+            .retain(|key, _| !key.contains("RecipientAttestation"));
+    }
+    if rng.one_in(4) {
+        for _ in 0..=rng.below(2) {
+            let key = pools::open_keys()[rng.below(pools::open_keys().len())];
+            if !case.unknown.iter().any(|known| known.name == key.name) {
+                case.context.remove(key.name);
+                case.unknown.push(key);
+            }
+        }
+    }
     if rng.one_in(400) {
         // Nobody attaches IAM policies to an account's root.
         case.principal = pools::ROOT;
@@ -84,6 +113,7 @@ fn identities(rng: &mut Rng) -> Vec<Value> {
         action: rng.pick(&pools::ACTIONS),
         resource: pools::RESOURCES[0],
         context: Map::new(),
+        unknown: vec![],
     };
     let count = rng.below(3);
     (0..count).map(|_| policy(rng, false, &dummy)).collect()
@@ -160,7 +190,12 @@ fn conditions(rng: &mut Rng, about: &Case) -> Map<String, Value> {
     let mut block = Map::new();
     let count = [0, 1, 1, 1, 2][rng.below(5)];
     for _ in 0..count {
-        let key = &KEYS[rng.below(KEYS.len())];
+        // What is not known is asked for often, or it would never decide.
+        let key = match about.unknown.as_slice() {
+            [] => &KEYS[rng.below(KEYS.len())],
+            unknown if rng.one_in(2) => unknown[rng.below(unknown.len())],
+            _ => &KEYS[rng.below(KEYS.len())],
+        };
         let operator = operator(rng, key);
         let entry = block.entry(operator.clone()).or_insert_with(|| json!({}));
         let spelling = if rng.one_in(6) {

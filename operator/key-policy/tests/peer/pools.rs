@@ -13,6 +13,7 @@ pub enum Kind {
 }
 
 /// A condition key: what policies compare it with, and what requests bring.
+#[derive(Debug)]
 pub struct Key {
     pub name: &'static str,
     pub kind: Kind,
@@ -21,6 +22,19 @@ pub struct Key {
     /// Values that both evaluators are known to read differently: now and then.
     pub rare: &'static [&'static str],
     pub found: &'static [&'static str],
+}
+
+impl Key {
+    /// Whether a text is a value of this kind of key.
+    pub fn takes(&self, value: &str) -> bool {
+        match self.kind {
+            Kind::Text | Kind::Arn | Kind::Binary => true,
+            Kind::Bool => matches!(value, "true" | "false"),
+            Kind::Number => value.parse::<f64>().is_ok(),
+            Kind::Date => value.contains("T00:00:00Z") || value.ends_with("12:00:00Z"),
+            Kind::Address => value.parse::<std::net::IpAddr>().is_ok(),
+        }
+    }
 }
 
 /// All operators of the IAM user guide but `Null`.
@@ -57,7 +71,7 @@ const IMAGE_1: &str = "010101010101010101010101010101010101010101010101010101010
 const IMAGE_2: &str = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a";
 const IMAGE_2_UPPER: &str = "0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A";
 
-pub const KEYS: [Key; 12] = [
+pub static KEYS: [Key; 12] = [
     Key {
         name: "kms:RecipientAttestation:ImageSha384",
         kind: Kind::Text,
@@ -236,11 +250,30 @@ pub const ACTION_PATTERNS: [&str; 10] = [
     "kms:DescribeKey",
 ];
 
-pub const RESOURCES: [&str; 1] =
-    ["arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"];
+/// Of [`ACTIONS`]: those whose request may have an attestation document.
+pub const ATTESTING: [&str; 2] = ["kms:Decrypt", "kms:GenerateDataKey"];
 
-pub const RESOURCE_PATTERNS: [&str; 5] = [
+/// Of [`ACTIONS`]: those that KMS does not offer to other accounts.
+pub const OWN_ACCOUNT_ONLY: [&str; 1] = ["kms:PutKeyPolicy"];
+
+/// Keys that a question may leave open: what is attested is always said, and what has several values has no end of them.
+pub fn open_keys() -> Vec<&'static Key> {
+    let open = |key: &&Key| !key.name.contains("RecipientAttestation") && !key.many;
+    KEYS.iter().filter(open).collect()
+}
+
+pub const RESOURCES: [&str; 4] = [
+    "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab",
+    "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "arn:aws-cn:kms:cn-north-1:111122223333:key/other",
+];
+
+pub const RESOURCE_PATTERNS: [&str; 8] = [
     "*",
+    "arn:aws:kms:us-east-1:111122223333:alias/chamber",
+    "arn:aws:kms:*:111122223333:key/mrk-*",
+    "arn:aws:kms:us-east-1:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "arn:aws:kms:*:111122223333:key/*",
     "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "arn:aws:kms:us-east-1:111122223333:key/other",
