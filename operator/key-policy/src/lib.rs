@@ -34,7 +34,8 @@ pub use document::Policy;
 pub use error::ParseError;
 pub use foreign_deny::foreign_deny;
 pub use lint::{
-    Finding, KeyFacts, MAX_SIZE, Rule, RuleId, Severity, binds, lint, lint_images, lint_key,
+    Finding, Grant, KeyFacts, KeyLists, MAX_SIZE, Rule, RuleId, Severity, Unread, binds, lint,
+    lint_images, lint_key,
 };
 pub use profile::Profile;
 pub use project::{Admitted, NotOurs, admits, admitted, holds, images, is_ours, project, projects};
