@@ -15,7 +15,7 @@ type Fault = (&'static str, Value, &'static str);
 /// Faults that the schema can see are refused at apply, with the field and the cure.
 pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
     let tenant = stage.tenant("refused_at_apply")?;
-    let faults: [Fault; 16] = [
+    let faults: [Fault; 17] = [
         (
             "/spec/release/measurement/imageSha384",
             json!("0x12"),
@@ -41,6 +41,14 @@ pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
             "/spec/keys/shares/1/arn",
             json!(tenant.key_arns()[0]),
             "two shares name the same key",
+        ),
+        (
+            "/spec/keys/shares",
+            json!([
+                {"name": "a", "management": "Observed", "arn": "arn:aws:kms:us-east-1:111122223333:key/mrk-0123"},
+                {"name": "b", "management": "Observed", "arn": "arn:aws:kms:eu-west-1:111122223333:key/mrk-0123"},
+            ]),
+            "two shares name replicas of one multi-Region key",
         ),
         (
             "/spec/keys/shares/1/arn",
