@@ -687,3 +687,53 @@ fn a_deleted_principal_of_others_makes_no_write_that_fails_for_ever() {
     play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
     play.until("Retire: writes policies a=[] c=[]");
 }
+
+/// What KMS says of a key whose policy is the smallest of its faults.
+fn described() -> key_policy::KeyFacts {
+    key_policy::KeyFacts {
+        multi_region: true,
+        origin: "EXTERNAL".into(),
+        usage: "ENCRYPT_DECRYPT".into(),
+        state: "Enabled".into(),
+        lists: key_policy::KeyLists {
+            policy_names: vec!["default".into(), "AWS_RAM".into()],
+            grants: vec![key_policy::Grant {
+                id: "1".into(),
+                operations: vec!["Decrypt".into()],
+                ..key_policy::Grant::default()
+            }],
+            unread: Vec::new(),
+        },
+    }
+}
+
+#[test]
+fn what_speaks_against_a_key_beside_its_policy_is_shown_and_stops_no_rollover() {
+    let rolled = |described: Option<&key_policy::KeyFacts>| {
+        let mut play = Play::settled();
+        for key in 0..3 {
+            play.set_facts(key, |facts| facts.described = described.cloned());
+        }
+        play.world.spec.release = release(2);
+        let preview = preview(&play.world);
+        assert_eq!(preview.objection, None);
+        play.run(200);
+        let ended = matches!(plan(&play.world), Plan::Settled { .. });
+        assert!(ended, "{}", play.story);
+        (play.story, preview)
+    };
+    let (story, preview) = rolled(Some(&described()));
+    let (without, bare) = rolled(None);
+    assert_eq!(story, without);
+    assert!(bare.keys.iter().all(|key| key.findings.is_empty()));
+    let rules = |key: &rollover::KeyPreview| {
+        let rules = key.findings.iter().map(|finding| finding.rule.to_string());
+        rules.collect::<Vec<_>>().join(" ")
+    };
+    for key in &preview.keys {
+        assert_eq!(
+            rules(key),
+            "multi-region imported-material second-policy grant"
+        );
+    }
+}

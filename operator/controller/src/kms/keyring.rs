@@ -170,3 +170,32 @@ fn session_policy(arn: &str) -> String {
     })
     .to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::session_policy;
+
+    /// Whatever else the role may do, a session does it not; and what the operator calls is all there.
+    #[test]
+    fn a_session_may_make_the_operators_calls_on_its_key_and_no_other() {
+        let arn = "arn:aws:kms:eu-west-1:111122223333:key/a";
+        let policy: Value = serde_json::from_str(&session_policy(arn)).unwrap();
+        let statement = &policy["Statement"][0];
+        assert_eq!(statement["Resource"], arn);
+        assert_eq!(
+            statement["Action"],
+            json!([
+                "kms:DescribeKey",
+                "kms:GetKeyPolicy",
+                "kms:PutKeyPolicy",
+                "kms:ListResourceTags",
+                "kms:TagResource",
+                "kms:ListGrants",
+                "kms:ListKeyPolicies"
+            ])
+        );
+        assert_eq!(policy["Statement"].as_array().unwrap().len(), 1);
+    }
+}
