@@ -148,7 +148,8 @@ resource "aws_iam_role" "key_reader" {
 
 data "aws_iam_policy_document" "read" {
   statement {
-    actions   = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListResourceTags"]
+    # The last two show what goes beside the policy: grants, and the policy of a resource share.
+    actions   = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListResourceTags", "kms:ListGrants", "kms:ListKeyPolicies"]
     resources = [aws_kms_key.chamber.arn]
   }
 }

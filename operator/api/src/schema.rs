@@ -6,6 +6,8 @@ use serde_json::{Map, json};
 /// 96 lower-case hex characters.
 const PCR_PATTERN: &str = "^[0-9a-f]{96}$";
 
+const ZERO_REGISTER: &str = "a register of zeros binds nothing: enclaves in debug mode and unsigned images attest it. Leave it out, or use what `nitro-cli describe-eif` prints for the release";
+
 /// `imageSha384` and `pcr1` to `pcr31`, each 96 lower-case hex characters.
 pub fn measurement(_: &mut SchemaGenerator) -> Schema {
     let pcr = |what: &str| json!({"type": "string", "pattern": PCR_PATTERN, "maxLength": 96, "description": what});
@@ -14,7 +16,13 @@ pub fn measurement(_: &mut SchemaGenerator) -> Schema {
     properties.insert("imageSha384".into(), pcr(image));
     for index in 1..=31 {
         let what = format!("PCR{index} of the release, where it is to be part of its identity.");
-        properties.insert(format!("pcr{index}"), pcr(&what));
+        let mut register = pcr(&what);
+        register["x-kubernetes-validations"] = json!([{
+            "rule": "!self.matches('^0+$')",
+            "reason": "FieldValueInvalid",
+            "message": ZERO_REGISTER,
+        }]);
+        properties.insert(format!("pcr{index}"), register);
     }
     json_schema!({
         "type": "object",
@@ -37,6 +45,15 @@ pub fn measurement(_: &mut SchemaGenerator) -> Schema {
 /// The same in status: texts that the schema of the spec has accepted already.
 pub fn measurement_status(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "additionalProperties": {"type": "string"}})
+}
+
+/// Values by condition key.
+pub fn assumed(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": {"type": "string", "maxLength": 256}
+    })
 }
 
 /// ARN of a KMS key, in any partition.

@@ -7,9 +7,11 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_kms::types::KeyMetadata;
+use aws_sdk_kms::types::{
+    GrantListEntry, GrantOperation, KeyMetadata, KeyState, KeyUsageType, OriginType,
+};
 use chamber_resource::arn::Arn;
-use key_policy::KeyFacts;
+use key_policy::{Grant, KeyFacts, KeyLists, Unread};
 
 use crate::output::Failure;
 
@@ -17,6 +19,11 @@ use crate::output::Failure;
 const CALL: Duration = Duration::from_secs(20);
 /// What one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// Grants on a page: the most that KMS gives.
+const PAGE: i32 = 100;
+
+type Listed<T> = Result<Vec<T>, Unread>;
 
 /// AWS's standard environment: profile, credentials, endpoints.
 pub async fn environment() -> SdkConfig {
@@ -62,7 +69,7 @@ impl<'a> Key<'a> {
     }
 
     /// What it says of itself.
-    pub async fn metadata(&self) -> Result<KeyMetadata, Failure> {
+    async fn metadata(&self) -> Result<KeyMetadata, Failure> {
         let answer = self.client.describe_key().key_id(self.arn).send().await;
         let answer = answer.map_err(|error| self.failure("kms:DescribeKey", &error))?;
         answer
@@ -70,40 +77,59 @@ impl<'a> Key<'a> {
             .ok_or_else(|| Failure::read(self.arn, &"kms:DescribeKey gives no metadata"))
     }
 
-    /// What the lint looks at beside the policy.
+    /// What the lint looks at beside the policy; what you may not list is told as such.
     pub async fn facts(&self) -> Result<KeyFacts, Failure> {
-        let metadata = self.metadata().await?;
-        let mut pages = self
-            .client
-            .list_key_policies()
-            .key_id(self.arn)
-            .into_paginator()
-            .items()
-            .send();
-        let mut policy_names = Vec::new();
-        while let Some(name) = pages.next().await {
-            policy_names.push(name.map_err(|error| self.failure("kms:ListKeyPolicies", &error))?);
-        }
+        let (metadata, names, grants) =
+            futures::try_join!(self.metadata(), self.policy_names(), self.grants())?;
         let text = |text: Option<&str>| text.unwrap_or("(unknown)").to_owned();
+        let unread = [names.as_ref().err(), grants.as_ref().err()];
         Ok(KeyFacts {
             multi_region: metadata.multi_region().unwrap_or(false),
-            origin: text(
-                metadata
-                    .origin()
-                    .map(aws_sdk_kms::types::OriginType::as_str),
-            ),
-            usage: text(
-                metadata
-                    .key_usage()
-                    .map(aws_sdk_kms::types::KeyUsageType::as_str),
-            ),
-            state: text(
-                metadata
-                    .key_state()
-                    .map(aws_sdk_kms::types::KeyState::as_str),
-            ),
-            policy_names,
+            origin: text(metadata.origin().map(OriginType::as_str)),
+            usage: text(metadata.key_usage().map(KeyUsageType::as_str)),
+            state: text(metadata.key_state().map(KeyState::as_str)),
+            lists: KeyLists {
+                unread: unread.into_iter().flatten().cloned().collect(),
+                policy_names: names.unwrap_or_default(),
+                grants: grants.unwrap_or_default(),
+            },
         })
+    }
+
+    async fn policy_names(&self) -> Result<Listed<String>, Failure> {
+        let list = self.client.list_key_policies().key_id(self.arn);
+        let pages = list.into_paginator().items().send();
+        let names = pages.collect::<Result<Vec<_>, _>>().await;
+        names.map_or_else(
+            |error| self.refused("kms:ListKeyPolicies", &error),
+            |names| Ok(Ok(names)),
+        )
+    }
+
+    async fn grants(&self) -> Result<Listed<Grant>, Failure> {
+        let list = self.client.list_grants().key_id(self.arn).limit(PAGE);
+        let pages = list.into_paginator().items().send();
+        let grants = pages.collect::<Result<Vec<_>, _>>().await;
+        let of_sdk = |grants: Vec<_>| Ok(Ok(grants.into_iter().map(grant).collect()));
+        grants.map_or_else(|error| self.refused("kms:ListGrants", &error), of_sdk)
+    }
+
+    /// A call that you may not make is a fact that was not read; any other failure is one.
+    fn refused<T, E>(
+        &self,
+        permission: &'static str,
+        error: &SdkError<E>,
+    ) -> Result<Listed<T>, Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match error.code() {
+            Some(code) if Unread::is_refusal(code) => Ok(Err(Unread {
+                permission,
+                code: code.to_owned(),
+            })),
+            _ => Err(self.failure(permission, error)),
+        }
     }
 
     /// Its tags.
@@ -132,5 +158,18 @@ impl<'a> Key<'a> {
             (None, _) => DisplayErrorContext(error).to_string(),
         };
         Failure::read(self.arn, &format!("{permission} gives {said}"))
+    }
+}
+
+fn grant(grant: GrantListEntry) -> Grant {
+    let operations = grant.operations().iter().map(GrantOperation::as_str);
+    Grant {
+        operations: operations.map(str::to_owned).collect(),
+        id: grant.grant_id.unwrap_or_default(),
+        name: grant.name,
+        grantee: grant
+            .grantee_principal
+            .or(grant.grantee_service_principal)
+            .unwrap_or_default(),
     }
 }

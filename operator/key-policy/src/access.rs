@@ -74,7 +74,7 @@ pub fn access(policies: &[&Policy], template: &Template, live: &[Measurement]) -
 }
 
 fn merged(mut asked: Vec<Access>) -> Vec<Access> {
-    let alike = asked.windows(2).all(|pair| pair[0].by == pair[1].by);
+    let alike = asked.windows(2).all(|pair| same(&pair[0].by, &pair[1].by));
     if alike {
         asked.truncate(1);
         for row in &mut asked {
@@ -82,6 +82,14 @@ fn merged(mut asked: Vec<Access>) -> Vec<Access> {
         }
     }
     asked
+}
+
+/// Whether the answers are the same; by which Deny something is denied is no matter here.
+fn same(one: &[Decision], other: &[Decision]) -> bool {
+    let alike = |(one, other): (&Decision, &Decision)| {
+        one == other || (one.is_denied() && other.is_denied())
+    };
+    one.iter().zip(other).all(alike)
 }
 
 /// No attestation, each of the releases, and an image that is none of them.

@@ -34,8 +34,8 @@ pub use document::Policy;
 pub use error::ParseError;
 pub use foreign_deny::{Denial, foreign_deny};
 pub use lint::{
-    Finding, KeyFacts, MAX_SIZE, Rule, RuleId, Severity, binds, lint, lint_images, lint_key,
-    malformed,
+    Finding, Grant, KeyFacts, KeyLists, MAX_SIZE, Rule, RuleId, Severity, Unread, binds, lint,
+    lint_images, lint_key, malformed,
 };
 pub use profile::Profile;
 pub use project::{Admitted, NotOurs, admits, admitted, holds, images, is_ours, project, projects};

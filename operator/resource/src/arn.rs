@@ -8,6 +8,8 @@ pub struct Arn<'a> {
     pub region: &'a str,
     /// Twelve digits.
     pub account: &'a str,
+    /// Id of the key.
+    pub id: &'a str,
 }
 
 impl<'a> Arn<'a> {
@@ -25,6 +27,13 @@ impl<'a> Arn<'a> {
             partition: parts.partition,
             region: parts.region,
             account: parts.account,
+            id,
         })
+    }
+
+    /// What the replicas of a multi-Region key have in common, and so their material; none of a key of one Region.
+    pub fn replicated(&self) -> Option<[&'a str; 3]> {
+        let everywhere = [self.partition, self.account, self.id];
+        self.id.starts_with("mrk-").then_some(everywhere)
     }
 }

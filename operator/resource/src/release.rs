@@ -41,6 +41,14 @@ pub fn measurement(spec: &MeasurementSpec, field: &str) -> Result<Measurement, F
         if pcr.is_nobody() {
             return Err(malformed(name, &NOBODY));
         }
+        if pcr.is_zero() {
+            return Err(Fault {
+                reason: Reason::ZeroMeasurement,
+                message: format!(
+                    "{field}.{name} is all zeros, which binds nothing: enclaves in debug mode and unsigned images attest it. Leave it out, or use what `nitro-cli describe-eif` prints for the release"
+                ),
+            });
+        }
         registers.insert(index, pcr);
     }
     Ok(Measurement {

@@ -1,6 +1,6 @@
 //! From the resource to what the planner reads: every field checked again, as if the CRD had no rules.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chamber_api::{ChamberCluster, Management, Sealing, Share as ShareSpec, names};
 use jiff::SignedDuration;
@@ -137,7 +137,7 @@ fn keys(cluster: &ChamberCluster) -> Result<(), Fault> {
     }
     let mut seen = BTreeSet::new();
     match keys.shares.iter().find(|share| !seen.insert(&share.arn)) {
-        None => Ok(()),
+        None => replicas(&keys.shares),
         Some(twice) => Err(Fault {
             reason: Reason::DuplicateKey,
             message: format!(
@@ -146,6 +146,26 @@ fn keys(cluster: &ChamberCluster) -> Result<(), Fault> {
             ),
         }),
     }
+}
+
+/// Whoever may decrypt with one replica of a multi-Region key opens what was encrypted under any: two shares would be one.
+fn replicas(shares: &[ShareSpec]) -> Result<(), Fault> {
+    let mut seen = BTreeMap::new();
+    for share in shares {
+        let Some(key) = Arn::parse(&share.arn).and_then(|arn| arn.replicated()) else {
+            continue;
+        };
+        if let Some(first) = seen.insert(key, &share.name) {
+            return Err(Fault {
+                reason: Reason::DuplicateKey,
+                message: format!(
+                    "spec.keys.shares {first} and {} name replicas of one multi-Region key ({}): both hold the same key material, so a share under each is no second share. Give each share a key of its own",
+                    share.name, key[2]
+                ),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Keys that may be unusable are shares of the spec, and the threshold is reached without them.

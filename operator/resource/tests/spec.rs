@@ -93,6 +93,16 @@ fn measurements() -> Vec<Case> {
     ]
 }
 
+/// Shares a and b under a key of this id in two Regions.
+fn shares(regions: [&str; 2], id: &str) -> serde_json::Value {
+    let share = |(name, region): (&str, &str)| {
+        json!({"name": name, "arn": format!("arn:aws:kms:{region}:111122223333:key/{id}"),
+            "management": "Observed"})
+    };
+    let named = ["a", "b"].into_iter().zip(regions);
+    named.map(share).collect()
+}
+
 fn others() -> Vec<Case> {
     let same_key = good()["spec"]["keys"]["shares"][0]["arn"].clone();
     vec![
@@ -119,6 +129,12 @@ fn others() -> Vec<Case> {
             same_key,
             Reason::DuplicateKey,
             "share b",
+        ),
+        (
+            "/spec/keys/shares",
+            shares(["us-east-1", "eu-west-1"], "mrk-0123"),
+            Reason::DuplicateKey,
+            "spec.keys.shares a and b name replicas of one multi-Region key (mrk-0123): both hold the same key material",
         ),
         (
             "/spec/keys/shares/1/arn",
@@ -198,6 +214,31 @@ fn a_url_with_a_password_is_refused_without_being_repeated() {
         assert!(fault.message.contains(names), "{}", fault.message);
         assert!(!fault.message.contains("s3cr3t"), "{}", fault.message);
     }
+}
+
+#[test]
+fn keys_that_hold_no_common_material_are_no_replicas() {
+    let key = |partition: &str, region: &str, account: &str, id: &str| {
+        format!("arn:{partition}:kms:{region}:{account}:key/{id}")
+    };
+    let first = key("aws", "us-east-1", "111122223333", "mrk-0123");
+    for second in [
+        key("aws", "eu-west-1", "111122223333", "mrk-4567"),
+        key("aws", "eu-west-1", "444455556666", "mrk-0123"),
+        key("aws-cn", "cn-north-1", "111122223333", "mrk-0123"),
+    ] {
+        let mut object = good();
+        object["spec"]["keys"]["shares"][0]["arn"] = json!(first);
+        object["spec"]["keys"]["shares"][1]["arn"] = json!(second);
+        assert_eq!(
+            check(object).map(|spec| spec.shares.len()),
+            Ok(2),
+            "{second}"
+        );
+    }
+    let mut object = good();
+    object["spec"]["keys"]["shares"] = shares(["us-east-1", "eu-west-1"], "no-mrk");
+    assert_eq!(check(object).map(|spec| spec.shares.len()), Ok(2));
 }
 
 fn faults_of_accepted_keys() -> Vec<Case> {

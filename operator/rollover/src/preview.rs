@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use key_policy::{Access, Change, Policy};
+use key_policy::{Access, Change, Finding, Policy};
 use measurement::Measurement;
 
 use crate::{
@@ -32,6 +32,8 @@ pub struct KeyPreview {
     pub arn: String,
     /// The operator writes (true), or the key's holder.
     pub managed: bool,
+    /// What speaks against the key beside its policy; the rollover begins all the same.
+    pub findings: Vec<Finding>,
     /// What would change, or why that cannot be said.
     pub changes: Result<Changes, String>,
 }
@@ -68,6 +70,10 @@ pub fn preview(world: &World) -> Preview {
         name: share.name.clone(),
         arn: share.arn.clone(),
         managed: share.managed,
+        findings: match reading {
+            Reading::Facts(facts) => facts.findings(),
+            Reading::Unread | Reading::Failed { .. } => Vec::new(),
+        },
         changes: match reading {
             Reading::Unread => Err("it was not read yet".to_owned()),
             Reading::Failed { message, .. } => Err(message.clone()),

@@ -21,7 +21,7 @@ pub enum Reason {
     EnclaveContainerMissing,
     /// Another `ChamberCluster` has the same clusterId.
     DuplicateClusterId,
-    /// Another `ChamberCluster` names the same key.
+    /// Another `ChamberCluster` names the same key, or two shares name one key or replicas of one.
     DuplicateKey,
     /// The key's tag names another owner.
     KeyOwnedByAnother,

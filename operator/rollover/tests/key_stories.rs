@@ -386,15 +386,35 @@ fn a_preview_says_what_speaks_against_it() {
     assert_eq!(objection(&play), Some(Reason::KeyNotEnabled));
 }
 
-/// It holds for both releases alike, so it stops no rollover.
+const FENCE: &str = r#"{"Sid":"Endpoint","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}}"#;
+
+fn assume(play: &mut Play, value: &str) {
+    for share in &mut play.world.spec.shares {
+        let assumed = [("aws:SourceVpce".to_owned(), value.to_owned())];
+        share.template.assume = assumed.into();
+    }
+}
+
+/// Nobody said from where the chambers call, and a wrong guess would lock them out: Measure stops, and says what to say.
 #[test]
-fn a_foreign_deny_on_something_else_than_the_attestation_stops_nothing() {
+fn a_fence_that_nobody_spoke_of_stops_in_measure_until_the_spec_says_what_holds() {
     let mut play = Play::settled();
-    play.with_statement(
-        1,
-        r#"{"Sid":"Endpoint","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}}"#,
-    );
+    play.with_statement(1, FENCE);
     play.world.spec.release = release(2);
+    play.run(50);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::PolicyDependsOnUnknown, "{}", play.story);
+    assert!(
+        message.contains("`Endpoint`")
+            && message.contains("depends on aws:SourceVpce")
+            && message.contains("spec.keys.policy.assume"),
+        "{message}"
+    );
+    assert!(!play.story.contains("writes policies"), "{}", play.story);
+    assume(&mut play, "vpce-2");
+    play.run(50);
+    assert_eq!(blocked(&play).0, Reason::ForeignDeny, "{}", play.story);
+    assume(&mut play, "vpce-1");
     play.run(200);
     assert!(
         matches!(plan(&play.world), Plan::Settled { .. }),
@@ -402,6 +422,72 @@ fn a_foreign_deny_on_something_else_than_the_attestation_stops_nothing() {
         play.story
     );
     assert!(play.policy(1).statement("Endpoint").is_some());
+}
+
+/// A fence that appears in the middle of Roll: no chamber is started into it, and no law has to stop it.
+#[test]
+fn a_fence_that_appears_in_the_middle_starts_no_chamber() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("resizes v1 3->2, v2 0->1");
+    play.with_statement(1, FENCE);
+    play.run(50);
+    assert_eq!(
+        blocked(&play).0,
+        Reason::PolicyDependsOnUnknown,
+        "{}",
+        play.story
+    );
+    assert!(!play.story.contains("LawBroken"), "{}", play.story);
+    assume(&mut play, "vpce-1");
+    play.run(200);
+    assert!(
+        matches!(plan(&play.world), Plan::Settled { .. }),
+        "{}",
+        play.story
+    );
+}
+
+/// With no rollover in flight fewer keys than the threshold would open for a chamber that restarts: it is said.
+#[test]
+fn fences_around_a_settled_cluster_are_said_once_they_could_lock_it_out() {
+    let mut play = Play::settled();
+    play.with_statement(0, FENCE);
+    play.run(20);
+    assert!(
+        matches!(plan(&play.world), Plan::Settled { .. }),
+        "two of three keys are enough: {}",
+        play.story
+    );
+    play.with_statement(1, FENCE);
+    play.run(20);
+    assert_eq!(
+        blocked(&play).0,
+        Reason::PolicyDependsOnUnknown,
+        "{}",
+        play.story
+    );
+    assume(&mut play, "vpce-1");
+    play.run(20);
+    assert!(
+        matches!(plan(&play.world), Plan::Settled { .. }),
+        "{}",
+        play.story
+    );
+}
+
+/// The fence names everybody who may use the key, and forgets the enclave role: it is a Deny like any other.
+#[test]
+fn a_fence_that_forgets_the_enclave_role_stops_in_measure() {
+    let mut play = Play::settled();
+    play.with_statement(
+        1,
+        r#"{"Sid":"NobodyElse","Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalArn":["arn:aws:iam::111122223333:root","arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin"]}}}"#,
+    );
+    play.world.spec.release = release(2);
+    play.run(50);
+    assert_eq!(blocked(&play).0, Reason::ForeignDeny, "{}", play.story);
+    assert!(!play.story.contains("writes policies"), "{}", play.story);
 }
 
 /// A lost status and a new profile at once: what runs is found, and then the policies follow.
@@ -690,4 +776,54 @@ fn a_deleted_principal_of_others_makes_no_write_that_fails_for_ever() {
     play.with_statement(1, OF_A_DELETED_ROLE);
     play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
     play.until("Retire: writes policies a=[] c=[]");
+}
+
+/// What KMS says of a key whose policy is the smallest of its faults.
+fn described() -> key_policy::KeyFacts {
+    key_policy::KeyFacts {
+        multi_region: true,
+        origin: "EXTERNAL".into(),
+        usage: "ENCRYPT_DECRYPT".into(),
+        state: "Enabled".into(),
+        lists: key_policy::KeyLists {
+            policy_names: vec!["default".into(), "AWS_RAM".into()],
+            grants: vec![key_policy::Grant {
+                id: "1".into(),
+                operations: vec!["Decrypt".into()],
+                ..key_policy::Grant::default()
+            }],
+            unread: Vec::new(),
+        },
+    }
+}
+
+#[test]
+fn what_speaks_against_a_key_beside_its_policy_is_shown_and_stops_no_rollover() {
+    let rolled = |described: Option<&key_policy::KeyFacts>| {
+        let mut play = Play::settled();
+        for key in 0..3 {
+            play.set_facts(key, |facts| facts.described = described.cloned());
+        }
+        play.world.spec.release = release(2);
+        let preview = preview(&play.world);
+        assert_eq!(preview.objection, None);
+        play.run(200);
+        let ended = matches!(plan(&play.world), Plan::Settled { .. });
+        assert!(ended, "{}", play.story);
+        (play.story, preview)
+    };
+    let (story, preview) = rolled(Some(&described()));
+    let (without, bare) = rolled(None);
+    assert_eq!(story, without);
+    assert!(bare.keys.iter().all(|key| key.findings.is_empty()));
+    let rules = |key: &rollover::KeyPreview| {
+        let rules = key.findings.iter().map(|finding| finding.rule.to_string());
+        rules.collect::<Vec<_>>().join(" ")
+    };
+    for key in &preview.keys {
+        assert_eq!(
+            rules(key),
+            "multi-region imported-material second-policy grant"
+        );
+    }
 }

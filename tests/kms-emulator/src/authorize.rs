@@ -47,11 +47,12 @@ pub(crate) fn base_context(caller: &Caller, region: &str, now: Now) -> Context {
     pairs.into_iter().map(entry).collect()
 }
 
-/// Asks the resource's policy, the caller's IAM policies and the session policy.
+/// Asks the resource's policy, the caller's IAM policies and the session policy. A grant counts where nothing denies.
 pub(crate) fn resource(
     policy: &Policy,
     identities: &Identities,
     question: &Question<'_>,
+    granted: bool,
 ) -> Result<(), ApiError> {
     let context = question.known();
     let request = question.request(&context);
@@ -59,6 +60,7 @@ pub(crate) fn resource(
     let all = Identity::Policies(identity);
     match evaluate::key_policy(policy, question.owner, all, &request) {
         Decision::Allowed { .. } => question.check_session(),
+        Decision::ImplicitDeny if granted => question.check_session(),
         Decision::ExplicitDeny { .. } => {
             let by_identity = matches!(
                 evaluate::identity_policy(identity, &request),

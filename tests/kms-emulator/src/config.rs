@@ -114,6 +114,27 @@ pub struct KeyConfig {
     /// What `DescribeKey` says of it.
     #[serde(default)]
     pub multi_region: bool,
+    /// Its grants.
+    #[serde(default)]
+    pub grants: Vec<GrantConfig>,
+    /// What `ListKeyPolicies` names beside `default`; what such a policy says is not known here.
+    #[serde(default)]
+    pub other_policies: Vec<String>,
+}
+
+/// A grant, without constraints.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GrantConfig {
+    /// `GrantId`.
+    pub id: String,
+    /// `Name`, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// ARN of the role, user or session that gets the permissions.
+    pub grantee: String,
+    /// Such as `Decrypt`.
+    pub operations: Vec<String>,
 }
 
 /// Why a configuration cannot be used.

@@ -88,6 +88,8 @@ fn key(entry: &KeyConfig, partition: &str, region: &str) -> Result<Key, String> 
         policies: Policies::new(text, policy),
         tags: entry.tags.clone(),
         multi_region: entry.multi_region,
+        grants: entry.grants.clone(),
+        other_policies: entry.other_policies.clone(),
         policy_reads: 0,
     })
 }

@@ -29,7 +29,7 @@ mod wire;
 mod world;
 
 pub use config::{
-    Config, ConfigError, CredentialConfig, IdentityPolicyConfig, KeyConfig, PendingDeletionCode,
-    RoleConfig,
+    Config, ConfigError, CredentialConfig, GrantConfig, IdentityPolicyConfig, KeyConfig,
+    PendingDeletionCode, RoleConfig,
 };
 pub use server::{Server, StartError};

@@ -184,6 +184,7 @@ fn facts(setup: &Setup, index: usize, seen: &Seen) -> KeyFacts {
         },
         policy: Ok(setup.policy(index, key.stored).clone()),
         tags,
+        described: None,
     }
 }
 

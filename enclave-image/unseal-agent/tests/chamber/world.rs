@@ -41,6 +41,8 @@ impl World {
             policy: serde_json::from_str(&policy(&[ADMITTED])).unwrap(),
             tags: BTreeMap::new(),
             multi_region: false,
+            grants: Vec::new(),
+            other_policies: Vec::new(),
         };
         let session = |id: &str, role: &str| CredentialConfig {
             access_key_id: id.to_owned(),

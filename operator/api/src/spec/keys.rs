@@ -18,6 +18,10 @@ use serde::{Deserialize, Serialize};
         .message("two shares name the same key ARN: each share needs a key of its own")
         .reason(Reason::FieldValueInvalid)
         .field_path(".shares"),
+    validation = Rule::new("self.shares.all(a, !a.arn.contains(':key/mrk-') || !self.shares.exists(b, b.arn != a.arn && b.arn.substring(0, b.arn.indexOf(':kms:')) == a.arn.substring(0, a.arn.indexOf(':kms:')) && b.arn.substring(b.arn.indexOf(':', b.arn.indexOf(':kms:') + 5)) == a.arn.substring(a.arn.indexOf(':', a.arn.indexOf(':kms:') + 5))))")
+        .message("two shares name replicas of one multi-Region key (mrk-...), which hold the same key material: each share needs a key of its own")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".shares"),
     validation = Rule::new("!has(self.acceptAtRisk) || self.acceptAtRisk.all(n, self.shares.exists(s, s.name == n))")
         .message("acceptAtRisk names a share that is not there: use the names of spec.keys.shares")
         .reason(Reason::FieldValueInvalid)
@@ -118,10 +122,7 @@ pub struct KeyPolicySettings {
     /// example `aws:SourceVpce: vpce-1a2b3c4d` or `aws:PrincipalOrgID: o-a1b2c3d4e5`; an empty text is a key that is
     /// absent. It decides where lock-out is judged, and nothing else: no foreign Allow is taken for harmless by it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(
-        extend("maxProperties" = 16),
-        inner(length(max = 256))
-    )]
+    #[schemars(schema_with = "crate::schema::assumed")]
     pub assume: BTreeMap<String, String>,
     /// What happens to a policy that someone else changed while no rollover is in flight.
     #[serde(default)]

@@ -30,6 +30,10 @@ pub struct KeyStatus {
     /// What the key's holder is asked to do, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<String>,
+    /// What speaks against the key beside its policy (`docs/key-policy-lint.md`): `<rule>: <what was found, and what to do>`.
+    /// It stops nothing. Grants and other policies are as they were a few minutes before the reading.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
 }
 
 /// What a key's policy is to be.

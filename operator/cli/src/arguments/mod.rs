@@ -65,7 +65,7 @@ pub enum ClusterVerb {
     },
     /// Shows what a rollover would change in each key's policy, and who may then do what.
     #[command(
-        after_help = "Key policies are read from KMS with your own credentials (kms:GetKeyPolicy, DescribeKey, ListResourceTags), or from files; of a key that you may not read, only that is told. Nothing is changed.\nExit status 1 where the rollover would not begin, and why is said.\n\nExamples:\n  kubectl chamber plan signer -n signing\n  kubectl chamber plan signer -n signing --file new-release.yaml\n  kubectl chamber plan signer -n signing --policies ./policies   # a.json, b.json, ... by the names of spec.keys.shares\n  kubectl chamber plan signer -n signing --document c > c.json"
+        after_help = "Key policies are read from KMS with your own credentials (kms:GetKeyPolicy, DescribeKey, ListResourceTags; ListKeyPolicies and ListGrants where you may), or from files; of a key that you may not read, only that is told. Nothing is changed.\nExit status 1 where the rollover would not begin, and why is said.\n\nExamples:\n  kubectl chamber plan signer -n signing\n  kubectl chamber plan signer -n signing --file new-release.yaml\n  kubectl chamber plan signer -n signing --policies ./policies   # a.json, b.json, ... by the names of spec.keys.shares\n  kubectl chamber plan signer -n signing --document c > c.json"
     )]
     Plan {
         /// Which one.

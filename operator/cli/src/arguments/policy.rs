@@ -12,7 +12,7 @@ use crate::output::Failure;
 pub enum PolicyVerb {
     /// Checks a policy against the rules (docs/key-policy-lint.md).
     #[command(
-        after_help = "Notes are known holes of the template and do not count. A key is read with your own credentials (kms:GetKeyPolicy, DescribeKey, ListKeyPolicies), and looked at beyond its policy.\n\nExamples:\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  kubectl chamber policy lint arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab --cluster-id prod-us-east-1-mainnet\n  aws kms get-key-policy --key-id ARN --query Policy --output text | kubectl chamber policy lint - --cluster-id C --account A -o sarif"
+        after_help = "Notes are known holes of the template and do not count. A key is read with your own credentials (kms:GetKeyPolicy, DescribeKey; ListKeyPolicies and ListGrants where you may), and looked at beyond its policy.\n\nExamples:\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  kubectl chamber policy lint arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab --cluster-id prod-us-east-1-mainnet\n  aws kms get-key-policy --key-id ARN --query Policy --output text | kubectl chamber policy lint - --cluster-id C --account A -o sarif"
     )]
     Lint {
         /// The policy: a file, - for standard input, or the ARN of a key.

@@ -208,20 +208,21 @@ fn those_that_were_read(
 }
 
 async fn of_kms(asked: &kms::Key<'_>, now: Timestamp) -> Result<Reading, Failure> {
-    let (policy, metadata, tags) =
-        futures::try_join!(asked.policy(), asked.metadata(), asked.tags())?;
-    let state = match metadata
-        .key_state()
-        .map(aws_sdk_kms::types::KeyState::as_str)
-    {
-        Some("Enabled") => KeyState::Enabled,
-        other => KeyState::Other(other.unwrap_or("in an unknown state").to_owned()),
-    };
-    let policy = Policy::parse(&policy).map_err(|error| error.to_string());
-    Ok(key(now, state, policy, tags))
+    let (policy, described, tags) =
+        futures::try_join!(asked.policy(), asked.facts(), asked.tags())?;
+    Ok(Reading::Facts(Arc::new(KeyFacts {
+        read_at: now,
+        state: match described.state.as_str() {
+            "Enabled" => KeyState::Enabled,
+            other => KeyState::Other(other.to_owned()),
+        },
+        policy: Policy::parse(&policy).map_err(|error| error.to_string()),
+        tags,
+        described: Some(described),
+    })))
 }
 
-/// A key as read.
+/// A key of which the policy and the tags are known.
 pub fn key(
     read_at: Timestamp,
     state: KeyState,
@@ -233,6 +234,7 @@ pub fn key(
         state,
         policy,
         tags,
+        described: None,
     }))
 }
 

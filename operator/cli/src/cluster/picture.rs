@@ -101,6 +101,9 @@ fn keys(text: &mut String, keys: &[KeyStatus]) {
         if let Some(asked) = &key.asked {
             let _ = writeln!(text, "    its holder is asked {asked}");
         }
+        for finding in &key.findings {
+            let _ = writeln!(text, "    {}", paint(Colour::Yellow, printable(finding)));
+        }
     }
 }
 
@@ -188,7 +191,8 @@ mod tests {
                     "startedAt": "2026-11-01T10:00:00Z", "progressedAt": "2026-11-01T10:00:00Z",
                 },
                 "keys": [
-                    {"name": "a", "arn": "arn", "state": "Enabled", "admitted": ["0101010101", "0202020202"], "inSync": true},
+                    {"name": "a", "arn": "arn", "state": "Enabled", "admitted": ["0101010101", "0202020202"], "inSync": true,
+                        "findings": ["multi-region: \u{1b}[1mthe key is a multi-Region key"]},
                     {"name": "b", "arn": "arn", "state": "Enabled", "inSync": false, "asked": "to admit, set the policy that `kubectl chamber plan signer -n n --document b` prints"},
                 ],
                 "chambers": [
@@ -213,6 +217,7 @@ signer  rolls aaaa->bbbb, for 2m
   ChamberSealed: waiting for signer-b-1
 keys
   a            Enabled          admits 0101010101 0202020202, in sync
+    multi-region: \u{fffd}[1mthe key is a multi-Region key
   b            Enabled          admits nothing, not in sync
     its holder is asked to admit, set the policy that `kubectl chamber plan signer -n n --document b` prints
 chambers (1/2 unsealed)

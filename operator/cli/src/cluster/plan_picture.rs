@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use key_policy::evaluate::Decision;
-use key_policy::{Access, Change, MAX_SIZE};
+use key_policy::{Access, Change, Finding, MAX_SIZE, report};
 use rollover::{Changes, KeyPreview, Preview, Release};
 use serde_json::{Value, json};
 
@@ -32,6 +32,12 @@ fn revision(release: &Release) -> Value {
 }
 
 fn key_value(key: &KeyPreview) -> Value {
+    let mut value = changes_value(key);
+    value["findings"] = report::json(&key.findings)["findings"].take();
+    value
+}
+
+fn changes_value(key: &KeyPreview) -> Value {
     let lines = |changes: &[Change]| -> Vec<_> {
         let each = changes.iter().map(|change| {
             json!({ "statement": change.statement, "change": if change.added { "added" } else { "removed" },
@@ -97,6 +103,11 @@ fn draw_key(text: &mut String, key: &KeyPreview) {
         ", its holder writes"
     };
     let _ = writeln!(text, "key {} ({}){whose}", key.name, key.arn);
+    for finding in &key.findings {
+        let Finding { severity, rule, .. } = finding;
+        let told = format!("{severity} {rule}: {}. {}", finding.message, finding.cure);
+        let _ = writeln!(text, "  {}", paint(Colour::Yellow, printable(&told)));
+    }
     let changes = match &key.changes {
         Ok(changes) => changes,
         Err(why) => {
@@ -200,12 +211,16 @@ mod tests {
     use super::*;
     use chamber_resource::spec::Uids;
     use jiff::{SignedDuration, Timestamp};
-    use rollover::{KeyState, World};
+    use rollover::{KeyState, Reading, World};
 
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/plan.txt");
 
-    /// Settled on 01, wants 02; a third key is as AWS made it, and taken over.
     fn preview() -> Preview {
+        preview_of(None)
+    }
+
+    /// Settled on 01, wants 02; a third key is as AWS made it, and taken over. KMS says this of each key beside its policy.
+    fn preview_of(described: Option<&key_policy::KeyFacts>) -> Preview {
         let measurement = |byte: &str| json!({"imageSha384": byte.repeat(48)});
         let share = |name: &str, management: &str| {
             json!({"name": name, "arn": format!("arn:aws:kms:us-east-1:111122223333:key/{name}"), "management": management,
@@ -237,7 +252,10 @@ mod tests {
                 _ => share.template.render(std::slice::from_ref(&current)),
             };
             let tags = [(rollover::tags::OWNER.to_owned(), spec.owner.tag())];
-            let reading = key(now, KeyState::Enabled, Ok(policy), tags.into());
+            let mut reading = key(now, KeyState::Enabled, Ok(policy), tags.into());
+            if let Reading::Facts(facts) = &mut reading {
+                std::sync::Arc::make_mut(facts).described = described.cloned();
+            }
             (share.arn.clone(), reading)
         });
         let keys = keys.collect();
@@ -254,6 +272,36 @@ mod tests {
     }
 
     #[test]
+    fn what_speaks_against_a_key_beside_its_policy_is_no_objection() {
+        let described = key_policy::KeyFacts {
+            multi_region: true,
+            origin: "AWS_KMS".into(),
+            usage: "ENCRYPT_DECRYPT".into(),
+            state: "Enabled".into(),
+            lists: key_policy::KeyLists {
+                unread: vec![key_policy::Unread {
+                    permission: "kms:ListGrants",
+                    code: "AccessDeniedException".into(),
+                }],
+                ..key_policy::KeyLists::default()
+            },
+        };
+        let preview = preview_of(Some(&described));
+        assert_eq!(preview.objection, None);
+        let drawn = draw("signer", &preview);
+        for told in [
+            "key a (arn:aws:kms:us-east-1:111122223333:key/a)\n  warning multi-region: the key is a multi-Region key",
+            "  note facts-not-read: kms:ListGrants on the key fails with AccessDeniedException: its grants were not looked for. Allow kms:ListGrants to the role that reads the key\n",
+        ] {
+            assert!(drawn.contains(told), "{told}: {drawn}");
+        }
+        let told = value("signer", &preview);
+        assert_eq!(told["keys"][0]["findings"][0]["rule"], "multi-region");
+        assert_eq!(told["keys"][1]["findings"][1]["severity"], "note");
+        assert_eq!(told["keys"][0]["takesOver"], false);
+    }
+
+    #[test]
     fn programs_read_the_statement_that_decides_at_each_stage() {
         let told = value("signer", &preview());
         let access = told["keys"][0]["access"].as_array().unwrap();
@@ -264,9 +312,10 @@ mod tests {
                 .unwrap()
         };
         let allows = "AllowChamberEnclaveDecryptWithAttestation";
-        assert_eq!(decrypt("0202020202")["now"], Value::Null);
-        assert_eq!(decrypt("0202020202")["retire"], allows);
-        assert_eq!(decrypt("0101010101")["retire"], Value::Null);
+        assert_eq!(decrypt("0202020202")["now"]["answer"], "denied");
+        assert_eq!(decrypt("0202020202")["retire"]["answer"], "allowed");
+        assert_eq!(decrypt("0202020202")["retire"]["statement"], allows);
+        assert_eq!(decrypt("0101010101")["retire"]["answer"], "denied");
         assert_eq!(told["keys"][2]["takesOver"], true);
         assert_eq!(told["objection"], Value::Null);
     }

@@ -11,23 +11,45 @@ use crate::{CLUSTER, hash, rendered};
 const ADMIN: &str = "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin";
 const GOOD: &str = "arn:aws:kms:us-east-1:111122223333:key/good";
 const ODD: &str = "arn:aws:kms:us-east-1:111122223333:key/multi-region";
+const GRANTED: &str = "arn:aws:kms:us-east-1:111122223333:key/granted";
 const ABSENT: &str = "arn:aws:kms:us-east-1:111122223333:key/absent";
 
-/// An emulator with two keys of one policy, and two people: one of the admin role, one of no role at all.
+/// May read keys, as roles could before grants were looked at.
+const OLD_READER: &str = "arn:aws:iam::111122223333:user/old-reader";
+
+/// An emulator with three keys of one policy, and three people: one of the admin role, one of no role at all, and one
+/// who may read and not list.
 fn config() -> Config {
     let policy: Value = serde_json::from_str(&rendered(&[&hash("01")], &[])).unwrap();
     let person = |id: &str, principal: &str| json!({"accessKeyId": id, "secretAccessKey": "secret", "principal": principal});
     let root = nsm_emulator::TestRoot::generate().unwrap();
+    // The one that opens the key is on the second page.
+    let grants: Vec<_> = (0..130)
+        .map(|index| {
+            let operations = if index == 129 {
+                ["Decrypt"]
+            } else {
+                ["DescribeKey"]
+            };
+            json!({"id": format!("{index:03}"), "operations": operations,
+                "grantee": "arn:aws:iam::111122223333:role/Backup"})
+        })
+        .collect();
+    let reads = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",
+        "Action": ["kms:GetKeyPolicy", "kms:DescribeKey", "kms:ListResourceTags"]}]});
     let config = json!({
+        "identityPolicies": [{"principal": OLD_READER, "document": reads}],
         "region": "us-east-1", "accounts": ["111122223333"], "nitroRootPem": root.certificate_pem(),
         "credentials": [
             person("AKIAADMIN", "arn:aws:sts::111122223333:assumed-role/ChamberKmsKeyAdmin/person"),
             person("AKIANOBODY", "arn:aws:iam::111122223333:user/nobody"),
+            person("AKIAOLD", OLD_READER),
         ],
         "roles": [{"arn": ADMIN, "trust": {"Version": "2012-10-17", "Statement": []}}],
         "keys": [
             {"id": "good", "account": "111122223333", "policy": policy},
             {"id": "multi-region", "account": "111122223333", "policy": policy, "multiRegion": true},
+            {"id": "granted", "account": "111122223333", "policy": policy, "grants": grants, "otherPolicies": ["AWS_RAM"]},
         ],
     });
     Config::parse(&config.to_string()).unwrap()
@@ -56,7 +78,26 @@ async fn a_key_is_linted_by_its_arn() {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = Server::start(config(), any, any).await.unwrap();
     let cluster = &CLUSTER[..2];
-    let cases: [(&str, &[&str], i32, &str); 6] = [
+    let cases: [(&str, &[&str], i32, &str); 10] = [
+        (
+            "AKIAADMIN",
+            &[GRANTED],
+            1,
+            "grant 129 gives Decrypt to arn:aws:iam::111122223333:role/Backup",
+        ),
+        ("AKIAADMIN", &[GRANTED], 1, "has the policy AWS_RAM"),
+        (
+            "AKIAOLD",
+            &[GRANTED],
+            0,
+            "kms:ListGrants on the key fails with AccessDeniedException",
+        ),
+        (
+            "AKIAOLD",
+            &[GOOD],
+            0,
+            "Allow kms:ListKeyPolicies to the role that reads the key",
+        ),
         ("AKIAADMIN", &[GOOD], 0, "0 errors, 0 warnings"),
         ("AKIAADMIN", &[ODD], 1, "multi-region"),
         ("AKIAADMIN", &[ABSENT], 2, "NotFoundException"),

@@ -81,6 +81,16 @@ impl Error {
         }
     }
 
+    /// This call was given up.
+    pub fn no_answer(share: &str, call: &'static str) -> Self {
+        Self {
+            share: share.to_owned(),
+            call,
+            code: NO_ANSWER.to_owned(),
+            said: None,
+        }
+    }
+
     /// Whether time alone may cure it.
     pub fn passes(&self) -> bool {
         PASSING.contains(&self.code.as_str())

@@ -10,10 +10,12 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_kms::Client;
 use chamber_api::ChamberCluster;
+use key_policy::KeyLists;
 use rollover::{Owner, Share};
 
 use crate::election::Lease;
 use crate::kms::external_id::EitherId;
+use crate::kms::lists::Lists;
 use crate::telemetry::Telemetry;
 use chamber_resource::arn::Arn;
 
@@ -41,6 +43,12 @@ impl Access<'_> {
         self.keyring.way(owner, self.cluster, share).await.client
     }
 
+    /// What goes beside the policy of one share's key, as it was a few minutes ago at the most.
+    pub async fn lists(&self, owner: &Owner, share: &Share) -> KeyLists {
+        let way = self.keyring.way(owner, self.cluster, share).await;
+        way.lists.read(&way.client, share).await
+    }
+
     /// The share's role, where its trust policy still names the external id of before; once after each renewal of
     /// the role's credentials.
     pub fn outdated(&self, owner: &Owner, share: &Share) -> Option<String> {
@@ -59,6 +67,8 @@ struct Way {
     client: Client,
     /// The role was assumed by the external id of before.
     outdated: Arc<AtomicBool>,
+    /// What goes beside the key's policy.
+    lists: Arc<Lists>,
 }
 
 /// KMS clients, one per key, role and owner; each keeps its own temporary credentials.
@@ -129,7 +139,11 @@ impl Keyring {
             });
         }
         let client = Client::from_conf(config.build());
-        Way { client, outdated }
+        Way {
+            client,
+            outdated,
+            lists: Arc::default(),
+        }
     }
 }
 
@@ -148,10 +162,40 @@ fn session_policy(arn: &str) -> String {
             "Effect": "Allow",
             "Action": [
                 "kms:DescribeKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy",
-                "kms:ListResourceTags", "kms:TagResource"
+                "kms:ListResourceTags", "kms:TagResource",
+                "kms:ListGrants", "kms:ListKeyPolicies"
             ],
             "Resource": arn
         }]
     })
     .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::session_policy;
+
+    /// Whatever else the role may do, a session does it not; and what the operator calls is all there.
+    #[test]
+    fn a_session_may_make_the_operators_calls_on_its_key_and_no_other() {
+        let arn = "arn:aws:kms:eu-west-1:111122223333:key/a";
+        let policy: Value = serde_json::from_str(&session_policy(arn)).unwrap();
+        let statement = &policy["Statement"][0];
+        assert_eq!(statement["Resource"], arn);
+        assert_eq!(
+            statement["Action"],
+            json!([
+                "kms:DescribeKey",
+                "kms:GetKeyPolicy",
+                "kms:PutKeyPolicy",
+                "kms:ListResourceTags",
+                "kms:TagResource",
+                "kms:ListGrants",
+                "kms:ListKeyPolicies"
+            ])
+        );
+        assert_eq!(policy["Statement"].as_array().unwrap().len(), 1);
+    }
 }

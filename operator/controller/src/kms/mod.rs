@@ -3,6 +3,7 @@
 mod error;
 mod external_id;
 mod keyring;
+mod lists;
 pub mod read;
 pub mod write;
 

@@ -1,12 +1,12 @@
-//! Reading keys: state, tags and policy, concurrently.
+//! Reading keys: state, tags and policy, concurrently; and what goes beside the policy, where that was long ago.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_kms::Client;
-use aws_sdk_kms::types::KeyState as SdkState;
+use aws_sdk_kms::types::{KeyMetadata, KeyState as SdkState, KeyUsageType, OriginType};
 use futures::future::join_all;
 use jiff::Timestamp;
-use key_policy::Policy;
+use key_policy::{KeyLists, Policy};
 use rollover::{KeyFacts, KeyState, Reading, Readings, Share, Spec};
 
 use crate::kms::error::Error;
@@ -17,7 +17,8 @@ pub async fn keys(access: Access<'_>, spec: &Spec) -> Readings {
     let readings = spec.shares.iter().map(async |share| {
         let client = access.client(&spec.owner, share).await;
         let read_at = Timestamp::now();
-        let reading = match facts(&client, share, read_at).await {
+        let lists = async || access.lists(&spec.owner, share).await;
+        let reading = match facts(&client, share, read_at, lists).await {
             Ok(facts) => Reading::Facts(std::sync::Arc::new(facts)),
             Err(error) => Reading::Failed {
                 read_at,
@@ -33,31 +34,52 @@ pub async fn keys(access: Access<'_>, spec: &Spec) -> Readings {
     join_all(readings).await.into_iter().collect()
 }
 
-async fn facts(client: &Client, share: &Share, read_at: Timestamp) -> Result<KeyFacts, Error> {
-    let (state, tags, policy) = futures::join!(
-        state(client, share),
+async fn facts(
+    client: &Client,
+    share: &Share,
+    read_at: Timestamp,
+    lists: impl AsyncFnOnce() -> KeyLists,
+) -> Result<KeyFacts, Error> {
+    let (metadata, tags, policy) = futures::join!(
+        metadata(client, share),
         tags(client, share),
         policy_text(client, share)
     );
+    let (metadata, tags, policy) = (metadata?, tags?, policy?);
+    // Of a key that cannot be read nothing is listed, either.
+    let lists = lists().await;
     Ok(KeyFacts {
         read_at,
-        state: state?,
-        tags: tags?,
-        policy: Policy::parse(&policy?).map_err(|error| error.to_string()),
+        state: state(metadata.as_ref()),
+        tags,
+        policy: Policy::parse(&policy).map_err(|error| error.to_string()),
+        described: metadata.map(|metadata| described(&metadata, lists)),
     })
 }
 
-async fn state(client: &Client, share: &Share) -> Result<KeyState, Error> {
+async fn metadata(client: &Client, share: &Share) -> Result<Option<KeyMetadata>, Error> {
     let answer = client.describe_key().key_id(&share.arn).send().await;
     let answer = answer.map_err(|error| Error::new(&share.name, "kms:DescribeKey", &error))?;
-    let state = answer
-        .key_metadata()
-        .and_then(|metadata| metadata.key_state());
-    Ok(match state {
+    Ok(answer.key_metadata)
+}
+
+fn state(metadata: Option<&KeyMetadata>) -> KeyState {
+    match metadata.and_then(KeyMetadata::key_state) {
         Some(SdkState::Enabled) => KeyState::Enabled,
         Some(other) => KeyState::Other(other.as_str().to_owned()),
         None => KeyState::Other("in an unknown state".to_owned()),
-    })
+    }
+}
+
+fn described(metadata: &KeyMetadata, lists: KeyLists) -> key_policy::KeyFacts {
+    let text = |text: Option<&str>| text.unwrap_or("(unknown)").to_owned();
+    key_policy::KeyFacts {
+        multi_region: metadata.multi_region().unwrap_or(false),
+        origin: text(metadata.origin().map(OriginType::as_str)),
+        usage: text(metadata.key_usage().map(KeyUsageType::as_str)),
+        state: text(metadata.key_state().map(SdkState::as_str)),
+        lists,
+    }
 }
 
 async fn tags(client: &Client, share: &Share) -> Result<BTreeMap<String, String>, Error> {

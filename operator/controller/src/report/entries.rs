@@ -4,13 +4,18 @@ use chamber_api::{
     ChamberCluster, ChamberClusterStatus, ChamberStatus, DesiredPolicy, KeyStatus, MeasurementSpec,
 };
 use chamber_resource::release;
-use key_policy::Policy;
+use key_policy::{Finding, Policy};
 use rollover::{AdmittedSet, Chamber, Key, KeyState, Owner, Reading, Share, World};
 use sha2::{Digest, Sha256};
 
 use crate::objects::labels;
 
 use super::{readable, short, time};
+
+/// Findings of a key that are shown at most.
+const FINDINGS: usize = 10;
+/// Characters of one.
+const FINDING: usize = 500;
 
 /// `old->new` in a rollover, the current or wanted release otherwise.
 pub fn releases(status: &ChamberClusterStatus, world: &World) -> String {
@@ -119,6 +124,7 @@ fn entry(
         observed_at: None,
         desired: None,
         asked: None,
+        findings: Vec::new(),
     };
     match reading {
         // Not read since the operator started: what was found before still stands, as old as it says.
@@ -135,6 +141,7 @@ fn entry(
                 KeyState::Other(state) => state.clone(),
             };
             entry.observed_at = Some(time(facts.read_at));
+            entry.findings = findings(facts.findings(), &share.arn);
             let admitted = facts.policy.as_ref().ok();
             let found =
                 admitted.and_then(|policy| key_policy::admitted(policy, &share.template).ok());
@@ -169,6 +176,22 @@ fn entry(
         }
     }
     entry
+}
+
+/// One line each, and how to see those that there is no room for.
+fn findings(found: Vec<Finding>, arn: &str) -> Vec<String> {
+    let left = found.len().saturating_sub(FINDINGS);
+    let line = |finding: Finding| {
+        let line = format!("{}: {}. {}", finding.rule, finding.message, finding.cure);
+        line.chars().take(FINDING).collect()
+    };
+    let mut lines: Vec<String> = found.into_iter().take(FINDINGS).map(line).collect();
+    if left > 0 {
+        lines.push(format!(
+            "and {left} more: `kubectl chamber policy lint {arn}` tells them all"
+        ));
+    }
+    lines
 }
 
 /// What the policy is to admit.

@@ -28,6 +28,8 @@ pub struct Key {
     pub policy: String,
     /// Tags.
     pub tags: BTreeMap<String, String>,
+    /// Grants as KMS lists them.
+    pub grants: Vec<Value>,
 }
 
 #[derive(Default)]
@@ -75,6 +77,7 @@ impl Aws {
         let key = Key {
             policy,
             tags: [tag].into(),
+            grants: Vec::new(),
         };
         self.state().keys.insert(arn.to_owned(), key);
     }
@@ -84,6 +87,15 @@ impl Aws {
         let mut state = self.state();
         let key = state.keys.get_mut(arn).unwrap();
         key.tags.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Somebody gives a grant on a key.
+    pub fn grant(&self, arn: &str, id: &str, operations: &[&str]) {
+        let mut state = self.state();
+        let key = state.keys.get_mut(arn).unwrap();
+        key.grants
+            .push(json!({"GrantId": id, "Operations": operations,
+            "GranteePrincipal": "arn:aws:iam::111122223333:role/Backup"}));
     }
 
     /// A key as it is.
@@ -179,7 +191,17 @@ impl Aws {
 impl Key {
     fn serve(&mut self, operation: &str, body: &Value) -> Value {
         match operation {
-            "DescribeKey" => json!({"KeyMetadata": {"KeyId": "k", "KeyState": "Enabled"}}),
+            "DescribeKey" => json!({"KeyMetadata": {"KeyId": "k", "KeyState": "Enabled",
+                "Origin": "AWS_KMS", "KeyUsage": "ENCRYPT_DECRYPT", "MultiRegion": false}}),
+            "ListKeyPolicies" => json!({"PolicyNames": ["default"], "Truncated": false}),
+            // One a page: the marker is the number of the next.
+            "ListGrants" => {
+                let marker = body["Marker"].as_str().unwrap_or("0");
+                let index: usize = marker.parse().unwrap();
+                let page: Vec<_> = self.grants.iter().skip(index).take(1).collect();
+                let next = (index + 1 < self.grants.len()).then(|| (index + 1).to_string());
+                json!({"Grants": page, "Truncated": next.is_some(), "NextMarker": next})
+            }
             "GetKeyPolicy" => json!({"Policy": self.policy, "PolicyName": "default"}),
             "ListResourceTags" => {
                 let tags = self.tags.iter();

@@ -27,6 +27,7 @@ fn document(rig: &Rig, share: &str) -> String {
             state: KeyState::Enabled,
             tags: key.tags,
             policy: Policy::parse(&key.policy).map_err(|why| why.to_string()),
+            described: None,
         };
         (share.arn.clone(), Reading::Facts(facts.into()))
     });

@@ -4,6 +4,7 @@
 mod api;
 mod aws;
 mod desired;
+mod findings;
 mod identity;
 mod rig;
 

@@ -20,7 +20,7 @@ use crate::template::{Sid, Template};
 
 pub use document::MAX_SIZE;
 pub use images::lint_images;
-pub use key::{KeyFacts, lint_key};
+pub use key::{Grant, KeyFacts, KeyLists, Unread, lint_key};
 use lens::Lens;
 pub use malformed::malformed;
 pub use rules::Rule;
@@ -125,6 +125,10 @@ pub enum RuleId {
     SecondPolicy,
     /// The key is no enabled key for encryption and decryption.
     KeyNotUsable,
+    /// A grant lets somebody use the key's material, or give grants on.
+    Grant,
+    /// What KMS may say of the key beside its policy was not read.
+    FactsNotRead,
     /// A Deny holds for the enclave role depending on what a policy does not show.
     DependsOnContext,
     /// The root statement lets IAM policies of the account decide.

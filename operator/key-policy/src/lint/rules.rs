@@ -250,6 +250,18 @@ fn describe(rule: RuleId) -> Description {
             "Use an enabled key for ENCRYPT_DECRYPT",
             None,
         ),
+        RuleId::Grant => (
+            Severity::Warning,
+            "A grant allows what no statement of the policy says, without an attestation condition; only a Deny holds against it. Seen in ListGrants: Decrypt, Encrypt, GenerateDataKey*, ReEncrypt*, DeriveSharedSecret, and CreateGrant, which gives such a grant on.",
+            "Take it back by RevokeGrant, unless it is meant",
+            Some("bypassable_path"),
+        ),
+        RuleId::FactsNotRead => (
+            Severity::Note,
+            "Grants and a second policy go beside the policy, and whoever reads the key may not list them: they may be there.",
+            "Allow kms:ListGrants and kms:ListKeyPolicies to the role that reads the key",
+            None,
+        ),
         RuleId::DependsOnContext => (
             Severity::Note,
             "A policy does not show from which network, organisation or service its chambers call. The operator counts what it does not know as a denial, and does not begin a rollover that could lock chambers out.",

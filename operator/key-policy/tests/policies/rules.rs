@@ -1,7 +1,8 @@
 //! Every rule, once with a policy that it finds something in, once with one that it finds nothing in.
 
 use key_policy::{
-    Finding, KeyFacts, Policy, RuleId, Severity, lint, lint_images, lint_key, report,
+    Finding, Grant, KeyFacts, KeyLists, Policy, RuleId, Severity, Unread, lint, lint_images,
+    lint_key, report,
 };
 
 use crate::common::{SEED, release, signed, spoilt, template, with};
@@ -21,7 +22,28 @@ fn good_key() -> KeyFacts {
         origin: "AWS_KMS".into(),
         usage: "ENCRYPT_DECRYPT".into(),
         state: "Enabled".into(),
-        policy_names: vec!["default".into()],
+        lists: KeyLists {
+            policy_names: vec!["default".into()],
+            // What gives no way to the material is no finding.
+            grants: vec![grant("0", &["DescribeKey", "RetireGrant", "Verify"])],
+            unread: Vec::new(),
+        },
+    }
+}
+
+fn grant(id: &str, operations: &[&str]) -> Grant {
+    Grant {
+        id: id.into(),
+        name: None,
+        grantee: "arn:aws:iam::111122223333:role/Backup".into(),
+        operations: operations.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn refused() -> Unread {
+    Unread {
+        permission: "kms:ListGrants",
+        code: "AccessDeniedException".into(),
     }
 }
 
@@ -119,8 +141,10 @@ fn bad(rule: RuleId) -> Vec<Finding> {
         }
         RuleId::MultiRegion => key(|key| key.multi_region = true),
         RuleId::ImportedMaterial => key(|key| key.origin = "EXTERNAL".into()),
-        RuleId::SecondPolicy => key(|key| key.policy_names.push("AWS_RAM".into())),
+        RuleId::SecondPolicy => key(|key| key.lists.policy_names.push("AWS_RAM".into())),
         RuleId::KeyNotUsable => key(|key| key.state = "PendingDeletion".into()),
+        RuleId::Grant => key(|key| key.lists.grants.push(grant("1", &["CreateGrant"]))),
+        RuleId::FactsNotRead => key(|key| key.lists.unread.push(refused())),
         RuleId::RootDelegates | RuleId::AdminCreatesGrants | RuleId::NoDeploymentBinding => {
             lint(&seed(), &template())
         }
@@ -146,7 +170,9 @@ fn good(rule: RuleId) -> Vec<Finding> {
         RuleId::MultiRegion
         | RuleId::ImportedMaterial
         | RuleId::SecondPolicy
-        | RuleId::KeyNotUsable => lint_key(&good_key()),
+        | RuleId::KeyNotUsable
+        | RuleId::Grant
+        | RuleId::FactsNotRead => lint_key(&good_key()),
         _ => lint(&Policy::parse(SEED).unwrap(), &template()),
     }
 }
@@ -168,6 +194,76 @@ fn each_rule_finds_its_fault_and_nothing_where_there_is_none() {
 
 /// The page of the rules; `BLESS=1` writes it.
 #[test]
+fn a_grant_is_told_with_what_takes_it_back() {
+    let mut key = good_key();
+    key.lists.grants = vec![
+        grant("2b", &["ReEncryptTo", "Decrypt", "DescribeKey"]),
+        Grant {
+            name: Some("nightly".into()),
+            ..grant("1a", &["CreateGrant"])
+        },
+    ];
+    let findings = lint_key(&key);
+    let told: Vec<_> = findings.iter().map(|found| &found.message).collect();
+    assert_eq!(
+        told,
+        [
+            "grant 1a (nightly) gives CreateGrant to arn:aws:iam::111122223333:role/Backup: it goes round the Allow statements, not round a Deny",
+            "grant 2b gives Decrypt, ReEncryptTo to arn:aws:iam::111122223333:role/Backup: it goes round the Allow statements, not round a Deny",
+        ]
+    );
+    assert!(
+        findings
+            .iter()
+            .all(|found| found.cure.contains("RevokeGrant"))
+    );
+    for operation in [
+        "Decrypt",
+        "Encrypt",
+        "GenerateDataKey",
+        "GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+        "GenerateDataKeyWithoutPlaintext",
+        "ReEncryptFrom",
+        "ReEncryptTo",
+        "DeriveSharedSecret",
+        "CreateGrant",
+    ] {
+        key.lists.grants = vec![grant("1", &[operation])];
+        assert_eq!(lint_key(&key).len(), 1, "{operation}");
+    }
+}
+
+#[test]
+fn what_may_not_be_listed_is_a_note_that_names_the_permission() {
+    let mut key = good_key();
+    key.lists.policy_names.clear();
+    let failed = |code: &str| Unread {
+        permission: "kms:ListKeyPolicies",
+        code: code.into(),
+    };
+    key.lists.unread = vec![refused(), failed("ThrottlingException")];
+    let findings = lint_key(&key);
+    assert!(report::is_clean(&findings), "{findings:?}");
+    let told: Vec<_> = findings
+        .iter()
+        .map(|found| found.message.as_str())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "kms:ListGrants on the key fails with AccessDeniedException: its grants were not looked for",
+            "kms:ListKeyPolicies on the key fails with ThrottlingException: a second policy was not looked for",
+        ]
+    );
+    assert_eq!(
+        findings[0].cure,
+        "Allow kms:ListGrants to the role that reads the key"
+    );
+    assert_eq!(findings[1].cure, "It is asked again");
+}
+
+#[test]
 fn each_rule_is_documented() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/key-policy-lint.md");
     let text = std::fs::read_to_string(path).unwrap();
@@ -182,12 +278,12 @@ fn each_rule_is_documented() {
             .map(|check| format!(" Prowler: `{check}`."));
         let (why, cure) = (described.why, described.cure);
         let prowler = prowler.unwrap_or_default();
-        page.push_str(&format!(
-            "\n## `{rule}`\n\n{severity}. {why}\n\nCure: {cure}.{prowler}\n"
-        ));
+        let cure = format!("Cure: {cure}.{prowler}\n");
+        page.extend([format!("\n## `{rule}`\n\n{severity}. {why}\n\n"), cure]);
     }
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(path, &page).unwrap();
+        return;
     }
     assert!(
         text == page,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use key_policy::Policy;
+use key_policy::{Finding, Policy};
 
 use crate::{Reason, Share};
 
@@ -49,6 +49,16 @@ pub struct KeyFacts {
     pub policy: Result<Policy, String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
+    /// What KMS says of the key beside its policy, where it was asked.
+    pub described: Option<key_policy::KeyFacts>,
+}
+
+impl KeyFacts {
+    /// What speaks against the key beside its policy. It is told, and stops nothing.
+    pub fn findings(&self) -> Vec<Finding> {
+        let described = self.described.as_ref();
+        described.map(key_policy::lint_key).unwrap_or_default()
+    }
 }
 
 /// Key state, as far as it matters.

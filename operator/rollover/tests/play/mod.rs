@@ -181,6 +181,7 @@ impl Play {
                 state: KeyState::Enabled,
                 policy: Err("never set".into()),
                 tags: BTreeMap::new(),
+                described: None,
             }))
         };
         let arn = self.world.spec.shares[index].arn.clone();

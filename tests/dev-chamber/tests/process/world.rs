@@ -159,6 +159,8 @@ fn config(root: String) -> Config {
         policy: serde_json::from_str(&policy(&[])).unwrap(),
         tags: BTreeMap::new(),
         multi_region: false,
+        grants: Vec::new(),
+        other_policies: Vec::new(),
     };
     Config {
         region: "us-east-1".to_owned(),

@@ -12,10 +12,9 @@ use crate::stage::Stage;
 /// What is wrong, where it goes, and what the refusal must name.
 type Fault = (&'static str, Value, &'static str);
 
-/// Faults that the schema can see are refused at apply, with the field and the cure.
-pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
-    let tenant = stage.tenant("refused_at_apply")?;
-    let faults: [Fault; 16] = [
+/// Faults of the release that the schema can see.
+fn of_release() -> Vec<Fault> {
+    vec![
         (
             "/spec/release/measurement/imageSha384",
             json!("0x12"),
@@ -33,6 +32,17 @@ pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
         ),
         ("/spec/release/measurement/pcr8", json!("xyz"), "pcr8"),
         (
+            "/spec/release/measurement/pcr8",
+            json!("0".repeat(96)),
+            "a register of zeros",
+        ),
+    ]
+}
+
+/// Faults of the keys.
+fn of_keys(tenant: &Tenant) -> Vec<Fault> {
+    vec![
+        (
             "/spec/keys/threshold",
             json!(4),
             "threshold is above the number of shares",
@@ -41,6 +51,14 @@ pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
             "/spec/keys/shares/1/arn",
             json!(tenant.key_arns()[0]),
             "two shares name the same key",
+        ),
+        (
+            "/spec/keys/shares",
+            json!([
+                {"name": "a", "management": "Observed", "arn": "arn:aws:kms:us-east-1:111122223333:key/mrk-0123"},
+                {"name": "b", "management": "Observed", "arn": "arn:aws:kms:eu-west-1:111122223333:key/mrk-0123"},
+            ]),
+            "two shares name replicas of one multi-Region key",
         ),
         (
             "/spec/keys/shares/1/arn",
@@ -52,6 +70,28 @@ pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
             Value::Null,
             "assumeRoleArn",
         ),
+        ("/spec/keys/policy", json!({"pins": ["pcr0"]}), "pins"),
+        (
+            "/spec/keys/policy",
+            json!({"assume": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/A"}}),
+            "assume names who asks",
+        ),
+        (
+            "/spec/keys/policy",
+            json!({"assume": {"KMS:recipientattestation:PCR8": "a"}}),
+            "assume",
+        ),
+        (
+            "/spec/keys/policy",
+            json!({"assume": {"SourceVpce": "vpce-1"}}),
+            "no condition key",
+        ),
+    ]
+}
+
+/// Faults of all else.
+fn of_the_rest() -> Vec<Fault> {
+    vec![
         (
             "/spec/chambers/template/spec/containers/0/name",
             json!("other"),
@@ -79,8 +119,16 @@ pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
             json!(-1),
             "maxSurge must be 0 to 100",
         ),
-        ("/spec/keys/policy", json!({"pins": ["pcr0"]}), "pins"),
-    ];
+    ]
+}
+
+/// Faults that the schema can see are refused at apply, with the field and the cure.
+pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
+    let tenant = stage.tenant("refused_at_apply")?;
+    let faults = of_release()
+        .into_iter()
+        .chain(of_keys(tenant))
+        .chain(of_the_rest());
     for (pointer, value, names) in faults {
         let mut object = stage.object(tenant, &stage.environment.releases.v1);
         put(&mut object, pointer, value)?;
@@ -104,7 +152,7 @@ pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
     put(
         &mut good,
         "/spec/keys/policy",
-        json!({"pins": ["pcr8", "PCR3"]}),
+        json!({"pins": ["pcr8", "PCR3"], "assume": {"aws:SourceVpce": "vpce-1", "aws:PrincipalOrgID": "o-1"}}),
     )?;
     kubernetes::dry_run(&stage.environment.client, &good)
         .await

@@ -47,6 +47,8 @@ pub(super) fn create(call: &mut Call<'_>, members: &Members) -> Answer {
         policies: Policies::new(text, policy),
         tags,
         multi_region: members.flag("MultiRegion")?,
+        grants: Vec::new(),
+        other_policies: Vec::new(),
         policy_reads: 0,
     };
     let metadata = key.metadata();

@@ -3,8 +3,10 @@
 mod data_key;
 mod decrypt;
 mod encrypt;
+mod grants;
 mod keys;
 mod lookup;
+mod page;
 mod policies;
 mod policy_check;
 mod recipient;
@@ -44,6 +46,8 @@ pub(crate) fn run(call: &mut Call<'_>, operation: &str, members: &Members) -> An
         "GetKeyPolicy" => policies::get(call, members),
         "PutKeyPolicy" => policies::put(call, members),
         "ListKeyPolicies" => policies::list(call, members),
+        "ListGrants" => grants::list(call, members),
+        "RevokeGrant" => grants::revoke(call, members),
         "Encrypt" => encrypt::run(call, members),
         "Decrypt" => decrypt::run(call, members),
         "GenerateDataKey" => data_key::run(call, members),
@@ -122,7 +126,13 @@ impl Call<'_> {
             owner: &key.account,
             context: &context,
         };
-        authorize::resource(policy, &self.emulator.identities, &question)
+        let granted = key.grants.iter().any(|grant| {
+            let to = [&self.caller.principal.arn, &self.caller.principal_arn];
+            let mut operations = grant.operations.iter();
+            to.contains(&&grant.grantee)
+                && operations.any(|operation| action.strip_prefix("kms:") == Some(operation))
+        });
+        authorize::resource(policy, &self.emulator.identities, &question, granted)
     }
 
     /// Operations that AWS does not offer to other accounts, whatever the policy says.

@@ -1,16 +1,21 @@
 //! `GetKeyPolicy`, `PutKeyPolicy`, `ListKeyPolicies`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::authorize::Context;
 use crate::error::ApiError;
 use crate::policy_text;
 use crate::wire::Members;
 
-use super::{Answer, Call, policy_check};
+use super::{Answer, Call, page, policy_check};
 
 /// The only policy that can be written.
 const NAME: &str = "default";
+/// The page that `ListKeyPolicies` gives where none is asked for, and the largest.
+const PAGE: page::Sizes = page::Sizes {
+    default: 100,
+    max: 1000,
+};
 
 pub(super) fn get(call: &mut Call<'_>, members: &Members) -> Answer {
     let key_arn = call.named_key(members)?;
@@ -44,10 +49,15 @@ pub(super) fn put(call: &mut Call<'_>, members: &Members) -> Answer {
 }
 
 pub(super) fn list(call: &mut Call<'_>, members: &Members) -> Answer {
+    let page = page::asked(members, PAGE)?;
     let key_arn = call.named_key(members)?;
     call.check_own_account(&key_arn, "kms:ListKeyPolicies")?;
     call.authorize(&key_arn, "kms:ListKeyPolicies", Context::new())?;
-    Ok(Some(json!({ "PolicyNames": [NAME], "Truncated": false })))
+    let others = call.key(&key_arn)?.other_policies.iter();
+    let names: Vec<Value> = std::iter::once(json!(NAME))
+        .chain(others.map(|name| json!(name)))
+        .collect();
+    Ok(Some(page.of("PolicyNames", &names)?))
 }
 
 /// `kms:BypassPolicyLockoutSafetyCheck`.

@@ -129,7 +129,7 @@ fn authorize(
         owner,
         context: &context,
     };
-    authorize::resource(trust, &emulator.identities, &question).map_err(|_| denied())
+    authorize::resource(trust, &emulator.identities, &question, false).map_err(|_| denied())
 }
 
 /// `arn:aws:sts::<account>:assumed-role/<name>/<session>`: the role's path is not in it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::clock::Now;
-use crate::config::PendingDeletionCode;
+use crate::config::{GrantConfig, PendingDeletionCode};
 use crate::error::ApiError;
 
 use super::policies::Policies;
@@ -21,6 +21,10 @@ pub(crate) struct Key {
     pub policies: Policies,
     pub tags: BTreeMap<String, String>,
     pub multi_region: bool,
+    /// What principals may do beside the policy.
+    pub grants: Vec<GrantConfig>,
+    /// Names that are listed beside `default`; nothing enforces them.
+    pub other_policies: Vec<String>,
     /// How often the policy was read; makes each reading's order of lists another one.
     pub policy_reads: u64,
 }

@@ -9,6 +9,7 @@
 mod attacks;
 mod decrypt;
 mod enclave;
+mod grants;
 mod knobs;
 mod matrix;
 mod policies;

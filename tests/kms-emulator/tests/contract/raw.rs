@@ -173,6 +173,10 @@ fn no_signed_body_makes_it_panic() {
         "PendingWindowInDays",
         "DestinationKeyId",
         "DryRun",
+        "Limit",
+        "Marker",
+        "GrantId",
+        "GranteePrincipal",
     ];
     let operation = prop::sample::select(vec![
         "CreateKey",
@@ -192,6 +196,8 @@ fn no_signed_body_makes_it_panic() {
         "ListResourceTags",
         "ReEncrypt",
         "CreateGrant",
+        "ListGrants",
+        "RevokeGrant",
         "NoSuchOperation",
     ]);
     let body = prop::collection::btree_map(prop::sample::select(names.to_vec()), member, 0..8);

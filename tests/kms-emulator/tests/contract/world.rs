@@ -195,6 +195,8 @@ pub fn config(nitro_root_pem: String) -> Config {
         policy: policy(&[ADMITTED]),
         tags: [("team".to_owned(), "demo".to_owned())].into(),
         multi_region: false,
+        grants: Vec::new(),
+        other_policies: Vec::new(),
     });
     Config {
         region: "us-east-1".to_owned(),
