@@ -133,9 +133,8 @@ pub fn spared(policy: &Policy) -> Vec<Finding> {
             };
             let stranger = |value: &&String| {
                 let is_admitted = admitted.iter().any(|one| one.eq_ignore_ascii_case(value));
-                !is_admitted
-                    && !is_zero(value)
-                    && Pcr::parse(value).is_ok_and(|pcr| !pcr.is_nobody())
+                let pcr = || Pcr::parse(&value.to_ascii_lowercase());
+                !is_admitted && !is_zero(value) && pcr().is_ok_and(|pcr| !pcr.is_nobody())
             };
             findings.extend(condition.values.iter().filter(stranger).map(|value| {
                 Finding::error(

@@ -5,6 +5,7 @@ use strum::IntoEnumIterator;
 use super::{DATA_OPERATIONS, Finding, RuleId, Severity, WAYS_ROUND};
 use crate::Policy;
 use crate::evaluate::names_action;
+use crate::project::is_ours;
 use crate::statement::{Effect, Statement};
 use crate::template::{Sid, Template};
 
@@ -14,19 +15,50 @@ pub fn ways_to_the_key(policy: &Policy, template: &Template) -> impl Iterator<It
     let statements = policy.statements().iter().enumerate();
     statements.filter_map(move |(index, statement)| {
         let given = given(statement, &template);
-        (!given.is_empty()).then(|| {
+        if given.is_empty() {
+            return None;
+        }
+        let what = format!(
+            "statement {} gives {} to {}",
+            statement.name(index),
+            given.join(", "),
+            statement.who()
+        );
+        let administers = given.iter().all(|action| WAYS_ROUND.contains(action));
+        let finding = if administers && needs_mfa(statement) && named_individually(statement, &template) {
+            Finding::new(
+                RuleId::OtherAdministrator,
+                Severity::Warning,
+                format!("{what}, with MFA"),
+                "Name the admin role alone: whoever may put the policy may admit an image",
+            )
+        } else if statement.deleted_principal().is_some() && is_ours(statement) {
             Finding::error(
                 RuleId::ForeignAllow,
-                format!(
-                    "statement {} gives {} to {}",
-                    statement.name(index),
-                    given.join(", "),
-                    statement.who()
-                ),
+                what,
+                "Name the role by its ARN. On a Managed key the operator does it with its next write, on others spec.keys.policy.adopt does",
+            )
+        } else {
+            Finding::error(
+                RuleId::ForeignAllow,
+                what,
                 "Remove it: only the enclave role may use the key, only its administrators may change it",
             )
-            .at(index)
-        })
+        };
+        Some(finding.at(index))
+    })
+}
+
+/// Whether a person has to be there: a key that is absent does not do.
+fn needs_mfa(statement: &Statement) -> bool {
+    statement.conditions.iter().any(|condition| {
+        let mut values = condition.values.iter();
+        condition.operator == "Bool"
+            && condition
+                .key
+                .eq_ignore_ascii_case("aws:MultiFactorAuthPresent")
+            && !condition.values.is_empty()
+            && values.all(|value| value.eq_ignore_ascii_case("true"))
     })
 }
 

@@ -1,0 +1,418 @@
+//! What passed the lint and must not, and what it refused and must not: by meaning, whatever the spelling.
+
+use key_policy::{Finding, Policy, RuleId, Severity, lint};
+
+use crate::common::{SEED, release, template, with};
+
+const ENCLAVE: &str = "arn:aws:iam::111122223333:role/ChamberEnclaveRole-prod-us-east-1-mainnet";
+
+/// The template's policy with one statement more.
+fn extra(members: &str) -> Vec<Finding> {
+    let statement = format!(r#"{{"Sid":"Extra",{members}}}"#);
+    lint(&with(&statement), &template())
+}
+
+/// The seed with texts replaced.
+fn changed(changes: &[(&str, &str)]) -> Vec<Finding> {
+    let mut text = SEED.to_owned();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replacen(from, to, 1);
+    }
+    lint(&Policy::parse(&text).unwrap(), &template())
+}
+
+/// Rules with a warning or an error; the notes of the template say nothing here.
+fn rules(findings: &[Finding]) -> Vec<(RuleId, Severity)> {
+    let found = findings.iter().filter(|one| one.severity > Severity::Note);
+    found.map(|one| (one.rule, one.severity)).collect()
+}
+
+#[test]
+fn the_enclave_role_manages_nothing() {
+    for actions in [
+        r#""kms:ScheduleKeyDeletion""#,
+        r#""kms:DisableKey""#,
+        r#""kms:TagResource""#,
+        r#""kms:Disable*""#,
+        r#"["kms:DescribeKey","kms:untagresource"]"#,
+    ] {
+        let found = extra(&format!(
+            r#""Effect":"Allow","Principal":{{"AWS":"{ENCLAVE}"}},"Action":{actions},"Resource":"*""#
+        ));
+        let wanted = [(RuleId::EnclaveManagesKey, Severity::Error)];
+        assert_eq!(rules(&found), wanted, "{actions}");
+    }
+    let admin = "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin";
+    let both = format!(r#"["{admin}", "{ENCLAVE}"]"#);
+    let found = rules(&changed(&[(&format!("\"{admin}\""), &both)]));
+    assert!(
+        found.contains(&(RuleId::EnclaveManagesKey, Severity::Error)),
+        "{found:?}"
+    );
+    let harmless = r#""Effect":"Allow","Principal":"*","Action":["kms:DescribeKey","kms:GetPublicKey"],"Resource":"*""#;
+    assert_eq!(rules(&extra(harmless)), []);
+}
+
+/// Deny statements, and whether they lock the root out of `PutKeyPolicy`, or the enclave role out of Decrypt.
+#[test]
+fn a_deny_that_locks_out_is_an_error() {
+    let key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let image = release(2).image_sha384;
+    let one = release(1).image_sha384;
+    let differs = format!(
+        r#""StringNotEqualsIgnoreCase":{{"kms:RecipientAttestation:PCR0":["{image}","{one}"]}}"#
+    );
+    let (root, enclave) = (RuleId::MissingBreakGlass, RuleId::EnclaveDenied);
+    for (members, wanted) in [
+        (format!(r#""Principal":"*","Action":"kms:PutKeyPolicy","Resource":"{key}""#), vec![root]),
+        (r#""Principal":"*","Action":"kms:PutKeyPolicy","Resource":"arn:aws:kms:*:111122223333:key/*""#.into(), vec![root]),
+        // Only calls that use a key carry an attestation: the comparison holds for every PutKeyPolicy.
+        (format!(r#""Principal":"*","Action":"kms:*","Resource":"*","Condition":{{{differs}}}"#), vec![root]),
+        (r#""Principal":"*","Action":"kms:Put*","Resource":"*","Condition":{"Null":{"kms:RecipientAttestation:PCR8":"true"}}"#.into(), vec![root]),
+        (r#""Principal":"*","Action":"kms:Decrypt","Resource":"arn:aws:kms:us-east-1:111122223333:key/*""#.into(), vec![enclave]),
+        (format!(r#""Principal":{{"AWS":"{ENCLAVE}"}},"Action":"kms:D*","Resource":"*""#), vec![enclave]),
+        (r#""Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"Null":{"kms:RecipientAttestation":"true"}}"#.into(), vec![enclave]),
+        (r#""Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"kms:RecipientAttestation:PCR32":"a"}}"#.into(), vec![enclave]),
+        (r#""Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:root"}}"#.into(), vec![enclave]),
+        (format!(r#""Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{{"StringEquals":{{"kms:RecipientAttestation:ImageSha384":"{one}"}}}}"#), vec![enclave]),
+        // None of these is about this key, the enclave role, or true of it.
+        (r#""Principal":"*","Action":"kms:*","Resource":"arn:aws:kms:us-east-1:999999999999:key/a""#.into(), vec![]),
+        (r#""Principal":"*","Action":"kms:*","NotResource":"*""#.into(), vec![]),
+        (r#""Principal":"*","Action":"kms:*","Resource":"arn:aws:kms:us-east-1:111122223333:alias/a""#.into(), vec![]),
+        (r#""Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalAccount":"111122223333"}}"#.into(), vec![]),
+        (r#""Principal":"*","Action":"kms:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}"#.into(), vec![]),
+        (r#""Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"kms:ViaService":"s3.us-east-1.amazonaws.com"}}"#.into(), vec![]),
+        (format!(r#""Principal":"*","Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":"*","Condition":{{{differs}}}"#), vec![]),
+    ] {
+        let found = extra(&format!(r#""Effect":"Deny",{members}"#));
+        let errors = found.iter().filter(|one| one.severity == Severity::Error);
+        let errors: Vec<_> = errors.map(|one| one.rule).collect();
+        assert_eq!(errors, wanted, "{members}");
+    }
+}
+
+/// Where nobody knows, nothing is said for certain: a note, and no error.
+#[test]
+fn a_fence_is_a_note_that_names_what_it_asks_for() {
+    for key in ["aws:SourceVpce", "aws:PrincipalOrgID", "aws:SourceIp"] {
+        let found = extra(&format!(
+            r#""Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{{"StringNotEquals":{{"{key}":"a"}}}}"#
+        ));
+        assert_eq!(rules(&found), [], "{key}");
+        let note = found
+            .iter()
+            .find(|one| one.rule == RuleId::DependsOnContext);
+        let message = &note.unwrap().message;
+        assert!(
+            message.ends_with(&format!("depending on {key}")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn zeros_bind_nothing_in_whichever_register_and_statement() {
+    let zeros = "0".repeat(96);
+    let image = release(2).image_sha384.to_string();
+    for key in [
+        "ImageSha384",
+        "PCR0",
+        "PCR3",
+        "PCR8",
+        "PCR31",
+        "NitroTPMPCR4",
+    ] {
+        for (effect, operator, found) in [
+            ("Allow", "StringEqualsIgnoreCase", true),
+            ("Allow", "StringLike", true),
+            ("Allow", "StringNotEquals", false),
+            ("Deny", "StringNotEqualsIgnoreCase", true),
+            ("Deny", "StringEquals", false),
+        ] {
+            let findings = extra(&format!(
+                r#""Effect":"{effect}","Principal":{{"AWS":"{ENCLAVE}"}},"Action":"kms:Sign","Resource":"*","Condition":{{"{operator}":{{"kms:RecipientAttestation:{key}":["{image}","{zeros}"]}}}}"#
+            ));
+            let zero = findings
+                .iter()
+                .any(|one| one.rule == RuleId::ZeroMeasurement);
+            assert_eq!(zero, found, "{effect} {operator} {key}");
+        }
+    }
+}
+
+/// What was retired is retired for everybody: a Deny of the Pinned profile must not spare it.
+#[test]
+fn a_deny_spares_only_what_statement_3_admits() {
+    let (one, two) = (release(1).image_sha384, release(2).image_sha384);
+    let retired = "ab".repeat(48);
+    for (key, values, found) in [
+        ("ImageSha384", format!(r#""{one}","{two}""#), false),
+        ("PCR0", format!(r#""{one}""#), false),
+        (
+            "ImageSha384",
+            format!(r#""{one}","{two}","{retired}""#),
+            true,
+        ),
+        (
+            "PCR0",
+            format!(r#""{}","{two}""#, retired.to_uppercase()),
+            true,
+        ),
+        // Statement 3 pins no register, so the Deny alone says which.
+        ("PCR8", format!(r#""{retired}""#), false),
+        ("ImageSha384", format!(r#""{}""#, "f".repeat(96)), false),
+    ] {
+        let findings = extra(&format!(
+            r#""Effect":"Deny","Principal":"*","Action":["kms:Decrypt"],"Resource":"*","Condition":{{"StringNotEqualsIgnoreCase":{{"kms:RecipientAttestation:{key}":[{values}]}}}}"#
+        ));
+        let spares = findings
+            .iter()
+            .any(|one| one.rule == RuleId::DenySparesMeasurement);
+        assert_eq!(spares, found, "{key} {values}");
+    }
+}
+
+/// Documents that KMS refuses, each by a change of the seed.
+#[test]
+fn what_kms_refuses_is_an_error() {
+    let error = (RuleId::MalformedPolicy, Severity::Error);
+    let admin = r#"{"AWS": "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin"}"#;
+    for (from, to, message) in [
+        ("2012-10-17", "2015-10-17", "the version is \"2015-10-17\""),
+        (
+            admin,
+            r#"{"Role": "arn:aws:iam::111122223333:role/A"}"#,
+            "has the principal Role",
+        ),
+        (
+            admin,
+            r#"{"AWS": "arn:aws:iam::111122223333:role/*"}"#,
+            "has a wildcard",
+        ),
+        (
+            admin,
+            r#"{"AWS": "arn:aws:iam::111122223333:group/keepers"}"#,
+            "is a group",
+        ),
+        (admin, r#"{"AWS": "keepers"}"#, "is no ARN and no account"),
+        (
+            admin,
+            r#"{"AWS": "arn:aws:s3:::bucket"}"#,
+            "is no role, user, session or account",
+        ),
+        (
+            "\"kms:Encrypt\"",
+            "\"Encrypt\"",
+            "expected its service before it, as in kms:Encrypt",
+        ),
+        (
+            "\"Null\"",
+            "\"IsNull\"",
+            "has the operator IsNull, which AWS does not have",
+        ),
+        (
+            "\"StringEqualsIgnoreCase\"",
+            "\"StringEqualIgnoreCase\"",
+            "which AWS does not have",
+        ),
+    ] {
+        let found = changed(&[(from, to)]);
+        assert!(rules(&found).contains(&error), "{to}: {found:?}");
+        let told = found
+            .iter()
+            .find(|one| one.rule == RuleId::MalformedPolicy)
+            .unwrap();
+        assert!(told.message.contains(message), "{}", told.message);
+        let changed = Policy::parse(&SEED.replacen(from, to, 1)).unwrap();
+        assert_eq!(key_policy::malformed(&changed), Some(told.message.clone()));
+    }
+    let nothing = Policy::parse(r#"{"Version":"2012-10-17","Statement":[]}"#).unwrap();
+    assert_eq!(
+        key_policy::malformed(&nothing).as_deref(),
+        Some("the document has no statement")
+    );
+    for fine in [
+        SEED.to_owned(),
+        SEED.replace("AllowKeyAdministrators", "Allow access for Key Administrators"),
+        SEED.replace(admin, r#"{"AWS": "arn:aws:sts::111122223333:assumed-role/A/s", "Service": "logs.amazonaws.com"}"#),
+        SEED.replace(admin, r#"{"AWS": ["111122223333", "AROAEXAMPLEEXAMPLEEXA", "*"]}"#),
+        SEED.replace("\"kms:*\"", "\"*\"").replace("2012-10-17", "2008-10-17"),
+    ] {
+        assert_eq!(key_policy::malformed(&Policy::parse(&fine).unwrap()), None, "{fine}");
+    }
+}
+
+#[test]
+fn what_is_doubtful_is_a_warning() {
+    let warning = |rule| (rule, Severity::Warning);
+    let cased = changed(&[("\"StringEqualsIgnoreCase\"", "\"stringEqualsIgnoreCase\"")]);
+    assert!(
+        rules(&cased).contains(&warning(RuleId::OperatorCase)),
+        "{cased:?}"
+    );
+    let text = SEED.replacen(
+        "\"StringEqualsIgnoreCase\"",
+        "\"foranyvalue:stringequalsifexists\"",
+        1,
+    );
+    let told = key_policy::malformed(&Policy::parse(&text).unwrap());
+    assert!(
+        told.unwrap()
+            .ends_with("which AWS writes ForAnyValue:StringEqualsIfExists")
+    );
+    let members = r#""Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Action":"kms:DescribeKey","Resource":"*""#;
+    assert_eq!(rules(&extra(members)), [warning(RuleId::AllowNotPrincipal)]);
+    let denies = r#""Effect":"Deny","NotPrincipal":{"AWS":["111122223333"]},"Action":"kms:Sign","Resource":"*""#;
+    assert_eq!(rules(&extra(denies)), []);
+}
+
+/// Break-glass that works under a condition, or for the root user alone, is a warning and no error.
+#[test]
+fn a_break_glass_with_a_condition_is_a_warning() {
+    let action = "\"Action\": \"kms:*\",";
+    let under = |condition: &str| {
+        changed(&[(action, &format!("{action} \"Condition\": {{{condition}}},"))])
+    };
+    for condition in [
+        r#""StringEquals":{"aws:PrincipalType":"Account"}"#,
+        r#""Bool":{"aws:MultiFactorAuthPresent":"true"}"#,
+    ] {
+        let wanted = [(RuleId::ConditionalBreakGlass, Severity::Warning)];
+        assert_eq!(rules(&under(condition)), wanted, "{condition}");
+    }
+    let never = under(r#""StringEquals":{"aws:PrincipalAccount":"999999999999"}"#);
+    assert_eq!(
+        rules(&never),
+        [(RuleId::MissingBreakGlass, Severity::Error)]
+    );
+    let keeps = "\"NotAction\": [\"kms:Decrypt\", \"kms:Encrypt\", \"kms:GenerateDataKey*\", \"kms:ReEncrypt*\", \"kms:DeriveSharedSecret\"],";
+    assert_eq!(rules(&changed(&[(action, keeps)])), []);
+}
+
+/// The Deny of statement 5 by what it does: another register, a stricter comparison, in several statements.
+#[test]
+fn a_deny_without_attestation_is_known_by_its_meaning() {
+    let null = r#"{"Null": {"kms:RecipientAttestation:ImageSha384": "true"}}"#;
+    let image = release(1).image_sha384;
+    for condition in [
+        r#"{"Null": {"kms:RecipientAttestation:PCR0": "true"}}"#.to_owned(),
+        r#"{"Null": {"KMS:recipientattestation:imagesha384": true}}"#.to_owned(),
+        format!(
+            r#"{{"StringNotEquals": {{"kms:RecipientAttestation:ImageSha384": "{}"}}}}"#,
+            release(2).image_sha384
+        ),
+        "{}".to_owned(),
+    ] {
+        let found = changed(&[(null, &condition)]);
+        assert!(
+            found.iter().all(|one| one.rule != RuleId::MissingDeny),
+            "{condition}: {found:?}"
+        );
+    }
+    for condition in [
+        r#"{"Null": {"kms:RecipientAttestation:ImageSha384": "false"}}"#.to_owned(),
+        r#"{"Null": {"kms:RecipientAttestation:ImageSha384": "true"}, "StringEquals": {"aws:PrincipalAccount": "111122223333"}}"#.to_owned(),
+        format!(r#"{{"StringEquals": {{"kms:RecipientAttestation:ImageSha384": "{image}"}}}}"#),
+        r#"{"StringNotEqualsIfExists": {"aws:SourceVpce": "a"}}"#.to_owned(),
+    ] {
+        let found = changed(&[(null, &condition)]);
+        assert!(found.iter().any(|one| one.rule == RuleId::MissingDeny), "{condition}");
+    }
+    // What one statement leaves out another may deny.
+    let listed = "\"kms:ReEncryptFrom\", \"kms:ReEncryptTo\"";
+    let text = SEED.replacen(listed, "\"kms:ReEncryptTo\"", 1);
+    assert_ne!(text, SEED);
+    let end = text.rfind(']').unwrap();
+    let other = r#",{"Effect":"Deny","Principal":"*","Action":"kms:ReEncryptF*","Resource":"*"}"#;
+    let text = format!("{}{other}{}", &text[..end], &text[end..]);
+    let found = lint(&Policy::parse(&text).unwrap(), &template());
+    assert_eq!(rules(&found), []);
+}
+
+#[test]
+fn statements_3_and_4_are_missed_by_what_they_do() {
+    let missing = (RuleId::MissingStatement, Severity::Warning);
+    let other = "arn:aws:iam::111122223333:role/Other";
+    let found = lint(
+        &Policy::parse(&SEED.replace(ENCLAVE, other)).unwrap(),
+        &template(),
+    );
+    let count = rules(&found).iter().filter(|one| **one == missing).count();
+    assert_eq!(count, 2, "{found:?}");
+    // Under another name they are there.
+    let renamed = changed(&[("AllowChamberEnclaveEncryptForWrapping", "Wrap")]);
+    assert!(!rules(&renamed).contains(&missing), "{renamed:?}");
+}
+
+#[test]
+fn an_administrator_who_needs_mfa_is_one_more_administrator() {
+    let statement = |condition: &str, action: &str| {
+        extra(&format!(
+            r#""Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::111122223333:role/Keepers"}},"Action":"{action}","Resource":"*","Condition":{{{condition}}}"#
+        ))
+    };
+    let mfa = r#""Bool":{"aws:MultiFactorAuthPresent":"true"}"#;
+    let warning = [(RuleId::OtherAdministrator, Severity::Warning)];
+    assert_eq!(rules(&statement(mfa, "kms:PutKeyPolicy")), warning);
+    let error = [(RuleId::ForeignAllow, Severity::Error)];
+    for (condition, action) in [
+        (
+            r#""BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}"#,
+            "kms:PutKeyPolicy",
+        ),
+        (
+            r#""Bool":{"aws:MultiFactorAuthPresent":"false"}"#,
+            "kms:PutKeyPolicy",
+        ),
+        (mfa, "kms:Decrypt"),
+    ] {
+        assert_eq!(
+            rules(&statement(condition, action)),
+            error,
+            "{condition} {action}"
+        );
+    }
+}
+
+/// What is allowed to IAM is said by what it means, whatever the Sid is.
+#[test]
+fn the_root_statement_delegates_by_what_it_says() {
+    let note = |findings: &[Finding]| {
+        let note = findings
+            .iter()
+            .find(|one| one.rule == RuleId::RootDelegates);
+        note.map(|one| one.message.clone())
+    };
+    let renamed = changed(&[(
+        "EnableIAMRootPermissionsBreakGlass",
+        "Enable IAM User Permissions",
+    )]);
+    assert!(
+        note(&renamed)
+            .unwrap()
+            .ends_with("from any attested enclave")
+    );
+    let open = changed(&[("\"Effect\": \"Deny\"", "\"Effect\": \"Allow\"")]);
+    assert!(note(&open).unwrap().ends_with("without an attestation"));
+    let root_user = changed(&[(
+        "\"Action\": \"kms:*\",",
+        "\"NotAction\": [\"kms:Decrypt\", \"kms:GenerateDataKey*\", \"kms:ReEncrypt*\"],",
+    )]);
+    assert_eq!(note(&root_user), None);
+}
+
+/// A deleted principal in one of the five is mended by the operator: it is not to be removed.
+#[test]
+fn a_deleted_principal_of_ours_is_named_anew() {
+    let found = changed(&[(ENCLAVE, "AROAEXAMPLEEXAMPLEEXA")]);
+    let foreign = found
+        .iter()
+        .find(|one| one.rule == RuleId::ForeignAllow)
+        .unwrap();
+    assert!(
+        foreign.cure.starts_with("Name the role by its ARN"),
+        "{}",
+        foreign.cure
+    );
+}
