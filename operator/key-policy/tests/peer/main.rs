@@ -123,8 +123,13 @@ fn every_disagreement_is_explained() {
             one.case,
             cause.needs
         );
-        let case = &cases[one.case];
-        assert_eq!(word(case, &our_answer(case)), one.ours, "case {}", one.case);
+        let asked = &cases[one.case];
+        assert_eq!(
+            word(asked, &our_answer(asked)),
+            one.ours,
+            "case {}",
+            one.case
+        );
         assert_ne!(one.ours, one.theirs, "case {}", one.case);
     }
     for (name, cause) in &listed.causes {

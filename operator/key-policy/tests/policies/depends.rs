@@ -1,0 +1,636 @@
+//! Requests that are known in part: allowed, denied, or it depends, and on what.
+
+use key_policy::Policy;
+use key_policy::evaluate::{
+    self, Context, Decision, Fact, Identity, Principal, Reach, Request, operation,
+};
+
+use crate::common::{attested, release, signed, template};
+use crate::evaluate::{ACCOUNT, allow_all};
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/team/App";
+const ANY_KEY: &str = "arn:aws:kms:*:111122223333:key/*";
+const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+/// A session of the role, of whatever name.
+fn app() -> Principal {
+    Principal::session(ROLE, ACCOUNT, "*")
+}
+
+fn policy(statements: &str) -> Policy {
+    Policy::parse(&format!(
+        r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#
+    ))
+    .unwrap()
+}
+
+fn allow(rest: &str) -> String {
+    format!(
+        r#"{{"Sid":"A","Effect":"Allow","Principal":{{"AWS":"{ROLE}"}},"Action":"kms:*",{rest}}}"#
+    )
+}
+
+fn deny(rest: &str) -> String {
+    format!(r#"{{"Sid":"D","Effect":"Deny","Principal":"*","Action":"kms:*",{rest}}}"#)
+}
+
+/// One question without IAM policies.
+struct Question<'a> {
+    policy: Policy,
+    principal: Principal,
+    action: &'a str,
+    key: &'a str,
+    context: Context,
+}
+
+impl<'a> Question<'a> {
+    fn of(statements: &str) -> Self {
+        Self {
+            policy: policy(statements),
+            principal: app(),
+            action: "kms:Decrypt",
+            key: KEY,
+            context: Context::of(&app(), KEY),
+        }
+    }
+
+    fn by(mut self, principal: Principal) -> Self {
+        self.context = Context::of(&principal, self.key);
+        self.principal = principal;
+        self
+    }
+
+    fn key(mut self, key: &'a str) -> Self {
+        self.key = key;
+        self.context = Context::of(&self.principal, key);
+        self
+    }
+
+    fn action(mut self, action: &'a str) -> Self {
+        self.action = action;
+        self
+    }
+
+    fn ask(&self, identity: Identity<'_>) -> Decision {
+        let request = Request {
+            principal: &self.principal,
+            action: self.action,
+            resource: self.key,
+            context: &self.context,
+        };
+        evaluate::key_policy(&self.policy, ACCOUNT, identity, &request)
+    }
+
+    /// `allowed A`, `denied D`, `denied`, or `depends A: key (allowed value / denied value), ...`.
+    fn answer(&self) -> String {
+        told(&self.ask(Identity::Policies(&[])))
+    }
+}
+
+fn told(decision: &Decision) -> String {
+    let value = |values: &Option<Vec<String>>| match values {
+        None => "?".to_owned(),
+        Some(values) if values.is_empty() => "-".to_owned(),
+        Some(values) => values.join("+"),
+    };
+    match decision {
+        Decision::Allowed { by } => format!("allowed {by}"),
+        Decision::ExplicitDeny { by } => format!("denied {by}"),
+        Decision::ImplicitDeny => "denied".to_owned(),
+        Decision::Depends { by, on } => {
+            let on = on.iter().map(|one| {
+                let (allowed, denied) = (value(&one.allowed), value(&one.denied));
+                format!("{} ({allowed} / {denied})", one.key)
+            });
+            format!("depends {by}: {}", on.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// A condition of an Allow, of a Deny beside an Allow of all, and both answers.
+#[test]
+fn a_key_that_is_not_given_is_unknown_not_absent() {
+    for (condition, of_allow, of_deny) in [
+        (
+            r#""StringEquals":{"kms:ViaService":"s3.us-east-1.amazonaws.com"}"#,
+            "depends A: kms:ViaService (s3.us-east-1.amazonaws.com / -)",
+            "depends D: kms:ViaService (- / another value)",
+        ),
+        (
+            r#""StringNotEquals":{"aws:SourceVpce":["vpce-1","vpce-2"]}"#,
+            "depends A: aws:SourceVpce (- / vpce-2)",
+            "depends D: aws:SourceVpce (vpce-2 / -)",
+        ),
+        (
+            r#""Bool":{"kms:GrantIsForAWSResource":"true"}"#,
+            "depends A: kms:GrantIsForAWSResource (true / -)",
+            "depends D: kms:GrantIsForAWSResource (- / true)",
+        ),
+        (
+            r#""Null":{"kms:EncryptionContext:a":"false"}"#,
+            "depends A: kms:EncryptionContext:a (another value / -)",
+            "depends D: kms:EncryptionContext:a (- / another value)",
+        ),
+        (
+            r#""NumericLessThan":{"aws:MultiFactorAuthAge":"10"}"#,
+            "depends A: aws:MultiFactorAuthAge (9 / -)",
+            "depends D: aws:MultiFactorAuthAge (- / 9)",
+        ),
+        (
+            r#""DateGreaterThan":{"aws:CurrentTime":"2026-01-01T00:00:00Z"}"#,
+            "depends A: aws:CurrentTime (9999-01-01T00:00:00Z / -)",
+            "depends D: aws:CurrentTime (- / 9999-01-01T00:00:00Z)",
+        ),
+        (
+            r#""NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}"#,
+            "depends A: aws:SourceIp (- / 10.0.0.0)",
+            "depends D: aws:SourceIp (10.0.0.0 / -)",
+        ),
+        (
+            r#""ArnLike":{"aws:SourceArn":"arn:aws:s3:::a*"}"#,
+            "depends A: aws:SourceArn (arn:aws:s3:::ax / -)",
+            "depends D: aws:SourceArn (- / arn:aws:s3:::ax)",
+        ),
+        (
+            r#""ForAllValues:StringEquals":{"aws:TagKeys":["a"]}"#,
+            "depends A: aws:TagKeys (- / another value)",
+            "depends D: aws:TagKeys (another value / -)",
+        ),
+    ] {
+        let condition = format!(r#""Resource":"*","Condition":{{{condition}}}"#);
+        assert_eq!(Question::of(&allow(&condition)).answer(), of_allow);
+        let both = format!("{},{}", allow(r#""Resource":"*""#), deny(&condition));
+        let found = Question::of(&both).answer();
+        // Which of several values turns it is no matter.
+        let key = |text: &str| text.split(" (").next().unwrap_or_default().to_owned();
+        assert_eq!(key(&found), key(of_deny), "{found}");
+        assert!(!found.contains('?'), "{found}");
+    }
+}
+
+#[test]
+fn several_unknown_keys_are_all_named() {
+    let both = r#""Resource":"*","Condition":{"StringEquals":{"kms:ViaService":"a","kms:EncryptionContext:SecretARN":"b"}}"#;
+    assert_eq!(
+        Question::of(&allow(both)).answer(),
+        "depends A: kms:EncryptionContext:SecretARN (b / -), kms:ViaService (a / -)"
+    );
+}
+
+/// What depends in each statement need not depend on the whole.
+#[test]
+fn what_no_value_turns_stands() {
+    let one = allow(r#""Resource":"*","Condition":{"StringEquals":{"aws:SourceVpce":"a"}}"#);
+    let other = allow(r#""Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"a"}}"#);
+    assert_eq!(
+        Question::of(&format!("{one},{other}")).answer(),
+        "allowed A"
+    );
+    // Nobody allows it, so a Deny decides nothing.
+    let fence = deny(r#""Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"a"}}"#);
+    assert_eq!(Question::of(&fence).answer(), "denied");
+    // A Deny that is certain is, whatever else may allow or deny.
+    let all = deny(r#""Resource":"*""#);
+    assert_eq!(
+        Question::of(&format!("{one},{fence},{all}")).answer(),
+        "denied D"
+    );
+    let both = r#""Resource":"*","Condition":{"Null":{"aws:SourceVpce":["true","false"]}}"#;
+    assert_eq!(Question::of(&allow(both)).answer(), "allowed A");
+}
+
+#[test]
+fn what_is_given_is_known() {
+    let fence = r#""Resource":"*","Condition":{"StringEquals":{"aws:SourceVpce":"a"}}"#;
+    for (given, answer) in [
+        (vec!["a"], "allowed A"),
+        (vec!["b"], "denied"),
+        (vec![], "denied"),
+    ] {
+        let mut question = Question::of(&allow(fence));
+        question.context.set("AWS:sourcevpce", given);
+        assert_eq!(question.answer(), answer);
+    }
+}
+
+/// Keys that follow from who asks and for which key.
+#[test]
+fn what_follows_from_the_question_is_derived() {
+    let user = Principal::new("arn:aws:iam::111122223333:user/ops/U", ACCOUNT);
+    let root = Principal::new("arn:aws:iam::111122223333:root", ACCOUNT);
+    let service = Principal::service("logs.amazonaws.com");
+    let session = Principal::new("arn:aws:sts::111122223333:assumed-role/App/s", ACCOUNT);
+    for (principal, key, value) in [
+        (&app(), "aws:PrincipalArn", ROLE),
+        (
+            &session,
+            "aws:PrincipalArn",
+            "arn:aws:iam::111122223333:role/App",
+        ),
+        (
+            &user,
+            "aws:PrincipalArn",
+            "arn:aws:iam::111122223333:user/ops/U",
+        ),
+        (&root, "aws:PrincipalArn", "arn:aws:iam::111122223333:root"),
+        (&app(), "aws:PrincipalAccount", ACCOUNT),
+        (&app(), "kms:CallerAccount", ACCOUNT),
+        (&app(), "aws:PrincipalType", "AssumedRole"),
+        (&user, "aws:PrincipalType", "User"),
+        (&root, "aws:PrincipalType", "Account"),
+        (&user, "aws:username", "U"),
+        (&app(), "aws:username", ""),
+        (&app(), "aws:PrincipalIsAWSService", "false"),
+        (&service, "aws:PrincipalIsAWSService", "true"),
+        (&service, "aws:PrincipalServiceName", "logs.amazonaws.com"),
+        (&app(), "aws:PrincipalServiceName", ""),
+        (&service, "aws:PrincipalArn", ""),
+        (&app(), "aws:ResourceAccount", ACCOUNT),
+        (&app(), "aws:RequestedRegion", "us-east-1"),
+        (&app(), "aws:SecureTransport", "true"),
+        (&app(), "kms:RecipientAttestation:ImageSha384", ""),
+    ] {
+        let context = Context::of(principal, KEY);
+        let values: Vec<_> = Some(value)
+            .filter(|value| !value.is_empty())
+            .into_iter()
+            .collect();
+        let found = match context.fact(key) {
+            Fact::Values(found) => found.to_vec(),
+            other => panic!("{key}: {other:?}"),
+        };
+        assert_eq!(found, values, "{key} of {}", principal.arn);
+    }
+    let open = Context::of(&service, ANY_KEY);
+    for key in [
+        "aws:RequestedRegion",
+        "kms:CallerAccount",
+        "aws:PrincipalTag/a",
+        "aws:SourceVpce",
+    ] {
+        assert_eq!(open.fact(key), Fact::Unknown, "{key}");
+    }
+}
+
+/// Registers that a measurement names, others that it may have, and names that are none.
+#[test]
+fn an_attestation_is_known_in_part() {
+    let context = Context::of(&app(), KEY);
+    let key = |name: &str| format!("kms:RecipientAttestation:{name}");
+    let enclave = context.clone().attesting(&signed(1, 8, 7));
+    for (name, values) in attested(&signed(1, 8, 7)) {
+        assert_eq!(enclave.fact(&name), Fact::Values(values.into()), "{name}");
+    }
+    let none = Fact::Values([].as_slice().into());
+    for name in ["PCR1", "PCR31", "pcr4"] {
+        assert_eq!(enclave.fact(&key(name)), Fact::Unknown, "{name}");
+    }
+    for name in ["PCR32", "PCR08", "NitroTPMPCR4", "ImageSha256", "PCR"] {
+        assert_eq!(enclave.fact(&key(name)), none, "{name}");
+    }
+    let registers = |given: &[&str]| {
+        let given: Vec<_> = given
+            .iter()
+            .map(|name| ((*name).to_owned(), "ab".to_owned()))
+            .collect();
+        context.clone().attesting_registers(&given)
+    };
+    let without_image = registers(&["PCR8"]).unwrap();
+    assert_eq!(without_image.fact(&key("ImageSha384")), Fact::Present);
+    assert_eq!(without_image.fact(&key("PCR0")), Fact::Present);
+    assert_eq!(without_image.fact(&key("PCR3")), Fact::Unknown);
+    let image = registers(&["pcr0"]).unwrap();
+    assert_eq!(
+        image.fact(&key("ImageSha384")),
+        Fact::Values(vec!["ab".to_owned()].into())
+    );
+    let tpm = registers(&["NitroTPMPCR4"]).unwrap();
+    assert_eq!(tpm.fact(&key("ImageSha384")), none);
+    assert_eq!(tpm.fact(&key("NitroTPMPCR7")), Fact::Unknown);
+    assert_eq!(tpm.fact(&key("NitroTPMPCR24")), none);
+    for wrong in [&["PCR32"][..], &["PCR8", "NitroTPMPCR4"], &["image"]] {
+        assert!(registers(wrong).is_err(), "{wrong:?}");
+    }
+}
+
+/// Resources of a statement, and the answer for the key, for another one, and for one of which nothing is known.
+#[test]
+fn statements_are_about_the_key_that_they_name() {
+    let other = "arn:aws:kms:us-east-1:111122223333:key/other";
+    for (resource, named, another, unknown) in [
+        (
+            r#""Resource":"*""#.to_owned(),
+            "allowed A",
+            "allowed A",
+            "allowed A",
+        ),
+        (
+            format!(r#""Resource":"{KEY}""#),
+            "allowed A",
+            "denied",
+            "depends A: key ARN",
+        ),
+        (
+            format!(r#""NotResource":"{KEY}""#),
+            "denied",
+            "allowed A",
+            "depends A: key ARN",
+        ),
+        (
+            r#""Resource":"arn:aws:kms:*:111122223333:key/*""#.into(),
+            "allowed A",
+            "allowed A",
+            "allowed A",
+        ),
+        (
+            r#""Resource":"arn:aws:kms:us-east-1:*:key/1234*""#.into(),
+            "allowed A",
+            "denied",
+            "depends A: key ARN",
+        ),
+        (
+            r#""Resource":"arn:aws:kms:eu-west-1:111122223333:key/*""#.into(),
+            "denied",
+            "denied",
+            "depends A: key ARN",
+        ),
+        (
+            r#""Resource":"arn:aws:kms:*:999999999999:key/*""#.into(),
+            "denied",
+            "denied",
+            "denied",
+        ),
+        (
+            r#""Resource":"arn:aws:kms:us-east-1:111122223333:alias/a""#.into(),
+            "denied",
+            "denied",
+            "denied",
+        ),
+        (r#""NotResource":"*""#.into(), "denied", "denied", "denied"),
+        (
+            r#""Resource":["arn:aws:kms:*:*:alias/*","arn:aws:s3:::a"]"#.into(),
+            "denied",
+            "denied",
+            "denied",
+        ),
+        (
+            r#""Resource":"arn:aws:kms:${aws:RequestedRegion}:111122223333:key/*""#.into(),
+            "allowed A",
+            "allowed A",
+            "depends A: aws:RequestedRegion",
+        ),
+    ] {
+        let statements = allow(&resource);
+        assert_eq!(Question::of(&statements).answer(), named, "{resource}");
+        let of_another = Question::of(&statements).key(other).answer();
+        assert_eq!(of_another, another, "{resource}");
+        let of_any = Question::of(&statements).key(ANY_KEY).answer();
+        let of_any = of_any.split(" (").next().unwrap();
+        assert_eq!(of_any, unknown, "{resource}");
+        let denied = format!("{},{}", allow(r#""Resource":"*""#), deny(&resource));
+        let denied = Question::of(&denied).answer();
+        assert_eq!(
+            denied == "allowed A",
+            named == "denied",
+            "{resource}: {denied}"
+        );
+    }
+}
+
+/// IAM policies that nobody gave may allow anything; whoever the key policy names needs none in its account.
+#[test]
+fn iam_policies_are_unknown_unless_they_are_given() {
+    let root = r#"{"Sid":"R","Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"}"#;
+    let question = Question::of(root);
+    assert_eq!(
+        told(&question.ask(Identity::Unknown)),
+        "depends R: IAM policies (an IAM policy that allows kms:Decrypt / -)"
+    );
+    assert_eq!(told(&question.ask(Identity::Policies(&[]))), "denied");
+    assert_eq!(
+        told(&question.ask(Identity::Policies(&[allow_all()]))),
+        "allowed R"
+    );
+    let named = Question::of(&allow(r#""Resource":"*""#));
+    assert_eq!(told(&named.ask(Identity::Unknown)), "allowed A");
+    let abroad = Principal::session("arn:aws:iam::999999999999:role/App", "999999999999", "*");
+    let everybody =
+        r#"{"Sid":"E","Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}"#;
+    let question = Question::of(everybody).by(abroad);
+    assert!(told(&question.ask(Identity::Unknown)).starts_with("depends E: IAM policies"));
+    let root_user =
+        Question::of(root).by(Principal::new("arn:aws:iam::111122223333:root", ACCOUNT));
+    assert_eq!(told(&root_user.ask(Identity::Unknown)), "allowed R");
+    // An IAM policy whose Deny names the key denies.
+    let own = Policy::parse(&format!(
+        r#"{{"Statement":[{{"Effect":"Allow","Action":"*","Resource":"*"}},{{"Sid":"NotThisKey","Effect":"Deny","Action":"kms:Decrypt","Resource":"{KEY}"}}]}}"#
+    ));
+    let own = [own.unwrap()];
+    assert_eq!(
+        told(&Question::of(root).ask(Identity::Policies(&own))),
+        "denied NotThisKey"
+    );
+    let unknown = Question::of(root)
+        .key(ANY_KEY)
+        .ask(Identity::Policies(&own));
+    assert!(
+        told(&unknown).starts_with("depends NotThisKey: key ARN"),
+        "{unknown:?}"
+    );
+}
+
+/// Sessions and services, named by the policy in their ways.
+#[test]
+fn sessions_and_services_are_named_in_their_ways() {
+    let statement = |principal: &str| {
+        format!(
+            r#"{{"Sid":"A","Effect":"Allow","Principal":{principal},"Action":"kms:*","Resource":"*"}}"#
+        )
+    };
+    let session = r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/App/build"}"#;
+    assert_eq!(
+        Question::of(&statement(session)).answer(),
+        "depends A: session name (build / another value)"
+    );
+    let build = Principal::new("arn:aws:sts::111122223333:assumed-role/App/build", ACCOUNT);
+    assert_eq!(
+        Question::of(&statement(session)).by(build).answer(),
+        "allowed A"
+    );
+    let other = r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/Other/build"}"#;
+    assert_eq!(Question::of(&statement(other)).answer(), "denied");
+    let logs = || Principal::service("logs.amazonaws.com");
+    for (principal, answer) in [
+        (r#"{"Service":"logs.amazonaws.com"}"#, "allowed A"),
+        (
+            r#"{"Service":["s3.amazonaws.com","logs.amazonaws.com"]}"#,
+            "allowed A",
+        ),
+        (r#""*""#, "allowed A"),
+        (r#"{"Service":"s3.amazonaws.com"}"#, "denied"),
+        (r#"{"AWS":"111122223333"}"#, "denied"),
+        (r#"{"Federated":"logs.amazonaws.com"}"#, "denied"),
+    ] {
+        assert_eq!(
+            Question::of(&statement(principal)).by(logs()).answer(),
+            answer,
+            "{principal}"
+        );
+    }
+    assert_eq!(
+        Question::of(&statement(r#"{"Service":"logs.amazonaws.com"}"#)).answer(),
+        "denied"
+    );
+    // NotPrincipal of a Deny spares a session that it lists beside its account.
+    let fence = |listed: &str| {
+        format!(
+            r#"{},{{"Sid":"D","Effect":"Deny","NotPrincipal":{{"AWS":[{listed}]}},"Action":"*","Resource":"*"}}"#,
+            allow(r#""Resource":"*""#)
+        )
+    };
+    let listed = r#""111122223333","arn:aws:sts::111122223333:assumed-role/App/build""#;
+    assert_eq!(
+        Question::of(&fence(listed)).answer(),
+        "depends D: session name (build / another value)"
+    );
+    let role = format!(r#""111122223333","{ROLE}""#);
+    assert_eq!(Question::of(&fence(&role)).answer(), "allowed A");
+}
+
+/// Only some calls carry an attestation; in the others its keys are absent, whatever the enclave attests.
+#[test]
+fn calls_that_carry_no_attestation_have_none() {
+    let image = release(1).image_sha384;
+    let positive = allow(&format!(
+        r#""Resource":"*","Condition":{{"StringEquals":{{"kms:RecipientAttestation:ImageSha384":"{image}"}}}}"#
+    ));
+    let negated = format!(
+        "{},{}",
+        allow(r#""Resource":"*""#),
+        deny(&format!(
+            r#""Resource":"*","Condition":{{"StringNotEquals":{{"kms:recipientattestation:imagesha384":"{image}"}}}}"#
+        ))
+    );
+    for (action, attests) in [
+        ("kms:Decrypt", true),
+        ("KMS:generatedatakey", true),
+        ("kms:GenerateDataKeyPair", true),
+        ("kms:DeriveSharedSecret", true),
+        ("kms:GenerateRandom", true),
+        ("kms:Encrypt", false),
+        ("kms:PutKeyPolicy", false),
+        ("kms:ReEncryptFrom", false),
+        ("kms:GenerateDataKeyWithoutPlaintext", false),
+        ("kms:GenerateDataKeyPairWithoutPlaintext", false),
+    ] {
+        for (statements, not_attesting) in [(&positive, "denied"), (&negated, "denied D")] {
+            let mut question = Question::of(statements).action(action);
+            question.context = question.context.attesting(&release(1));
+            let wanted = if attests { "allowed A" } else { not_attesting };
+            assert_eq!(question.answer(), wanted, "{action}");
+        }
+        assert_eq!(evaluate::attests(action), attests, "{action}");
+    }
+}
+
+/// Operations that AWS offers to the key's account alone, and those that a key policy does not govern.
+#[test]
+fn operations_reach_as_far_as_the_reference_says() {
+    let abroad = || Principal::session("arn:aws:iam::999999999999:role/App", "999999999999", "s");
+    let everybody =
+        r#"{"Sid":"E","Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}"#;
+    for (action, answer) in [
+        ("kms:Decrypt", "allowed E"),
+        ("kms:DescribeKey", "allowed E"),
+        ("kms:CreateGrant", "allowed E"),
+        ("kms:PutKeyPolicy", "denied"),
+        ("kms:putkeypolicy", "denied"),
+        ("kms:ScheduleKeyDeletion", "denied"),
+        ("kms:TagResource", "denied"),
+        ("kms:GetKeyPolicy", "denied"),
+    ] {
+        let question = Question::of(everybody).by(abroad()).action(action);
+        assert_eq!(
+            told(&question.ask(Identity::Policies(&[allow_all()]))),
+            answer,
+            "{action}"
+        );
+        assert_eq!(
+            Question::of(everybody).action(action).answer(),
+            "allowed E",
+            "{action}"
+        );
+    }
+    for (action, reach) in [
+        ("KMS:decrypt", Some(Reach::AnyAccount)),
+        ("kms:GenerateRandom", Some(Reach::NoKey)),
+        ("kms:ListKeys", Some(Reach::NoKey)),
+        ("kms:EnableKey", Some(Reach::OwnAccount)),
+        ("kms:Foo", None),
+        ("kms:*", None),
+        ("s3:GetObject", None),
+        ("Decrypt", None),
+    ] {
+        assert_eq!(operation(action).map(|(_, reach)| reach), reach, "{action}");
+    }
+    assert_eq!(operation("KMS:decrypt").unwrap().0, "kms:Decrypt");
+}
+
+/// A question of many unknown keys ends soon, and says what it can.
+#[test]
+fn many_unknown_keys_are_answered_soon() {
+    let each: Vec<_> = (0..40)
+        .map(|n| format!(r#""aws:PrincipalTag/t{n}":["a","b","c"]"#))
+        .collect();
+    let statements = allow(&format!(
+        r#""Resource":"*","Condition":{{"StringEquals":{{{}}}}}"#,
+        each.join(",")
+    ));
+    let Decision::Depends { on, .. } = Question::of(&statements).ask(Identity::Policies(&[]))
+    else {
+        panic!("it depends");
+    };
+    assert!(!on.is_empty());
+}
+
+/// The template: its answers are the same where all is known, and where only what the question says is known.
+#[test]
+fn the_template_depends_on_nothing_that_is_not_asked() {
+    let policy = template().render(&[release(1), release(2)]);
+    let role = template().enclave_role_arn();
+    let principal = Principal::session(&role, ACCOUNT, "*");
+    let context = Context::of(&principal, ANY_KEY);
+    for (context, action, answer) in [
+        (
+            context.clone(),
+            "kms:Decrypt",
+            "denied DenyDataOpsWithoutAttestation",
+        ),
+        (
+            context.clone().attesting(&release(2)),
+            "kms:Decrypt",
+            "allowed AllowChamberEnclaveDecryptWithAttestation",
+        ),
+        (
+            context.clone().attesting(&release(3)),
+            "kms:Decrypt",
+            "denied",
+        ),
+        (
+            context.clone(),
+            "kms:Encrypt",
+            "allowed AllowChamberEnclaveEncryptForWrapping",
+        ),
+        (context, "kms:PutKeyPolicy", "denied"),
+    ] {
+        let request = Request {
+            principal: &principal,
+            action,
+            resource: ANY_KEY,
+            context: &context,
+        };
+        let identity = Identity::Policies(&[]);
+        let decision = evaluate::key_policy(&policy, ACCOUNT, identity, &request);
+        assert_eq!(told(&decision), answer);
+    }
+}
