@@ -54,7 +54,7 @@ fn not_principal(statement: &Statement, index: usize) -> Option<Finding> {
                 "statement {} allows with NotPrincipal: everybody else, also of other accounts",
                 statement.name(index)
             ),
-            "Name who is meant in Principal: IAM takes NotPrincipal with Deny only",
+            "Name who is meant in Principal: KMS refuses NotPrincipal in an Allow",
         )
     })
 }
@@ -78,9 +78,7 @@ fn operator_case(statement: &Statement, index: usize) -> Option<Finding> {
 
 /// The first reason why KMS answers `MalformedPolicyDocumentException` to this document.
 pub fn malformed(policy: &Policy) -> Option<String> {
-    let doubtful = doubtful(policy).into_iter();
-    let cased = doubtful.filter(|finding| finding.rule == RuleId::OperatorCase);
-    let mut faults = refused(policy).into_iter().chain(cased);
+    let mut faults = refused(policy).into_iter().chain(doubtful(policy));
     faults.next().map(|finding| finding.message)
 }
 

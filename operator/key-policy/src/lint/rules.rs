@@ -150,7 +150,7 @@ fn describe(rule: RuleId) -> Description {
         ),
         RuleId::AllowNotPrincipal => (
             Severity::Warning,
-            "An Allow with NotPrincipal gives to everybody else, in every account. IAM's documentation has it with Deny only.",
+            "An Allow with NotPrincipal gives to everybody else, in every account. AWS does not document it; KMS refuses such a document.",
             "Name who is meant in Principal",
             Some("bypassable_path"),
         ),

@@ -263,6 +263,12 @@ fn what_is_doubtful_is_a_warning() {
     );
     let members = r#""Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Action":"kms:DescribeKey","Resource":"*""#;
     assert_eq!(rules(&extra(members)), [warning(RuleId::AllowNotPrincipal)]);
+    let text = format!(r#"{{"Version":"2012-10-17","Statement":{{"Sid":"All",{members}}}}}"#);
+    let told = key_policy::malformed(&Policy::parse(&text).unwrap()).unwrap();
+    assert!(
+        told.starts_with("statement All allows with NotPrincipal"),
+        "{told}"
+    );
     let denies = r#""Effect":"Deny","NotPrincipal":{"AWS":["111122223333"]},"Action":"kms:Sign","Resource":"*""#;
     assert_eq!(rules(&extra(denies)), []);
 }

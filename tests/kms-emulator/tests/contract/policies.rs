@@ -102,6 +102,16 @@ async fn what_is_no_policy_is_refused_with_its_code() {
         policy.to_string()
     };
     let malformed = "MalformedPolicyDocumentException";
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut policy = policy(&[ADMITTED]);
+        change(&mut policy);
+        policy.to_string()
+    };
+    let condition = |operator: &str| {
+        changed(&|policy| {
+            statement(policy, 3)["Condition"] = json!({operator: {"kms:ViaService": "a"}});
+        })
+    };
     let cases = [
         (big(32_769), "LimitExceededException"),
         ("not JSON".to_owned(), malformed),
@@ -113,6 +123,37 @@ async fn what_is_no_policy_is_refused_with_its_code() {
         ),
         (principal("arn:aws:iam::111122223333:role/*"), malformed),
         (principal("arn:aws-cn:iam::111122223333:role/r"), malformed),
+        (
+            principal("arn:aws:iam::111122223333:group/keepers"),
+            malformed,
+        ),
+        (
+            changed(&|policy| policy["Version"] = json!("2012-10-18")),
+            malformed,
+        ),
+        (
+            changed(&|policy| policy["Statement"] = json!([])),
+            malformed,
+        ),
+        (
+            changed(&|policy| statement(policy, 3)["Principal"] = json!({"Role": ADMIN})),
+            malformed,
+        ),
+        (
+            changed(&|policy| statement(policy, 3)["Action"] = json!("Encrypt")),
+            malformed,
+        ),
+        (condition("StringIs"), malformed),
+        (condition("stringEquals"), malformed),
+        (
+            changed(&|policy| {
+                let names = statement(policy, 3)["Principal"].take();
+                let members = statement(policy, 3).as_object_mut().unwrap();
+                members.remove("Principal");
+                members.insert("NotPrincipal".to_owned(), names);
+            }),
+            malformed,
+        ),
         (" \u{2028} ".to_owned(), "ValidationException"),
     ];
     for (text, expected) in cases {
