@@ -280,7 +280,7 @@ fn starts(setup: &Setup, state: &State, release: usize) -> Result<(), Violation>
     let age = state.seen.as_ref().map_or(0, |seen| seen.age);
     // Where a second fault is allowed, what somebody else did to a key while an order was late is not the operator's doing.
     let late = state.seen.is_none() && setup.size.faults > 1;
-    let lets = |key: &Key| key.stored & bit != 0 && !key.disabled;
+    let lets = |key: &Key| key.stored & bit != 0 && !key.disabled && !key.fenced;
     let keys = keys[..setup.size.keys].iter().enumerate();
     let accepted = |index: usize| setup.size.accepted & (1 << index) != 0;
     let usable = keys.clone().filter(|(_, key)| lets(key)).count();

@@ -85,7 +85,7 @@ fn fault(state: &State, what: impl Into<String>, change: impl FnOnce(&mut State)
 /// Whether a chamber of the release opens the master key, by what Decrypt enforces.
 fn opens(setup: &Setup, state: &State, release: usize) -> bool {
     let bit = 1 << release;
-    let lets = |key: &&Key| !key.disabled && key.enforced & bit != 0;
+    let lets = |key: &&Key| !key.disabled && !key.fenced && key.enforced & bit != 0;
     let shares = state.keys[..setup.size.keys].iter().filter(lets).count();
     let blob = setup.size.external || state.blobs & bit != 0;
     setup.size.broken & bit == 0 && blob && shares >= setup.size.threshold
@@ -169,6 +169,18 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
         edit("adds an image to", key.stored | FOREIGN);
         let lowest = key.stored & key.stored.wrapping_neg();
         edit("takes an image from", key.stored & !lowest);
+        if setup.size.fences {
+            let verb = if key.fenced {
+                "takes the fence from"
+            } else {
+                "puts a fence around"
+            };
+            let what = format!("a foreign hand {verb} key {index}");
+            events.push(fault(state, what, |state| {
+                state.keys[index].fenced = !key.fenced;
+                state.policy_changed(index);
+            }));
+        }
         if setup.size.others && key.owner != Owned::Theirs {
             let what = format!("another cluster tags key {index} as its own");
             events.push(fault(state, what, |state| {

@@ -37,6 +37,7 @@ fn size(arguments: &Arguments, chambers: u8, keys: usize, threshold: usize) -> S
         external: false,
         forged: false,
         others: false,
+        fences: false,
         scales: false,
         adopts: false,
         from_nothing: false,
@@ -118,6 +119,20 @@ fn worlds(arguments: &Arguments) -> Vec<Size> {
         Size {
             others: true,
             observed: 0b10,
+            ..size(1, 2, 1)
+        },
+        // Somebody puts fences around keys, and nobody knows whether they hold.
+        Size {
+            fences: true,
+            ..size(2, 2, 2)
+        },
+        Size {
+            fences: true,
+            ..size(1, 3, 2)
+        },
+        Size {
+            fences: true,
+            from_nothing: true,
             ..size(1, 2, 1)
         },
         Size {

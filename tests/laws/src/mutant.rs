@@ -51,10 +51,12 @@ pub enum Mutant {
     BelievesOneHolder,
     /// Law 10: another cluster's keys are taken over, and nobody asked.
     TakesAnothersKeys,
+    /// Law 1: a Deny of which nobody can say whether it holds is taken not to hold.
+    OverlooksFences,
 }
 
 /// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 18] = [
+pub const ALL: [(u8, Mutant); 19] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -73,6 +75,7 @@ pub const ALL: [(u8, Mutant); 18] = [
     (2, Mutant::BelievesStatus),
     (2, Mutant::BelievesOneHolder),
     (10, Mutant::TakesAnothersKeys),
+    (1, Mutant::OverlooksFences),
 ];
 
 impl Mutant {
@@ -110,6 +113,12 @@ impl Mutant {
                 }
             }
             Self::BelievesOneHolder => believe_one(setup, &mut seen),
+            Self::OverlooksFences => {
+                for share in &mut seen.spec.shares {
+                    let assumed = ("aws:SourceVpce".to_owned(), "vpce-1".to_owned());
+                    share.template.assume = [assumed].into();
+                }
+            }
             Self::TakesAnothersKeys => seen.spec.verbs.transfer = Some(OTHER.to_owned()),
             _ => {}
         }

@@ -58,6 +58,7 @@ pub fn first(setup: &Setup) -> State {
             stored,
             enforced: stored,
             disabled: false,
+            fenced: false,
             owner: if tagged { Owned::Ours } else { Owned::Nobody },
             healing: false,
             committed: tagged && sealed,

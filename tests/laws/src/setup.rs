@@ -26,6 +26,9 @@ pub fn owner() -> Owner {
 /// A statement of somebody else, which must stay.
 const FOREIGN_STATEMENT: &str = r#"{"Sid":"Audit","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Auditor"},"Action":"kms:DescribeKey","Resource":"*"}"#;
 
+/// A Deny that holds, or does not: nobody said from where the chambers call.
+const FENCE: &str = r#",{"Sid":"Fence","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}}"#;
+
 /// Size and rules of a small world.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own")]
@@ -56,6 +59,8 @@ pub struct Size {
     pub scales: bool,
     /// Another cluster may tag keys as its own.
     pub others: bool,
+    /// Somebody may put a Deny around keys of which nobody can say whether it holds.
+    pub fences: bool,
     /// Keys that somebody else rolled are taken over.
     pub adopts: bool,
     /// From an empty namespace, or settled on release 0.
@@ -78,6 +83,8 @@ pub struct Setup {
     pub releases: Vec<Release>,
     /// Per key: the policy for every set of images.
     policies: Vec<Vec<Policy>>,
+    /// The same with a fence around the key.
+    fenced: Vec<Vec<Policy>>,
     /// Readings of keys that were built before, by key, content and age.
     pub(crate) readings: RefCell<HashMap<(usize, Key, u8), Arc<KeyFacts>>>,
 }
@@ -94,19 +101,20 @@ impl Setup {
             .map_err(|error| format!("{error}"))?;
         let releases: Vec<_> = (0..RELEASES).map(release).collect();
         let shares: Vec<_> = (0..size.keys).map(|index| share(size, index)).collect();
-        let policies = shares
-            .iter()
-            .map(|share| {
-                (0..FOREIGN << 1)
-                    .map(|images| policy(share, images))
-                    .collect()
-            })
-            .collect::<Result<_, String>>()?;
+        let policies = |more: &str| {
+            let each = shares.iter().map(|share| {
+                let images = 0..FOREIGN << 1;
+                images.map(|images| policy(share, images, more)).collect()
+            });
+            each.collect::<Result<Vec<Vec<Policy>>, String>>()
+        };
+        let (fenced, policies) = (policies(FENCE)?, policies("")?);
         Ok(Self {
             now,
             spec: spec(size, &releases, shares),
             releases,
             policies,
+            fenced,
             readings: RefCell::default(),
             size,
         })
@@ -117,12 +125,23 @@ impl Setup {
         &self.policies[key][usize::from(images)]
     }
 
+    /// The same, with a fence around the key or without.
+    pub fn policy_of(&self, key: usize, images: Images, fenced: bool) -> &Policy {
+        if fenced {
+            &self.fenced[key][usize::from(images)]
+        } else {
+            self.policy(key, images)
+        }
+    }
+
     /// The images of a policy; `None` where it is not one of this world's.
     pub fn images(&self, key: usize, policy: &Policy) -> Option<Images> {
         let images = 0..FOREIGN << 1;
-        images
-            .into_iter()
-            .find(|images| self.policy(key, *images).equivalent(policy))
+        images.into_iter().find(|images| {
+            [false, true]
+                .iter()
+                .any(|fenced| self.policy_of(key, *images, *fenced).equivalent(policy))
+        })
     }
 
     /// A time so many minutes ago.
@@ -166,8 +185,8 @@ fn share(size: Size, index: usize) -> Share {
     }
 }
 
-/// The five statements that admit these images, and a statement of somebody else.
-fn policy(share: &Share, images: Images) -> Result<Policy, String> {
+/// The five statements that admit these images, and statements of somebody else.
+fn policy(share: &Share, images: Images, more: &str) -> Result<Policy, String> {
     let admitted: Vec<_> = (0..=RELEASES)
         .filter(|index| images & (1 << index) != 0)
         .map(measurement)
@@ -175,7 +194,7 @@ fn policy(share: &Share, images: Images) -> Result<Policy, String> {
     let rendered = share.template.render(&admitted).to_json();
     let end = rendered.rfind(']').ok_or("no list of statements")?;
     let text = format!(
-        "{},{FOREIGN_STATEMENT}{}",
+        "{},{FOREIGN_STATEMENT}{more}{}",
         &rendered[..end],
         &rendered[end..]
     );

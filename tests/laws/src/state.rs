@@ -175,6 +175,8 @@ pub struct Key {
     pub enforced: Images,
     /// It cannot be used.
     pub disabled: bool,
+    /// Somebody put a Deny around it that asks for what nobody said of the chambers: it may hold.
+    pub fenced: bool,
     /// Whose tag it carries.
     pub owner: Owned,
     /// That tag was put back less than a minute ago.
@@ -308,7 +310,7 @@ impl State {
 
     /// Keys whose stored policy lets the release decrypt.
     pub fn usable(&self, release: usize, keys: usize) -> usize {
-        let usable = |key: &&Key| !key.disabled && key.stored & (1 << release) != 0;
+        let usable = |key: &&Key| !key.disabled && !key.fenced && key.stored & (1 << release) != 0;
         self.keys[..keys].iter().filter(usable).count()
     }
 

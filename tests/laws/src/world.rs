@@ -182,7 +182,7 @@ fn facts(setup: &Setup, index: usize, seen: &Seen) -> KeyFacts {
         } else {
             KeyState::Enabled
         },
-        policy: Ok(setup.policy(index, key.stored).clone()),
+        policy: Ok(setup.policy_of(index, key.stored, key.fenced).clone()),
         tags,
         described: None,
     }

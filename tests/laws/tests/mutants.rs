@@ -29,6 +29,7 @@ fn size(mutant: Mutant) -> Size {
         forged: mutant == Mutant::BelievesStatus,
         scales: false,
         others: mutant == Mutant::TakesAnothersKeys,
+        fences: mutant == Mutant::OverlooksFences,
         adopts: mutant == Mutant::ForgetsWhatWasFound,
         // A second seal is only possible where there was a first one.
         from_nothing: matches!(mutant, Mutant::SealsAnew | Mutant::ForgetsWhatWasFound),
