@@ -1,6 +1,7 @@
 //! The program as it is run: what it prints, and its exit status.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod docs;
 mod explain;
 mod keys;
 mod terminal;
