@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod examples;
+mod fence;
 mod policies;
 mod rollover;
 mod steady;
@@ -56,6 +57,7 @@ pub const ALL: &[Scenario] = &[
     scenario!(bad_input::key_of_another_cluster),
     scenario!(bad_input::policy_is_not_json),
     scenario!(bad_input::foreign_deny),
+    scenario!(fence::fence_is_spoken_of),
     scenario!(bad_input::prometheus_missing),
     scenario!(bad_input::one_key_twice),
     scenario!(bad_input::sealed_secret_deleted),
