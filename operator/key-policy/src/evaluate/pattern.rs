@@ -189,29 +189,30 @@ fn whole<P, T>(
     pattern[p..].iter().all(star)
 }
 
-/// Whether a pattern matches a text, whatever the case of both.
+/// Whether a pattern matches a text, whatever the case of both. Without allocation where the text is ASCII, as names
+/// of actions are compared all the time.
 pub fn matches_ignoring_case(pattern: &str, text: &str) -> bool {
+    let pairs = pattern.bytes().zip(text.bytes());
+    let literal = |(piece, byte): &(u8, u8)| !is_wild(*piece) && piece.eq_ignore_ascii_case(byte);
+    let same = pairs.take_while(literal).count();
+    match pattern.as_bytes().get(same..) {
+        None | Some([]) => return pattern.len() == text.len(),
+        Some([b'*']) => return true,
+        Some([piece, ..]) if !is_wild(*piece) => return false,
+        Some(_) => {}
+    }
     if text.is_ascii() {
-        return ascii_matches(pattern.as_bytes(), text.as_bytes());
+        return ascii_matches(&pattern.as_bytes()[same..], &text.as_bytes()[same..]);
     }
     Pattern::plain(&pattern.to_ascii_lowercase()).matches(&text.to_ascii_lowercase())
 }
 
-/// The same without allocation, as names of actions are compared all the time. A character of the
-/// text is a byte; bytes of other characters in the pattern equal none.
+fn is_wild(piece: u8) -> bool {
+    matches!(piece, b'*' | b'?')
+}
+
+/// A character of the text is a byte; bytes of other characters in the pattern equal none.
 fn ascii_matches(pattern: &[u8], text: &[u8]) -> bool {
-    // Nearly all actions are written in full, or end with the one star that they have.
-    let wild = pattern
-        .iter()
-        .position(|piece| matches!(piece, b'*' | b'?'));
-    match wild {
-        None => return pattern.eq_ignore_ascii_case(text),
-        Some(at) if at + 1 == pattern.len() && pattern[at] == b'*' => {
-            let head = text.get(..at);
-            return head.is_some_and(|head| head.eq_ignore_ascii_case(&pattern[..at]));
-        }
-        Some(_) => {}
-    }
     let fits = |piece: &u8, byte: &u8| *piece == b'?' || piece.eq_ignore_ascii_case(byte);
     whole(pattern, text, |piece| *piece == b'*', fits)
 }
@@ -274,7 +275,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_ways_of_matching_agree(pattern in "[aBk\u{212a}*?:]{0,8}", text in "[AbK:]{0,8}") {
+        fn both_ways_of_matching_agree(pattern in "[aBk\u{212a}*?:]{0,8}", text in "[AbK\u{212a}:]{0,8}") {
             let slow = Pattern::plain(&pattern.to_ascii_lowercase()).matches(&text.to_ascii_lowercase());
             prop_assert_eq!(matches_ignoring_case(&pattern, &text), slow);
         }
