@@ -14,6 +14,7 @@ mod pattern;
 mod principal;
 mod statements;
 mod truth;
+mod unknowns;
 
 use std::cell::LazyCell;
 use std::sync::LazyLock;
