@@ -1,7 +1,8 @@
 //! Condition operators (IAM user guide, "Condition operators" and "Multivalued context keys").
 
 use super::compare::{self, Compare};
-use super::context::{Context, Fact, is_attestation};
+use super::context::{Context, is_attestation};
+use super::fact::Fact;
 use super::operations;
 use super::pattern::{Pattern, Resolved};
 use super::truth::Truth;

@@ -1,33 +1,13 @@
 //! What is known of a request: condition keys with their values, and what is known of all others.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use measurement::Measurement;
 
-use super::Principal;
+use super::fact::Fact;
+use super::principal::Principal;
 use crate::arn::Arn;
 use crate::{ATTESTATION, IMAGE_SHA384};
-
-/// What is known of one condition key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fact<'a> {
-    /// Its values; with none the key is absent.
-    Values(Cow<'a, [String]>),
-    /// It is there, with a value that is not known.
-    Present,
-    /// Whether it is there is not known either.
-    Unknown,
-}
-
-impl Fact<'_> {
-    /// An absent key.
-    pub(super) const ABSENT: Self = Self::Values(Cow::Borrowed(&[]));
-
-    fn one(value: impl Into<String>) -> Self {
-        Self::Values(vec![value.into()].into())
-    }
-}
 
 /// The attestation that a request carries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

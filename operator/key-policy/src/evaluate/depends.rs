@@ -2,23 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::request::{Decision, Dependence, Identity, Request};
 use super::statements::KEY_ARN;
 use super::unknowns::{IAM, SESSION, Unknown, unknowns};
-use super::{Asked, Decision, Identity, Request, Verdict, everything};
+use super::verdict::{Asked, Verdict, everything};
 
 /// Requests that are tried at most.
 const MOST: usize = 256;
-
-/// Something that is not known, and what turns the answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dependence {
-    /// A condition key as the policy writes it, `key ARN`, or `IAM policies`.
-    pub key: String,
-    /// Values with which it is allowed, where that was found; with none the key is absent.
-    pub allowed: Option<Vec<String>>,
-    /// Values with which it is denied.
-    pub denied: Option<Vec<String>>,
-}
 
 /// Tries what is not known. An answer that no example turns stands, where the examples stand for all values.
 pub fn resolve(asked: &Asked<'_>, request: &Request<'_>, by: String) -> Decision {

@@ -1,6 +1,6 @@
 //! Patterns with `*` and `?`, and policy variables in them.
 
-use super::context::Fact;
+use super::fact::Fact;
 use super::truth::Truth;
 
 /// One piece of a pattern.

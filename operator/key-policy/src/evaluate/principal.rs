@@ -1,6 +1,6 @@
 //! Who asks, and whether a list of principals names them.
 
-use super::context::Fact;
+use super::fact::Fact;
 use super::truth::Truth;
 use crate::arn::Arn;
 use crate::principal_name::account_of_root;

@@ -1,10 +1,11 @@
 //! Which statements of a policy apply to a request, as far as it is known.
 
 use super::condition::{self, Facts};
+use super::context::Context;
 use super::pattern::{self, Resolved};
 use super::principal::{self, Naming, Principal};
+use super::request::Request;
 use super::truth::Truth;
-use super::{Context, Request};
 use crate::Policy;
 use crate::statement::{Condition, Effect, Match, Statement};
 

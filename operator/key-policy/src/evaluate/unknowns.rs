@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::condition::{Facts, Operator};
-use super::context::Fact;
+use super::fact::Fact;
 use super::pattern::{Pattern, variables};
+use super::request::{Identity, Request};
 use super::statements::{self, KEY_ARN};
-use super::{Asked, Identity, Request};
+use super::verdict::Asked;
 use crate::Policy;
 use crate::arn::Arn;
 use crate::statement::{Condition, Effect, Statement};
