@@ -1,7 +1,10 @@
 //! The program as it is run: what it prints, and its exit status.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod api_server;
+mod connection;
 mod keys;
+mod proxy;
 mod terminal;
 mod terraform;
 
