@@ -13,6 +13,7 @@ mod document;
 mod error;
 pub mod evaluate;
 mod foreign_deny;
+pub mod infer;
 mod json;
 mod lint;
 mod parse;

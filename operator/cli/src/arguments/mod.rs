@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use measurement::Pcr;
 
-pub use policy::{Format, PolicyVerb, Report};
+pub use policy::{Cluster, Format, PolicyVerb, Report};
 
 /// Who can decrypt: key policies and enclave images, told and compared.
 #[derive(Parser)]
@@ -15,7 +15,7 @@ pub use policy::{Format, PolicyVerb, Report};
     name = "kubectl-chamber",
     bin_name = "kubectl chamber",
     version,
-    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber plan signer -n signing\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  kubectl chamber describe-eif enclave.eif"
+    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber plan signer -n signing\n  kubectl chamber policy lint policy.json\n  kubectl chamber describe-eif enclave.eif"
 )]
 pub struct Arguments {
     /// What to do.

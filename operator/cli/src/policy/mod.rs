@@ -3,6 +3,7 @@
 mod diff;
 mod explain;
 mod lint;
+mod read_as;
 mod render;
 mod terraform;
 
@@ -18,7 +19,7 @@ pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
             file,
             cluster,
             output,
-        } => lint::run(file, &cluster.template(Some(file))?, *output),
+        } => lint::run(file, cluster, *output),
         PolicyVerb::Explain {
             file,
             principal,
@@ -49,7 +50,7 @@ pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
             profile,
             format,
         } => render::run(
-            &cluster.template(None)?,
+            &cluster.template()?,
             measurement,
             (*profile).into(),
             *format,

@@ -5,6 +5,7 @@ mod api_server;
 mod connection;
 mod keys;
 mod proxy;
+mod read_as;
 mod terminal;
 mod terraform;
 

@@ -8,6 +8,7 @@ mod common;
 mod deleted;
 mod evaluate;
 mod foreign_deny;
+mod infer;
 mod lint;
 mod nobody;
 mod parse;
