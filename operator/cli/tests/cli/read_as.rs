@@ -68,6 +68,16 @@ fn flags_count_before_the_policy() {
     let human = lint(&policy, &CLUSTER[2..]).out;
     let told = "read as cluster prod-us-east-1-mainnet (from the policy) in account 111122223333\n";
     assert!(human.starts_with(told), "{human}");
+    // Judged by flags, a policy does not name its own administrators.
+    let own = policy.replace("role/ChamberKmsKeyAdmin", "role/Other");
+    assert_eq!(
+        (lint(&own, &[]).status, lint(&own, &CLUSTER).status),
+        (0, 1)
+    );
+    assert_eq!(
+        json(&own, &CLUSTER)["readAs"]["from"]["adminRole"],
+        "default"
+    );
     let all = [
         "--partition",
         "aws",
