@@ -30,7 +30,7 @@ pub use access::{Access, access, decrypts};
 pub use adopt::{adopt, found, found_tuple};
 pub use arn::{Arn, PARTITIONS};
 pub use deleted::{DeletedPrincipal, deleted_principals};
-pub use diff::{Change, diff};
+pub use diff::{Change, Whole, diff};
 pub use document::Policy;
 pub use error::ParseError;
 pub use foreign_deny::foreign_deny;

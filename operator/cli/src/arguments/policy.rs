@@ -52,7 +52,7 @@ pub enum PolicyVerb {
     },
     /// Tells what the second policy changes in the first; order and spelling do not count.
     #[command(
-        after_help = "Exit status 1 where they differ.\n\nExample:\n  kubectl chamber policy diff found.json wanted.json"
+        after_help = "Exit status 1 where they differ. A statement without Sid is told as #n, counted from 0 in the policy before; one that is added is counted in the policy after.\n\nExample:\n  kubectl chamber policy diff found.json wanted.json"
     )]
     Diff {
         /// The policy before, or - for standard input.

@@ -7,7 +7,7 @@ mod read_as;
 mod render;
 mod terraform;
 
-pub use diff::lines as change_lines;
+pub use diff::{lines as change_lines, values as change_values};
 
 use crate::arguments::PolicyVerb;
 use crate::output::{Answer, Failure};

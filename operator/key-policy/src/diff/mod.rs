@@ -1,111 +1,104 @@
 //! What one policy changes in another; order and spelling do not count.
 
-use std::collections::BTreeSet;
+mod lines;
+mod pairs;
+
 use std::fmt;
 
-use measurement::Pcr;
-
 use crate::Policy;
-use crate::statement::{Condition, Statement};
+use crate::statement::Statement;
+use lines::{Lines, lines};
+use pairs::Pairs;
+
+/// What happens to the statement that a change is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// It is there before and after, and says something else.
+    Changed,
+    /// It is not there before.
+    Added,
+    /// It is not there after.
+    Removed,
+}
 
 /// One change: in which statement, what, and whether it comes or goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The statement's Sid, or `#index`.
+    /// The statement's Sid; without one `#index` from 0, and with one that is there twice both. The index is that
+    /// of the policy before; that of the policy after where the statement is added.
     pub statement: String,
+    /// What happens to the statement.
+    pub whole: Whole,
     /// One thing that the statement says, as a line.
     pub what: String,
     /// It comes (true) or goes.
     pub added: bool,
 }
 
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.added { '+' } else { '-' };
-        write!(f, "{sign} {}: {}", self.statement, self.what)
+impl Change {
+    /// Whether the statement is named by its place.
+    pub fn is_numbered(&self) -> bool {
+        self.statement.contains('#')
     }
 }
 
-/// Changes by statement, in the order of the policies; statements are told apart by Sid or place.
-///
-/// Nothing where both mean the same.
-pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
-    if before.equivalent(after) {
-        return Vec::new();
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.added { '+' } else { '-' };
+        // A number alone would not say of which of the two policies it is.
+        let of_after = if self.is_numbered() && self.whole == Whole::Added {
+            " (added)"
+        } else {
+            ""
+        };
+        write!(f, "{sign} {}{of_after}: {}", self.statement, self.what)
     }
-    let (before, after) = (named(before), named(after));
-    let is_new = |name: &&String| before.iter().all(|(known, _)| known != *name);
-    let new: Vec<_> = after.iter().map(|(name, _)| name).filter(is_new).collect();
-    let lines = |side: &[(String, BTreeSet<String>)], name: &String| {
-        let found = side.iter().find(|(known, _)| known == name);
-        found.map(|(_, lines)| lines.clone()).unwrap_or_default()
-    };
+}
+
+/// Changes by statement: what goes or changes in the order of the first policy, then what comes in that of the second.
+///
+/// Statements belong together by their Sid. Those without one, or with one that is there twice, belong together where
+/// they mean the same, and then where most of what they say is the same. Nothing where both policies mean the same.
+pub fn diff(before: &Policy, after: &Policy) -> Vec<Change> {
+    let said = |policy: &Policy| policy.statements().iter().map(lines).collect::<Vec<_>>();
+    let (old, new) = (said(before), said(after));
+    let pairs = Pairs::of([before.statements(), after.statements()], [&old, &new]);
+    let nothing = Lines::new();
     let mut changes = Vec::new();
-    for name in before.iter().map(|(name, _)| name).chain(new) {
-        let (old, new) = (lines(&before, name), lines(&after, name));
-        let gone = old.difference(&new).map(|line| (line, false));
-        let come = new.difference(&old).map(|line| (line, true));
-        changes.extend(gone.chain(come).map(|(what, added)| Change {
-            statement: name.clone(),
-            what: what.clone(),
-            added,
-        }));
+    for (index, old) in old.iter().enumerate() {
+        let name = name(before.statements(), index);
+        match pairs.after(index) {
+            Some(partner) => changes.extend(changed(&name, Whole::Changed, old, &new[partner])),
+            None => changes.extend(changed(&name, Whole::Removed, old, &nothing)),
+        }
+    }
+    for index in pairs.added() {
+        let name = name(after.statements(), index);
+        changes.extend(changed(&name, Whole::Added, &nothing, &new[index]));
     }
     changes
 }
 
-fn named(policy: &Policy) -> Vec<(String, BTreeSet<String>)> {
-    let mut named: Vec<(String, BTreeSet<String>)> = Vec::new();
-    for (index, statement) in policy.statements().iter().enumerate() {
-        let mut name = statement.name(index);
-        if named.iter().any(|(known, _)| *known == name) {
-            name = format!("{name} (statement {index})");
-        }
-        named.push((name, lines(statement)));
-    }
-    named
-}
-
-/// A statement as a set of lines, each of one thing that it says.
-fn lines(statement: &Statement) -> BTreeSet<String> {
-    let not = |negated| if negated { "Not" } else { "" };
-    let mut lines = BTreeSet::from([format!("Effect {:?}", statement.effect)]);
-    if let Some(principals) = &statement.principals {
-        let kinds = principals.listed.iter();
-        let names = kinds.flat_map(|(kind, names)| names.iter().map(move |name| (kind, name)));
-        let not = not(principals.negated);
-        lines.extend(names.map(|(kind, name)| format!("{not}Principal {kind} {name}")));
-    }
-    let listed = [
-        ("Action", &statement.actions),
-        ("Resource", &statement.resources),
-    ];
-    for (word, matched) in listed {
-        if let Some(matched) = matched {
-            let not = not(matched.negated);
-            lines.extend(
-                matched
-                    .listed
-                    .iter()
-                    .map(|one| format!("{not}{word} {one}")),
-            );
-        }
-    }
-    lines.extend(statement.conditions.iter().flat_map(condition));
-    lines
-}
-
-fn condition(condition: &Condition) -> Vec<String> {
-    let head = format!("Condition {} {}", condition.operator, condition.key);
-    if condition.values.is_empty() {
-        return vec![format!("{head} (no value)")];
-    }
-    let values = condition.values.iter();
-    values
-        .map(|value| {
-            let nobody = Pcr::parse(value).is_ok_and(|pcr| pcr.is_nobody());
-            let note = if nobody { " (no image has it)" } else { "" };
-            format!("{head} {value}{note}")
+/// What is only on one side, first of what goes.
+fn changed(name: &str, whole: Whole, old: &Lines, new: &Lines) -> Vec<Change> {
+    let only = |some: &Lines, others: &Lines, added| -> Vec<_> {
+        let only = some.iter().filter(|(key, _)| !others.contains_key(*key));
+        only.map(|(_, what)| Change {
+            statement: name.to_owned(),
+            whole,
+            what: what.clone(),
+            added,
         })
         .collect()
+    };
+    [only(old, new, false), only(new, old, true)].concat()
+}
+
+fn name(statements: &[Statement], index: usize) -> String {
+    let statement = &statements[index];
+    let same = statements.iter().filter(|other| other.sid == statement.sid);
+    match &statement.sid {
+        Some(sid) if same.count() > 1 => format!("{sid} (#{index})"),
+        _ => statement.name(index),
+    }
 }

@@ -6,6 +6,7 @@ mod attacks;
 mod canonical;
 mod common;
 mod deleted;
+mod diff;
 mod evaluate;
 mod foreign_deny;
 mod infer;
