@@ -60,6 +60,9 @@ pub enum Failure {
     /// The cluster could not be asked, or did not answer.
     #[error("{0}")]
     Cluster(String),
+    /// The cluster could not be reached.
+    #[error("{0}")]
+    Unreachable(String),
     /// The answer could not be written.
     #[error("standard output: {0}")]
     Write(String),

@@ -15,8 +15,9 @@ pub struct Form<'a> {
     statements: Vec<StatementForm>,
 }
 
+/// One statement likewise.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
-struct StatementForm {
+pub struct StatementForm {
     sid: Option<String>,
     effect: Effect,
     principals: Option<Match<BTreeSet<(String, String)>>>,
@@ -55,7 +56,8 @@ pub fn same_conditions(some: &[Condition], others: &[Condition]) -> bool {
     form(some) == form(others)
 }
 
-fn statement(statement: &Statement) -> StatementForm {
+/// The canonical form of one statement.
+pub fn statement(statement: &Statement) -> StatementForm {
     StatementForm {
         sid: statement.sid.clone(),
         effect: statement.effect,

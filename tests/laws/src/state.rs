@@ -168,6 +168,7 @@ pub enum Owned {
 
 /// A key in KMS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Key {
     /// Images that its policy admits.
     pub stored: Images,

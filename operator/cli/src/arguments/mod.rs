@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use measurement::Pcr;
 
-pub use policy::{Format, PolicyVerb, Question, Report};
+pub use policy::{Cluster, Format, PolicyVerb, Question, Report};
 
 /// Who can decrypt: key policies and enclave images, told and compared.
 #[derive(Parser)]
@@ -15,7 +15,7 @@ pub use policy::{Format, PolicyVerb, Question, Report};
     name = "kubectl-chamber",
     bin_name = "kubectl chamber",
     version,
-    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber plan signer -n signing\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  kubectl chamber describe-eif enclave.eif"
+    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber plan signer -n signing\n  kubectl chamber policy lint policy.json\n  kubectl chamber describe-eif enclave.eif"
 )]
 pub struct Arguments {
     /// What to do.
@@ -184,12 +184,31 @@ pub struct Revocation {
 pub struct Target {
     /// Name of the ChamberCluster.
     pub name: String,
+    /// Where it is.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Which API server is asked, in which namespace and as whom: the flags of kubectl.
+///
+/// They are of the verbs that speak to a cluster, and not global: the others have flags of the same names.
+#[derive(Args)]
+pub struct Connection {
     /// Its namespace; without it that of the kubeconfig's context.
     #[arg(short, long)]
     pub namespace: Option<String>,
     /// Context of the kubeconfig; without it the current one.
     #[arg(long)]
     pub context: Option<String>,
+    /// The kubeconfig; without it those of KUBECONFIG, or ~/.kube/config.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// User to act as (impersonation).
+    #[arg(long = "as", value_name = "USER")]
+    pub as_user: Option<String>,
+    /// Group to act as, with --as; may be given more than once.
+    #[arg(long, value_name = "GROUP", requires = "as_user")]
+    pub as_group: Vec<String>,
 }
 
 /// Forms of an answer.

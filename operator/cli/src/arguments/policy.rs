@@ -12,7 +12,7 @@ use crate::output::Failure;
 pub enum PolicyVerb {
     /// Checks a policy against the rules (docs/key-policy-lint.md).
     #[command(
-        after_help = "Notes are known holes of the template and do not count. A key is read with your own credentials (kms:GetKeyPolicy, DescribeKey; ListKeyPolicies and ListGrants where you may), and looked at beyond its policy.\n\nExamples:\n  kubectl chamber policy lint policy.json --cluster-id prod-us-east-1-mainnet --account 111122223333\n  kubectl chamber policy lint arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab --cluster-id prod-us-east-1-mainnet\n  aws kms get-key-policy --key-id ARN --query Policy --output text | kubectl chamber policy lint - --cluster-id C --account A -o sarif"
+        after_help = "Notes are known holes of the template and do not count. Whose policy it should be is taken from the policy itself where no flag says it, and is told: what a policy says of itself is not checked, so say --cluster-id and --account where a policy is to be judged and not only looked at. A key is read with your own credentials (kms:GetKeyPolicy, DescribeKey; ListKeyPolicies and ListGrants where you may), and looked at beyond its policy.\n\nExamples:\n  kubectl chamber policy lint policy.json\n  kubectl chamber policy lint arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab --cluster-id prod-us-east-1-mainnet\n  aws kms get-key-policy --key-id ARN --query Policy --output text | kubectl chamber policy lint - --cluster-id C --account A -o sarif"
     )]
     Lint {
         /// The policy: a file, - for standard input, or the ARN of a key.
@@ -40,7 +40,7 @@ pub enum PolicyVerb {
     },
     /// Tells what the second policy changes in the first; order and spelling do not count.
     #[command(
-        after_help = "Exit status 1 where they differ.\n\nExample:\n  kubectl chamber policy diff found.json wanted.json"
+        after_help = "Exit status 1 where they differ. A statement without Sid is told as #n, counted from 0 in the policy before; one that is added is counted in the policy after.\n\nExample:\n  kubectl chamber policy diff found.json wanted.json"
     )]
     Diff {
         /// The policy before, or - for standard input.
@@ -53,6 +53,8 @@ pub enum PolicyVerb {
     },
     /// Writes the template's policy for these measurements.
     #[command(
+        mut_arg("id", |id| id.required(true)),
+        mut_arg("account", |account| account.required(true)),
         after_help = "Example:\n  kubectl chamber policy render --cluster-id prod-us-east-1-mainnet --account 111122223333 --measurement $OLD --measurement $NEW --profile pinned --format terraform"
     )]
     Render {
@@ -102,8 +104,8 @@ pub struct Question {
 pub struct Cluster {
     /// clusterId of the ChamberCluster: the suffix of the enclave role.
     #[arg(long = "cluster-id", value_name = "CLUSTER_ID")]
-    pub id: String,
-    /// Account of the key, twelve digits; without it that of the key's ARN.
+    pub id: Option<String>,
+    /// Account of the key, twelve digits.
     #[arg(long, value_parser = account)]
     pub account: Option<String>,
     /// Account of the enclave role; without it that of the key.
@@ -112,34 +114,29 @@ pub struct Cluster {
     /// ARN of the key's administrators; without it role/ChamberKmsKeyAdmin in the account.
     #[arg(long)]
     pub admin_role: Option<String>,
-    /// Partition of the key.
-    #[arg(long, default_value = "aws", value_parser = key_policy::PARTITIONS)]
-    pub partition: String,
+    /// Partition of the key; without it aws.
+    #[arg(long, value_parser = key_policy::PARTITIONS)]
+    pub partition: Option<String>,
     /// Registers to pin beside the image, for example 8; may be given more than once.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=31))]
     pub pin: Vec<u8>,
 }
 
 impl Cluster {
-    /// The template of its policies; the ARN of a key says account and partition, else they must be given.
-    pub fn template(&self, key: Option<&str>) -> Result<Template, Failure> {
-        let arn = key.and_then(Arn::parse);
-        let (partition, account) = match (&self.account, &arn) {
-            (Some(account), Some(arn)) if account != arn.account => {
-                return Err(Failure::Usage(format!(
-                    "--account {account}: the key is of account {}",
-                    arn.account
-                )));
-            }
-            (_, Some(arn)) => (arn.partition, arn.account),
-            (Some(account), None) => (self.partition.as_str(), account.as_str()),
-            (None, None) => {
-                return Err(Failure::Usage(
-                    "--account is missing: the account of the key, twelve digits".to_owned(),
-                ));
-            }
+    /// The template of its policies, of flags alone.
+    pub fn template(&self) -> Result<Template, Failure> {
+        let (Some(id), Some(account)) = (&self.id, &self.account) else {
+            let what = "--cluster-id and --account are missing: whose policy it will be";
+            return Err(Failure::Usage(what.to_owned()));
         };
-        let mut template = Template::in_account(partition, account, &self.id);
+        let partition = self.partition.as_deref().unwrap_or("aws");
+        let mut template = Template::in_account(partition, account, id);
+        self.complete(&mut template);
+        Ok(template)
+    }
+
+    /// Puts what only flags say into a template.
+    pub fn complete(&self, template: &mut Template) {
         if let Some(account) = &self.role_account {
             template.role_account.clone_from(account);
         }
@@ -147,7 +144,18 @@ impl Cluster {
             template.admin_role_arn.clone_from(role);
         }
         template.pins.extend(&self.pin);
-        Ok(template)
+    }
+
+    /// The ARN of a key, where it is one; it says account and partition, and `--account` may only say the same.
+    pub fn key<'a>(&self, key: Option<&'a str>) -> Result<Option<Arn<'a>>, Failure> {
+        let arn = key.and_then(Arn::parse);
+        match (&self.account, &arn) {
+            (Some(account), Some(arn)) if account != arn.account => Err(Failure::Usage(format!(
+                "--account {account}: the key is of account {}",
+                arn.account
+            ))),
+            _ => Ok(arn),
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use key_policy::evaluate::Decision;
-use key_policy::{Access, Change, Finding, MAX_SIZE, report};
+use key_policy::{Access, Finding, MAX_SIZE, report};
 use rollover::{Changes, KeyPreview, Preview, Release};
 use serde_json::{Value, json};
 
 use crate::output::{Colour, paint, printable};
-use crate::policy::{change_lines, decision_value};
+use crate::policy::{change_lines, change_values, decision_value};
 
 /// The policies that a plan tells of, in order.
 const STAGES: [&str; 3] = ["now", "Admit", "Retire"];
@@ -38,13 +38,6 @@ fn key_value(key: &KeyPreview) -> Value {
 }
 
 fn changes_value(key: &KeyPreview) -> Value {
-    let lines = |changes: &[Change]| -> Vec<_> {
-        let each = changes.iter().map(|change| {
-            json!({ "statement": change.statement, "change": if change.added { "added" } else { "removed" },
-                "what": change.what })
-        });
-        each.collect()
-    };
     match &key.changes {
         Err(why) => {
             json!({ "name": key.name, "arn": key.arn, "managed": key.managed, "fault": why })
@@ -53,8 +46,8 @@ fn changes_value(key: &KeyPreview) -> Value {
             "name": key.name, "arn": key.arn, "managed": key.managed,
             "takesOver": changes.takes_over,
             "bytes": { "now": changes.sizes[0], "admit": changes.sizes[1], "retire": changes.sizes[2], "limit": MAX_SIZE },
-            "admit": lines(&changes.admit),
-            "retire": lines(&changes.retire),
+            "admit": change_values(&changes.admit),
+            "retire": change_values(&changes.retire),
             "access": changes.access.iter().map(access_value).collect::<Vec<_>>(),
         }),
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use key_policy::Change;
+use key_policy::{Change, Whole};
 use serde_json::{Value, json};
 
 use crate::arguments::Output;
@@ -16,9 +16,7 @@ pub fn run(before: &str, after: &str, output: Output) -> Result<Answer, Failure>
     let changes = key_policy::diff(&before, &after);
     let value = json!({
         "equal": equal,
-        "changes": changes.iter().map(|change| json!({
-            "statement": change.statement, "change": if change.added { "added" } else { "removed" }, "what": change.what,
-        })).collect::<Vec<Value>>(),
+        "changes": values(&changes),
     });
     Ok(Answer {
         text: output::form(&value, output, || human(equal, &changes))?,
@@ -33,17 +31,47 @@ fn human(equal: bool, changes: &[Change]) -> String {
     if changes.is_empty() {
         return "differ in version, id or in how statements are divided".to_owned();
     }
-    lines(changes)
+    let mut text = lines(changes);
+    if changes.iter().any(Change::is_numbered) {
+        let what =
+            "#n counts from 0: in the policy before, and for what is added in the policy after";
+        let _ = writeln!(text, "{}", paint(Colour::Dim, what));
+    }
+    text
 }
 
-/// Changes under the statements that they are in.
+/// Changes for programs.
+pub fn values(changes: &[Change]) -> Vec<Value> {
+    let each = changes.iter().map(|change| {
+        json!({
+            "statement": change.statement, "statementChange": word(change.whole),
+            "change": if change.added { "added" } else { "removed" }, "what": change.what,
+        })
+    });
+    each.collect()
+}
+
+fn word(whole: Whole) -> &'static str {
+    match whole {
+        Whole::Changed => "changed",
+        Whole::Added => "added",
+        Whole::Removed => "removed",
+    }
+}
+
+/// Changes under the statements that they are in; of a statement that comes or goes as a whole that is said.
 pub fn lines(changes: &[Change]) -> String {
     let mut text = String::new();
-    let mut last = "";
+    let mut last = None;
     for change in changes {
-        if change.statement != last {
-            let _ = writeln!(text, "{}", change.statement);
-            last = &change.statement;
+        let statement = (&change.statement, change.whole);
+        if last != Some(statement) {
+            let whole = match change.whole {
+                Whole::Changed => String::new(),
+                other => format!(" ({})", word(other)),
+            };
+            let _ = writeln!(text, "{}{whole}", change.statement);
+            last = Some(statement);
         }
         let (sign, colour) = if change.added {
             ("+", Colour::Green)

@@ -6,7 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use key_policy::{Finding, MAX_SIZE, Policy, Severity, Template, report};
 
-use crate::arguments::{Output, Report};
+use super::read_as::{self, ReadAs};
+use crate::arguments::{Cluster, Output, Report};
 use crate::input;
 use crate::kms::{self, Key};
 use crate::output::{self, Answer, Colour, Exit, Failure, paint};
@@ -23,29 +24,36 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 struct Linted {
     text: String,
     policy: Policy,
+    read_as: ReadAs,
+    template: Template,
     findings: Vec<Finding>,
 }
 
 /// Lints a policy.
-pub fn run(file: &str, template: &Template, report: Report) -> Result<Answer, Failure> {
+pub fn run(file: &str, cluster: &Cluster, report: Report) -> Result<Answer, Failure> {
     let linted = if file.starts_with("arn:") {
-        of_key(file, template)?
+        of_key(file, cluster)?
     } else {
         let text = input::policy_text(file)?;
-        linted(file, text, template)?
+        linted(file, text, cluster)?
     };
     let Linted {
         text,
         policy,
+        read_as,
+        template,
         findings,
     } = linted;
     let value = || {
         let mut value = report::json(&findings);
-        value["size"] = report::size(&policy, template);
+        value["size"] = report::size(&policy, &template);
+        value["readAs"] = read_as.value();
         value
     };
     let answer = match report {
-        Report::Human => human(&findings) + &size(&policy, template),
+        Report::Human => {
+            read_as.line().unwrap_or_default() + &human(&findings) + &size(&policy, &template)
+        }
         Report::Json => output::json(&value()),
         Report::Yaml => output::form(&value(), Output::Yaml, String::new)?,
         Report::Sarif => output::json(&report::sarif(&findings, &uri(file), &text)),
@@ -56,21 +64,25 @@ pub fn run(file: &str, template: &Template, report: Report) -> Result<Answer, Fa
     })
 }
 
-fn linted(name: &str, text: String, template: &Template) -> Result<Linted, Failure> {
+fn linted(name: &str, text: String, cluster: &Cluster) -> Result<Linted, Failure> {
     let policy = Policy::parse(&text).map_err(|why| Failure::read(name, &why))?;
-    let findings = key_policy::lint(&policy, template);
+    let read_as = read_as::of(cluster, name, &policy)?;
+    let template = read_as.template(cluster);
+    let findings = key_policy::lint(&policy, &template);
     Ok(Linted {
         text,
         policy,
+        read_as,
+        template,
         findings,
     })
 }
 
 /// Findings of a key: of its policy, and of what KMS says of the key itself.
-fn of_key(arn: &str, template: &Template) -> Result<Linted, Failure> {
+fn of_key(arn: &str, cluster: &Cluster) -> Result<Linted, Failure> {
     output::wait_for(async {
         let key = Key::new(&kms::environment().await, arn)?;
-        let mut linted = linted(arn, key.policy().await?, template)?;
+        let mut linted = linted(arn, key.policy().await?, cluster)?;
         linted
             .findings
             .extend(key_policy::lint_key(&key.facts().await?));

@@ -4,10 +4,11 @@ mod diff;
 mod explain;
 mod lint;
 mod question;
+mod read_as;
 mod render;
 mod terraform;
 
-pub use diff::lines as change_lines;
+pub use diff::{lines as change_lines, values as change_values};
 pub use explain::value as decision_value;
 
 use crate::arguments::PolicyVerb;
@@ -20,7 +21,7 @@ pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
             file,
             cluster,
             output,
-        } => lint::run(file, &cluster.template(Some(file))?, *output),
+        } => lint::run(file, cluster, *output),
         PolicyVerb::Explain {
             file,
             question,
@@ -37,7 +38,7 @@ pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
             profile,
             format,
         } => render::run(
-            &cluster.template(None)?,
+            &cluster.template()?,
             measurement,
             (*profile).into(),
             *format,

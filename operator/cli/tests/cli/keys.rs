@@ -126,5 +126,10 @@ async fn a_key_is_linted_by_its_arn() {
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}");
         assert!(text.contains(told), "{arguments:?}: {text}");
     }
+    let output = lint(&server, "AKIAADMIN", &[GOOD, "-o", "json"]).await;
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let from =
+        json!({"clusterId": "policy", "account": "key", "partition": "key", "adminRole": "policy"});
+    assert_eq!(found["readAs"]["from"], from);
     server.stop().await;
 }

@@ -1,9 +1,13 @@
 //! The program as it is run: what it prints, and its exit status.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod api_server;
+mod connection;
 mod docs;
 mod explain;
 mod keys;
+mod proxy;
+mod read_as;
 mod terminal;
 mod terraform;
 
@@ -292,6 +296,54 @@ fn diff_tells_what_came_and_went() {
         (same.status, same.out.as_str()),
         (0, "both mean the same\n")
     );
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// CDK and the console give no Sids: a number says of which policy it is.
+#[test]
+fn diff_names_statements_without_sids_by_the_policy_where_they_are() {
+    let folder =
+        std::env::temp_dir().join(format!("kubectl-chamber-numbers-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let statement = |who: &str, action: &str| {
+        let principal = format!("arn:aws:iam::111122223333:role/{who}");
+        serde_json::json!({"Effect": "Allow", "Principal": {"AWS": principal}, "Action": ["kms:ListGrants", action], "Resource": "*"})
+    };
+    let document = |statements: &[Value]| {
+        serde_json::json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+    };
+    let (a, b) = (statement("a", "kms:Sign"), statement("b", "kms:Sign"));
+    let before = document(&[a.clone(), b, statement("c", "kms:Sign")]);
+    let other = serde_json::json!({"Effect": "Deny", "Principal": "*", "Action": "kms:Encrypt", "Resource": "*"});
+    let after = folder.join("after.json");
+    std::fs::write(&after, document(&[a, other, statement("c", "kms:Verify")])).unwrap();
+    let after = after.to_str().unwrap();
+    let run = chamber(&["policy", "diff", "-", after], &before);
+    let expected = "\
+#1 (removed)
+  - Action kms:ListGrants
+  - Action kms:Sign
+  - Effect Allow
+  - Principal AWS arn:aws:iam::111122223333:role/b
+  - Resource *
+#2
+  - Action kms:Sign
+  + Action kms:Verify
+#1 (added)
+  + Action kms:Encrypt
+  + Effect Deny
+  + Principal AWS *
+  + Resource *
+#n counts from 0: in the policy before, and for what is added in the policy after
+";
+    assert_eq!((run.status, run.out.as_str()), (1, expected));
+    let run = chamber(&["policy", "diff", "-", after, "-o", "json"], &before);
+    let found: Value = serde_json::from_str(&run.out).unwrap();
+    let words: Vec<_> = [0, 5, 7]
+        .iter()
+        .map(|index| found["changes"][index]["statementChange"].as_str().unwrap())
+        .collect();
+    assert_eq!(words, ["removed", "changed", "added"]);
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

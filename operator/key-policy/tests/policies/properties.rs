@@ -42,7 +42,7 @@ fn conditions() -> impl Strategy<Value = Value> {
     prop::collection::btree_map(operator, keys, 0..3).prop_map(|block| json!(block))
 }
 
-fn statement() -> impl Strategy<Value = Value> {
+pub fn statement() -> impl Strategy<Value = Value> {
     let sid = "AllowChamberEnclaveDecryptWithAttestation|DenyDataOpsWithoutAttestation|[ -~\u{4e2d}]{0,6}";
     let optional = |not: bool, name: &str| {
         if not {
@@ -85,7 +85,7 @@ fn statement() -> impl Strategy<Value = Value> {
 }
 
 /// A valid policy of statements that nobody would write.
-fn policy() -> impl Strategy<Value = Value> {
+pub fn policy() -> impl Strategy<Value = Value> {
     let statements = prop::collection::vec(statement(), 0..5);
     statements.prop_map(|statements| json!({"Version": "2012-10-17", "Statement": statements}))
 }
@@ -108,7 +108,7 @@ fn ours() -> impl Strategy<Value = Value> {
 }
 
 /// What `GetKeyPolicy` may do: another order, and lists of one for texts and the reverse.
-fn reserialised(value: &Value) -> Value {
+pub fn reserialised(value: &Value) -> Value {
     match value {
         Value::Object(members) => members
             .iter()

@@ -1,0 +1,244 @@
+//! Whose policy is linted: by the flags, by the key's ARN, and where they are silent by the policy itself.
+
+use std::fmt;
+
+use chamber_resource::arn::Arn;
+use key_policy::infer::{self, Told};
+use key_policy::{Policy, Template};
+use serde_json::{Value, json};
+
+use crate::arguments::Cluster;
+use crate::output::Failure;
+
+/// Who says something.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    /// A flag.
+    Flag,
+    /// The ARN of the key.
+    Key,
+    /// The policy itself.
+    Policy,
+    /// Nobody: it is what it mostly is.
+    Default,
+}
+
+impl Source {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Key => "key",
+            Self::Policy => "policy",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// Stands behind what the policy says of itself.
+const MARK: &str = " (from the policy)";
+
+/// Something, and who says it.
+struct Said {
+    text: String,
+    by: Source,
+}
+
+/// Whose policy it is read as.
+pub struct ReadAs {
+    cluster_id: Said,
+    account: Said,
+    partition: Said,
+    admin_role: Said,
+}
+
+/// Finds whose policy this is.
+pub fn of(flags: &Cluster, key: &str, policy: &Policy) -> Result<ReadAs, Failure> {
+    let key = flags.key(Some(key))?;
+    let account = account(flags, key.as_ref(), policy)?;
+    let partition = partition(flags, key.as_ref(), policy, &account.text)?;
+    let cluster_id = cluster_id(flags, policy)?;
+    Ok(ReadAs {
+        admin_role: admin_role(flags, policy, [&cluster_id, &account, &partition]),
+        cluster_id,
+        account,
+        partition,
+    })
+}
+
+impl ReadAs {
+    /// The template that the policy is compared with.
+    pub fn template(&self, flags: &Cluster) -> Template {
+        let (partition, account) = (&self.partition.text, &self.account.text);
+        let mut template = Template::in_account(partition, account, &self.cluster_id.text);
+        flags.complete(&mut template);
+        template.admin_role_arn.clone_from(&self.admin_role.text);
+        template
+    }
+
+    /// A line where the policy itself says something of it that is not always so.
+    pub fn line(&self) -> Option<String> {
+        let line = format!("{self}\n");
+        line.contains(MARK).then_some(line)
+    }
+
+    /// `{"clusterId", "account", "partition", "adminRole", "from": {...}}`.
+    pub fn value(&self) -> Value {
+        let Self {
+            cluster_id,
+            account,
+            partition,
+            admin_role,
+        } = self;
+        json!({
+            "clusterId": cluster_id.text, "account": account.text,
+            "partition": partition.text, "adminRole": admin_role.text,
+            "from": {
+                "clusterId": cluster_id.by.word(), "account": account.by.word(),
+                "partition": partition.by.word(), "adminRole": admin_role.by.word(),
+            },
+        })
+    }
+}
+
+/// What the policy says of itself is marked, and what is as it mostly is goes without saying.
+impl fmt::Display for ReadAs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = |said: &Said| match said.by {
+            Source::Policy => MARK,
+            _ => "",
+        };
+        let (id, account) = (&self.cluster_id, &self.account);
+        // Said once where it is true of both.
+        let first = if id.by == account.by { "" } else { mark(id) };
+        write!(
+            f,
+            "read as cluster {}{first} in account {}{}",
+            id.text,
+            account.text,
+            mark(account)
+        )?;
+        if self.partition.text != "aws" {
+            write!(f, " of {}{}", self.partition.text, mark(&self.partition))?;
+        }
+        let role = &self.admin_role;
+        if role.by == Source::Policy && !role.text.ends_with(":role/ChamberKmsKeyAdmin") {
+            write!(f, ", administrators {}{}", role.text, mark(role))?;
+        }
+        Ok(())
+    }
+}
+
+/// A flag that has to be given, because the policy does not tell.
+fn missing(
+    flag: &str,
+    told: Told,
+    nothing: &str,
+    several: &str,
+    cure: &str,
+) -> Result<Said, Failure> {
+    let why = match told {
+        Told::Once(text) => {
+            return Ok(Said {
+                text,
+                by: Source::Policy,
+            });
+        }
+        Told::Never => nothing.to_owned(),
+        Told::Differently(found) => format!("{several} ({})", found.join(", ")),
+    };
+    Err(Failure::Usage(format!(
+        "{flag} is missing: {why}. Say {cure}"
+    )))
+}
+
+fn cluster_id(flags: &Cluster, policy: &Policy) -> Result<Said, Failure> {
+    if let Some(id) = &flags.id {
+        return Ok(flag(id));
+    }
+    missing(
+        "--cluster-id",
+        infer::cluster_id(policy),
+        "the policy allows no role ChamberEnclaveRole-<cluster id> anything",
+        "the policy names the enclave roles of several clusters",
+        "which cluster's key it is: --cluster-id ID",
+    )
+}
+
+fn account(flags: &Cluster, key: Option<&Arn<'_>>, policy: &Policy) -> Result<Said, Failure> {
+    match (&flags.account, key) {
+        (Some(account), _) => Ok(flag(account)),
+        (None, Some(arn)) => Ok(of_key(arn.account)),
+        (None, None) => missing(
+            "--account",
+            infer::account(policy),
+            "the policy names neither an account's root nor a role or user",
+            "the policy names several accounts",
+            "the account of the key: --account TWELVE_DIGITS",
+        ),
+    }
+}
+
+fn partition(
+    flags: &Cluster,
+    key: Option<&Arn<'_>>,
+    policy: &Policy,
+    account: &str,
+) -> Result<Said, Failure> {
+    match (key, &flags.partition) {
+        (Some(arn), _) => return Ok(of_key(arn.partition)),
+        (None, Some(partition)) => return Ok(flag(partition)),
+        (None, None) => {}
+    }
+    match infer::partition(policy, account) {
+        Told::Never => Ok(Said {
+            text: "aws".to_owned(),
+            by: Source::Default,
+        }),
+        told => missing(
+            "--partition",
+            told,
+            "",
+            "the policy names the account in several partitions",
+            "that of the key: --partition NAME",
+        ),
+    }
+}
+
+/// Where flags (or the key) say cluster and account, a policy is judged: then it does not name its own administrators.
+fn admin_role(
+    flags: &Cluster,
+    policy: &Policy,
+    [cluster_id, account, partition]: [&Said; 3],
+) -> Said {
+    if let Some(role) = &flags.admin_role {
+        return flag(role);
+    }
+    let judged = [cluster_id, account]
+        .iter()
+        .all(|said| said.by != Source::Policy);
+    let inferred = infer::admin_role(policy, &account.text).filter(|_| !judged);
+    match inferred {
+        Some(text) => Said {
+            text,
+            by: Source::Policy,
+        },
+        None => Said {
+            text: Template::in_account(&partition.text, &account.text, "").admin_role_arn,
+            by: Source::Default,
+        },
+    }
+}
+
+fn flag(text: &str) -> Said {
+    Said {
+        text: text.to_owned(),
+        by: Source::Flag,
+    }
+}
+
+fn of_key(text: &str) -> Said {
+    Said {
+        text: text.to_owned(),
+        by: Source::Key,
+    }
+}

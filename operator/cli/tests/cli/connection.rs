@@ -1,0 +1,186 @@
+//! Which API server is asked, in which namespace and as whom: the flags of kubectl.
+
+use serde_json::json;
+
+use crate::Run;
+use crate::api_server::{ApiServer, Kubeconfig, with_variables};
+
+/// Two API servers, and a kubeconfig with a context for each.
+struct Two {
+    first: ApiServer,
+    second: ApiServer,
+    kubeconfig: Kubeconfig,
+}
+
+impl Two {
+    fn start(name: &str) -> Self {
+        let (first, second) = (ApiServer::start(), ApiServer::start());
+        let cluster =
+            |server: &ApiServer| json!({"server": format!("http://127.0.0.1:{}", server.port())});
+        let contexts = [("first", cluster(&first)), ("second", cluster(&second))];
+        let kubeconfig = Kubeconfig::of(name, &contexts);
+        Self {
+            first,
+            second,
+            kubeconfig,
+        }
+    }
+
+    /// Runs a verb, with the kubeconfig in the environment.
+    fn run(&self, arguments: &[&str]) -> Run {
+        with_variables(arguments, &[("KUBECONFIG", &self.kubeconfig.file())])
+    }
+
+    fn asked(&self) -> (usize, usize) {
+        (self.first.seen().len(), self.second.seen().len())
+    }
+}
+
+#[test]
+fn the_context_chooses_the_server() {
+    let two = Two::start("context");
+    for (more, asked) in [
+        (&[][..], (1, 0)),
+        (&["--context", "second"], (1, 1)),
+        (&["--context", ""], (2, 1)),
+    ] {
+        let run = two.run(&[&["status", "signer"][..], more].concat());
+        assert_eq!(run.status, 0, "{}", run.err);
+        assert_eq!(two.asked(), asked, "{more:?}");
+    }
+}
+
+#[test]
+fn an_unknown_context_is_told_with_those_that_there_are() {
+    let two = Two::start("unknown");
+    let run = two.run(&["status", "signer", "--context", "third"]);
+    assert_eq!(run.status, 2);
+    let told = "--context third: the kubeconfig has no such context; its contexts: first, second";
+    assert!(run.err.contains(told), "{}", run.err);
+    assert_eq!(two.asked(), (0, 0));
+    let none = Kubeconfig::of("none", &[]);
+    let run = with_variables(&["status", "signer"], &[("KUBECONFIG", &none.file())]);
+    let told = "has no current-context: say --context with one of its contexts: none";
+    assert!(run.status == 2 && run.err.contains(told), "{}", run.err);
+}
+
+#[test]
+fn the_namespace_of_the_flag_counts_before_that_of_the_context() {
+    let two = Two::start("namespace");
+    for (more, namespace) in [
+        (&[][..], "chambers"),
+        (&["-n", "staging"], "staging"),
+        (&["-n", ""], "chambers"),
+    ] {
+        let run = two.run(&[&["status", "signer"][..], more].concat());
+        assert_eq!(run.status, 0, "{}", run.err);
+        let seen = two.first.seen();
+        let path = format!("/namespaces/{namespace}/chamberclusters/signer ");
+        assert!(seen.last().unwrap().contains(&path), "{seen:?}");
+    }
+}
+
+#[test]
+fn as_and_as_group_impersonate() {
+    let two = Two::start("impersonation");
+    let arguments = [
+        "status",
+        "signer",
+        "--as",
+        "alice",
+        "--as-group",
+        "admins",
+        "--as-group",
+        "auditors",
+    ];
+    let run = two.run(&arguments);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let head = two.first.seen()[0].to_ascii_lowercase();
+    for header in [
+        "impersonate-user: alice",
+        "impersonate-group: admins",
+        "impersonate-group: auditors",
+    ] {
+        assert!(head.contains(&format!("\r\n{header}\r\n")), "{head}");
+    }
+    assert!(head.contains("authorization: bearer t"), "{head}");
+    assert!(two.run(&["status", "signer"]).status == 0);
+    assert!(
+        !two.first.seen()[1]
+            .to_ascii_lowercase()
+            .contains("impersonate")
+    );
+    let run = two.run(&["status", "signer", "--as-group", "admins"]);
+    assert!(
+        run.status == 2 && run.err.contains("--as <USER>"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn the_kubeconfig_of_the_flag_counts_before_that_of_the_environment() {
+    let (two, other) = (Two::start("environment-file"), Two::start("flag-file"));
+    let file = other.kubeconfig.file();
+    let run = two.run(&[
+        "pause",
+        "signer",
+        "--kubeconfig",
+        &file,
+        "--context",
+        "second",
+    ]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert_eq!((two.asked(), other.asked()), ((0, 0), (0, 1)));
+    let run = two.run(&["status", "signer", "--kubeconfig", "/nowhere/config"]);
+    assert!(
+        run.status == 2 && run.err.contains("--kubeconfig: "),
+        "{}",
+        run.err
+    );
+    assert!(run.err.contains("/nowhere/config"), "{}", run.err);
+}
+
+#[test]
+fn files_of_kubeconfig_that_are_not_there_are_passed_over() {
+    let two = Two::start("several");
+    let both = format!("/nowhere/config:{}", two.kubeconfig.file());
+    let run = with_variables(&["status", "signer"], &[("KUBECONFIG", &both)]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let run = with_variables(&["status", "signer"], &[("KUBECONFIG", "/nowhere/config")]);
+    assert!(
+        run.status == 2
+            && run
+                .err
+                .contains("KUBECONFIG: no such file: /nowhere/config"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn flags_of_the_connection_are_of_the_verbs_that_have_one() {
+    for flag in ["--context", "--kubeconfig", "--as"] {
+        let run = with_variables(&["policy", "diff", "a", "b", flag, "x"], &[]);
+        assert!(
+            run.status == 2 && run.err.contains("unexpected argument"),
+            "{}",
+            run.err
+        );
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named_with_what_failed() {
+    let cluster = json!({"server": "http://127.0.0.1:1"});
+    let kubeconfig = Kubeconfig::of("refused", &[("one", cluster)]);
+    let run = with_variables(&["status", "signer"], &[("KUBECONFIG", &kubeconfig.file())]);
+    assert_eq!(run.status, 2);
+    assert!(
+        run.err.contains("the API server http://127.0.0.1:1/: "),
+        "{}",
+        run.err
+    );
+    assert!(run.err.contains("refused"), "{}", run.err);
+    assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+}

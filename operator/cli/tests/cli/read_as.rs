@@ -1,0 +1,171 @@
+//! `policy lint` without flags: whose policy it is, as the policy itself says.
+
+use serde_json::Value;
+
+use crate::{CLUSTER, Run, chamber, hash, rendered};
+
+fn lint(policy: &str, more: &[&str]) -> Run {
+    chamber(&[&["policy", "lint", "-"][..], more].concat(), policy)
+}
+
+fn json(policy: &str, more: &[&str]) -> Value {
+    let run = lint(policy, &[more, &["-o", "json"]].concat());
+    serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{}", run.err))
+}
+
+#[test]
+fn a_policy_needs_no_flags() {
+    let policy = rendered(&[&hash("01")], &[]);
+    let (with, without) = (lint(&policy, &CLUSTER), lint(&policy, &[]));
+    let line = "read as cluster prod-us-east-1-mainnet in account 111122223333 (from the policy)\n";
+    assert_eq!((without.status, without.err.as_str()), (0, ""));
+    let rest = without
+        .out
+        .strip_prefix(line)
+        .unwrap_or_else(|| panic!("{}", without.out));
+    assert_eq!(with.out, rest);
+}
+
+#[test]
+fn everything_is_told_with_where_it_is_from() {
+    let admin = "arn:aws-cn:iam::111122223333:role/Keys";
+    let more = ["--partition", "aws-cn", "--admin-role", admin];
+    let policy = rendered(&[&hash("01")], &more);
+    let all = json(&policy, &[]);
+    assert_eq!(
+        all["readAs"],
+        serde_json::json!({
+            "clusterId": "prod-us-east-1-mainnet", "account": "111122223333", "partition": "aws-cn", "adminRole": admin,
+            "from": {"clusterId": "policy", "account": "policy", "partition": "policy", "adminRole": "policy"},
+        })
+    );
+    assert_eq!(
+        all["findings"].as_array().unwrap().len(),
+        3,
+        "notes only: {all}"
+    );
+    let told = format!(
+        "read as cluster prod-us-east-1-mainnet in account 111122223333 (from the policy) of aws-cn (from the policy), administrators {admin} (from the policy)\n"
+    );
+    let human = lint(&policy, &[]).out;
+    assert!(human.starts_with(&told), "{human}");
+    let yaml: Value = serde_yaml_ng::from_str(&lint(&policy, &["-o", "yaml"]).out).unwrap();
+    assert_eq!(yaml["readAs"], all["readAs"]);
+}
+
+#[test]
+fn flags_count_before_the_policy() {
+    let policy = rendered(&[&hash("01")], &[]);
+    let other = ["--cluster-id", "other"];
+    assert_eq!(lint(&policy, &other).status, 1, "it is not that cluster's");
+    let read = &json(&policy, &other)["readAs"];
+    assert_eq!(read["clusterId"], "other");
+    assert_eq!(read["from"]["clusterId"], "flag");
+    assert_eq!(read["from"]["account"], "policy");
+    let human = lint(&policy, &other).out;
+    let told = "read as cluster other in account 111122223333 (from the policy)\n";
+    assert!(human.starts_with(told), "{human}");
+    let human = lint(&policy, &CLUSTER[2..]).out;
+    let told = "read as cluster prod-us-east-1-mainnet (from the policy) in account 111122223333\n";
+    assert!(human.starts_with(told), "{human}");
+    // Judged by flags, a policy does not name its own administrators.
+    let own = policy.replace("role/ChamberKmsKeyAdmin", "role/Other");
+    assert_eq!(
+        (lint(&own, &[]).status, lint(&own, &CLUSTER).status),
+        (0, 1)
+    );
+    assert_eq!(
+        json(&own, &CLUSTER)["readAs"]["from"]["adminRole"],
+        "default"
+    );
+    let all = [
+        "--partition",
+        "aws",
+        "--admin-role",
+        "arn:aws:iam::111122223333:role/X",
+    ];
+    let all = [&CLUSTER[..], &all].concat();
+    let run = lint(&policy, &all);
+    assert!(
+        run.status == 1 && !run.out.contains("read as"),
+        "{}",
+        run.out
+    );
+    let read = &json(&policy, &all)["readAs"];
+    for part in ["clusterId", "account", "partition", "adminRole"] {
+        assert_eq!(read["from"][part], "flag", "{part}");
+    }
+}
+
+#[test]
+fn what_the_policy_does_not_tell_is_asked_for_by_its_flag() {
+    let policy = rendered(&[&hash("01")], &[]);
+    let role = "arn:aws:iam::111122223333:role/ChamberEnclaveRole-prod-us-east-1-mainnet";
+    let two = format!("[\"{role}\",\"{role}-2\"]");
+    let default = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"}}"#;
+    let partitions = default.replace(
+        r#""111122223333""#,
+        r#"["arn:aws:iam::111122223333:root","arn:aws-cn:iam::111122223333:root"]"#,
+    );
+    for (policy, flag, why) in [
+        (
+            default.to_owned(),
+            "--cluster-id",
+            "the policy allows no role ChamberEnclaveRole-<cluster id> anything",
+        ),
+        (
+            policy.replace(&format!("\"{role}\""), &two),
+            "--cluster-id",
+            "(prod-us-east-1-mainnet, prod-us-east-1-mainnet-2)",
+        ),
+        (
+            default.replace("111122223333", "*"),
+            "--account",
+            "neither an account's root nor a role or user",
+        ),
+        (
+            default.replace(r#""111122223333""#, r#"["111122223333","444455556666"]"#),
+            "--account",
+            "several accounts (111122223333, 444455556666)",
+        ),
+        (
+            partitions,
+            "--partition",
+            "in several partitions (aws, aws-cn)",
+        ),
+    ] {
+        let run = lint(&policy, &[]);
+        assert_eq!((run.status, run.out.as_str()), (2, ""), "{}", run.err);
+        let told = format!("kubectl-chamber: {flag} is missing: ");
+        assert!(
+            run.err.starts_with(&told) && run.err.contains(why),
+            "{}",
+            run.err
+        );
+        assert!(
+            run.err.trim_end().lines().count() == 1 && run.err.matches(flag).count() == 2,
+            "{}",
+            run.err
+        );
+    }
+    let bare = json(default, &["--cluster-id", "c"]);
+    assert_eq!(bare["readAs"]["partition"], "aws");
+    assert_eq!(bare["readAs"]["from"]["partition"], "default");
+    assert_eq!(bare["readAs"]["from"]["adminRole"], "default");
+}
+
+#[test]
+fn render_has_nothing_to_take_it_from() {
+    for (given, missing) in [
+        (&CLUSTER[..2], "--account"),
+        (&CLUSTER[2..], "--cluster-id"),
+    ] {
+        let run = chamber(&[&["policy", "render"], given].concat(), "");
+        assert_eq!(run.status, 2);
+        assert!(
+            run.err.contains("required") && run.err.contains(missing),
+            "{}",
+            run.err
+        );
+    }
+}
