@@ -46,6 +46,19 @@ fn size(arguments: &Arguments, chambers: u8, keys: usize, threshold: usize) -> S
     }
 }
 
+/// Somebody puts fences around keys, and nobody knows whether they hold.
+fn fenced(arguments: &Arguments) -> [Size; 3] {
+    let size = |chambers, keys, threshold| Size {
+        fences: true,
+        ..size(arguments, chambers, keys, threshold)
+    };
+    let from_nothing = Size {
+        from_nothing: true,
+        ..size(1, 2, 1)
+    };
+    [size(2, 2, 2), size(1, 3, 2), from_nothing]
+}
+
 fn worlds(arguments: &Arguments) -> Vec<Size> {
     let size = |chambers, keys, threshold| size(arguments, chambers, keys, threshold);
     let broken = Size {
@@ -121,20 +134,6 @@ fn worlds(arguments: &Arguments) -> Vec<Size> {
             observed: 0b10,
             ..size(1, 2, 1)
         },
-        // Somebody puts fences around keys, and nobody knows whether they hold.
-        Size {
-            fences: true,
-            ..size(2, 2, 2)
-        },
-        Size {
-            fences: true,
-            ..size(1, 3, 2)
-        },
-        Size {
-            fences: true,
-            from_nothing: true,
-            ..size(1, 2, 1)
-        },
         Size {
             accepted: 0b010,
             ..size(2, 2, 1)
@@ -169,7 +168,9 @@ fn main() -> std::process::ExitCode {
         mutant: None,
         fuse: true,
     };
-    let left = Mutex::new(worlds(&arguments));
+    let mut worlds = worlds(&arguments);
+    worlds.extend(fenced(&arguments));
+    let left = Mutex::new(worlds);
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
