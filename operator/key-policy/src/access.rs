@@ -132,7 +132,14 @@ impl Asker {
         }
         if self.assumes {
             // Enclaves call KMS themselves.
-            context.set("kms:ViaService", [""; 0]);
+            for absent in [
+                "kms:ViaService",
+                "aws:CalledVia",
+                "aws:CalledViaFirst",
+                "aws:CalledViaLast",
+            ] {
+                context.set(absent, [""; 0]);
+            }
             context.set("aws:ViaAWSService", ["false"]);
             for (key, value) in &template.assume {
                 context.set(key, Some(value).filter(|value| !value.is_empty()).cloned());

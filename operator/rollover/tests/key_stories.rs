@@ -485,6 +485,9 @@ fn a_fence_that_forgets_the_enclave_role_stops_in_measure() {
         r#"{"Sid":"NobodyElse","Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalArn":["arn:aws:iam::111122223333:root","arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin"]}}}"#,
     );
     play.world.spec.release = release(2);
+    // A plan says so before anything is tried.
+    let objection = preview(&play.world).objection.map(|(reason, _)| reason);
+    assert_eq!(objection, Some(Reason::ForeignDeny));
     play.run(50);
     assert_eq!(blocked(&play).0, Reason::ForeignDeny, "{}", play.story);
     assert!(!play.story.contains("writes policies"), "{}", play.story);

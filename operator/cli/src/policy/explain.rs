@@ -11,6 +11,8 @@ use crate::arguments::{Output, Question};
 use crate::input;
 use crate::output::{self, Answer, Colour, Exit, Failure, paint, printable};
 
+/// What counts, too, and was not given.
+const OF_IAM: &str = "denials in IAM policies (--identity)";
 /// What no key policy shows.
 const NOT_SHOWN: [&str; 6] = [
     "service control policies",
@@ -41,9 +43,11 @@ pub fn run(file: &str, question: &Question, output: Output) -> Result<Answer, Fa
     value["key"] = json!(question.key);
     value["attested"] = json!(question.measurement.is_some() && asked.attests());
     value["notes"] = json!(notes);
-    value["notShown"] = json!(NOT_SHOWN);
+    let iam = (known_identity(&identity, &asked).is_none()).then_some(OF_IAM);
+    let not_shown: Vec<_> = NOT_SHOWN.into_iter().chain(iam).collect();
+    value["notShown"] = json!(not_shown);
     Ok(Answer {
-        text: output::form(&value, output, || human(&decision, &notes))?,
+        text: output::form(&value, output, || human(&decision, &notes, &not_shown))?,
         exit: exit(&decision),
     })
 }
@@ -56,13 +60,14 @@ fn exit(decision: &Decision) -> Exit {
     }
 }
 
+/// IAM policies of the principal: without --identity nothing is known of them; a service and the root user have none.
+fn known_identity<'a>(identity: &'a [Policy], asked: &Asked) -> Option<&'a [Policy]> {
+    let has_none = asked.principal.is_service() || asked.principal.is_root();
+    (has_none || !identity.is_empty()).then_some(identity)
+}
+
 fn decide(policy: &Policy, identity: &[Policy], asked: &Asked) -> Decision {
-    // Without --identity nothing is known of them; a service has none.
-    let known = if identity.is_empty() && !asked.principal.is_service() {
-        Identity::Unknown
-    } else {
-        Identity::Policies(identity)
-    };
+    let known = known_identity(identity, asked).map_or(Identity::Unknown, Identity::Policies);
     let request = Request {
         principal: &asked.principal,
         action: &asked.action,
@@ -164,7 +169,7 @@ fn turns(dependence: &Dependence) -> Value {
     turns.into()
 }
 
-fn human(decision: &Decision, notes: &[String]) -> String {
+fn human(decision: &Decision, notes: &[String], not_shown: &[&str]) -> String {
     let mut text = match decision {
         Decision::Allowed { by } => {
             format!(
@@ -189,7 +194,7 @@ fn human(decision: &Decision, notes: &[String]) -> String {
         let _ = writeln!(text, "{} {}", paint(Colour::Dim, "note:"), printable(note));
     }
     let label = paint(Colour::Dim, "not shown here:");
-    let _ = writeln!(text, "{label} {}", NOT_SHOWN.join(", "));
+    let _ = writeln!(text, "{label} {}", not_shown.join(", "));
     text
 }
 

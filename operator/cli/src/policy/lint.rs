@@ -67,7 +67,9 @@ pub fn run(file: &str, cluster: &Cluster, report: Report) -> Result<Answer, Fail
 fn linted(name: &str, text: String, cluster: &Cluster) -> Result<Linted, Failure> {
     let policy = Policy::parse(&text).map_err(|why| Failure::read(name, &why))?;
     let read_as = read_as::of(cluster, name, &policy)?;
-    let template = read_as.template(cluster);
+    let mut template = read_as.template(cluster);
+    // Of a file nobody says which key it is attached to.
+    template.key_arn = name.starts_with("arn:").then(|| name.to_owned());
     let findings = key_policy::lint(&policy, &template);
     Ok(Linted {
         text,
@@ -126,6 +128,13 @@ fn human(findings: &[Finding]) -> String {
             paint(Colour::Dim, "cure:"),
             finding.cure
         );
+    }
+    if findings
+        .iter()
+        .any(|one| one.message.contains("statement #"))
+    {
+        let note = "statements without a Sid are counted from #0";
+        let _ = writeln!(text, "{note}");
     }
     let count = |severity| {
         findings

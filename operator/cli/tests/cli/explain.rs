@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{ENCLAVE, Run, answer, chamber, hash, rendered};
+use crate::{CLUSTER, ENCLAVE, Run, answer, chamber, hash, rendered};
 
 const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1a2b3c4d-5e6f-4a1b-8c2d-3e4f5a6b7c8d";
 const APP: &str = "arn:aws:iam::111122223333:role/App";
@@ -191,6 +191,12 @@ fn notes_say_what_the_question_overlooks() {
     let run = ask(unnamed, APP, "kms:Decrypt", &[]);
     assert_eq!(answer(&run), "allowed by statement #0");
     assert!(run.out.contains("counted from #0"), "{}", run.out);
+    let linted = chamber(&[&["policy", "lint", "-"][..], &CLUSTER].concat(), unnamed);
+    assert!(
+        linted.out.contains("statement #0 gives") && linted.out.contains("counted from #0"),
+        "{}",
+        linted.out
+    );
 }
 
 /// The key's ARN decides where statements name keys, and is asked for rather than guessed.

@@ -1,6 +1,7 @@
 //! Policies as values: the seed's template, documents of others, AWS's rules.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod access;
 mod adopt;
 mod attacks;
 mod canonical;

@@ -361,6 +361,47 @@ fn line(result: &serde_json::Value) -> u64 {
     region["startLine"].as_u64().unwrap()
 }
 
+/// Findings that are about one of the five, whichever value or condition of it, are at that statement.
+#[test]
+fn findings_of_the_five_are_at_their_statements() {
+    let third = "AllowChamberEnclaveDecryptWithAttestation";
+    let image = release(2).image_sha384.to_string();
+    for (rule, from, to, sid) in [
+        (RuleId::NoDeploymentBinding, "Allow", "Allow", third),
+        (RuleId::MalformedMeasurement, image.as_str(), "0x12", third),
+        (
+            RuleId::DecryptWithoutAttestation,
+            "StringEqualsIgnoreCase",
+            "StringNotLike",
+            third,
+        ),
+        (
+            RuleId::OtherAdministrator,
+            "role/ChamberKmsKeyAdmin",
+            "role/Keepers",
+            "AllowKeyAdministrators",
+        ),
+        (
+            RuleId::RootDelegates,
+            "Allow",
+            "Allow",
+            "EnableIAMRootPermissionsBreakGlass",
+        ),
+    ] {
+        let text = SEED.replacen(from, to, 1);
+        let findings = lint(&Policy::parse(&text).unwrap(), &template());
+        let sarif = report::sarif(&findings, "policy.json", &text);
+        let results = sarif["runs"][0]["results"].as_array().unwrap();
+        let result = results.iter().find(|one| one["ruleId"] == rule.to_string());
+        let wanted = text.lines().position(|line| line.contains(sid)).unwrap() as u64;
+        let found = line(result.unwrap_or_else(|| panic!("{rule}")));
+        assert!(
+            found == wanted || found == wanted + 1,
+            "{rule}: {found}, {sid} is at {wanted}"
+        );
+    }
+}
+
 /// Where the statement begins that is meant, however the document is written.
 #[test]
 fn results_are_at_the_line_of_their_statement() {
