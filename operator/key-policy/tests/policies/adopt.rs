@@ -124,3 +124,13 @@ fn of_a_policy_without_any_statement_of_ours_the_whole_template_is_added() {
     let live = [Measurement::image(Pcr::from_bytes([3; 48]))];
     assert!(adopt(&empty, &template(), &live).equivalent(&template().render(&live)));
 }
+
+/// Everybody but the enclave role is nobody that a release was admitted for.
+#[test]
+fn what_a_statement_for_all_others_admits_is_not_taken_over() {
+    let role = crate::common::template().enclave_role_arn();
+    let named = format!(r#""Principal": {{"AWS": "{role}"}}"#);
+    let policy = crate::common::spoilt(&named, &named.replace("Principal", "NotPrincipal"));
+    let found = key_policy::found(&policy, &crate::common::template());
+    assert!(found.is_err(), "{found:?}");
+}

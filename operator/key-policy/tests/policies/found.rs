@@ -198,6 +198,16 @@ fn what_kms_refuses_is_an_error() {
         (admin, r#"{"AWS": "keepers"}"#, "is no ARN and no account"),
         (
             admin,
+            r#"{"AWS": "keepers-abcd"}"#,
+            "is no ARN and no account",
+        ),
+        (
+            admin,
+            r#"{"AWS": "1234567890"}"#,
+            "is no ARN and no account",
+        ),
+        (
+            admin,
             r#"{"AWS": "arn:aws:s3:::bucket"}"#,
             "is no role, user, session or account",
         ),
