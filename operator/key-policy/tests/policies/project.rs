@@ -170,3 +170,17 @@ fn the_only_statement_need_not_be_in_a_list() {
     let sid = "EnableIAMRootPermissionsBreakGlass".to_owned();
     assert_eq!(fault, NotOurs::MissingStatement { sid });
 }
+
+/// A condition of another kind is named, so that whoever wrote it finds it.
+#[test]
+fn an_unexpected_condition_key_is_named() {
+    let policy = crate::common::spoilt(
+        "kms:RecipientAttestation:ImageSha384\": [",
+        "kms:ViaService\": \"s3.us-east-1.amazonaws.com\", \"kms:RecipientAttestation:ImageSha384\": [",
+    );
+    let told = key_policy::admitted(&policy, &crate::common::template()).unwrap_err();
+    assert!(
+        told.to_string().contains("condition key kms:ViaService"),
+        "{told}"
+    );
+}
