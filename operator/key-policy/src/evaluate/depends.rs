@@ -86,9 +86,9 @@ fn completions(unknowns: &[Unknown]) -> (Vec<Vec<usize>>, bool) {
         let count = unknown.examples.len();
         all &= count <= room;
         // Where not all of them can be tried, the first and the last are: a value of the policy, and none.
-        let some: Vec<_> = (0..count)
-            .filter(|one| *one + 1 < room || *one + 1 == count)
-            .collect();
+        let last = count.checked_sub(1);
+        let first = (0..count.saturating_sub(1)).take(room - 1);
+        let some: Vec<_> = first.chain(last).collect();
         choices = choices
             .iter()
             .flat_map(|choice: &Vec<usize>| {

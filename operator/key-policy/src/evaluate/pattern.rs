@@ -273,7 +273,56 @@ mod tests {
 
     use super::*;
 
+    /// Every text that the runs of a partly known one become, of up to four characters each.
+    fn completed(text: &str) -> Vec<String> {
+        let Some((before, after)) = text.split_once('*') else {
+            return vec![text.to_owned()];
+        };
+        let mut runs = vec![String::new()];
+        for length in 0..4 {
+            let longest = runs.clone().into_iter().filter(|run| run.len() == length);
+            runs.extend(longest.flat_map(|run| [format!("{run}a"), format!("{run}b")]));
+        }
+        let rest = completed(after);
+        let each = runs
+            .iter()
+            .flat_map(|run| rest.iter().map(move |rest| format!("{before}{run}{rest}")));
+        each.collect()
+    }
+
+    #[test]
+    fn runs_stay_within_their_part() {
+        for (pattern, text, truth) in [
+            ("*", "arn:*:key/*", Truth::Yes),
+            ("arn:*", "arn:*:key/*", Truth::Yes),
+            ("arn:*:key/*", "arn:*:key/*", Truth::Yes),
+            ("arn:us:key/*", "arn:*:key/*", Truth::Unknown),
+            ("arn:us:key/a?", "arn:*:key/*", Truth::Unknown),
+            ("arn:us:alias/a", "arn:*:key/*", Truth::No),
+            ("arn:us:key/a/b", "arn:*:key/*", Truth::No),
+            ("arn:us:x:key/a", "arn:*:key/*", Truth::No),
+            ("arn::key/", "arn:*:key/*", Truth::Unknown),
+            ("a", "**", Truth::Unknown),
+            ("", "*", Truth::Unknown),
+            ("", "a", Truth::No),
+        ] {
+            let found = Pattern::plain(pattern).matches_partly_known(text);
+            assert_eq!(found, truth, "{pattern} {text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_known_in_part_is_answered_as_its_completions_are(pattern in "[ab:*?]{0,4}", text in "[a:]{0,2}[*]?[ab:]{0,2}[*]?") {
+            let pattern = Pattern::plain(&pattern);
+            let each: Vec<_> = completed(&text).iter().map(|text| pattern.matches(text)).collect();
+            match pattern.matches_partly_known(&text) {
+                Truth::Yes => prop_assert!(each.iter().all(|matches| *matches)),
+                Truth::No => prop_assert!(each.iter().all(|matches| !matches)),
+                Truth::Unknown => prop_assert!(each.contains(&true)),
+            }
+        }
+
         #[test]
         fn both_ways_of_matching_agree(pattern in "[aBk\u{212a}*?:]{0,8}", text in "[AbK\u{212a}:]{0,8}") {
             let slow = Pattern::plain(&pattern.to_ascii_lowercase()).matches(&text.to_ascii_lowercase());

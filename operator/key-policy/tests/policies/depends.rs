@@ -634,3 +634,36 @@ fn the_template_depends_on_nothing_that_is_not_asked() {
         assert_eq!(told(&decision), answer);
     }
 }
+
+/// What cannot be compared never gives: not in an Allow, and a Deny holds.
+#[test]
+fn what_cannot_be_compared_never_gives() {
+    for operator in [
+        "NumericNotEquals",
+        "DateNotEquals",
+        "NotIpAddress",
+        "NumericEquals",
+        "IpAddress",
+    ] {
+        let value = if operator.contains("Date") {
+            "2026-01-01T00:00:00Z"
+        } else if operator.contains("Ip") {
+            "10.0.0.1"
+        } else {
+            "7"
+        };
+        let condition = format!(
+            r#""Resource":"*","Condition":{{"{operator}":{{"aws:SourceVpce":"{value}"}}}}"#
+        );
+        let negated = operator.contains("Not");
+        let both = format!("{},{}", allow(r#""Resource":"*""#), deny(&condition));
+        let ask = |statements: &str| {
+            let mut question = Question::of(statements);
+            question.context.set("aws:SourceVpce", ["not one of them"]);
+            question.answer()
+        };
+        assert_eq!(ask(&allow(&condition)), "denied", "{operator}");
+        let of_deny = if negated { "denied D" } else { "allowed A" };
+        assert_eq!(ask(&both), of_deny, "{operator}");
+    }
+}

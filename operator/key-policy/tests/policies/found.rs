@@ -432,3 +432,63 @@ fn a_deleted_principal_of_ours_is_named_anew() {
         foreign.cure
     );
 }
+
+/// Whoever keeps the key needs more than `PutKeyPolicy`: what is missing is named.
+#[test]
+fn each_operation_that_keeps_a_key_is_asked_for() {
+    for missing in [
+        "ScheduleKeyDeletion",
+        "EnableKey",
+        "TagResource",
+        "DescribeKey",
+    ] {
+        let not = format!("\"NotAction\": \"kms:{missing}\",");
+        let found = changed(&[("\"Action\": \"kms:*\",", &not)]);
+        let finding = found
+            .iter()
+            .find(|one| one.rule == RuleId::MissingBreakGlass);
+        let message = &finding.unwrap_or_else(|| panic!("{missing}")).message;
+        assert!(
+            message.contains(&format!("may not do kms:{missing}:")),
+            "{message}"
+        );
+    }
+    for used in [
+        "Decrypt",
+        "Sign",
+        "GenerateMac",
+        "SynchronizeMultiRegionKey",
+    ] {
+        let not = format!("\"NotAction\": \"kms:{used}\",");
+        let found = changed(&[("\"Action\": \"kms:*\",", &not)]);
+        assert!(
+            found
+                .iter()
+                .all(|one| one.rule != RuleId::MissingBreakGlass),
+            "{used}"
+        );
+    }
+}
+
+#[test]
+fn a_foreign_allow_says_to_whom() {
+    for (principal, who) in [
+        (
+            r#""Principal":{"AWS":["111122223333","arn:aws:iam::111122223333:role/A"]}"#,
+            "to 111122223333, arn:aws:iam::111122223333:role/A",
+        ),
+        (
+            r#""NotPrincipal":{"AWS":"111122223333"}"#,
+            "to everybody but 111122223333",
+        ),
+    ] {
+        let found = extra(&format!(
+            r#""Effect":"Allow",{principal},"Action":"kms:Decrypt","Resource":"*""#
+        ));
+        let finding = found
+            .iter()
+            .find(|one| one.rule == RuleId::ForeignAllow)
+            .unwrap();
+        assert!(finding.message.ends_with(who), "{}", finding.message);
+    }
+}
