@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::condition::{Facts, Operator};
 use super::fact::Fact;
-use super::pattern::{Pattern, variables};
+use super::pattern::{Pattern, Resolved, variables};
 use super::request::{Identity, Request};
 use super::statements::{self, KEY_ARN};
 use super::verdict::Asked;
@@ -77,7 +77,9 @@ struct KeyUse<'a> {
     name: &'a str,
     may_be_absent: bool,
     conditions: Vec<&'a Condition>,
-    /// As a variable, or beside one.
+    /// What it is compared with where variables are replaced by what is known.
+    resolved: Vec<String>,
+    /// It is a variable in another condition or a resource.
     in_variables: bool,
 }
 
@@ -135,9 +137,18 @@ impl<'a> Found<'a> {
             name: key,
             may_be_absent,
             conditions: Vec::new(),
+            resolved: Vec::new(),
             in_variables: false,
         });
         used.conditions.extend(condition);
+        let values = condition
+            .into_iter()
+            .flat_map(|condition| &condition.values);
+        for value in values.filter(|value| value.contains("${")) {
+            if let Resolved::Known(pattern) = facts.pattern(value) {
+                used.resolved.push(pattern.literal());
+            }
+        }
         used.in_variables |= condition.is_none();
     }
 }
@@ -150,6 +161,7 @@ impl KeyUse<'_> {
                 values.push(value);
             }
         };
+        self.resolved.into_iter().for_each(&mut add);
         let mut equalities: Vec<&str> = Vec::new();
         let mut exhausted = !self.in_variables;
         for condition in &self.conditions {

@@ -137,6 +137,11 @@ fn a_key_that_is_not_given_is_unknown_not_absent() {
             "depends D: aws:MultiFactorAuthAge (- / 9)",
         ),
         (
+            r#""NumericGreaterThan":{"aws:MultiFactorAuthAge":"10"}"#,
+            "depends A: aws:MultiFactorAuthAge (11 / -)",
+            "depends D: aws:MultiFactorAuthAge (- / 11)",
+        ),
+        (
             r#""DateGreaterThan":{"aws:CurrentTime":"2026-01-01T00:00:00Z"}"#,
             "depends A: aws:CurrentTime (9999-01-01T00:00:00Z / -)",
             "depends D: aws:CurrentTime (- / 9999-01-01T00:00:00Z)",
@@ -666,4 +671,48 @@ fn what_cannot_be_compared_never_gives() {
         let of_deny = if negated { "denied D" } else { "allowed A" };
         assert_eq!(ask(&both), of_deny, "{operator}");
     }
+}
+
+/// Examples that answer alike are no proof where they do not stand for every value.
+#[test]
+fn examples_that_answer_alike_prove_nothing_where_others_might_not() {
+    let condition = |inner: &str| allow(&format!(r#""Resource":"*","Condition":{{{inner}}}"#));
+    // A value that differs in case alone is allowed by neither.
+    let equal = condition(r#""StringEquals":{"aws:SourceVpce":"a"}"#);
+    let differs = condition(r#""StringNotEqualsIgnoreCase":{"aws:SourceVpce":"a"}"#);
+    let found = Question::of(&format!("{equal},{differs}")).answer();
+    assert_eq!(found, "depends A: aws:SourceVpce (? / ?)");
+    let like = condition(r#""StringNotLike":{"aws:SourceVpce":"a?*"}"#);
+    assert!(
+        Question::of(&like)
+            .answer()
+            .starts_with("depends A: aws:SourceVpce (- / axx")
+    );
+    // What a variable stands for is one of the examples.
+    let variable = condition(r#""StringNotEquals":{"aws:SourceVpce":"${aws:PrincipalAccount}"}"#);
+    assert_eq!(
+        Question::of(&variable).answer(),
+        format!("depends A: aws:SourceVpce (- / {ACCOUNT})")
+    );
+    let both = condition(r#""StringEquals":{"aws:PrincipalTag/a":"${aws:PrincipalTag/b}"}"#);
+    assert!(
+        Question::of(&both).answer().starts_with("depends A: "),
+        "{both}"
+    );
+}
+
+/// Of several statements the one that names the principal is told, then the first.
+#[test]
+fn the_plainest_of_several_statements_is_told() {
+    let root = r#"{"Sid":"R","Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"}"#;
+    let own = |sid: &str| allow(r#""Resource":"*""#).replace("\"A\"", &format!("{sid:?}"));
+    let ask = |statements: &[&str]| {
+        told(&Question::of(&statements.join(",")).ask(Identity::Policies(&[allow_all()])))
+    };
+    let (first, second) = (own("First"), own("Second"));
+    assert_eq!(ask(&[root, &first, &second]), "allowed First");
+    assert_eq!(ask(&[&second, &first, root]), "allowed Second");
+    assert_eq!(ask(&[root]), "allowed R");
+    let maybe = allow(r#""Resource":"*","Condition":{"StringEquals":{"aws:SourceVpce":"a"}}"#);
+    assert_eq!(ask(&[&maybe, root]), "allowed R");
 }

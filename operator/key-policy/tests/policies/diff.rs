@@ -122,17 +122,52 @@ fn what_changes_in_a_statement_without_sid_is_told_alone_and_by_its_place_before
 }
 
 #[test]
+fn spelling_does_not_count_in_a_statement_that_changes() {
+    let mut statement = without_sids().remove(3);
+    statement["Principal"]["AWS"] = json!("arn:aws:iam::111122223333:root");
+    let before = of(std::slice::from_ref(&statement));
+    statement["Principal"]["AWS"] = json!(["111122223333"]);
+    let image = json!({"kms:recipientattestation:imagesha384": ["a1".repeat(48), "b2".repeat(48)]});
+    statement["Condition"] = json!({ "StringEqualsIgnoreCase": image });
+    let added = format!(
+        "+ #0 Changed Condition StringEqualsIgnoreCase kms:recipientattestation:imagesha384 {}",
+        "b2".repeat(48)
+    );
+    assert_eq!(told(&before, &of(&[statement])), [added]);
+}
+
+#[test]
+fn what_means_the_same_counts_before_what_looks_the_same() {
+    let mut without = allow("role/a", &json!("kms:Sign"));
+    let mut empty = without.clone();
+    // A list of nothing means something else than no list, and has no line.
+    empty["Resource"] = json!([]);
+    without.as_object_mut().unwrap().remove("Resource");
+    let (before, after) = (of(std::slice::from_ref(&without)), of(&[empty, without]));
+    assert_eq!(named(&before, &after), [("#0".to_owned(), Whole::Added)]);
+}
+
+#[test]
 fn a_statement_of_which_little_stays_goes_and_another_comes() {
     let before = without_sids();
     let mut after = before.clone();
     after.remove(1);
     after.push(allow("role/other", &json!(["kms:Sign", "kms:Verify"])));
-    let named = named(&of(&before), &of(&after));
+    let both = named(&of(&before), &of(&after));
     assert_eq!(
-        named,
+        both,
         [
             ("#1".to_owned(), Whole::Removed),
             ("#3".to_owned(), Whole::Added)
+        ]
+    );
+    let alone = (of(&before[1..2]), of(&after[3..]));
+    let wholes = named(&alone.0, &alone.1);
+    assert_eq!(
+        wholes,
+        [
+            ("#0".to_owned(), Whole::Removed),
+            ("#0".to_owned(), Whole::Added)
         ]
     );
     let text: Vec<_> = diff(&of(&before), &of(&after))

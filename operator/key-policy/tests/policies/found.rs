@@ -492,3 +492,42 @@ fn a_foreign_allow_says_to_whom() {
         assert!(finding.message.ends_with(who), "{}", finding.message);
     }
 }
+
+/// The note is at the statement that delegates, and says what the Deny leaves.
+#[test]
+fn the_note_of_the_root_statement_is_at_that_statement() {
+    let foreign = r#"{"Sid":"Before","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"kms:Decrypt","Resource":"*"}"#;
+    let list = "\"Statement\": [";
+    assert!(SEED.contains(list));
+    let text = SEED.replacen(list, &format!("{list}\n{foreign},\n"), 1);
+    let findings = lint(&Policy::parse(&text).unwrap(), &template());
+    let sarif = key_policy::report::sarif(&findings, "policy.json", &text);
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let note = results
+        .iter()
+        .find(|one| one["ruleId"] == "root-delegates")
+        .unwrap();
+    let line = &note["locations"][0]["physicalLocation"]["region"]["startLine"];
+    let sid = text
+        .lines()
+        .position(|line| line.contains("EnableIAMRootPermissionsBreakGlass"));
+    let sid = sid.unwrap() as u64;
+    assert!(
+        [sid, sid + 1].contains(&line.as_u64().unwrap()),
+        "{line} {sid}"
+    );
+    // A Deny that holds for the account, if not for everybody, leaves attested enclaves.
+    let null = r#""Null": {"#;
+    let own = r#""StringEquals": {"aws:PrincipalAccount": "111122223333"}, "Null": {"#;
+    let found = changed(&[(null, own)]);
+    let note = found
+        .iter()
+        .find(|one| one.rule == RuleId::RootDelegates)
+        .unwrap();
+    assert!(
+        note.message.ends_with("from any attested enclave"),
+        "{}",
+        note.message
+    );
+    assert!(found.iter().any(|one| one.rule == RuleId::MissingDeny));
+}
