@@ -13,7 +13,7 @@ use crate::arn::Arn;
 use crate::statement::{Condition, Effect, Statement};
 
 /// A value that a policy does not name.
-const OTHER: &str = "another value";
+const OTHER: &str = "(another value)";
 /// What the name of a role's session and the IAM policies are called among the keys.
 pub const SESSION: &str = "session name";
 pub const IAM: &str = "IAM policies";

@@ -114,7 +114,7 @@ fn a_key_that_is_not_given_is_unknown_not_absent() {
         (
             r#""StringEquals":{"kms:ViaService":"s3.us-east-1.amazonaws.com"}"#,
             "depends A: kms:ViaService (s3.us-east-1.amazonaws.com / -)",
-            "depends D: kms:ViaService (- / another value)",
+            "depends D: kms:ViaService (- / (another value))",
         ),
         (
             r#""StringNotEquals":{"aws:SourceVpce":["vpce-1","vpce-2"]}"#,
@@ -128,8 +128,8 @@ fn a_key_that_is_not_given_is_unknown_not_absent() {
         ),
         (
             r#""Null":{"kms:EncryptionContext:a":"false"}"#,
-            "depends A: kms:EncryptionContext:a (another value / -)",
-            "depends D: kms:EncryptionContext:a (- / another value)",
+            "depends A: kms:EncryptionContext:a ((another value) / -)",
+            "depends D: kms:EncryptionContext:a (- / (another value))",
         ),
         (
             r#""NumericLessThan":{"aws:MultiFactorAuthAge":"10"}"#,
@@ -158,8 +158,8 @@ fn a_key_that_is_not_given_is_unknown_not_absent() {
         ),
         (
             r#""ForAllValues:StringEquals":{"aws:TagKeys":["a"]}"#,
-            "depends A: aws:TagKeys (- / another value)",
-            "depends D: aws:TagKeys (another value / -)",
+            "depends A: aws:TagKeys (- / (another value))",
+            "depends D: aws:TagKeys ((another value) / -)",
         ),
     ] {
         let condition = format!(r#""Resource":"*","Condition":{{{condition}}}"#);
@@ -455,7 +455,7 @@ fn sessions_and_services_are_named_in_their_ways() {
     let session = r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/App/build"}"#;
     assert_eq!(
         Question::of(&statement(session)).answer(),
-        "depends A: session name (build / another value)"
+        "depends A: session name (build / (another value))"
     );
     let build = Principal::new("arn:aws:sts::111122223333:assumed-role/App/build", ACCOUNT);
     assert_eq!(
@@ -496,7 +496,7 @@ fn sessions_and_services_are_named_in_their_ways() {
     let listed = r#""111122223333","arn:aws:sts::111122223333:assumed-role/App/build""#;
     assert_eq!(
         Question::of(&fence(listed)).answer(),
-        "depends D: session name (build / another value)"
+        "depends D: session name (build / (another value))"
     );
     let role = format!(r#""111122223333","{ROLE}""#);
     assert_eq!(Question::of(&fence(&role)).answer(), "allowed A");
@@ -683,10 +683,9 @@ fn examples_that_answer_alike_prove_nothing_where_others_might_not() {
     let found = Question::of(&format!("{equal},{differs}")).answer();
     assert_eq!(found, "depends A: aws:SourceVpce (? / ?)");
     let like = condition(r#""StringNotLike":{"aws:SourceVpce":"a?*"}"#);
-    assert!(
-        Question::of(&like)
-            .answer()
-            .starts_with("depends A: aws:SourceVpce (- / axx")
+    assert_eq!(
+        Question::of(&like).answer(),
+        "depends A: aws:SourceVpce (- / axx)"
     );
     // What a variable stands for is one of the examples.
     let variable = condition(r#""StringNotEquals":{"aws:SourceVpce":"${aws:PrincipalAccount}"}"#);

@@ -212,6 +212,11 @@ fn what_kms_refuses_is_an_error() {
             "is no role, user, session or account",
         ),
         (
+            admin,
+            r#"{"AWS": "arn:aws:iam::111122223333:policy/p"}"#,
+            "is no role, user, session or account",
+        ),
+        (
             "\"kms:Encrypt\"",
             "\"Encrypt\"",
             "expected its service before it, as in kms:Encrypt",
@@ -530,4 +535,28 @@ fn the_note_of_the_root_statement_is_at_that_statement() {
         note.message
     );
     assert!(found.iter().any(|one| one.rule == RuleId::MissingDeny));
+}
+
+/// An Allow spares nobody, and the break-glass by its name is believed of the root alone.
+#[test]
+fn names_and_effects_are_not_believed_for_another() {
+    let retired = "ab".repeat(48);
+    let found = extra(&format!(
+        r#""Effect":"Allow","Principal":{{"AWS":"{ENCLAVE}"}},"Action":"kms:Decrypt","Resource":"*","Condition":{{"StringNotEquals":{{"kms:RecipientAttestation:PCR0":"{retired}"}}}}"#
+    ));
+    assert!(
+        found
+            .iter()
+            .all(|one| one.rule != RuleId::DenySparesMeasurement),
+        "{found:?}"
+    );
+    let root = "arn:aws:iam::111122223333:root";
+    let found = changed(&[(root, "arn:aws:iam::111122223333:role/Other")]);
+    assert!(
+        rules(&found).contains(&(RuleId::ForeignAllow, Severity::Error)),
+        "{found:?}"
+    );
+    let cloudfront = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1";
+    let fine = SEED.replace(root, cloudfront);
+    assert_eq!(key_policy::malformed(&Policy::parse(&fine).unwrap()), None);
 }
