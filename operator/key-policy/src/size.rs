@@ -16,7 +16,6 @@ pub fn room(policy: &Policy, template: &Template) -> Result<usize, NotOurs> {
         Profile::Standard
     };
     let template = Template {
-        pins: [].into(),
         profile,
         ..template.clone()
     };

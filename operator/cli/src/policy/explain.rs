@@ -112,6 +112,14 @@ fn notes(policy: &Policy, question: &Question, asked: &Asked, decision: &Decisio
             "KMS offers {action} to the key's own account only, whatever the policy says"
         ));
     }
+    if asked.principal.arn.contains(":assumed-role/")
+        && asked.principal.role.is_none()
+        && compares(policy, "aws:PrincipalArn")
+    {
+        notes.push(
+            "aws:PrincipalArn is taken to be that of a role without a path: ask with the role's ARN where it has one".to_owned(),
+        );
+    }
     let by = match decision {
         Decision::Allowed { by } | Decision::ExplicitDeny { by } | Decision::Depends { by, .. } => {
             by.as_str()
@@ -129,6 +137,11 @@ fn notes(policy: &Policy, question: &Question, asked: &Asked, decision: &Decisio
         notes.push("statements name keys: --key says which this is".to_owned());
     }
     notes
+}
+
+fn compares(policy: &Policy, key: &str) -> bool {
+    let mut conditions = policy.statements().iter().flat_map(|one| &one.conditions);
+    conditions.any(|condition| condition.key.eq_ignore_ascii_case(key))
 }
 
 fn names_keys(policy: &Policy) -> bool {

@@ -187,6 +187,15 @@ fn notes_say_what_the_question_overlooks() {
         "{}",
         put.out
     );
+    let listed = policy.replace(
+        r#""Null""#,
+        r#""ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/team/*"}, "Null""#,
+    );
+    let session = "arn:aws:sts::111122223333:assumed-role/App/s";
+    for (principal, noted) in [(session, true), (APP, false)] {
+        let run = ask(&listed, principal, "kms:Decrypt", &[]);
+        assert_eq!(run.out.contains("without a path"), noted, "{}", run.out);
+    }
     let unnamed = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*"}}"#;
     let run = ask(unnamed, APP, "kms:Decrypt", &[]);
     assert_eq!(answer(&run), "allowed by statement #0");

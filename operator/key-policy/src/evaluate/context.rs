@@ -197,6 +197,9 @@ impl Subject {
             "aws:requestedregion" => part(|arn| arn.region),
             // KMS has no endpoint without TLS.
             "aws:securetransport" => Some(Fact::one("true")),
+            // Every request to a key has these.
+            "aws:currenttime" | "aws:epochtime" | "kms:keyspec" | "kms:keyusage"
+            | "kms:keyorigin" | "kms:multiregion" => Some(Fact::Present),
             _ => self.principal.fact(key),
         }
     }

@@ -143,8 +143,8 @@ fn a_key_that_is_not_given_is_unknown_not_absent() {
         ),
         (
             r#""DateGreaterThan":{"aws:CurrentTime":"2026-01-01T00:00:00Z"}"#,
-            "depends A: aws:CurrentTime (9999-01-01T00:00:00Z / -)",
-            "depends D: aws:CurrentTime (- / 9999-01-01T00:00:00Z)",
+            "depends A: aws:CurrentTime (9999-01-01T00:00:00Z / 1970-01-02T00:00:00Z)",
+            "depends D: aws:CurrentTime (1970-01-02T00:00:00Z / 9999-01-01T00:00:00Z)",
         ),
         (
             r#""NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}"#,
@@ -265,6 +265,9 @@ fn what_follows_from_the_question_is_derived() {
             other => panic!("{key}: {other:?}"),
         };
         assert_eq!(found, values, "{key} of {}", principal.arn);
+    }
+    for key in ["aws:CurrentTime", "kms:KeySpec", "kms:MultiRegion"] {
+        assert_eq!(Context::of(&app(), KEY).fact(key), Fact::Present, "{key}");
     }
     let open = Context::of(&service, ANY_KEY);
     for key in [

@@ -252,3 +252,16 @@ fn a_sid_that_only_begins_alike_is_somebody_elses() {
         assert_eq!(projected.statement(sid).is_none(), ours, "{sid}");
     }
 }
+
+/// Room is told for images alone: a register that the spec pins costs none of it.
+#[test]
+fn the_room_does_not_depend_on_pins() {
+    let policy = pinning(Profile::Pinned).render(&[signed(1, 8, 7), signed(2, 8, 8)]);
+    let pinning = pinning(Profile::Pinned);
+    let without = Template {
+        pins: [].into(),
+        ..pinning.clone()
+    };
+    let room = |template| key_policy::room(&policy, template).unwrap();
+    assert_eq!(room(&pinning), room(&without));
+}
