@@ -201,6 +201,24 @@ fn the_most_similar_statements_belong_together() {
 }
 
 #[test]
+fn a_statement_belongs_to_one_other_at_most() {
+    let actions = |last: &str| json!(["kms:A", "kms:B", "kms:C", "kms:D", last]);
+    let one = allow("role/a", &actions("kms:E"));
+    let other = allow("role/a", &actions("kms:F"));
+    let after = allow(
+        "role/a",
+        &json!(["kms:A", "kms:B", "kms:C", "kms:D", "kms:E", "kms:G"]),
+    );
+    assert_eq!(
+        named(&of(&[other, one]), &of(&[after])),
+        [
+            ("#0".to_owned(), Whole::Removed),
+            ("#1".to_owned(), Whole::Changed)
+        ]
+    );
+}
+
+#[test]
 fn among_equally_similar_ones_the_nearest_belong_together() {
     let before = [1, 2, 3].map(|n| allow("role/a", &json!([format!("kms:Before{n}"), "kms:Sign"])));
     let after = [1, 2, 3].map(|n| allow("role/a", &json!([format!("kms:After{n}"), "kms:Sign"])));
