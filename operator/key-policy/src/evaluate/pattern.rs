@@ -305,6 +305,7 @@ mod tests {
             ("a", "**", Truth::Unknown),
             ("", "*", Truth::Unknown),
             ("", "a", Truth::No),
+            ("a*:b", "a:*", Truth::Unknown),
         ] {
             let found = Pattern::plain(pattern).matches_partly_known(text);
             assert_eq!(found, truth, "{pattern} {text}");

@@ -690,6 +690,16 @@ fn examples_that_answer_alike_prove_nothing_where_others_might_not() {
         Question::of(&like).answer(),
         "depends A: aws:SourceVpce (- / axx)"
     );
+    // True of every value, and of patterns not provable by examples.
+    let likes = format!(
+        "{},{}",
+        condition(r#""StringLike":{"aws:SourceVpce":"a*"}"#),
+        condition(r#""StringNotLike":{"aws:SourceVpce":"a?*"}"#)
+    );
+    let unproven = "depends A: aws:SourceVpce (? / ?)";
+    assert_eq!(Question::of(&likes).answer(), unproven);
+    let equal = condition(r#""StringEquals":{"aws:SourceVpce":"zz"}"#);
+    assert_eq!(Question::of(&format!("{likes},{equal}")).answer(), unproven);
     // What a variable stands for is one of the examples.
     let variable = condition(r#""StringNotEquals":{"aws:SourceVpce":"${aws:PrincipalAccount}"}"#);
     assert_eq!(
@@ -717,4 +727,19 @@ fn the_plainest_of_several_statements_is_told() {
     assert_eq!(ask(&[root]), "allowed R");
     let maybe = allow(r#""Resource":"*","Condition":{"StringEquals":{"aws:SourceVpce":"a"}}"#);
     assert_eq!(ask(&[&maybe, root]), "allowed R");
+}
+
+/// The key's ARN is tried as what statements name, and as another key.
+#[test]
+fn the_keys_arn_is_tried_as_the_statements_name_it() {
+    let named = allow(&format!(r#""Resource":"{KEY}""#));
+    assert_eq!(
+        Question::of(&named).key(ANY_KEY).answer(),
+        format!("depends A: key ARN ({KEY} / arn:aws:kms:eu-west-1:111122223333:key/another)")
+    );
+    let region = allow(r#""Resource":"arn:aws:kms:eu-central-1:111122223333:key/*""#);
+    assert_eq!(
+        Question::of(&region).key(ANY_KEY).answer(),
+        "depends A: key ARN (arn:aws:kms:eu-central-1:111122223333:key/another / arn:aws:kms:eu-west-1:111122223333:key/another)"
+    );
 }
