@@ -56,6 +56,11 @@ impl Policy {
         counter.0
     }
 
+    /// A bound of [`size`](Self::size), from the lengths of the texts alone.
+    pub(crate) fn size_at_most(&self) -> usize {
+        json::size_at_most(&self.document)
+    }
+
     /// Whether both mean the same: order, case of actions, and a list of one do not matter.
     pub fn equivalent(&self, other: &Self) -> bool {
         self.form() == other.form()

@@ -152,8 +152,8 @@ pub fn images(policy: &Policy) -> Vec<String> {
     let named = conditions.into_iter().flatten();
     let named = named.filter(|condition| condition.key.eq_ignore_ascii_case(IMAGE_SHA384));
     let values = named.flat_map(|condition| &condition.values);
-    let nobody = Pcr::NOBODY.to_string();
-    values.filter(|value| **value != nobody).cloned().collect()
+    let nobody = |value: &&String| Pcr::parse(value).is_ok_and(|pcr| pcr.is_nobody());
+    values.filter(|value| !nobody(value)).cloned().collect()
 }
 
 /// Whether a statement is the operator's to write, by its Sid: one of the five, or of the profile Pinned.

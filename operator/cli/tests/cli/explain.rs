@@ -200,11 +200,11 @@ fn notes_say_what_the_question_overlooks() {
     let run = ask(unnamed, APP, "kms:Decrypt", &[]);
     assert_eq!(answer(&run), "allowed by statement #0");
     assert!(run.out.contains("counted from #0"), "{}", run.out);
-    let linted = chamber(&[&["policy", "lint", "-"][..], &CLUSTER].concat(), unnamed);
+    let found = chamber(&[&["policy", "lint", "-"][..], &CLUSTER].concat(), unnamed);
     assert!(
-        linted.out.contains("statement #0 gives") && linted.out.contains("counted from #0"),
+        found.out.contains("statement #0 gives") && found.out.contains("counted from #0"),
         "{}",
-        linted.out
+        found.out
     );
 }
 

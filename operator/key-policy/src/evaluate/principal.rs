@@ -134,8 +134,11 @@ impl Principal {
 
     /// Role name of an assumed role's session.
     fn role_name(&self) -> Option<&str> {
-        let (_, rest) = self.arn.split_once(":assumed-role/")?;
-        rest.split('/').next()
+        let arn = Arn::parse(&self.arn)?;
+        arn.resource
+            .strip_prefix("assumed-role/")?
+            .split('/')
+            .next()
     }
 
     /// Whether an ARN in a policy is its role's, whatever the role's path.

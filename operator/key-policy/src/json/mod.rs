@@ -8,6 +8,7 @@ mod write;
 pub use path::{Fault, Path};
 pub use position::{Position, of_offset, of_path};
 pub use read::read;
+pub use write::size_at_most;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,25 @@ impl fmt::Display for Node {
     }
 }
 
+/// Bytes that a node has at most when it is written, at a depth of eight at most: an escaped character has six bytes.
+pub fn size_at_most(node: &Node) -> usize {
+    const LINE: usize = SPACES.len() + ", \"\": \"\"\n".len();
+    match node {
+        Node::Object(members) => {
+            let each = members
+                .iter()
+                .map(|(name, value)| 6 * name.len() + LINE + size_at_most(value));
+            2 * LINE + each.sum::<usize>()
+        }
+        Node::List(items) => {
+            let each = items.iter().map(|item| LINE + size_at_most(item));
+            2 * LINE + each.sum::<usize>()
+        }
+        Node::Text(text) | Node::Number(text) => 6 * text.len() + 2,
+        Node::Bool(_) | Node::Null => "false".len(),
+    }
+}
+
 fn write(f: &mut fmt::Formatter<'_>, node: &Node, depth: usize) -> fmt::Result {
     match node {
         Node::Object(members) => block(f, ['{', '}'], depth, members, |f, (name, value)| {
@@ -82,4 +101,33 @@ fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
         }
     }
     f.write_char('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As deep as a policy is: document, list, statement, block, operator, key, values.
+    #[test]
+    fn no_text_is_longer_than_its_bound() {
+        for text in ["", "a", "\u{1}\u{1f}\"\\", "\u{100}\u{10348}", "\u{ff}"] {
+            let mut node = Node::text(text);
+            for depth in 0..7 {
+                let items = vec![node.clone(), Node::Bool(false), Node::Null, node];
+                node = if depth % 2 == 0 {
+                    Node::List(items)
+                } else {
+                    Node::Object(
+                        items
+                            .into_iter()
+                            .map(|item| (text.to_owned(), item))
+                            .collect(),
+                    )
+                };
+                let written = node.to_string().len();
+                let bound = size_at_most(&node);
+                assert!(written <= bound, "{written} {bound} {node}");
+            }
+        }
+    }
 }

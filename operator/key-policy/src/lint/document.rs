@@ -12,6 +12,10 @@ pub const MAX_SIZE: usize = 32_768;
 
 /// The document is not larger than KMS accepts.
 pub fn size(policy: &Policy) -> Option<Finding> {
+    // Counting what would be written takes longer than all other rules: a bound tells it for nearly every policy.
+    if policy.size_at_most() <= MAX_SIZE {
+        return None;
+    }
     let size = policy.size();
     (size > MAX_SIZE).then(|| {
         Finding::error(
