@@ -86,3 +86,21 @@ pub fn lines(changes: &[Change]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_number_of_both_policies_is_two_statements() {
+        let change = |whole, added| Change {
+            statement: "#1".to_owned(),
+            whole,
+            what: "Effect Allow".to_owned(),
+            added,
+        };
+        let both = [change(Whole::Removed, false), change(Whole::Added, true)];
+        let expected = "#1 (removed)\n  - Effect Allow\n#1 (added)\n  + Effect Allow\n";
+        assert_eq!(lines(&both), expected);
+    }
+}

@@ -12,6 +12,7 @@ use kube::{Client, Config};
 
 use crate::arguments::Connection;
 use crate::output::Failure;
+use kubeconfig::Chosen;
 use proxy::Proxy;
 
 /// A client, and what stands between it and the API server.
@@ -32,13 +33,19 @@ pub fn connect(asked: &Connection) -> Result<Connected, Failure> {
         Some(proxy) => format!("{server} through {proxy}"),
         None => server.to_string(),
     };
-    let mut config = Config::new(server);
+    let mut config = direct(server, chosen, asked)?;
     config.proxy_url = proxy.map(|Proxy { url, .. }| url);
+    let client = Client::try_from(config).map_err(|why| unusable(&why))?;
+    Ok(Connected { client, way })
+}
+
+/// The configuration without a proxy.
+fn direct(server: Uri, chosen: Chosen, asked: &Connection) -> Result<Config, Failure> {
+    let mut config = Config::new(server);
     config.default_namespace = chosen.namespace;
     secure(&mut config, &chosen.cluster)?;
     config.auth_info = user(chosen.user, &chosen.cluster, asked)?;
-    let client = Client::try_from(config).map_err(|why| unusable(&why))?;
-    Ok(Connected { client, way })
+    Ok(config)
 }
 
 /// The kubeconfig says something that cannot be used.
@@ -90,4 +97,86 @@ fn user(mut user: AuthInfo, cluster: &Cluster, asked: &Connection) -> Result<Aut
         user.impersonate_groups = Some(asked.as_group.clone());
     }
     Ok(user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::config::{KubeConfigOptions, Kubeconfig};
+    use serde_json::{Value, json};
+
+    /// A folder with a kubeconfig, and with an authority for those that name it as a file beside them.
+    fn folder(name: &str, cluster: &Value, user: &Value) -> std::path::PathBuf {
+        let folder = format!("kubectl-chamber-config-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let root = nsm_emulator::TestRoot::generate().unwrap();
+        std::fs::write(folder.join("ca.crt"), root.certificate_pem().repeat(2)).unwrap();
+        let config = json!({
+            "current-context": "one",
+            "contexts": [{"name": "one", "context": {"cluster": "c", "user": "u", "namespace": "n"}}],
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": [{"name": "u", "user": user}],
+        });
+        std::fs::write(folder.join("config"), config.to_string()).unwrap();
+        folder
+    }
+
+    /// What kube itself makes of a kubeconfig, but for the proxy.
+    #[tokio::test]
+    async fn a_kubeconfig_gives_what_kube_makes_of_it() {
+        let server = "https://api.example.test:6443/path";
+        let data =
+            "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCkFBRUMKLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=";
+        let exec = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login",
+            "args": ["a"], "provideClusterInfo": true, "interactiveMode": "Never"}});
+        let certificate = json!({"client-certificate": "me.crt", "client-key-data": "AAAA"});
+        for (name, cluster, user, authorities) in [
+            (
+                "bare",
+                json!({"server": server}),
+                json!({"token": "t"}),
+                None,
+            ),
+            (
+                "file",
+                json!({"server": server, "certificate-authority": "ca.crt"}),
+                certificate,
+                Some(2),
+            ),
+            (
+                "data",
+                json!({"server": server, "certificate-authority-data": data}),
+                exec,
+                Some(1),
+            ),
+            (
+                "rest",
+                json!({"server": server, "insecure-skip-tls-verify": true, "tls-server-name": "other",
+                    "disable-compression": true}),
+                json!({"as": "alice", "as-groups": ["g"], "username": "u", "password": "p"}),
+                None,
+            ),
+        ] {
+            let folder = folder(name, &cluster, &user);
+            let asked = Connection {
+                kubeconfig: Some(folder.join("config")),
+                namespace: None,
+                context: None,
+                as_user: None,
+                as_group: Vec::new(),
+            };
+            let chosen = kubeconfig::chosen(&asked).unwrap();
+            let ours = direct(super::server(&chosen.cluster).unwrap(), chosen, &asked).unwrap();
+            let read = Kubeconfig::read_from(folder.join("config")).unwrap();
+            let options = KubeConfigOptions::default();
+            let mut theirs = Config::from_custom_kubeconfig(read, &options)
+                .await
+                .unwrap();
+            theirs.proxy_url = None;
+            assert_eq!(format!("{ours:#?}"), format!("{theirs:#?}"), "{name}");
+            assert_eq!(ours.root_cert.map(|all| all.len()), authorities, "{name}");
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+    }
 }
