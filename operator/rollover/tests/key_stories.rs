@@ -388,6 +388,11 @@ fn a_preview_says_what_speaks_against_it() {
 
 const FENCE: &str = r#"{"Sid":"Endpoint","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}}"#;
 
+fn settled(play: &Play) {
+    let next = plan(&play.world);
+    assert!(matches!(next, Plan::Settled { .. }), "{}", play.story);
+}
+
 fn assume(play: &mut Play, value: &str) {
     for share in &mut play.world.spec.shares {
         let assumed = [("aws:SourceVpce".to_owned(), value.to_owned())];
@@ -416,11 +421,7 @@ fn a_fence_that_nobody_spoke_of_stops_in_measure_until_the_spec_says_what_holds(
     assert_eq!(blocked(&play).0, Reason::ForeignDeny, "{}", play.story);
     assume(&mut play, "vpce-1");
     play.run(200);
-    assert!(
-        matches!(plan(&play.world), Plan::Settled { .. }),
-        "{}",
-        play.story
-    );
+    settled(&play);
     assert!(play.policy(1).statement("Endpoint").is_some());
 }
 
@@ -441,11 +442,7 @@ fn a_fence_that_appears_in_the_middle_starts_no_chamber() {
     assert!(!play.story.contains("LawBroken"), "{}", play.story);
     assume(&mut play, "vpce-1");
     play.run(200);
-    assert!(
-        matches!(plan(&play.world), Plan::Settled { .. }),
-        "{}",
-        play.story
-    );
+    settled(&play);
 }
 
 /// With no rollover in flight fewer keys than the threshold would open for a chamber that restarts: it is said.
@@ -469,11 +466,7 @@ fn fences_around_a_settled_cluster_are_said_once_they_could_lock_it_out() {
     );
     assume(&mut play, "vpce-1");
     play.run(20);
-    assert!(
-        matches!(plan(&play.world), Plan::Settled { .. }),
-        "{}",
-        play.story
-    );
+    settled(&play);
 }
 
 /// The fence names everybody who may use the key, and forgets the enclave role: it is a Deny like any other.
