@@ -22,10 +22,6 @@ const NOT_SHOWN: [&str; 6] = [
     "VPC endpoint policies",
     "grants",
 ];
-/// Leaves all to IAM: who is asked about an operation without a key is asked by IAM alone.
-const IAM_ALONE: &str =
-    r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}"#;
-
 /// Answers: exit status 0 allowed, 1 denied, 3 depends.
 pub fn run(file: &str, question: &Question, output: Output) -> Result<Answer, Failure> {
     let policy = input::policy(file)?;
@@ -34,6 +30,9 @@ pub fn run(file: &str, question: &Question, output: Output) -> Result<Answer, Fa
         .iter()
         .map(|name| input::policy(name))
         .collect::<Result<_, _>>()?;
+    for (name, policy) in question.identity.iter().zip(&identity) {
+        of_iam(policy).map_err(|why| Failure::read(name, &why))?;
+    }
     let asked = Asked::of(question)?;
     let decision = decide(&policy, &identity, &asked);
     let notes = notes(&policy, question, &asked, &decision);
@@ -60,6 +59,25 @@ fn exit(decision: &Decision) -> Exit {
     }
 }
 
+/// Whether a policy can be one of IAM's.
+fn of_iam(policy: &Policy) -> Result<(), String> {
+    let statements = policy.statements().iter().enumerate();
+    for (index, one) in statements {
+        let name = one.sid.clone().unwrap_or_else(|| format!("#{index}"));
+        if one.principals.is_some() {
+            return Err(format!(
+                "statement {name} has a Principal: a policy of IAM is about the one who has it. Is it a key's?"
+            ));
+        }
+        if one.actions.is_none() || one.resources.is_none() {
+            return Err(format!(
+                "statement {name} has no Action or no Resource, and IAM takes no such statement"
+            ));
+        }
+    }
+    key_policy::malformed(policy).map_or(Ok(()), Err)
+}
+
 /// IAM policies of the principal: without --identity nothing is known of them; a service and the root user have none.
 fn known_identity<'a>(identity: &'a [Policy], asked: &Asked) -> Option<&'a [Policy]> {
     let has_none = asked.principal.is_service() || asked.principal.is_root();
@@ -75,18 +93,33 @@ fn decide(policy: &Policy, identity: &[Policy], asked: &Asked) -> Decision {
         context: &asked.context,
     };
     if asked.reach != Reach::NoKey {
-        return evaluate::key_policy(policy, &asked.account, known, &request);
+        let of_key = evaluate::key_policy(policy, &asked.account, known, &request);
+        let alone = !of_key.is_denied() && asked.needs_iam();
+        return if alone {
+            by_iam(&request, known)
+        } else {
+            of_key
+        };
     }
+    by_iam(&request, known)
+}
+
+/// What IAM alone says, of an action that has no key or needs both.
+fn by_iam(request: &Request<'_>, known: Identity<'_>) -> Decision {
     let request = Request {
         resource: "*",
-        ..request
+        ..*request
     };
-    let Ok(nothing) = Policy::parse(IAM_ALONE) else {
+    let account = &request.principal.account;
+    // A policy that leaves all to the account: then IAM alone decides.
+    let leaves_all = format!(
+        r#"{{"Statement": {{"Effect": "Allow", "Principal": {{"AWS": "{account}"}}, "Action": "*", "Resource": "*"}}}}"#
+    );
+    let Ok(leaves_all) = Policy::parse(&leaves_all) else {
         return Decision::ImplicitDeny;
     };
     let by = "IAM policies".to_owned();
-    // Of another account than any: then IAM has to allow it.
-    match evaluate::key_policy(&nothing, "", known, &request) {
+    match evaluate::key_policy(&leaves_all, account, known, &request) {
         Decision::Allowed { .. } => Decision::Allowed { by },
         Decision::Depends { on, .. } => Decision::Depends { by, on },
         denied => denied,
@@ -96,6 +129,12 @@ fn decide(policy: &Policy, identity: &[Policy], asked: &Asked) -> Decision {
 fn notes(policy: &Policy, question: &Question, asked: &Asked, decision: &Decision) -> Vec<String> {
     let mut notes = Vec::new();
     let action = &asked.action;
+    if let Some(why) = key_policy::malformed(policy) {
+        notes.push(format!("KMS refuses this document: {why}"));
+    }
+    if asked.needs_iam() {
+        notes.push(format!("{action} needs an IAM policy for the alias, too"));
+    }
     if asked.reach == Reach::NoKey {
         notes.push(format!(
             "{action} is not governed by a key policy: IAM policies alone decide"
@@ -241,6 +280,11 @@ fn depends(by: &str, on: &[Dependence]) -> String {
 }
 
 impl Asked {
+    /// An alias is a resource of its own, which IAM policies alone are about (KMS developer guide, "Controlling access to aliases").
+    fn needs_iam(&self) -> bool {
+        self.action.ends_with("Alias")
+    }
+
     fn attests(&self) -> bool {
         evaluate::attests(&self.action)
     }

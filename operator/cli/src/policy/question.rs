@@ -110,7 +110,8 @@ fn action(text: &str) -> Result<(String, Reach), Failure> {
 /// Account and ARN of the key.
 fn key(question: &Question, principal: &Principal) -> Result<(String, String), Failure> {
     if let Some(text) = &question.key {
-        let arn = KeyArn::parse(text).ok_or_else(|| {
+        let known = KeyArn::parse(text).filter(|_| !text.contains(['*', '?']));
+        let arn = known.ok_or_else(|| {
             Failure::Usage(format!(
                 "--key {text}: expected arn:aws:kms:<region>:<account>:key/<id>"
             ))
@@ -197,6 +198,11 @@ fn with_keys(mut context: Context, given: &[String]) -> Result<Context, Failure>
     }
     for (key, values) in keys {
         let absent = values.iter().all(|value| value.is_empty());
+        if !absent && values.iter().any(|value| value.is_empty()) {
+            return Err(Failure::Usage(format!(
+                "--context {key}=: it is absent, and has a value: say one of both"
+            )));
+        }
         let values = if absent { Vec::new() } else { values };
         if let Fact::Values(follows) = context.fact(key)
             && follows.iter().ne(&values)

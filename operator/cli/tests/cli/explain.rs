@@ -345,6 +345,30 @@ fn a_question_that_makes_no_sense_is_refused() {
                 "--action",
                 "kms:Decrypt",
                 "--key",
+                "arn:aws:kms:us-east-1:111122223333:key/*",
+            ],
+            "--key arn",
+        ),
+        (
+            vec![
+                "--principal",
+                APP,
+                "--action",
+                "kms:Decrypt",
+                "--context",
+                "aws:SourceVpce=",
+                "--context",
+                "aws:SourceVpce=a",
+            ],
+            "say one of both",
+        ),
+        (
+            vec![
+                "--principal",
+                APP,
+                "--action",
+                "kms:Decrypt",
+                "--key",
                 &key,
                 "--account",
                 "999999999999",
@@ -414,4 +438,67 @@ fn a_question_that_makes_no_sense_is_refused() {
     // What follows may be said again.
     let again = ["--context", "aws:PrincipalAccount=111122223333"];
     assert_eq!(ask(&policy, APP, "kms:Decrypt", &again).status, 0);
+}
+
+/// An alias is a resource of IAM policies alone, and the key's policy is asked besides.
+#[test]
+fn aliases_need_iam_too() {
+    let all = policy(r#""Action":"kms:*","Resource":"*""#);
+    let run = ask(&all, APP, "kms:CreateAlias", &[]);
+    assert_eq!(
+        (run.status, answer(&run)),
+        (3, "depends on IAM policies (statement IAM policies)")
+    );
+    assert!(
+        run.out.contains("an IAM policy for the alias, too"),
+        "{}",
+        run.out
+    );
+}
+
+/// A document that KMS refuses is answered, and it is said that it is never in force.
+#[test]
+fn a_document_that_kms_refuses_is_said_to_be_one() {
+    let refused =
+        policy(r#""Action":"kms:Decrypt","Resource":"*""#).replace("2012-10-17", "2013-01-01");
+    let run = ask(&refused, APP, "kms:Decrypt", &[]);
+    assert!(
+        run.out
+            .contains("note: KMS refuses this document: the version"),
+        "{}",
+        run.out
+    );
+}
+
+/// What is no policy of IAM is not taken for one.
+#[test]
+fn an_identity_has_to_be_one() {
+    let folder =
+        std::env::temp_dir().join(format!("kubectl-chamber-identity-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("identity.json");
+    let named = file.to_str().unwrap();
+    let key = policy(r#""Action":"kms:Decrypt","Resource":"*""#);
+    let statement = |rest: &str| {
+        format!(r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow",{rest}}}}}"#)
+    };
+    for (identity, told) in [
+        (key.clone(), "has a Principal"),
+        (statement(r#""Action":"kms:*""#), "no Action or no Resource"),
+        (
+            statement(r#""Action":"kms:*","Resource":"*","Condition":{"StringIs":{"a:b":"c"}}"#),
+            "AWS does not have",
+        ),
+    ] {
+        std::fs::write(&file, identity).unwrap();
+        let run = ask(&key, APP, "kms:Decrypt", &["--identity", named]);
+        assert_eq!(run.status, 2, "{}", run.out);
+        assert!(run.err.contains(told), "{}", run.err);
+    }
+    std::fs::write(&file, statement(r#""Action":"kms:*","Resource":"*""#)).unwrap();
+    assert_eq!(
+        ask(&key, APP, "kms:Decrypt", &["--identity", named]).status,
+        0
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
 }
