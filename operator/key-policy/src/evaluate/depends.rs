@@ -8,7 +8,7 @@ use super::unknowns::{IAM, SESSION, Unknown, unknowns};
 use super::verdict::{Asked, Verdict, everything};
 
 /// Requests that are tried at most.
-const MOST: usize = 256;
+const MOST: usize = 1024;
 
 /// Tries what is not known. An answer that no example turns stands, where the examples stand for all values.
 pub fn resolve(asked: &Asked<'_>, request: &Request<'_>, by: String) -> Decision {
@@ -72,29 +72,31 @@ fn dependences(
         .filter_map(|index| Some(of(index, Some(turning(index)?))))
         .collect();
     if seen.is_empty() {
-        return every.map(|index| of(index, None)).collect();
+        // Nobody was seen to ask IAM.
+        let keys = every.filter(|index| unknowns[*index].name != IAM);
+        return keys.map(|index| of(index, None)).collect();
     }
     seen
 }
 
-/// Choices of one example each, and whether they are all that there are.
+/// Choices of one example each, and whether they are all that there are. Where there are too many, the first example
+/// and the last are tried of each: a value of the policy, and none.
 fn completions(unknowns: &[Unknown]) -> (Vec<Vec<usize>>, bool) {
+    let counts = unknowns.iter().map(|unknown| unknown.examples.len());
+    let product = counts.clone().try_fold(1, usize::checked_mul);
+    let all = product.is_some_and(|product| product <= MOST);
     let mut choices = vec![Vec::new()];
-    let mut all = true;
-    for unknown in unknowns {
-        let room = (MOST / choices.len()).max(1);
-        let count = unknown.examples.len();
-        all &= count <= room;
-        // Where not all of them can be tried, the first and the last are: a value of the policy, and none.
-        let last = count.checked_sub(1);
-        let first = (0..count.saturating_sub(1)).take(room - 1);
-        let some: Vec<_> = first.chain(last).collect();
+    for count in counts {
+        let last = count.saturating_sub(1);
+        let some: Vec<_> = match all {
+            true => (0..count).collect(),
+            false if choices.len() <= MOST / 2 && last > 0 => vec![0, last],
+            false => vec![0],
+        };
+        let with = |choice: &Vec<usize>, one: usize| [choice.as_slice(), &[one]].concat();
         choices = choices
             .iter()
-            .flat_map(|choice: &Vec<usize>| {
-                some.iter()
-                    .map(move |one| [choice.as_slice(), &[*one]].concat())
-            })
+            .flat_map(|choice| some.iter().map(move |one| with(choice, *one)))
             .collect();
     }
     (choices, all)

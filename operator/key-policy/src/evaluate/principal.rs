@@ -89,7 +89,13 @@ impl Principal {
         match key {
             "aws:principalisawsservice" => one(if is_service { "true" } else { "false" }),
             "aws:principalservicename" if is_service => one(&self.arn),
-            "aws:principalarn" | "aws:principaltype" | "aws:username" if is_service => {
+            "aws:principalarn"
+            | "aws:principaltype"
+            | "aws:username"
+            | "aws:principalorgid"
+            | "aws:principalorgpaths"
+                if is_service =>
+            {
                 Some(Fact::ABSENT)
             }
             _ if is_service => None,
@@ -189,8 +195,21 @@ pub fn is_spared(listed: &Principals, principal: &Principal) -> Truth {
     if aws().any(|name| name == "*") {
         return Truth::Yes;
     }
+    // Where sessions of the role are listed, the role stands beside them and spares no other.
+    let of_role = principal
+        .arn
+        .rsplit_once('/')
+        .map(|(of_role, _)| format!("{of_role}/"));
+    let is_session = |name: &&String| {
+        let of_role = of_role
+            .as_deref()
+            .filter(|of_role| of_role.contains(":assumed-role/"));
+        of_role.is_some_and(|of_role| name.starts_with(of_role))
+    };
     let itself = if principal.is_root() {
         Truth::Yes
+    } else if aws().any(|name| is_session(&name)) {
+        Truth::any(aws().map(|name| principal.is_session(name)))
     } else {
         find(listed, principal).directly
     };

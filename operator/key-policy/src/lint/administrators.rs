@@ -14,7 +14,32 @@ const CURE: &str = "Put the statement EnableIAMRootPermissionsBreakGlass back";
 
 /// The account's root may do everything but use the key, or losing the admin role loses the key.
 pub fn break_glass(lens: &Lens<'_>) -> Option<Finding> {
-    denied(lens).or_else(|| given(lens))
+    denied(lens).or_else(|| given(lens)).or_else(|| left(lens))
+}
+
+/// A Deny of `PutKeyPolicy` that leaves the root user alone: IAM policies of the account no longer reach the key.
+fn left(lens: &Lens<'_>) -> Option<Finding> {
+    let mut denies = lens.statements(Effect::Deny);
+    let (index, denies) =
+        denies.find(|(_, one)| names_action(one, PUT) && !spares_iam(lens, one))?;
+    let alone = lens.root_may(PUT) == Truth::Yes && lens.anybody_may(PUT) != Truth::Yes;
+    alone.then(|| {
+        Finding::new(
+            RuleId::ConditionalBreakGlass,
+            Severity::Warning,
+            format!(
+                "statement {} denies {PUT} to IAM principals of the account and leaves it to the root user: organisations delete the root user's credentials in their accounts",
+                denies.name(index)
+            ),
+            "Except the account's administrators by what they have in common, or take PutKeyPolicy out of the Deny",
+        )
+        .at(index)
+    })
+}
+
+/// Whether a Deny surely does not hold for a role or user of the account.
+fn spares_iam(lens: &Lens<'_>, statement: &Statement) -> bool {
+    lens.applies_to_anybody(statement, PUT) == Truth::No
 }
 
 /// A Deny of `PutKeyPolicy` that holds for the root.

@@ -5,7 +5,7 @@ use measurement::{Measurement, Pcr};
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
 use crate::evaluate::{Context, Fact, Truth, is_attestation, names_action};
-use crate::project::images;
+use crate::project::{DECRYPT, images};
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::Sid;
 
@@ -64,9 +64,24 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
             "no share is wrapped",
         ),
     ];
+    let attested = lens.enclave_context().clone().attesting_an_image();
+    let may = |statement: &Statement, action: &str| {
+        let of = |context: &Context| {
+            let applies = lens.applies_to_enclave(statement, action, context);
+            applies.min(lens.names_enclave(statement))
+        };
+        match of(&attested) {
+            // One comparison holds for some image; of several it has to be the same.
+            Truth::Unknown if statement.conditions.len() < 2 => true,
+            Truth::Unknown => admitted(lens)
+                .iter()
+                .any(|context| of(context) != Truth::No),
+            sure => sure == Truth::Yes,
+        }
+    };
     let lacks = |action: &str| {
         let mut allows = lens.statements(Effect::Allow);
-        !allows.any(|(_, one)| names_action(one, action) && lens.names_enclave(one) != Truth::No)
+        !allows.any(|(_, one)| names_action(one, action) && may(one, action))
     };
     let missing = needs.into_iter().filter(|(action, _, _)| lacks(action));
     missing
@@ -151,9 +166,17 @@ fn depends(lens: &Lens<'_>, name: &str, statement: &Statement) -> Option<Finding
         .conditions
         .iter()
         .map(|condition| condition.key.as_str());
-    let keys: Vec<_> = conditions
-        .filter(|key| !is_attestation(&key.to_ascii_lowercase()) && unknown(key))
-        .collect();
+    let admits = lens.policy.statement(DECRYPT.into());
+    let pinned = |key: &str| {
+        let mut conditions = admits.iter().flat_map(|one| &one.conditions);
+        conditions.any(|condition| condition.key.eq_ignore_ascii_case(key))
+    };
+    let open = |key: &str| {
+        // A register that statement 3 pins is what it says there.
+        let register = is_attestation(&key.to_ascii_lowercase());
+        if register { !pinned(key) } else { unknown(key) }
+    };
+    let keys: Vec<_> = conditions.filter(|key| open(key)).collect();
     (!keys.is_empty()).then(|| {
         Finding::new(
             RuleId::DependsOnContext,
@@ -162,7 +185,7 @@ fn depends(lens: &Lens<'_>, name: &str, statement: &Statement) -> Option<Finding
                 "statement {name} keeps the enclave role from kms:Decrypt depending on {}",
                 keys.join(", ")
             ),
-            "Say in spec.keys.policy.assume what holds for the chambers, or the operator does not roll",
+            "Say in spec.keys.policy.assume what holds for the chambers (of a register, in spec.release.measurement), or the operator does not roll",
         )
     })
 }
@@ -176,7 +199,7 @@ fn admitted(lens: &Lens<'_>) -> Vec<Context> {
         .map(|image| context.clone().attesting(&Measurement::image(image)))
         .collect();
     if attested.is_empty() {
-        return vec![context.clone()];
+        return vec![context.clone().attesting_an_image()];
     }
     attested
 }

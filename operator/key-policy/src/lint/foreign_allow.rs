@@ -3,11 +3,11 @@
 use strum::IntoEnumIterator;
 
 use super::{DATA_OPERATIONS, Finding, RuleId, Severity, WAYS_ROUND};
-use crate::Policy;
 use crate::evaluate::names_action;
 use crate::project::is_ours;
 use crate::statement::{Effect, Statement};
 use crate::template::{Sid, Template};
+use crate::{IMAGE_SHA384, Policy};
 
 /// Allow statements that give more than the template does, or to others.
 pub fn ways_to_the_key(policy: &Policy, template: &Template) -> impl Iterator<Item = Finding> {
@@ -16,7 +16,8 @@ pub fn ways_to_the_key(policy: &Policy, template: &Template) -> impl Iterator<It
     statements.filter_map(move |(index, statement)| {
         let given = given(statement, &template);
         if given.is_empty() {
-            return None;
+            let finding = ends_the_key(statement, index, &template);
+            return finding.map(|finding| finding.at(index));
         }
         let what = format!(
             "statement {} gives {} to {}",
@@ -31,6 +32,12 @@ pub fn ways_to_the_key(policy: &Policy, template: &Template) -> impl Iterator<It
                 Severity::Warning,
                 format!("{what}, with MFA"),
                 "Name the admin role alone: whoever may put the policy may admit an image",
+            )
+        } else if is_own_without_its_name(statement, &given, &template) {
+            Finding::error(
+                RuleId::ForeignAllow,
+                what,
+                "Give it the Sid of statement 3 or 4 (AllowChamberEnclaveDecryptWithAttestation, AllowChamberEnclaveEncryptForWrapping): by it the operator knows what it may change",
             )
         } else if statement.deleted_principal().is_some() && is_ours(statement) {
             Finding::error(
@@ -47,6 +54,61 @@ pub fn ways_to_the_key(policy: &Policy, template: &Template) -> impl Iterator<It
         };
         Some(finding.at(index))
     })
+}
+
+/// What ends a key, or takes it from its owner.
+const ENDING: [&str; 7] = [
+    "kms:DeleteImportedKeyMaterial",
+    "kms:DisableKey",
+    "kms:ImportKeyMaterial",
+    "kms:RevokeGrant",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UpdatePrimaryRegion",
+];
+
+/// An Allow that lets others than the template's principals end the key.
+fn ends_the_key(statement: &Statement, index: usize, template: &Names<'_>) -> Option<Finding> {
+    let somebody = statement.principals.is_some() && statement.resources.is_some();
+    // Strangers in the five are found by what else these give.
+    let of_the_five = || {
+        let sid = statement.sid.as_deref();
+        Sid::iter().any(|own| sid == Some(own.into()))
+    };
+    if statement.effect != Effect::Allow || !somebody || of_the_five() {
+        return None;
+    }
+    let named = Named::of(statement, template);
+    if named.root || named.admin || named.enclave {
+        return None;
+    }
+    let given = ENDING
+        .into_iter()
+        .filter(|action| names_action(statement, action));
+    let given: Vec<_> = given.collect();
+    (!given.is_empty()).then(|| {
+        Finding::new(
+            RuleId::OtherAdministrator,
+            Severity::Warning,
+            format!(
+                "statement {} gives {} to {}",
+                statement.name(index),
+                given.join(", "),
+                statement.who()
+            ),
+            "Leave what ends the key, or takes it from its owner, to the admin role alone",
+        )
+    })
+}
+
+/// A statement that is 3 or 4 in all but its name.
+fn is_own_without_its_name(statement: &Statement, given: &[&str], template: &Names<'_>) -> bool {
+    let gated = statement.conditions.iter().any(|condition| {
+        condition.operator == "StringEqualsIgnoreCase"
+            && condition.key.eq_ignore_ascii_case(IMAGE_SHA384)
+    });
+    let own = given == ["kms:Decrypt"] && gated || given == ["kms:Encrypt"];
+    own && statement.names_only(&template.enclave)
 }
 
 /// Whether a person has to be there: a key that is absent does not do.

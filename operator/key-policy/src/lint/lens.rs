@@ -2,6 +2,7 @@
 
 use crate::Policy;
 use crate::access::{self, Asker};
+use crate::arn::Arn;
 use crate::evaluate::{
     self, Application, Context, Principal, Request, Truth, applies_whoever_asks, naming,
 };
@@ -18,6 +19,8 @@ pub struct Lens<'a> {
     pub root: Principal,
     /// The key's ARN, with stars for what is not known.
     pub key: String,
+    /// The same, or what statements name where it is not known: who is let in by its ARN is let in here.
+    named_key: String,
     enclave: Asker,
     /// What is known of a request of the enclave role, without an attestation.
     enclave_context: Context,
@@ -34,6 +37,7 @@ impl<'a> Lens<'a> {
             enclave_role: template.enclave_role_arn(),
             root: Principal::new(&template.root_arn(), &template.key_account),
             key: template.resource(),
+            named_key: named_key(policy, template),
             enclave_context: enclave.context(template),
             enclave,
             nobody: Context::open(),
@@ -85,7 +89,7 @@ impl<'a> Lens<'a> {
         let request = Request {
             principal: &self.root,
             action,
-            resource: &self.key,
+            resource: &self.named_key,
             context: &self.context_of(&self.root),
         };
         let identity = evaluate::Identity::Policies(&[]);
@@ -107,13 +111,22 @@ impl<'a> Lens<'a> {
         }
     }
 
+    /// Whether a statement applies to any role or user of the account, without an attestation.
+    pub fn applies_to_anybody(&self, statement: &Statement, action: &str) -> Truth {
+        let template = self.template;
+        let anybody = access::anybody(template, "any IAM principal", &template.key_account);
+        let named = naming(statement, anybody.principal()).at_all();
+        let context = anybody.context(template);
+        named.min(self.application(statement, action, &context).of_this_key())
+    }
+
     fn anybody_in(&self, action: &str, attesting: impl Fn(Context) -> Context) -> Truth {
         let template = self.template;
         let anybody = access::anybody(template, "any IAM principal", &template.key_account);
         let request = Request {
             principal: anybody.principal(),
             action,
-            resource: &self.key,
+            resource: &self.named_key,
             context: &attesting(anybody.context(template)),
         };
         let identity = anybody.identity();
@@ -127,4 +140,41 @@ impl<'a> Lens<'a> {
     fn application(&self, statement: &Statement, action: &str, context: &Context) -> Application {
         applies_whoever_asks(self.policy, statement, action, &self.key, context)
     }
+}
+
+/// The key's ARN; in a file of which nobody says it, what statements name of a key of its account, where they agree: a
+/// policy that names a key of its own account means the one that it is attached to.
+fn named_key(policy: &Policy, template: &Template) -> String {
+    if template.key_arn.is_some() {
+        return template.resource();
+    }
+    let resources = policy.statements().iter().flat_map(|one| &one.resources);
+    let arns = resources
+        .flat_map(|one| &one.listed)
+        .filter_map(|one| Arn::parse(one));
+    let own: Vec<_> = arns
+        .filter(|arn| arn.service == "kms" && arn.account == template.key_account)
+        .filter(|arn| arn.partition == template.partition && arn.resource.starts_with("key/"))
+        .collect();
+    if own.is_empty() {
+        return template.resource();
+    }
+    let agreed = |part: fn(&Arn<'_>) -> String, unknown: &str| {
+        let mut parts = own
+            .iter()
+            .map(part)
+            .filter(|part| !part.contains(['*', '?', '$']));
+        let first = parts.next().unwrap_or_else(|| unknown.to_owned());
+        if parts.all(|part| part == first) {
+            first
+        } else {
+            unknown.to_owned()
+        }
+    };
+    let region = agreed(|arn| arn.region.to_owned(), "*");
+    let key = agreed(|arn| arn.resource.to_owned(), "key/*");
+    format!(
+        "arn:{}:kms:{region}:{}:{key}",
+        template.partition, template.key_account
+    )
 }

@@ -162,7 +162,7 @@ fn describe(rule: RuleId) -> Description {
         ),
         RuleId::OtherAdministrator => (
             Severity::Warning,
-            "Whoever may put the policy may admit an image.",
+            "Whoever may put the policy may admit an image; whoever may end the key, or take its tags, takes it from its owner.",
             "Name the admin role alone",
             None,
         ),

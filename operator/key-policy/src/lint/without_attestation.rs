@@ -29,7 +29,7 @@ pub fn deny(lens: &Lens<'_>) -> Option<Finding> {
                 open.join(", "),
                 if open.len() == 1 { "is" } else { "are" }
             ),
-            "Put the statement DenyDataOpsWithoutAttestation back, with all its actions",
+            "Put the statement DenyDataOpsWithoutAttestation back, with all its actions and the Resource \"*\"",
         )
     })
 }

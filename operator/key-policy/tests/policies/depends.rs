@@ -743,3 +743,54 @@ fn the_keys_arn_is_tried_as_the_statements_name_it() {
         "depends A: key ARN (arn:aws:kms:eu-central-1:111122223333:key/another / arn:aws:kms:eu-west-1:111122223333:key/another)"
     );
 }
+
+/// Of many keys each has a value that turns the answer, and IAM is not asked where nobody leaves it to IAM.
+#[test]
+fn many_keys_have_their_values() {
+    for count in [6, 9] {
+        let each: Vec<_> = (0..count)
+            .map(|n| format!(r#""aws:PrincipalTag/t{n}":["a","b"]"#))
+            .collect();
+        let statements = allow(&format!(
+            r#""Resource":"*","Condition":{{"StringEquals":{{{}}}}}"#,
+            each.join(",")
+        ));
+        let Decision::Depends { on, .. } = Question::of(&statements).ask(Identity::Unknown) else {
+            panic!("it depends");
+        };
+        let keys: Vec<_> = on.iter().map(|one| one.key.as_str()).collect();
+        assert_eq!(keys.len(), count, "{keys:?}");
+        assert!(
+            on.iter()
+                .all(|one| one.allowed.is_some() && one.denied.is_some()),
+            "{on:?}"
+        );
+    }
+}
+
+/// A session that is listed beside its role spares no other session (IAM user guide, "`NotPrincipal` with Deny").
+#[test]
+fn a_listed_session_is_spared_alone() {
+    let fence = |listed: &str| {
+        format!(
+            r#"{},{{"Sid":"D","Effect":"Deny","NotPrincipal":{{"AWS":[{listed}]}},"Action":"*","Resource":"*"}}"#,
+            allow(r#""Resource":"*""#)
+        )
+    };
+    let session = "arn:aws:sts::111122223333:assumed-role/App/audit";
+    let all = fence(&format!(r#""111122223333","{ROLE}","{session}""#));
+    let asked = |arn: &str| Question::of(&all).by(Principal::new(arn, ACCOUNT)).answer();
+    assert_eq!(asked(session), "allowed A");
+    assert_eq!(
+        asked("arn:aws:sts::111122223333:assumed-role/App/other"),
+        "denied D"
+    );
+    assert_eq!(
+        Question::of(&all).answer(),
+        "depends D: session name (audit / (another value))"
+    );
+    let other_role = fence(&format!(
+        r#""111122223333","{ROLE}","arn:aws:sts::111122223333:assumed-role/Apple/audit""#
+    ));
+    assert_eq!(Question::of(&other_role).answer(), "allowed A");
+}

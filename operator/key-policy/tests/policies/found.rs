@@ -560,3 +560,150 @@ fn names_and_effects_are_not_believed_for_another() {
     let fine = SEED.replace(root, cloudfront);
     assert_eq!(key_policy::malformed(&Policy::parse(&fine).unwrap()), None);
 }
+
+/// Statements 3 and 4 that can never hold are none.
+#[test]
+fn a_statement_that_never_holds_is_missing() {
+    let missing = (RuleId::MissingStatement, Severity::Warning);
+    let image = format!("\"{}\"", release(2).image_sha384);
+    let key = "\"kms:RecipientAttestation:ImageSha384\": [";
+    let other = format!(
+        "\"kms:RecipientAttestation:PCR0\": \"{}\", {key}",
+        "b2".repeat(48)
+    );
+    let account = format!("\"kms:CallerAccount\": \"999999999999\", {key}");
+    let service = format!("\"kms:ViaService\": \"s3.us-east-1.amazonaws.com\", {key}");
+    for with in [&other, &account, &service] {
+        let found = changed(&[(key, with)]);
+        assert!(rules(&found).contains(&missing), "{with}: {found:?}");
+    }
+    let encrypt = "\"Action\": \"kms:Encrypt\",\n      \"Resource\": \"*\"";
+    for resource in [
+        "arn:aws:kms:us-east-1:999999999999:key/x",
+        "arn:aws:kms:us-east-1:111122223333:alias/x",
+    ] {
+        let elsewhere = encrypt.replace("\"*\"", &format!("\"{resource}\""));
+        let found = changed(&[(encrypt, &elsewhere)]);
+        assert!(rules(&found).contains(&missing), "{resource}");
+    }
+    let own = encrypt.replace("\"*\"", "\"arn:aws:kms:us-east-1:111122223333:key/x\"");
+    assert!(!rules(&changed(&[(encrypt, &own)])).contains(&missing));
+    let nobody = format!("\"{}\"", "f".repeat(96));
+    assert!(!rules(&changed(&[(&image, &nobody)])).contains(&missing));
+}
+
+/// A Deny that leaves `PutKeyPolicy` to the root user alone takes break-glass from the account's IAM principals.
+#[test]
+fn a_deny_may_take_break_glass_from_iam() {
+    let warning = (RuleId::ConditionalBreakGlass, Severity::Warning);
+    for (members, warned) in [
+        (
+            r#""Principal":"*","Condition":{"StringNotEquals":{"aws:PrincipalType":"Account"}}"#,
+            true,
+        ),
+        (
+            r#""Principal":"*","Condition":{"ArnNotEquals":{"aws:PrincipalArn":["arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin","arn:aws:iam::111122223333:root"]}}"#,
+            true,
+        ),
+        (
+            r#""NotPrincipal":{"AWS":"arn:aws:iam::111122223333:root"}"#,
+            true,
+        ),
+        // It holds for the root user, too, where it holds: a fence, and a note.
+        (
+            r#""Principal":"*","Condition":{"StringNotEquals":{"aws:PrincipalOrgID":"o-1"}}"#,
+            false,
+        ),
+        (
+            r#""Principal":{"AWS":"arn:aws:iam::111122223333:role/R"}"#,
+            false,
+        ),
+        (
+            r#""Principal":"*","Condition":{"StringNotEquals":{"aws:PrincipalAccount":"111122223333"}}"#,
+            false,
+        ),
+    ] {
+        let found = extra(&format!(
+            r#""Effect":"Deny",{members},"Action":"kms:PutKeyPolicy","Resource":"*""#
+        ));
+        assert_eq!(
+            rules(&found).contains(&warning),
+            warned,
+            "{members}: {found:?}"
+        );
+    }
+    // Break-glass for the own key by its ARN is break-glass.
+    let all = "\"kms:*\",\n      \"Resource\": \"*\"";
+    let own = all.replace("\"*\"", "\"arn:aws:kms:us-east-1:111122223333:key/x\"");
+    assert_eq!(rules(&changed(&[(all, &own)])), []);
+}
+
+/// Whoever may end the key, or take it from its owner, is one more administrator.
+#[test]
+fn others_who_may_end_the_key_are_a_warning() {
+    let warning = [(RuleId::OtherAdministrator, Severity::Warning)];
+    for action in [
+        "ScheduleKeyDeletion",
+        "DisableKey",
+        "TagResource",
+        "RevokeGrant",
+        "UpdatePrimaryRegion",
+    ] {
+        let of = |who: &str| {
+            rules(&extra(&format!(
+                r#""Effect":"Allow","Principal":{{"AWS":"{who}"}},"Action":"kms:{action}","Resource":"*""#
+            )))
+        };
+        assert_eq!(
+            of("arn:aws:iam::111122223333:role/Evil"),
+            warning,
+            "{action}"
+        );
+        assert_eq!(
+            of("arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin"),
+            [],
+            "{action}"
+        );
+        assert_eq!(of("111122223333"), [], "{action}");
+    }
+}
+
+/// The template's own statements without their names are to be named, not removed.
+#[test]
+fn own_statements_without_a_sid_are_to_be_named() {
+    let text = SEED.replace(
+        "AllowChamberEnclaveDecryptWithAttestation",
+        "EnclaveDecrypt",
+    );
+    let found = lint(&Policy::parse(&text).unwrap(), &template());
+    let foreign = found
+        .iter()
+        .find(|one| one.rule == RuleId::ForeignAllow)
+        .unwrap();
+    assert!(
+        foreign
+            .cure
+            .starts_with("Give it the Sid of statement 3 or 4"),
+        "{}",
+        foreign.cure
+    );
+}
+
+/// A Deny on a register that statement 3 does not pin depends on it.
+#[test]
+fn a_register_that_nobody_pins_is_what_a_deny_depends_on() {
+    let deny = |register: &str| {
+        extra(&format!(
+            r#""Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{{"StringNotEquals":{{"kms:RecipientAttestation:{register}":"{}"}}}}"#,
+            "88".repeat(48)
+        ))
+    };
+    let note = deny("PCR8")
+        .into_iter()
+        .find(|one| one.rule == RuleId::DependsOnContext);
+    assert!(
+        note.unwrap()
+            .message
+            .ends_with("depending on kms:RecipientAttestation:PCR8")
+    );
+}
