@@ -1,41 +1,6 @@
 //! What can be wrong with a blob or with shares.
 
-/// Why bytes are not an inner layer, or an inner layer cannot be written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FormatError {
-    /// Made by a later version, or no sealed blob at all.
-    #[error("sealed blob, {layer} layer: version {found}, this build reads version {known}")]
-    Version {
-        /// `outer` or `inner`.
-        layer: &'static str,
-        /// The version byte.
-        found: u8,
-        /// The only version that is read.
-        known: u8,
-    },
-    /// The bytes end inside a field.
-    #[error("sealed blob: the bytes end inside {field}; the blob was cut short")]
-    Truncated {
-        /// Name as in `docs/sealed-blob.md`.
-        field: &'static str,
-    },
-    /// Bytes follow after the last field.
-    #[error("sealed blob: {0} bytes follow the last field; the blob was appended to")]
-    Trailing(usize),
-    /// A field's value is outside of what the format allows.
-    #[error("sealed blob, {field}: {found}; allowed: {allowed}")]
-    Field {
-        /// Name as in `docs/sealed-blob.md`.
-        field: &'static str,
-        /// What was found.
-        found: String,
-        /// What is allowed.
-        allowed: &'static str,
-    },
-    /// The cryptographic library refused; does not happen with inputs of these lengths.
-    #[error("sealed blob: the cryptographic library failed")]
-    Crypto,
-}
+use wire_format::FormatError;
 
 /// Why a blob does not open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

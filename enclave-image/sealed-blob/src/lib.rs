@@ -9,13 +9,13 @@ mod commitment;
 mod error;
 mod inner;
 mod outer;
-mod reader;
 mod recover;
 mod shamir;
 
-pub use commitment::{commitment, encryption_context};
-pub use error::{FormatError, OpenError, RecoverError, ShamirError};
-pub use inner::{InnerBlob, SealedShare};
+pub use commitment::{commitment, commitment_of_format_1, encryption_context};
+pub use error::{OpenError, RecoverError, ShamirError};
+pub use inner::{InnerBlob, Origin, SealedShare};
 pub use outer::{MAX_BYTES, bind, open};
 pub use recover::{Recovered, recover};
-pub use shamir::{KEY_BYTES, MAX_SHARES, MasterKey, SHARE_BYTES, Share, combine, split};
+pub use shamir::{KEY_BYTES, MasterKey, SHARE_BYTES, Share, combine, split};
+pub use wire_format::{FormatError, MAX_SHARES};

@@ -9,21 +9,34 @@ use aws_lc_rs::hkdf::{self, HKDF_SHA256};
 use aws_lc_rs::{constant_time, hmac};
 use measurement::{Measurement, Pcr};
 
-use crate::inner::{MAX_CIPHERTEXT, MAX_CLUSTER_ID, MAX_KEY_ARN};
-use crate::reader::Reader;
-use crate::{FormatError, InnerBlob, MAX_SHARES, OpenError};
+use wire_format::{FormatError, MAX_CLUSTER_ID, MAX_KEY_ARN, MAX_SHARES, Reader};
 
+use crate::inner::{DIGEST_BYTES, MAX_CIPHERTEXT, MAX_DOCUMENT};
+use crate::{InnerBlob, OpenError};
+
+const DOCUMENT: &str = "sealed blob, outer layer";
 const MAGIC: [u8; 4] = *b"CHSB";
 const VERSION: u8 = 1;
 /// Length of [`Measurement::id`].
 const ID_BYTES: usize = 10;
+const CRYPTO: FormatError = FormatError::Crypto { document: DOCUMENT };
 const TAG_BYTES: usize = 16;
 /// KMS knows the registers 0 to 31.
 const REGISTERS: u8 = 32;
 const SALT: &[u8] = b"chamber sealed blob, outer layer, version 1";
 
 const MAX_SHARE: usize = 2 + MAX_KEY_ARN + 2 + MAX_CIPHERTEXT;
-const MAX_INNER: usize = 1 + 1 + MAX_CLUSTER_ID + 4 + 1 + 1 + 32 + MAX_SHARES as usize * MAX_SHARE;
+const MAX_INNER: usize = 1
+    + 1
+    + MAX_CLUSTER_ID
+    + 4
+    + 1
+    + 1
+    + 32
+    + DIGEST_BYTES
+    + MAX_SHARES as usize * MAX_SHARE
+    + 2
+    + MAX_DOCUMENT;
 /// The longest blob there is: as base64 it still fits one environment variable of Linux (128 KiB).
 pub const MAX_BYTES: usize =
     4 + 1 + ID_BYTES + 1 + REGISTERS as usize + NONCE_LEN + MAX_INNER + TAG_BYTES;
@@ -43,7 +56,7 @@ pub fn bind(inner: &InnerBlob, measurement: &Measurement) -> Result<Vec<u8>, For
             Aad::from(&header),
             &mut sealed,
         )
-        .map_err(|_| FormatError::Crypto)?;
+        .map_err(|_| CRYPTO)?;
     Ok([header.as_slice(), &nonce, &sealed].concat())
 }
 
@@ -85,7 +98,7 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = Reader::new(DOCUMENT, bytes);
         if reader.array("magic")? != MAGIC {
             return Err(field("magic", "other bytes", "\"CHSB\""));
         }
@@ -93,15 +106,15 @@ impl<'a> Parts<'a> {
             VERSION => {}
             found => {
                 return Err(FormatError::Version {
-                    layer: "outer",
+                    document: DOCUMENT,
                     found,
-                    known: VERSION,
+                    known: "1",
                 });
             }
         }
         if bytes.len() > MAX_BYTES {
             let found = format!("{} bytes", bytes.len());
-            return Err(field("length", &found, "at most 64201 bytes"));
+            return Err(field("length", &found, "at most 80635 bytes"));
         }
         let bound_to = reader.take(ID_BYTES, "measurement id")?;
         let count = reader.byte("register count")?;
@@ -135,7 +148,7 @@ fn check_registers(registers: &[u8]) -> Result<(), FormatError> {
 }
 
 fn header(measurement: &Measurement, registers: &[u8]) -> Result<Vec<u8>, FormatError> {
-    let count = u8::try_from(registers.len()).map_err(|_| FormatError::Crypto)?;
+    let count = u8::try_from(registers.len()).map_err(|_| CRYPTO)?;
     let id = measurement.id();
     Ok([&MAGIC[..], &[VERSION], id.as_bytes(), &[count], registers].concat())
 }
@@ -175,7 +188,7 @@ impl Keys {
         }
         let root = hkdf::Salt::new(HKDF_SHA256, SALT).extract(&values);
         let seal = UnboundKey::new(&AES_256_GCM, &expand(&root, b"seal", header)?)
-            .map_err(|_| FormatError::Crypto)?;
+            .map_err(|_| CRYPTO)?;
         let nonce = hmac::Key::new(hmac::HMAC_SHA256, &expand(&root, b"nonce", header)?);
         Ok(Self {
             seal: LessSafeKey::new(seal),
@@ -196,16 +209,12 @@ fn expand(root: &hkdf::Prk, label: &[u8], header: &[u8]) -> Result<[u8; 32], For
     let mut out = [0; 32];
     root.expand(&[label, header], HKDF_SHA256)
         .and_then(|okm| okm.fill(&mut out))
-        .map_err(|_| FormatError::Crypto)?;
+        .map_err(|_| CRYPTO)?;
     Ok(out)
 }
 
 fn field(field: &'static str, found: &str, allowed: &'static str) -> FormatError {
-    FormatError::Field {
-        field,
-        found: found.to_owned(),
-        allowed,
-    }
+    FormatError::field(DOCUMENT, field, found, allowed)
 }
 
 #[cfg(test)]
@@ -223,6 +232,7 @@ mod tests {
                 ciphertext: vec![1],
             }],
             commitment: [0; 32],
+            origin: None,
         };
         let image = Pcr::from_bytes([1; 48]);
         let measurement = Measurement::image(image);

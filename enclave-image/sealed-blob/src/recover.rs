@@ -2,7 +2,10 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use crate::{InnerBlob, MasterKey, RecoverError, ShamirError, Share, combine, commitment};
+use crate::{
+    InnerBlob, MasterKey, RecoverError, ShamirError, Share, combine, commitment,
+    commitment_of_format_1,
+};
 
 /// A master key that fits its commitment.
 pub struct Recovered {
@@ -42,7 +45,10 @@ pub fn recover(inner: &InnerBlob, shares: &[Share]) -> Result<Recovered, Recover
 }
 
 fn fits(key: &MasterKey, inner: &InnerBlob) -> bool {
-    let own = commitment(key, &inner.cluster_id, inner.generation);
+    let own = match inner.origin {
+        Some(_) => commitment(key, &inner.cluster_id),
+        None => commitment_of_format_1(key, &inner.cluster_id, inner.generation),
+    };
     verify_slices_are_equal(&own, &inner.commitment).is_ok()
 }
 

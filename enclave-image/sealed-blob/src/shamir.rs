@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use rand_core::{TryCryptoRng, TryRng};
 use vsss_rs::Gf256;
+use wire_format::MAX_SHARES;
 use zeroize::Zeroizing;
 
 use crate::ShamirError;
@@ -12,8 +13,6 @@ use crate::ShamirError;
 pub const KEY_BYTES: usize = 32;
 /// Length of a share: its index, then one byte for each of the key's.
 pub const SHARE_BYTES: usize = 1 + KEY_BYTES;
-/// Greatest number of shares.
-pub const MAX_SHARES: u8 = 10;
 
 /// The 32 bytes that everything protects. Wiped when dropped; has no `Debug` and no `Clone`.
 pub struct MasterKey(Zeroizing<[u8; KEY_BYTES]>);

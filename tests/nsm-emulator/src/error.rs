@@ -13,6 +13,12 @@ pub enum NsmError {
         /// The greatest length in bytes.
         limit: usize,
     },
+    /// No such register (its `InvalidIndex`).
+    #[error("there is no register {0}: the module has 0 to 31")]
+    InvalidIndex(u8),
+    /// The register is locked (its `ReadOnlyIndex`).
+    #[error("register {0} is locked: it can neither be extended nor locked again")]
+    ReadOnlyIndex(u8),
     /// A key or certificate could not be made.
     #[error("certificate: {0}")]
     Certificate(#[from] rcgen::Error),

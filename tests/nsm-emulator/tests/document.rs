@@ -133,6 +133,38 @@ fn a_signer_survives_its_file() {
         .unwrap();
 }
 
+#[test]
+fn a_document_has_locked_registers_only_and_a_locked_one_stays() {
+    let module = emulator();
+    let listed = || {
+        let map = payload(&module.attest(&AttestRequest::default()).unwrap());
+        map["pcrs"].as_map().unwrap().clone()
+    };
+    // SHA-384(48 zero bytes || SHA-384("abc")), computed with another implementation.
+    let abc = hex::decode("cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7").unwrap();
+    let value = "93732e3733514a841c982cfa75ea76ab55fe011acb9cd980ef4523913c65be1b0998e04d77f8c174f81a82151619ca40";
+    assert_eq!(hex::encode(module.extend(16, &abc).unwrap()), value);
+    assert_eq!(listed().len(), 17, "16 is not locked yet");
+    module.lock(16).unwrap();
+    let registers = listed();
+    assert_eq!(registers.len(), 18);
+    assert_eq!(registers[16].0, Value::from(16));
+    assert_eq!(hex::encode(registers[16].1.as_bytes().unwrap()), value);
+    assert!(matches!(
+        module.extend(16, &abc),
+        Err(NsmError::ReadOnlyIndex(16))
+    ));
+    assert!(matches!(module.lock(16), Err(NsmError::ReadOnlyIndex(16))));
+    for boot in [0, 8, 15] {
+        let refused = module.extend(boot, &abc);
+        assert!(matches!(refused, Err(NsmError::ReadOnlyIndex(at)) if at == boot));
+    }
+    assert!(matches!(
+        module.extend(32, &abc),
+        Err(NsmError::InvalidIndex(32))
+    ));
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_signers_file_panic(text in ".{0,200}") {

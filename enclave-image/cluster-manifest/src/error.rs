@@ -1,0 +1,110 @@
+//! Why a manifest is not believed, or a blob does not fit it.
+
+use attestation::Rejected;
+use measurement::Pcr;
+use wire_format::FormatError;
+
+use crate::Fingerprint;
+
+/// Why bytes are no authority's public key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// Not PEM.
+    #[error("not PEM ({0}); expected one block PUBLIC KEY, as `openssl pkey -pubout` writes it")]
+    Pem(String),
+    /// Another block, such as a private key.
+    #[error("a block {0:?}; expected PUBLIC KEY, as `openssl pkey -pubout` writes it")]
+    Block(String),
+    /// Another kind of key.
+    #[error("a key of another kind; expected Ed25519, or P-384 as an uncompressed point")]
+    Kind,
+}
+
+/// Why a manifest is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Not base64.
+    #[error(
+        "cluster manifest: not base64 ({0}); expected what `kubectl chamber manifest sign` wrote"
+    )]
+    Base64(String),
+    /// Not a manifest of a version that this build reads.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// No authority that is believed here signed it.
+    #[error(
+        "cluster manifest: signed by [{}], believed are [{}]: no signature of an authority that this image measures is good; sign it with one of those keys",
+        list(signed_by), list(believed)
+    )]
+    Signature {
+        /// Whose signatures it carries, good or not.
+        signed_by: Vec<Fingerprint>,
+        /// Whose signature would do.
+        believed: Vec<Fingerprint>,
+    },
+}
+
+/// Why a sealed blob does not fit a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// A field differs.
+    #[error("the sealed blob's {field} is {blob}, the cluster manifest's is {manifest}")]
+    Field {
+        /// Name of the field.
+        field: &'static str,
+        /// The blob's value.
+        blob: String,
+        /// The manifest's.
+        manifest: String,
+    },
+    /// A seal permit does not let anybody unseal.
+    #[error(
+        "the cluster manifest is a seal permit, which lets nobody unseal: sign a run manifest that names the commitment {commitment}"
+    )]
+    PermitOnly {
+        /// Of the blob, hex.
+        commitment: String,
+    },
+    /// A seal under a permit says nothing of it.
+    #[error("the sealed blob was not sealed under this seal permit: {0}")]
+    OtherPermit(String),
+    /// The sealing document does not verify.
+    #[error("the sealed blob's sealing document: {0}")]
+    Document(#[from] Rejected),
+    /// The sealing document is of something else.
+    #[error(
+        "the sealed blob's sealing document {0}: it does not speak of this blob, so somebody else made the blob"
+    )]
+    Claims(String),
+    /// The sealing enclave runs in debug mode.
+    #[error(
+        "the sealed blob was sealed in debug mode: whoever runs the parent instance can read such an enclave's memory"
+    )]
+    Debug,
+    /// The sealing enclave is not one that the manifest names.
+    #[error(
+        "the sealed blob was sealed by image {image} with signer {signer}, and the cluster manifest names neither: seal with a named image, or sign a manifest that names this one"
+    )]
+    Sealer {
+        /// PCR0.
+        image: Pcr,
+        /// PCR8, or `none`.
+        signer: String,
+    },
+    /// The sealing enclave had taken another manifest, or none.
+    #[error("the sealed blob's sealing document has {found} in PCR16, expected {expected}")]
+    Register {
+        /// Its value, or `nothing (not locked)`.
+        found: String,
+        /// Of the manifest that the blob says it was sealed under.
+        expected: Pcr,
+    },
+    /// The blob does not encode.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+}
+
+fn list(fingerprints: &[Fingerprint]) -> String {
+    let texts: Vec<_> = fingerprints.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
