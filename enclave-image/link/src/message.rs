@@ -15,6 +15,12 @@ pub enum ToAgent {
     Credentials(Credentials),
     /// Other answer to [`ToHost::NeedCredentials`]: why there are none.
     NoCredentials(String),
+    /// A document that proves this enclave's state is wanted; answered by [`ToHost::Attestation`] or
+    /// [`ToHost::NoAttestation`].
+    Attest {
+        /// 16 to 64 bytes, hex: the document carries them.
+        nonce: String,
+    },
     /// End the workload gracefully, then close the stream.
     Stop,
 }
@@ -25,6 +31,9 @@ pub enum ToAgent {
 pub struct Start {
     /// AWS region of the KMS endpoint.
     pub region: String,
+    /// The cluster manifest that the task is done under, base64 with its signatures, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
     /// What to do there.
     pub task: Task,
 }
@@ -134,6 +143,20 @@ pub enum ToHost {
         blob: String,
         /// The commitment to the master key, 64 hex characters.
         commitment: String,
+    },
+    /// Answer to [`ToAgent::Attest`].
+    Attestation {
+        /// The nonce that it is for, hex.
+        nonce: String,
+        /// The attestation document, base64.
+        document: String,
+    },
+    /// Other answer to [`ToAgent::Attest`]: why there is no document.
+    NoAttestation {
+        /// The nonce that was asked with.
+        nonce: String,
+        /// Why.
+        message: String,
     },
     /// [`Task::Seal`] failed for good.
     SealFailed {

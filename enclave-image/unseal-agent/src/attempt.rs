@@ -7,7 +7,7 @@ use sealed_blob::{InnerBlob, RecoverError, Recovered, Share, encryption_context,
 use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::envelope;
-use crate::{DecryptRequest, EnvelopeError, Kms, KmsFault, Nsm, NsmError, RecipientKey, Tools};
+use crate::{DecryptRequest, DocumentContent, EnvelopeError, Kms, KmsFault, Nsm, NsmError, RecipientKey, Tools};
 
 /// What became of one share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,7 +158,11 @@ async fn document<N: Nsm, K>(
     key: &Arc<RecipientKey>,
 ) -> Result<Vec<u8>, ShareFault> {
     let (nsm, key) = (Arc::clone(&tools.nsm), Arc::clone(key));
-    let made = spawn_blocking(move || nsm.attestation_document(key.public_der())).await;
+    let content = DocumentContent {
+        public_key: Some(key.public_der().to_vec()),
+        ..DocumentContent::default()
+    };
+    let made = spawn_blocking(move || nsm.attestation_document(content)).await;
     Ok(made.map_err(|_| ShareFault::invalid("no attestation document"))??)
 }
 

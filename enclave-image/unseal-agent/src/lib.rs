@@ -1,20 +1,23 @@
 //! The agent inside the enclave: attests, unseals, hands the master key over.
 //!
 //! [`run`] is the whole agent. What differs between a real enclave and its stand-in comes in from outside: the stream
-//! to the host, the security module ([`Nsm`]), the way to KMS ([`Kms`]) and the program that gets the key
-//! ([`Workload`]). One turn of it is an [`Attempt`]; [`seal`] makes the first blob.
+//! to the host, the security module ([`Nsm`]), the way to KMS ([`Kms`]), what the image believes ([`Trust`]) and the
+//! program that gets the key ([`Workload`]). One turn of it is an [`Attempt`]; a seal request makes the first blob.
 
 mod agent;
 mod attempt;
 mod backoff;
 mod credentials;
 mod envelope;
+mod gate;
 mod kms;
 mod nsm;
 mod recipient;
 mod rest;
 mod sdk;
 mod seal;
+mod trust;
+mod unseal;
 mod workload;
 
 pub use agent::{AgentError, Tools, run};
@@ -25,8 +28,9 @@ pub use envelope::{EnvelopeError, open as open_envelope};
 pub use kms::{
     DecryptReply, DecryptRequest, EncryptReply, EncryptRequest, Kms, KmsFault, classify,
 };
-pub use nsm::{Nsm, NsmError};
+pub use nsm::{DocumentContent, Nsm, NsmError};
 pub use recipient::RecipientKey;
 pub use sdk::{SdkKms, config};
 pub use seal::{SealError, Sealed, seal};
+pub use trust::{Authorization, Trust, TrustError};
 pub use workload::Workload;

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use attestation::Claims;
 use chamber_link::{SealRequest, ShareResult};
+use cluster_manifest::Digest;
 use measurement::Measurement;
 use sealed_blob::{
-    FormatError, InnerBlob, MasterKey, SealedShare, ShamirError, Share, bind, commitment,
+    FormatError, InnerBlob, MasterKey, Origin, SealedShare, ShamirError, Share, bind, commitment,
     encryption_context, split,
 };
 use tokio::sync::mpsc::UnboundedSender;
@@ -16,7 +18,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::{
-    Attempt, Backoff, EncryptRequest, EnvelopeError, Kms, KmsFault, Nsm, NsmError, ShareReport,
+    Attempt, Authorization, Backoff, DocumentContent, EncryptRequest, EnvelopeError, Kms, KmsFault, Nsm, NsmError, ShareReport,
     Tools,
 };
 
@@ -43,6 +45,9 @@ pub enum SealError {
         /// What was found and what is allowed.
         what: String,
     },
+    /// The cluster manifest does not allow it, or does not allow what came of it.
+    #[error("{0}")]
+    NotAllowed(String),
     /// PCR0 is all zeros.
     #[error(
         "PCR0 is all zeros: this enclave runs in debug mode, and anybody's debug enclave could open the blob; start it without --debug-mode"
@@ -84,10 +89,13 @@ impl From<FormatError> for SealError {
 /// `reports` hears of each share that is asked for as a proof.
 pub async fn seal<N: Nsm, K: Kms>(
     tools: &Tools<N, K>,
+    authorization: &Authorization,
     request: &SealRequest,
     reports: UnboundedSender<ShareReport>,
 ) -> Result<Sealed, SealError> {
     check(request)?;
+    let allowed = authorization.may_seal(request);
+    allowed.map_err(|(field, what)| SealError::Request { field, what })?;
     let image = tools.nsm.pcr(0)?;
     if image.is_zero() {
         return Err(SealError::DebugEnclave);
@@ -99,16 +107,44 @@ pub async fn seal<N: Nsm, K: Kms>(
         sealed.push(wrap(tools, request, share, key, deadline).await?);
     }
     drop(shares);
-    let inner = Arc::new(InnerBlob {
+    let mut inner = InnerBlob {
         cluster_id: request.cluster_id.clone(),
         generation: request.generation,
         threshold: request.threshold,
         shares: sealed,
         commitment,
-    });
+        origin: Some(Origin {
+            manifest: authorization.digest().map(|digest| *digest.as_bytes()),
+            document: Vec::new(),
+        }),
+    };
+    certify(tools, &mut inner).await?;
+    let may_have_sealed = authorization.may_have_sealed(&inner);
+    may_have_sealed.map_err(SealError::NotAllowed)?;
+    let inner = Arc::new(inner);
     let blob = bind(&inner, &Measurement::image(image))?;
     prove(tools, &inner, deadline, &reports).await?;
     Ok(Sealed { blob, commitment })
+}
+
+/// Adds this enclave's document over the layer's core, so that others can tell that an enclave made it.
+async fn certify<N: Nsm, K>(
+    tools: &Tools<N, K>,
+    inner: &mut InnerBlob,
+) -> Result<(), SealError> {
+    let core = *Digest::of(&inner.core()?).as_bytes();
+    let claims = Claims::Seal { core }.encode();
+    let content = DocumentContent {
+        user_data: Some(claims.map_err(|error| SealError::Blob(error.to_string()))?),
+        ..DocumentContent::default()
+    };
+    let nsm = Arc::clone(&tools.nsm);
+    let made = spawn_blocking(move || nsm.attestation_document(content)).await;
+    let document = made.map_err(|error| SealError::Blob(error.to_string()))??;
+    if let Some(origin) = &mut inner.origin {
+        origin.document = document;
+    }
+    Ok(())
 }
 
 /// What would only fail after keys were used.
@@ -160,7 +196,7 @@ async fn make_shares<N: Nsm, K>(
         let count = u8::try_from(request.keys.len()).unwrap_or(u8::MAX);
         let random = |out: &mut [u8]| nsm.random(out).map_err(|_| ShamirError::Random);
         let shares = split(&key, request.threshold, count, random)?;
-        let commitment = commitment(&key, &request.cluster_id, request.generation);
+        let commitment = commitment(&key, &request.cluster_id);
         Ok((commitment, shares))
     });
     made.await
