@@ -1,11 +1,13 @@
 //! The parent side in the pod: launches the enclave, serves metrics and health.
 //!
 //! [`run`] keeps one enclave running through a [`Launcher`], gives its agent the sealed blob and AWS credentials, and
-//! turns the agent's reports into `/metrics`, `/healthz` and `/readyz`. It holds no key and decides nothing.
+//! turns the agent's reports into `/metrics`, `/healthz` and `/readyz`; `/attestation` passes a nonce to the enclave and
+//! its document back, and `/sealed-blob` offers what a seal made. It holds no key and decides nothing.
 
 mod http;
 mod launcher;
 mod metrics;
+mod proof;
 mod session;
 mod settings;
 mod state;

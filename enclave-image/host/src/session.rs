@@ -56,6 +56,11 @@ impl<E: Enclave> Session<'_, E> {
                     }
                     Err(error) => return self.lost(error.to_string()).await,
                 },
+                nonce = self.state.questions.next() => {
+                    if let Err(error) = sender.send(ToAgent::Attest { nonce }).await {
+                        return self.lost(error.to_string()).await;
+                    }
+                }
                 how = self.enclave.ended() => return self.last_words(how, receiver, &sender).await,
                 () = &mut *shutdown => {
                     self.state.stopping();
@@ -94,6 +99,10 @@ impl<E: Enclave> Session<'_, E> {
                 detail,
             } => tracing::info!(key, result = result.name(), detail, "share"),
             ToHost::Hello { image_sha384 } => tracing::info!(image_sha384, "enclave started"),
+            ToHost::Attestation { .. } => {}
+            ToHost::NoAttestation { message, .. } => {
+                tracing::info!(why = message, "no proof of the enclave's state");
+            }
         }
         None
     }

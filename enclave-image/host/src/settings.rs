@@ -5,6 +5,7 @@ use chamber_link::{SealRequest, Start, Task};
 const BLOB: &str = "TEE_AUTO_UNSEAL_BLOB";
 const SEAL: &str = "CHAMBER_SEAL_REQUEST";
 const CLUSTER: &str = "CHAMBER_CLUSTER_ID";
+const MANIFEST: &str = "CHAMBER_MANIFEST";
 
 /// Why the environment makes no task.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +44,11 @@ pub fn start(
         (Some(_), Some(_)) => return Err(SettingsError::Task { found: "each" }),
     };
     let region = region.ok_or(SettingsError::Region)?;
-    Ok(Start { region, task })
+    Ok(Start {
+        region,
+        manifest: set(MANIFEST),
+        task,
+    })
 }
 
 fn seal_request(json: &str) -> Result<SealRequest, SettingsError> {
@@ -64,7 +69,8 @@ mod tests {
 
     #[test]
     fn a_blob_is_a_task_to_unseal() {
-        let start = with(&[(BLOB, "AAAA"), (CLUSTER, "c"), (SEAL, "")]).unwrap();
+        let start = with(&[(BLOB, "AAAA"), (CLUSTER, "c"), (SEAL, ""), (MANIFEST, "BBBB")]).unwrap();
+        assert_eq!(start.manifest.as_deref(), Some("BBBB"));
         assert!(matches!(
             start.task,
             Task::Unseal { blob, cluster_id: Some(id) } if blob == "AAAA" && id == "c"

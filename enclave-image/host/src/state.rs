@@ -4,19 +4,34 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chamber_link::{ShareResult, ToHost};
+use serde::Serialize;
 
 use crate::metrics::Metrics;
+use crate::proof::Questions;
 
 /// Counters, and whether the pod takes requests.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     inner: Mutex<Inner>,
+    /// Questions for proof of the enclave's state, and their answers.
+    pub questions: Questions,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     metrics: Metrics,
     stopping: bool,
+    sealed: Option<SealedBlob>,
+}
+
+/// What a seal made, for whoever stores it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SealedBlob {
+    /// Base64.
+    pub sealed_blob: String,
+    /// Hex.
+    pub commitment: String,
 }
 
 impl State {
@@ -35,6 +50,11 @@ impl State {
         self.lock().metrics.render()
     }
 
+    /// The blob that was made here, if one was.
+    pub fn sealed(&self) -> Option<SealedBlob> {
+        self.lock().sealed.clone()
+    }
+
     pub fn stopping(&self) {
         self.lock().stopping = true;
     }
@@ -44,26 +64,43 @@ impl State {
         let mut inner = self.lock();
         inner.metrics.unsealed = false;
         inner.metrics.restarts += 1;
+        drop(inner);
+        self.questions.lost();
     }
 
     /// Counts what the agent reports.
     pub fn note(&self, message: &ToHost) {
-        let metrics = &mut self.lock().metrics;
         match message {
-            ToHost::Hello { image_sha384 } => metrics.image_sha384 = Some(image_sha384.clone()),
+            ToHost::Hello { image_sha384 } => {
+                self.lock().metrics.image_sha384 = Some(image_sha384.clone());
+            }
             ToHost::Share { key, result, .. } => {
+                let metrics = &mut self.lock().metrics;
                 metrics.rejected += u64::from(*result == ShareResult::Denied);
                 *metrics.shares.entry((key.clone(), *result)).or_default() += 1;
             }
-            ToHost::AttemptFailed { .. } => metrics.failures += 1,
+            ToHost::AttemptFailed { .. } => self.lock().metrics.failures += 1,
             ToHost::Unsealed { millis } => {
+                let metrics = &mut self.lock().metrics;
                 metrics.unsealed = true;
                 metrics.successes += 1;
                 metrics.unseal_time += Duration::from_millis(*millis);
             }
-            ToHost::Spoiled { indices } => metrics.spoiled.clone_from(indices),
-            ToHost::WorkloadEnded { .. } => metrics.unsealed = false,
-            ToHost::NeedCredentials | ToHost::Sealed { .. } | ToHost::SealFailed { .. } => {}
+            ToHost::Spoiled { indices } => self.lock().metrics.spoiled.clone_from(indices),
+            ToHost::WorkloadEnded { .. } => self.lock().metrics.unsealed = false,
+            ToHost::Attestation { nonce, document } => {
+                self.questions.answered(nonce, Ok(document.clone()));
+            }
+            ToHost::NoAttestation { nonce, message } => {
+                self.questions.answered(nonce, Err(message.clone()));
+            }
+            ToHost::Sealed { blob, commitment } => {
+                self.lock().sealed = Some(SealedBlob {
+                    sealed_blob: blob.clone(),
+                    commitment: commitment.clone(),
+                });
+            }
+            ToHost::NeedCredentials | ToHost::SealFailed { .. } => {}
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Host {
     pub start: Start,
     /// Where credentials for the agent come from.
     pub credentials: SharedCredentialsProvider,
-    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    /// Where the pages are served.
     pub listener: TcpListener,
 }
 
@@ -34,7 +34,7 @@ pub struct Host {
 pub enum Outcome {
     /// `shutdown` came, and the enclave has ended.
     Stopped,
-    /// The agent has sealed.
+    /// The agent has sealed, and `shutdown` came after it.
     Sealed {
         /// The sealed blob, base64.
         blob: String,
@@ -48,7 +48,7 @@ pub enum Outcome {
     },
 }
 
-/// Runs until `shutdown` resolves or a seal request is answered. A refused or crashed enclave is no reason to end.
+/// Runs until `shutdown` resolves or a seal request is refused; a sealed blob is offered until then. A refused or crashed enclave is no reason to end.
 pub async fn run(
     host: Host,
     launcher: &mut impl Launcher,
@@ -84,6 +84,11 @@ async fn supervise(
                     enclave,
                 };
                 match session.run(link, &mut shutdown).await {
+                    End::Done(sealed @ Outcome::Sealed { .. }) => {
+                        // Too long for a termination message: it is offered until whoever stored it ends this pod.
+                        shutdown.await;
+                        return sealed;
+                    }
                     End::Done(outcome) => return outcome,
                     End::Crashed(why) => why,
                 }

@@ -23,6 +23,8 @@ enum Script {
         message: ToHost,
         ends: bool,
     },
+    /// Answers each nonce with this document.
+    Proves(String),
     /// Says this and lives on, deaf to everything.
     Deaf(ToHost),
 }
@@ -87,6 +89,16 @@ async fn play(script: Script, stream: DuplexStream, end: watch::Sender<bool>) {
             link.sender.close().await.unwrap();
             end.send_replace(ends);
         }
+        Script::Proves(document) => {
+            let mut receiver = link.receiver;
+            while let Ok(message) = receiver.receive().await {
+                if let ToAgent::Attest { nonce } = message {
+                    let document = document.clone();
+                    let answer = ToHost::Attestation { nonce, document };
+                    link.sender.send(answer).await.unwrap();
+                }
+            }
+        }
         Script::Deaf(message) => link.sender.send(message).await.unwrap(),
     }
     std::future::pending::<()>().await;
@@ -99,6 +111,7 @@ async fn host() -> (Host, SocketAddr) {
     let host = Host {
         start: Start {
             region: "us-east-1".into(),
+            manifest: None,
             task: Task::Unseal {
                 blob: String::new(),
                 cluster_id: None,
@@ -157,9 +170,9 @@ async fn an_enclave_that_does_not_start_is_tried_again_until_it_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_blob_said_with_the_last_breath_counts() {
+async fn a_blob_said_with_the_last_breath_is_offered_until_the_pod_ends() {
     for _ in 0..20 {
-        let (host, _) = host().await;
+        let (host, address) = host().await;
         let sealed = ToHost::Sealed {
             blob: "AAAA".into(),
             commitment: "00".into(),
@@ -168,9 +181,82 @@ async fn a_blob_said_with_the_last_breath_counts() {
             message: sealed,
             ends: true,
         }]);
-        let outcome = run(host, &mut launcher, std::future::pending()).await;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let taker = tokio::spawn(async move {
+            loop {
+                let page = get(address, "/sealed-blob").await;
+                if page.starts_with("HTTP/1.1 200") {
+                    stop.send(()).unwrap();
+                    return page;
+                }
+                assert!(page.starts_with("HTTP/1.1 404"), "{page}");
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        });
+        let outcome = run(host, &mut launcher, async { stopped.await.unwrap() }).await;
         assert!(matches!(outcome, Ok(Outcome::Sealed { .. })), "{outcome:?}");
+        let page = taker.await.unwrap();
+        let offer = r#"{"sealedBlob":"AAAA","commitment":"00"}"#;
+        assert!(page.ends_with(offer), "{page}");
     }
+}
+
+async fn post(address: SocketAddr, path: &str, json: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = json.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{json}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_nonce_goes_to_the_enclave_and_its_document_comes_back() {
+    let (host, address) = host().await;
+    let nonce = "5a".repeat(32);
+    let mut launcher = Scripted::new([Script::Proves("ZG9j".into())]);
+    let asked = async {
+        let bad = ["5a", &"5A".repeat(32), &"5a".repeat(65), "zz"];
+        for bad in bad {
+            let page = post(
+                address,
+                "/attestation",
+                &format!(r#"{{"nonce":"{bad}"}}"#),
+            );
+            assert!(page.await.starts_with("HTTP/1.1 400"), "{bad}");
+        }
+        let long = format!(r#"{{"nonce":"{}"}}"#, "5a".repeat(4000));
+        let page = post(address, "/attestation", &long).await;
+        assert!(page.starts_with("HTTP/1.1 413"), "{page}");
+        post(
+            address,
+            "/attestation",
+            &format!(r#"{{"nonce":"{nonce}"}}"#),
+        )
+        .await
+    };
+    let page = tokio::select! {
+        _ = run(host, &mut launcher, std::future::pending()) => panic!("it ended"),
+        page = asked => page,
+    };
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    assert!(page.ends_with(r#"{"document":"ZG9j"}"#), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deaf_enclave_proves_nothing_and_the_asker_is_told_in_time() {
+    let (host, address) = host().await;
+    let mut launcher = Scripted::new([Script::Deaf(unsealed())]);
+    let question = format!(r#"{{"nonce":"{}"}}"#, "5a".repeat(32));
+    let page = tokio::select! {
+        _ = run(host, &mut launcher, std::future::pending()) => panic!("it ended"),
+        page = post(address, "/attestation", &question) => page,
+    };
+    assert!(page.starts_with("HTTP/1.1 503"), "{page}");
+    assert!(page.contains("did not answer within 5 s"), "{page}");
 }
 
 #[tokio::test(start_paused = true)]

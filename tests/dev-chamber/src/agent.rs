@@ -24,9 +24,10 @@ pub struct Options {
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     // A terminal's Ctrl-C reaches every process: the agent ends when the host says so, or is gone.
     let _ignored = drain::signalled()?;
-    let nsm = EmulatedNsm(files::security_module(&options.enclave)?);
+    let (module, trust) = files::security_module(&options.enclave)?;
+    let nsm = EmulatedNsm(module);
     let mut signer = SignerProcess::new(options.workload.workload);
-    unseal_agent::run(host_stream()?, nsm, kms, &mut signer).await?;
+    unseal_agent::run(host_stream()?, nsm, kms, trust, &mut signer).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
+use attestation::Root;
+use cluster_manifest::Authority;
 use measurement::Pcr;
 use nsm_emulator::{NsmEmulator, Signer};
 use serde::{Deserialize, Serialize};
+use unseal_agent::Trust;
 use zeroize::Zeroizing;
 
 use crate::Enclave;
@@ -21,20 +24,43 @@ pub struct MeasurementFile {
     pub pcr1: Pcr,
     /// PCR2: the other ramdisks.
     pub pcr2: Pcr,
+    /// PCR8: the certificate that the image is signed with, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pcr8: Option<Pcr>,
+    /// Public keys (PEM) of the authorities that the image measures; none is an image that believes its host.
+    #[serde(default)]
+    pub authorities: Vec<String>,
 }
 
-/// A security module for this image.
-pub fn security_module(enclave: &Enclave) -> anyhow::Result<NsmEmulator> {
-    let file: MeasurementFile = serde_json::from_str(&read(&enclave.measurement)?)
-        .with_context(|| format!("{}", enclave.measurement.display()))?;
+/// A security module for this image, and what the image believes.
+pub fn security_module(enclave: &Enclave) -> anyhow::Result<(NsmEmulator, Trust)> {
+    let name = enclave.measurement.display();
+    let file: MeasurementFile =
+        serde_json::from_str(&read(&enclave.measurement)?).with_context(|| format!("{name}"))?;
     let signer = Signer::from_json(&Zeroizing::new(read(&enclave.nsm_signer)?))
         .with_context(|| format!("{}", enclave.nsm_signer.display()))?;
-    let pcrs = BTreeMap::from([
+    let authorities = file.authorities.iter().map(|pem| Authority::from_pem(pem));
+    let trust = Trust {
+        root: test_root(&signer)?,
+        authorities: authorities
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("{name}: authorities"))?,
+    };
+    let mut pcrs = BTreeMap::from([
         (0, *file.image_sha384.as_bytes()),
         (1, *file.pcr1.as_bytes()),
         (2, *file.pcr2.as_bytes()),
     ]);
-    Ok(NsmEmulator::new(signer, pcrs))
+    pcrs.extend(file.pcr8.map(|pcr| (8, *pcr.as_bytes())));
+    Ok((NsmEmulator::new(signer, pcrs), trust))
+}
+
+/// The root that the signer's own chain begins with: what stands for AWS's here.
+fn test_root(signer: &Signer) -> anyhow::Result<Root> {
+    let der = signer.cabundle().first();
+    let der = der.context("the signer's cabundle is empty")?;
+    let pem = pem::encode(&pem::Pem::new("CERTIFICATE", der.clone()));
+    Ok(Root::from_pem(&pem)?)
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::json;
-use unseal_agent::{Nsm, RecipientKey};
+use unseal_agent::{DocumentContent, Nsm, RecipientKey};
 
 use crate::nsm::EmulatedNsm;
 use crate::{Enclave, files};
@@ -44,7 +44,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let nsm = if options.without_attestation {
         None
     } else {
-        Some(EmulatedNsm(files::security_module(&options.enclave)?))
+        Some(EmulatedNsm(files::security_module(&options.enclave)?.0))
     };
     let shares = shares(nsm.as_ref(), |name| std::env::var(name).ok())?;
     let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
@@ -94,7 +94,10 @@ fn shares(
 
 fn document(nsm: &EmulatedNsm) -> anyhow::Result<Vec<u8>> {
     let key = RecipientKey::generate()?;
-    Ok(nsm.attestation_document(key.public_der())?)
+    Ok(nsm.attestation_document(DocumentContent {
+        public_key: Some(key.public_der().to_vec()),
+        ..DocumentContent::default()
+    })?)
 }
 
 /// `allowed` or KMS's error code; the inner error is a missing answer, the outer one a share that makes no request.

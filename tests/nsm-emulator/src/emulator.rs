@@ -108,6 +108,9 @@ impl NsmEmulator {
     }
 }
 
+/// The instance that every emulated module is on; test clusters give their nodes its id.
+pub const INSTANCE: &str = "i-0123456789abcdef0";
+
 /// `i-<instance>-enc<enclave>`, made from the certificate so that one signer is one module.
 fn module_id(certificate: &[u8]) -> String {
     let hash = digest::digest(&digest::SHA256, certificate);
@@ -115,7 +118,7 @@ fn module_id(certificate: &[u8]) -> String {
         .as_ref()
         .iter()
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    format!("i-{}-enc{}", &hex[..17], &hex[17..33])
+    format!("{INSTANCE}-enc{}", &hex[..16])
 }
 
 fn now_ms() -> u64 {

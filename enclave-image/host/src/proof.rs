@@ -1,0 +1,125 @@
+//! Questions for proof of the enclave's state: from whoever asks over HTTP to the agent, and back.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+
+/// How long the agent may take: a document takes milliseconds, and it answers beside all other work.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// At most one question at a time: whoever asks all the time keeps nobody but other askers waiting.
+#[derive(Debug, Default)]
+pub(crate) struct Questions {
+    open: Mutex<Option<Question>>,
+    asked: Notify,
+}
+
+#[derive(Debug)]
+struct Question {
+    nonce: String,
+    sent: bool,
+    answer: oneshot::Sender<Result<String, String>>,
+}
+
+/// Why there is no document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoProof {
+    /// Another question is open.
+    Busy,
+    /// No enclave runs, it does not answer, or it has nothing to prove: why.
+    Silent(String),
+}
+
+impl Questions {
+    fn lock(&self) -> MutexGuard<'_, Option<Question>> {
+        // Every change is a single assignment, so a panic elsewhere leaves nothing half done.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks, and waits for the document (base64).
+    pub async fn ask(&self, nonce: String) -> Result<String, NoProof> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut open = self.lock();
+            // A question whose asker went away is open no more.
+            if open.as_ref().is_some_and(|open| !open.answer.is_closed()) {
+                return Err(NoProof::Busy);
+            }
+            *open = Some(Question {
+                nonce,
+                sent: false,
+                answer,
+            });
+        }
+        self.asked.notify_one();
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(Ok(said)) => said.map_err(NoProof::Silent),
+            Ok(Err(_)) => Err(NoProof::Silent("the enclave ended".to_owned())),
+            Err(_) => {
+                self.lock().take();
+                let why = "the enclave did not answer within 5 s";
+                Err(NoProof::Silent(why.to_owned()))
+            }
+        }
+    }
+
+    /// The nonce of the next question that the agent was not asked yet. Cancellation loses nothing.
+    pub async fn next(&self) -> String {
+        loop {
+            let asked = self.asked.notified();
+            if let Some(question) = self.lock().as_mut().filter(|question| !question.sent) {
+                question.sent = true;
+                return question.nonce.clone();
+            }
+            asked.await;
+        }
+    }
+
+    /// The agent's answer; one to a question that nobody has is dropped.
+    pub fn answered(&self, nonce: &str, said: Result<String, String>) {
+        let mut open = self.lock();
+        if open.as_ref().is_some_and(|question| question.nonce == nonce)
+            && let Some(question) = open.take()
+        {
+            // The asker may be gone.
+            let _ = question.answer.send(said);
+        }
+    }
+
+    /// The enclave is gone, and with it who could answer.
+    pub fn lost(&self) {
+        self.lock().take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn one_question_at_a_time_reaches_the_agent_and_its_answer_comes_back() {
+        let questions = Arc::new(Questions::default());
+        let asker = Arc::clone(&questions);
+        let asked = tokio::spawn(async move { asker.ask("aa".into()).await });
+        assert_eq!(questions.next().await, "aa");
+        assert_eq!(questions.ask("bb".into()).await, Err(NoProof::Busy));
+        questions.answered("bb", Ok("of nobody".into()));
+        questions.answered("aa", Ok("document".into()));
+        assert_eq!(asked.await.unwrap(), Ok("document".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_enclave_that_ends_or_says_nothing_is_silent() {
+        let questions = Arc::new(Questions::default());
+        let silent = questions.ask("aa".into()).await;
+        assert!(matches!(silent, Err(NoProof::Silent(why)) if why.contains("within 5 s")));
+        let asker = Arc::clone(&questions);
+        let asked = tokio::spawn(async move { asker.ask("bb".into()).await });
+        questions.next().await;
+        questions.lost();
+        let ended = asked.await.unwrap();
+        assert_eq!(ended, Err(NoProof::Silent("the enclave ended".into())));
+    }
+}
