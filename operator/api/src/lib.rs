@@ -10,9 +10,9 @@ mod spec;
 mod status;
 
 pub use spec::{
-    ChamberCluster, ChamberClusterSpec, Chambers, DeletionPolicy, DriftPolicy, KeyPolicySettings,
-    Keys, Management, MeasurementSpec, OnFailure, Profile, Prometheus, Queries, Release, Rollover,
-    Sealing, Share, Verification,
+    Attestation, ChamberCluster, ChamberClusterSpec, Chambers, DeletionPolicy, DriftPolicy,
+    KeyPolicySettings, Keys, Management, MeasurementSpec, OnFailure, Profile, Prometheus, Queries,
+    Release, Rollover, Sealing, Share, Verification,
 };
 pub use status::{
     AccessStatus, ChamberClusterStatus, ChamberStatus, DesiredPolicy, FailureStatus, FoundStatus,

@@ -57,6 +57,7 @@ pub fn checked(
         max_unavailable: bounds.max_unavailable,
         max_surge: bounds.max_surge,
         settle_time: duration("spec.rollover.settleTime", &rollover.settle_time)?,
+        gate: verification::gate(&spec.verification, spec.sealing)?,
         soak_time: duration("spec.verification.soakTime", &spec.verification.soak_time)?,
         progress_deadline: duration(
             "spec.rollover.progressDeadline",

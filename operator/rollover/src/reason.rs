@@ -115,6 +115,10 @@ pub enum Reason {
     ShareUnopened,
     /// KMS rejected an attestation of a chamber during the soak time.
     AttestationRejected,
+    /// A chamber's attestation proves something else than it should: another image, cluster, blob, key or node.
+    AttestationRefused,
+    /// A chamber gives no attestation that could be judged, and the spec demands one.
+    AttestationMissing,
     /// A call to KMS or the API server failed; it is tried again.
     ActionFailed,
     /// A law would be broken by the next action: a defect of the operator.
@@ -156,7 +160,10 @@ impl Reason {
     pub fn blames_the_target(self) -> bool {
         matches!(
             self,
-            Self::ChamberSealed | Self::ChamberFailing | Self::AttestationRejected
+            Self::ChamberSealed
+                | Self::ChamberFailing
+                | Self::AttestationRejected
+                | Self::AttestationRefused
         )
     }
 
@@ -174,7 +181,8 @@ impl Reason {
             | Self::Deleting
             | Self::ChambersNotReady
             | Self::Soaking
-            | Self::MetricsInconclusive => Outlook::WaitsByItself,
+            | Self::MetricsInconclusive
+            | Self::AttestationMissing => Outlook::WaitsByItself,
             Self::Paused | Self::DryRun | Self::AwaitingKeyHolder => Outlook::WaitsForAPerson,
             _ => Outlook::NeedsACure,
         }

@@ -43,6 +43,8 @@ pub enum Transition {
     },
     /// The commitment to the master key, found where status does not know it (lost, or a resource made again).
     Committed(String),
+    /// Every chamber of the release of this revision attested, for the first time in this cluster.
+    Attested(String),
     /// All policies, read back, hold both measurements.
     Admitted,
     /// A policy that held both no longer does: the settle time must count anew.

@@ -15,7 +15,7 @@ use crate::ChamberClusterStatus;
 
 pub use keys::{DriftPolicy, KeyPolicySettings, Keys, Management, Profile, Share};
 pub use rollover::{OnFailure, Rollover};
-pub use verification::{Prometheus, Queries, Verification};
+pub use verification::{Attestation, Prometheus, Queries, Verification};
 
 /// A set of enclave chambers that share one master key, and the release they run.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -59,6 +59,10 @@ pub use verification::{Prometheus, Queries, Verification};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.clusterId == oldSelf.clusterId").message("clusterId is immutable: the enclave role and the keys are named after it").reason(Reason::FieldValueForbidden).field_path(".clusterId"))]
+#[x_kube(validation = Rule::new("self.sealing != 'External' || !has(self.verification.attestation) || self.verification.attestation == 'Off'")
+    .message("spec.verification.attestation is Required or Preferred with spec.sealing External: only our agent attests. Leave it out, or set it to Off")
+    .reason(Reason::FieldValueInvalid)
+    .field_path(".verification.attestation"))]
 pub struct ChamberClusterSpec {
     /// `<env>-<region>-<purpose>`; names the role `ChamberEnclaveRole-<clusterId>`. At most 45 characters (IAM allows 64 for the role). Immutable.
     #[schemars(

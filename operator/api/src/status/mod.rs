@@ -64,6 +64,9 @@ pub struct ChamberClusterStatus {
     /// Commitment to the master key (hex), since the first seal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<String>,
+    /// Revision of the first release whose chambers all attested: from then on `spec.verification.attestation: Preferred` takes silence for no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested_release: Option<String>,
     /// The release that failed or was aborted last; it is not tried again until the spec changes or `retry`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureStatus>,
@@ -108,6 +111,9 @@ pub struct ChamberStatus {
     /// Unsealed since; absent while sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsealed_since: Option<Time>,
+    /// When it first proved itself by an attestation document since its start; absent while it did not, or was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<Time>,
 }
 
 /// Verbs that were answered: the annotations' values, so that each is answered once.

@@ -1,5 +1,6 @@
 //! Everything that a decision may see.
 
+mod attestation;
 mod chamber;
 mod key;
 mod object;
@@ -14,6 +15,7 @@ use measurement::Pcr;
 
 use crate::{Reason, claim, tags};
 
+pub use attestation::{Attestation, Attestations, Gate};
 pub use chamber::{Blob, Chamber, Failing, Metrics, PodMetrics, SealPod, Set};
 pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
 pub use object::{Object, ObjectProblem};
@@ -44,6 +46,8 @@ pub struct World {
     pub blobs: BTreeMap<String, Blob>,
     /// The chambers' metrics, once looked at.
     pub metrics: Option<Metrics>,
+    /// What the target's chambers attest, once they were asked.
+    pub attestations: Option<Attestations>,
     /// How many unsealed chambers every disruption budget allows to stop now, once looked at.
     pub budget: Option<u32>,
     /// Deletion of the resource waits for the operator.
@@ -91,6 +95,7 @@ impl World {
             seal_pod: SealPod::Absent,
             blobs: BTreeMap::new(),
             metrics: None,
+            attestations: None,
             budget: None,
             finalizer: false,
             ownership_conflict: None,

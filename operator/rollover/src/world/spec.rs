@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use key_policy::Template;
 use measurement::{Measurement, Pcr};
 
+use super::attestation::Gate;
 use super::owner::Owner;
 
 /// What the user declares, checked and typed.
@@ -29,6 +30,8 @@ pub struct Spec {
     pub max_surge: u32,
     /// From the last policy write to the first start.
     pub settle_time: SignedDuration,
+    /// Whether Verify rests on what chambers attest; Off with External sealing.
+    pub gate: Gate,
     /// Time without a rejection before Retire.
     pub soak_time: SignedDuration,
     /// Without progress for this long, the target has failed.
