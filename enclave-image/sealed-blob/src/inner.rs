@@ -93,12 +93,7 @@ impl InnerBlob {
         self.check()?;
         let version = self.origin.as_ref().map_or(VERSION_1, |_| VERSION_2);
         let mut out = vec![version];
-        put_short(
-            &mut out,
-            DOCUMENT,
-            "cluster id",
-            self.cluster_id.as_bytes(),
-        )?;
+        put_short(&mut out, DOCUMENT, "cluster id", self.cluster_id.as_bytes())?;
         out.extend_from_slice(&self.generation.to_be_bytes());
         out.push(self.threshold);
         out.push(self.count()?);
@@ -219,10 +214,7 @@ fn read_share(reader: &mut Reader<'_>) -> Result<SealedShare, FormatError> {
     })
 }
 
-fn read_origin(
-    reader: &mut Reader<'_>,
-    digest: [u8; DIGEST_BYTES],
-) -> Result<Origin, FormatError> {
+fn read_origin(reader: &mut Reader<'_>, digest: [u8; DIGEST_BYTES]) -> Result<Origin, FormatError> {
     let document = reader.long("sealing document")?;
     check_document(document)?;
     Ok(Origin {

@@ -187,8 +187,8 @@ impl Keys {
             values.extend_from_slice(pcr.as_bytes());
         }
         let root = hkdf::Salt::new(HKDF_SHA256, SALT).extract(&values);
-        let seal = UnboundKey::new(&AES_256_GCM, &expand(&root, b"seal", header)?)
-            .map_err(|_| CRYPTO)?;
+        let seal =
+            UnboundKey::new(&AES_256_GCM, &expand(&root, b"seal", header)?).map_err(|_| CRYPTO)?;
         let nonce = hmac::Key::new(hmac::HMAC_SHA256, &expand(&root, b"nonce", header)?);
         Ok(Self {
             seal: LessSafeKey::new(seal),

@@ -11,8 +11,8 @@ mod status;
 
 pub use spec::{
     ChamberCluster, ChamberClusterSpec, Chambers, DeletionPolicy, DriftPolicy, KeyPolicySettings,
-    Keys, Management, MeasurementSpec, OnFailure, Profile, Prometheus, Queries, Release, Rollover,
-    Sealing, Share, Verification,
+    Keys, Management, ManifestBody, ManifestKind, ManifestSignature, ManifestSpec, MeasurementSpec,
+    OnFailure, Profile, Prometheus, Queries, Release, Rollover, Sealing, Share, Verification,
 };
 pub use status::{
     AccessStatus, ChamberClusterStatus, ChamberStatus, DesiredPolicy, FailureStatus, FoundStatus,
