@@ -11,8 +11,9 @@ mod status;
 
 pub use spec::{
     Attestation, ChamberCluster, ChamberClusterSpec, Chambers, DeletionPolicy, DriftPolicy,
-    KeyPolicySettings, Keys, Management, MeasurementSpec, OnFailure, Profile, Prometheus, Queries,
-    Release, Rollover, Sealing, Share, Verification,
+    KeyPolicySettings, Keys, Management, ManifestBody, ManifestKind, ManifestSignature,
+    ManifestSpec, MeasurementSpec, OnFailure, Profile, Prometheus, Queries, Release, Rollover,
+    Sealing, Share, Verification,
 };
 pub use status::{
     AccessStatus, ChamberClusterStatus, ChamberStatus, DesiredPolicy, FailureStatus, FoundStatus,

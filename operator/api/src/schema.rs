@@ -61,6 +61,11 @@ pub fn key_arn(_: &mut SchemaGenerator) -> Schema {
     arn("kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 }
 
+/// ARNs of KMS keys, in the order of the shares.
+pub fn key_arns(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "minItems": 1, "maxItems": 10, "items": key_arn(generator)})
+}
+
 /// ARN of an IAM role, in any partition.
 pub fn role_arn(_: &mut SchemaGenerator) -> Schema {
     let mut schema = arn("iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+");

@@ -5,6 +5,7 @@
 pub mod arn;
 pub mod bounds;
 mod fault;
+pub mod manifest;
 pub mod persisted_state;
 pub mod release;
 pub mod spec;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chamber_api::{ChamberClusterSpec, MeasurementSpec, ReleaseStatus};
+use cluster_manifest::Kind;
 use measurement::{Measurement, Pcr};
 use rollover::{Reason, Release};
 use serde_json::Value;
@@ -71,14 +72,14 @@ pub fn of_spec(spec: &ChamberClusterSpec) -> Result<Release, Fault> {
     Ok(Release {
         image: spec.release.image.clone(),
         measurement: measurement(&spec.release.measurement, "spec.release.measurement")?,
-        revision: revision(spec),
+        revision: revision(spec)?,
     })
 }
 
-/// Ten hex characters that name image, measurement and pod template together.
+/// Ten hex characters that name image, measurement, pod template and run manifest together.
 ///
 /// Made of the user's words alone, not of what the operator adds: a new operator must not roll the chambers.
-fn revision(spec: &ChamberClusterSpec) -> String {
+fn revision(spec: &ChamberClusterSpec) -> Result<String, Fault> {
     let exact = serde_json::json!([
         spec.cluster_id,
         spec.release,
@@ -87,7 +88,20 @@ fn revision(spec: &ChamberClusterSpec) -> String {
     ]);
     let mut canonical = String::new();
     write_canonical(&exact, &mut canonical);
-    hex::encode(&Sha256::digest(canonical.as_bytes())[..5])
+    // Chambers read a run manifest at their start; a seal permit is the seal pod's alone. Signing again rolls nothing.
+    if let Some(digest) = run_manifest(spec)? {
+        canonical.push_str(&digest.to_string());
+    }
+    Ok(hex::encode(&Sha256::digest(canonical.as_bytes())[..5]))
+}
+
+fn run_manifest(spec: &ChamberClusterSpec) -> Result<Option<cluster_manifest::Digest>, Fault> {
+    let Some(written) = &spec.manifest else {
+        return Ok(None);
+    };
+    let signed = crate::manifest::signed(written)?;
+    let run = matches!(signed.unverified().kind, Kind::Run { .. });
+    Ok(run.then(|| signed.digest()))
 }
 
 /// JSON with sorted members, so that equal values have equal texts.
@@ -166,11 +180,42 @@ mod tests {
         let one = spec("a", &json!({"metadata": {"labels": {"a": "1", "b": "2"}}}));
         let mut replicas = one.clone();
         replicas.chambers.replicas = 7;
+        let revision = |spec: &ChamberClusterSpec| revision(spec).unwrap();
         assert_eq!(revision(&one), revision(&replicas));
         let reordered = spec("a", &json!({"metadata": {"labels": {"b": "2", "a": "1"}}}));
         assert_eq!(revision(&one), revision(&reordered));
         assert_ne!(revision(&one), revision(&spec("b", &one.chambers.template)));
         assert_ne!(revision(&one), revision(&spec("a", &json!({}))));
+    }
+
+    /// Another one would roll every chamber when the operator is upgraded.
+    #[test]
+    fn the_revision_of_a_spec_without_a_manifest_stays_what_it_was() {
+        let template = json!({"metadata": {"labels": {"a": "1"}}});
+        assert_eq!(revision(&spec("a", &template)).unwrap(), "090c797241");
+    }
+
+    #[test]
+    fn a_run_manifest_is_part_of_the_revision_and_a_permit_or_its_signatures_are_not() {
+        let plain = spec("a", &json!({}));
+        let with = |kind: &str, commitment: Option<&str>, signature: u8| {
+            let mut spec = plain.clone();
+            let manifest = json!({
+                "body": {
+                    "kind": kind, "clusterId": "test-local-signer", "generation": 1, "threshold": 1,
+                    "keys": ["arn:aws:kms:us-east-1:111122223333:key/a"],
+                    "signers": ["cd".repeat(48)], "commitment": commitment
+                },
+                "signatures": [{"authority": hex::encode([signature; 32]), "signature": "A".repeat(128)}]
+            });
+            spec.manifest = Some(serde_json::from_value(manifest).unwrap());
+            revision(&spec).unwrap()
+        };
+        let run = with("Run", Some(&"11".repeat(32)), 1);
+        assert_eq!(with("SealPermit", None, 1), revision(&plain).unwrap());
+        assert_ne!(run, revision(&plain).unwrap());
+        assert_ne!(run, with("Run", Some(&"12".repeat(32)), 1));
+        assert_eq!(run, with("Run", Some(&"11".repeat(32)), 2));
     }
 
     #[test]

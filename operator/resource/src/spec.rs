@@ -11,6 +11,7 @@ use rollover::{Deletion, DriftPolicy, OnFailure, Owner, Reason, Share, Spec, Ver
 use crate::arn::Arn;
 use crate::bounds;
 use crate::fault::Fault;
+use crate::manifest;
 use crate::release;
 use crate::verification;
 
@@ -36,6 +37,7 @@ pub fn checked(
     keys(cluster)?;
     accepted_at_risk(cluster)?;
     template(&spec.chambers.template)?;
+    manifest::of_spec(spec)?;
     verification::check(&spec.verification)?;
     let pins = pins(&spec.keys.policy.pins)?;
     let shares = spec

@@ -1,9 +1,9 @@
 //! The outer layer: what it is bound to, and what opens it.
 
-use crate::common::{inner, measurement, pcr};
+use crate::common::{inner, inner_2, measurement, pcr};
 use measurement::Measurement;
 use proptest::prelude::*;
-use sealed_blob::{FormatError, MAX_BYTES, OpenError, SealedShare, bind, open};
+use sealed_blob::{FormatError, MAX_BYTES, OpenError, Origin, SealedShare, bind, open};
 
 #[test]
 fn binding_twice_gives_the_same_bytes_and_another_content_another_nonce() {
@@ -88,10 +88,14 @@ fn the_longest_blob_fits_one_environment_variable_and_one_more_byte_is_refused()
             ciphertext: vec![1; 6144],
         })
         .collect();
+    longest.origin = Some(Origin {
+        manifest: Some([1; 48]),
+        document: vec![1; 16_384],
+    });
     let mut all = Measurement::image(pcr(1));
     all.registers = (1..32).map(|index| (index, pcr(index))).collect();
     let mut blob = bind(&longest, &all).unwrap();
-    assert_eq!(blob.len(), MAX_BYTES);
+    assert_eq!((blob.len(), MAX_BYTES), (80_635, 80_635));
     assert!(blob.len().div_ceil(3) * 4 + "TEE_AUTO_UNSEAL_BLOB=".len() < 128 * 1024);
     assert_eq!(
         open(&blob, |index| all.register(index).copied()),
@@ -110,7 +114,7 @@ fn the_longest_blob_fits_one_environment_variable_and_one_more_byte_is_refused()
 proptest! {
     #[test]
     fn a_flipped_bit_anywhere_is_refused(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
-        let mut blob = bind(&inner(), &measurement()).unwrap();
+        let mut blob = bind(&inner_2(), &measurement()).unwrap();
         let at = at.index(blob.len());
         blob[at] ^= 1 << bit;
         // Every register is known, so that a changed list of registers comes as far as it can.

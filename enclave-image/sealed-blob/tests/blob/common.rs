@@ -1,10 +1,10 @@
 //! Blobs that several tests use.
 
 use measurement::{Measurement, Pcr};
-use sealed_blob::{InnerBlob, MasterKey, SealedShare, commitment};
+use sealed_blob::{InnerBlob, MasterKey, Origin, SealedShare, commitment, commitment_of_format_1};
 use zeroize::Zeroizing;
 
-/// The blob of the golden vector in docs/sealed-blob.md.
+/// The blob of version 1 in docs/sealed-blob.md.
 pub fn inner() -> InnerBlob {
     InnerBlob {
         cluster_id: "demo-local-signer".into(),
@@ -20,7 +20,20 @@ pub fn inner() -> InnerBlob {
                 ciphertext: b"second ciphertext".to_vec(),
             },
         ],
-        commitment: commitment(&key(7), "demo-local-signer", 1),
+        commitment: commitment_of_format_1(&key(7), "demo-local-signer", 1),
+        origin: None,
+    }
+}
+
+/// The blob of version 2 in docs/sealed-blob.md: its document is no document, and its manifest is nobody's.
+pub fn inner_2() -> InnerBlob {
+    InnerBlob {
+        commitment: commitment(&key(7), "demo-local-signer"),
+        origin: Some(Origin {
+            manifest: Some([0x4d; 48]),
+            document: b"attestation document".to_vec(),
+        }),
+        ..inner()
     }
 }
 

@@ -1,6 +1,6 @@
-//! The format never changes under its version: one blob, byte for byte as docs/sealed-blob.md has it.
+//! The format never changes under its version: one blob a version, byte for byte as docs/sealed-blob.md has it.
 
-use crate::common::{inner, measurement};
+use crate::common::{inner, inner_2, measurement};
 use sealed_blob::{bind, open};
 
 const DOCS: &str = include_str!("../../../../docs/sealed-blob.md");
@@ -15,20 +15,34 @@ fn documented(name: &str) -> Vec<u8> {
 
 #[test]
 fn inner_layer_is_as_documented() {
-    let bytes = inner().encode().unwrap();
-    assert_eq!(hex::encode(bytes), hex::encode(documented("inner")));
+    for (name, inner) in [("inner", inner()), ("inner 2", inner_2())] {
+        let bytes = inner.encode().unwrap();
+        assert_eq!(hex::encode(bytes), hex::encode(documented(name)));
+    }
+}
+
+#[test]
+fn the_core_is_the_layer_without_its_sealing_document() {
+    let bytes = documented("inner 2");
+    let document = 2 + b"attestation document".len();
+    assert_eq!(inner_2().core().unwrap(), bytes[..bytes.len() - document]);
+    assert_eq!(inner().core().unwrap(), documented("inner"));
 }
 
 #[test]
 fn outer_layer_is_as_documented() {
-    let bytes = bind(&inner(), &measurement()).unwrap();
-    assert_eq!(hex::encode(bytes), hex::encode(documented("outer")));
+    for (name, inner) in [("outer", inner()), ("outer 2", inner_2())] {
+        let bytes = bind(&inner, &measurement()).unwrap();
+        assert_eq!(hex::encode(bytes), hex::encode(documented(name)));
+    }
 }
 
 #[test]
 fn documented_blob_opens() {
-    let opened = open(&documented("outer"), |index| {
-        measurement().register(index).copied()
-    });
-    assert_eq!(opened, Ok(inner()));
+    for (name, inner) in [("outer", inner()), ("outer 2", inner_2())] {
+        let opened = open(&documented(name), |index| {
+            measurement().register(index).copied()
+        });
+        assert_eq!(opened, Ok(inner));
+    }
 }

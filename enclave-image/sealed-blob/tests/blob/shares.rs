@@ -1,9 +1,10 @@
 //! Splitting, combining, and getting the key back past tampered shares.
 
-use crate::common::{inner, key};
+use crate::common::{inner, inner_2, key};
 use proptest::prelude::*;
 use sealed_blob::{
-    InnerBlob, MasterKey, RecoverError, ShamirError, Share, combine, commitment, recover, split,
+    InnerBlob, MasterKey, RecoverError, ShamirError, Share, combine, commitment,
+    commitment_of_format_1, recover, split,
 };
 use zeroize::Zeroizing;
 
@@ -14,10 +15,10 @@ fn random(out: &mut [u8]) -> Result<(), ShamirError> {
 
 fn scheme(key: &MasterKey, threshold: u8, count: u8) -> (InnerBlob, Vec<Share>) {
     let shares = split(key, threshold, count, random).unwrap();
-    let mut blob = inner();
+    let mut blob = inner_2();
     blob.threshold = threshold;
     blob.shares = vec![blob.shares[0].clone(); count.into()];
-    blob.commitment = commitment(key, &blob.cluster_id, blob.generation);
+    blob.commitment = commitment(key, &blob.cluster_id);
     (blob, shares)
 }
 
@@ -62,19 +63,38 @@ fn too_many_tampered_shares_are_refused_by_the_commitment() {
 }
 
 #[test]
-fn shares_of_another_cluster_or_generation_are_refused() {
+fn shares_of_another_cluster_are_refused_and_of_another_wrapping_are_not() {
     let (mut blob, shares) = scheme(&key(7), 2, 2);
     blob.generation += 1;
-    assert!(matches!(
-        recover(&blob, &shares),
-        Err(RecoverError::Commitment { .. })
-    ));
-    blob.generation -= 1;
+    assert!(recover(&blob, &shares).is_ok(), "one key, wrapped anew");
     blob.cluster_id.push('x');
     assert!(matches!(
         recover(&blob, &shares),
         Err(RecoverError::Commitment { .. })
     ));
+}
+
+#[test]
+fn a_layer_of_version_1_has_a_commitment_of_its_generation() {
+    let shares = split(&key(7), 2, 2, random).unwrap();
+    let mut blob = inner();
+    assert_eq!(
+        blob.commitment,
+        commitment_of_format_1(&key(7), &blob.cluster_id, 1)
+    );
+    assert_ne!(blob.commitment, commitment(&key(7), &blob.cluster_id));
+    assert!(recover(&blob, &shares).is_ok());
+    for spoil in [
+        (|blob: &mut InnerBlob| blob.generation += 1) as fn(&mut InnerBlob),
+        |blob| blob.cluster_id.push('x'),
+        |blob| blob.origin = inner_2().origin,
+        |blob| blob.commitment = inner_2().commitment,
+    ] {
+        spoil(&mut blob);
+        let recovered = recover(&blob, &shares);
+        assert!(matches!(recovered, Err(RecoverError::Commitment { .. })));
+        blob = inner();
+    }
 }
 
 #[test]

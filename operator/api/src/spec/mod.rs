@@ -2,6 +2,7 @@
 
 mod defaults;
 mod keys;
+mod manifest;
 mod rollover;
 mod verification;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::ChamberClusterStatus;
 
 pub use keys::{DriftPolicy, KeyPolicySettings, Keys, Management, Profile, Share};
+pub use manifest::{ManifestBody, ManifestKind, ManifestSignature, ManifestSpec};
 pub use rollover::{OnFailure, Rollover};
 pub use verification::{Attestation, Prometheus, Queries, Verification};
 
@@ -58,11 +60,28 @@ pub use verification::{Attestation, Prometheus, Queries, Verification};
         .field_path(".spec.sealing")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.clusterId == oldSelf.clusterId").message("clusterId is immutable: the enclave role and the keys are named after it").reason(Reason::FieldValueForbidden).field_path(".clusterId"))]
-#[x_kube(validation = Rule::new("self.sealing != 'External' || !has(self.verification.attestation) || self.verification.attestation == 'Off'")
-    .message("spec.verification.attestation is Required or Preferred with spec.sealing External: only our agent attests. Leave it out, or set it to Off")
-    .reason(Reason::FieldValueInvalid)
-    .field_path(".verification.attestation"))]
+#[x_kube(
+    validation = Rule::new("self.clusterId == oldSelf.clusterId")
+        .message("clusterId is immutable: the enclave role and the keys are named after it")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".clusterId"),
+    validation = Rule::new("self.sealing != 'External' || !has(self.verification.attestation) || self.verification.attestation == 'Off'")
+        .message("spec.verification.attestation is Required or Preferred with spec.sealing External: only our agent attests. Leave it out, or set it to Off")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".verification.attestation"),
+    validation = Rule::new("!has(self.manifest) || self.manifest.body.clusterId == self.clusterId")
+        .message("manifest.body.clusterId is not spec.clusterId: a manifest is of one cluster. Render and sign one for this cluster")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".manifest"),
+    validation = Rule::new("!has(self.manifest) || (self.manifest.body.threshold == self.keys.threshold && self.manifest.body.keys == self.keys.shares.map(s, s.arn))")
+        .message("manifest.body.threshold or manifest.body.keys are not spec.keys.threshold and the ARNs of spec.keys.shares in their order: render and sign a manifest for these keys, in the same change")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".manifest"),
+    validation = Rule::new("!has(self.manifest) || self.sealing == 'Managed'")
+        .message("manifest needs sealing Managed: with External nobody would read it")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".manifest")
+)]
 pub struct ChamberClusterSpec {
     /// `<env>-<region>-<purpose>`; names the role `ChamberEnclaveRole-<clusterId>`. At most 45 characters (IAM allows 64 for the role). Immutable.
     #[schemars(
@@ -84,6 +103,10 @@ pub struct ChamberClusterSpec {
     /// Who seals and unseals the master key.
     #[serde(default)]
     pub sealing: Sealing,
+    /// What an authority signed of the keys above: chambers whose image measures an authority seal and unseal under it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
+    pub manifest: Option<ManifestSpec>,
     /// What proves that the chambers unseal.
     pub verification: Verification,
     /// How a rollover goes.
@@ -104,6 +127,11 @@ pub struct Release {
     /// What its enclave attests.
     #[schemars(schema_with = "crate::schema::measurement")]
     pub measurement: MeasurementSpec,
+    /// Public keys (PEM, `PUBLIC KEY`) of the authorities that its image measures, as its measurement file lists them.
+    /// With one, chambers do nothing without a cluster manifest that it signed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(min = 1, max = 512)))]
+    pub authorities: Vec<String>,
 }
 
 /// `ImageSha384` and further registers, as text.
