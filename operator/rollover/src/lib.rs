@@ -11,6 +11,7 @@ mod display;
 mod interrupts;
 mod keys;
 pub mod laws;
+mod manifest;
 mod origin;
 mod ownership;
 mod plan;
@@ -25,15 +26,16 @@ mod world;
 
 pub use desired::{AdmittedSet, policy as desired_policy};
 pub use keys::in_sync;
+pub use manifest::name_target_anew;
 pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
 pub use preview::{Changes, KeyPreview, Preview, document, preview};
 pub use reason::{Outlook, Reason};
 pub use transition::{Answer, Transition, Verb};
 pub use world::{
     Attestation, Attestations, Blob, Chamber, Deletion, DriftPolicy, Failing, Failure, Gate, Key,
-    KeyFacts, KeyState, Metrics, Object, ObjectProblem, OnFailure, Owner, OwnershipConflict,
-    PersistedState, Phase, PodMetrics, Reading, Readings, Refusal, Release, Rollover, SealPod, Set,
-    Share, Spec, Verbs, World,
+    KeyFacts, KeyState, Manifest, Metrics, Object, ObjectProblem, OnFailure, Owner,
+    OwnershipConflict, PersistedState, Phase, PodMetrics, Reading, Readings, Refusal, Release,
+    Rollover, SealPod, Set, Share, Spec, Verbs, World,
 };
 
 use jiff::SignedDuration;

@@ -71,6 +71,10 @@ pub enum Reason {
     SealFailed,
     /// The seal pod offered something that is no blob of this cluster.
     SealInvalid,
+    /// The release's image does nothing without a cluster manifest, and the spec has none that it would believe.
+    ManifestWanted,
+    /// The cluster manifest is of another master key, or names other sealers than the blob's.
+    ManifestMismatch,
     /// The cluster was sealed before, but its sealed Secret is gone.
     BlobLost,
     /// A sealed Secret is there but does not fit the spec or the keys.
@@ -183,7 +187,9 @@ impl Reason {
             | Self::Soaking
             | Self::MetricsInconclusive
             | Self::AttestationMissing => Outlook::WaitsByItself,
-            Self::Paused | Self::DryRun | Self::AwaitingKeyHolder => Outlook::WaitsForAPerson,
+            Self::Paused | Self::DryRun | Self::AwaitingKeyHolder | Self::ManifestWanted => {
+                Outlook::WaitsForAPerson
+            }
             _ => Outlook::NeedsACure,
         }
     }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Action, Blob, KeyFacts, Plan, Reason, Release, Rollover, SealPod, Share, Step, Transition,
-    World, chambers, claim, keys, measure, origin, tags,
+    World, chambers, claim, keys, manifest, measure, origin, tags,
 };
 
 const STEP: Step = Step::Admit;
@@ -40,9 +40,15 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     }
     match world.blobs.get(&rollover.to.measurement.id()) {
         Some(Blob::Unsound(why)) => Some(Plan::block(STEP, Reason::BlobMismatch, why.clone())),
-        Some(Blob::Sound { commitment }) => commit(world, STEP, commitment),
+        Some(Blob::Sound { commitment }) => commit(world, STEP, commitment)
+            .or_else(|| manifest::wanted(world, STEP).filter(|_| is_the_specs(world, rollover))),
         None => measure::lost(world, STEP).or_else(|| Some(first(world, &rollover.to))),
     }
+}
+
+/// The manifest is for what the spec names; the way back to a release before needs none of it.
+fn is_the_specs(world: &World, rollover: &Rollover) -> bool {
+    world.spec.release.revision == rollover.to.revision
 }
 
 fn first(world: &World, target: &Release) -> Plan {

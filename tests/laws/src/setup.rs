@@ -208,6 +208,8 @@ fn spec(size: Size, releases: &[Release], shares: Vec<Share>) -> Spec {
         owner: owner(),
         cluster_id: "small-world".to_owned(),
         release: releases[0].clone(),
+        manifest: None,
+        authorities: Vec::new(),
         threshold: size.threshold,
         shares,
         replicas: u32::from(size.chambers),

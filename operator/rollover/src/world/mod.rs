@@ -21,7 +21,7 @@ pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
 pub use object::{Object, ObjectProblem};
 pub use owner::{Owner, external_id};
 pub use record::{Failure, PersistedState, Phase, Rollover};
-pub use spec::{Deletion, DriftPolicy, OnFailure, Release, Share, Spec, Verbs};
+pub use spec::{Deletion, DriftPolicy, Manifest, OnFailure, Release, Share, Spec, Verbs};
 
 /// One look at everything.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct World {
     pub seal_pod: SealPod,
     /// The blobs that were looked for, by measurement id; one that is missing here is absent.
     pub blobs: BTreeMap<String, Blob>,
+    /// What speaks against the target's blob by the cluster manifest: who sealed it, and for which keys.
+    pub manifest_objection: Option<String>,
     /// The chambers' metrics, once looked at.
     pub metrics: Option<Metrics>,
     /// What the target's chambers attest, once they were asked.
@@ -94,6 +96,7 @@ impl World {
             objects: Vec::new(),
             seal_pod: SealPod::Absent,
             blobs: BTreeMap::new(),
+            manifest_objection: None,
             metrics: None,
             attestations: None,
             budget: None,

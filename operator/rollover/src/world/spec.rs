@@ -16,6 +16,10 @@ pub struct Spec {
     pub cluster_id: String,
     /// The release that the chambers shall run.
     pub release: Release,
+    /// The cluster manifest, where there is one.
+    pub manifest: Option<Manifest>,
+    /// Fingerprints of the authorities that the release's image measures: with one it does nothing without a manifest.
+    pub authorities: Vec<String>,
     /// Shares that open the master key.
     pub threshold: usize,
     /// The keys.
@@ -61,6 +65,19 @@ pub struct Release {
     pub measurement: Measurement,
     /// Name of image, measurement and pod template together.
     pub revision: String,
+}
+
+/// The cluster manifest, as far as a decision needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Digest of its body, hex.
+    pub digest: String,
+    /// Commitment of the master key that may be unsealed under it, hex; none in a seal permit.
+    pub commitment: Option<String>,
+    /// An authority that the release's image measures signed it.
+    pub believed: bool,
+    /// Fingerprints of those who signed it, whether well or not.
+    pub signed_by: Vec<String>,
 }
 
 /// One share's key, as the spec names it.

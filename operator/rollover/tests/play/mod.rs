@@ -127,6 +127,8 @@ impl Play {
             owner: owner(),
             cluster_id: "test-local-signer".into(),
             release: release(1),
+            manifest: None,
+            authorities: Vec::new(),
             threshold: 2,
             shares,
             replicas: 3,
@@ -309,6 +311,7 @@ impl Play {
         self.turns += 1;
         assert!(self.turns < TURNS, "no end:\n{}", self.story);
         self.judge_seal_pod();
+        rollover::name_target_anew(&mut self.world);
         let next = plan(&self.world);
         assert_eq!(
             next,
