@@ -1,5 +1,6 @@
 //! `chamber-operator`: runs the operator, or prints its CRD.
 
+use attestation::Root;
 use chamber_operator::{run, settings::Settings};
 use clap::{Parser, Subcommand};
 use kube::CustomResourceExt;
@@ -35,7 +36,7 @@ fn main() -> std::process::ExitCode {
                 .enable_all()
                 .build();
             match runtime {
-                Ok(runtime) => match runtime.block_on(run::run(*settings)) {
+                Ok(runtime) => match runtime.block_on(run::run(*settings, Root::aws())) {
                     Ok(()) => std::process::ExitCode::SUCCESS,
                     Err(error) => fail(&error),
                 },

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Action, Blob, KeyFacts, Plan, Reason, Release, Rollover, SealPod, Share, Step, Transition,
-    World, chambers, claim, keys, manifest, measure, origin, tags,
+    World, chambers, claim, keys, manifest, measure, origin, tags, verify,
 };
 
 const STEP: Step = Step::Admit;
@@ -96,7 +96,10 @@ fn at_work(world: &World, since: Timestamp) -> Plan {
     let deadline = since.checked_add(world.spec.progress_deadline).ok();
     if deadline.is_none_or(|deadline| world.now < deadline) {
         let message = "the seal pod makes the master key";
-        return Plan::wait_until(STEP, Reason::Sealing, message, deadline);
+        let until = deadline
+            .into_iter()
+            .chain([verify::again(world.now, since)]);
+        return Plan::wait_until(STEP, Reason::Sealing, message, until.min());
     }
     let message = format!(
         "the seal pod is there since {since:.0} without an answer, longer than spec.rollover.progressDeadline. Read its log and `kubectl describe pod`, then delete the pod: it is made anew"

@@ -3,6 +3,7 @@
 //! Pods and `ReplicaSets` are listed from the API server each time, never from a cache: Roll and
 //! Retire rest on them. Keys and metrics are read when the plan asks for them.
 
+mod attestation;
 mod blobs;
 mod budgets;
 mod chambers;
@@ -96,6 +97,11 @@ pub async fn look(
         }
         Look::Metrics { window } => {
             world.metrics = Some(metrics::read(ctx, cluster, *window).await);
+        }
+        Look::Attestation { revision } => {
+            let asked = attestation::read(ctx, cluster, world, revision).await?;
+            world.attestations = Some(asked);
+            world.now = Timestamp::now();
         }
         Look::Budget => world.budget = Some(budgets::allowed(ctx, cluster).await?),
     }

@@ -1,4 +1,5 @@
-//! The one-shot pod of the first seal, and what it offers in its termination message.
+//! The one-shot pod of the first seal, and what it offers: over its host's port while it runs, or, as hosts of before
+//! did, in its termination message.
 
 use base64::Engine;
 use chamber_api::{ChamberCluster, names};
@@ -9,6 +10,7 @@ use rollover::{Failing, PersistedState, SealPod, Spec, World};
 use serde::Deserialize;
 
 use crate::context::Context;
+use crate::hosts::{Hosts, Offer};
 use crate::objects;
 use crate::observe::{blobs, chambers};
 
@@ -33,7 +35,67 @@ pub async fn read(
     let Some(pod) = get(ctx, cluster).await? else {
         return Ok(SealPod::Absent);
     };
-    Ok(judge(cluster, &pod, spec, target(record, spec)))
+    let target = target(record, spec);
+    let (seen, _) = look(&ctx.hosts, cluster, &pod, spec, target).await;
+    Ok(seen)
+}
+
+/// What the pod is, and the blob that it offers.
+async fn look(
+    hosts: &Hosts,
+    cluster: &ChamberCluster,
+    pod: &Pod,
+    spec: &Spec,
+    target: &rollover::Release,
+) -> (SealPod, Option<String>) {
+    let judged = judge(cluster, pod, spec, target);
+    match judged {
+        SealPod::Running { .. } if runs(pod) => match hosts.offer(pod).await {
+            Ok(offer) => served(offer, spec, target),
+            // It has not sealed yet, or its host tells when it ends.
+            Err(_) => (judged, None),
+        },
+        SealPod::Offers { .. } => {
+            let text = terminated(pod).and_then(said);
+            (judged, text.and_then(|said| said.sealed_blob))
+        }
+        _ => (judged, None),
+    }
+}
+
+/// Its container is at work, and not only the pod there.
+fn runs(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    phase == Some("Running")
+}
+
+/// What a running pod serves.
+fn served(offer: Offer, spec: &Spec, target: &rollover::Release) -> (SealPod, Option<String>) {
+    match offered(&offer.sealed_blob, spec, target) {
+        SealPod::Offers { commitment } if commitment != offer.commitment => {
+            let why = "the commitment beside its blob is not the one in it".to_owned();
+            (SealPod::OffersInvalid(why), None)
+        }
+        sound @ SealPod::Offers { .. } => (sound, Some(offer.sealed_blob)),
+        other => (other, None),
+    }
+}
+
+/// What the text of a blob is for this release and this spec.
+fn offered(text: &str, spec: &Spec, target: &rollover::Release) -> SealPod {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim());
+    match bytes
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| blobs::check(&bytes, &target.measurement, spec))
+    {
+        Ok(inner) => SealPod::Offers {
+            commitment: hex::encode(inner.commitment),
+        },
+        Err(why) => SealPod::OffersInvalid(why),
+    }
 }
 
 /// The blob that the seal pod offers, base64 as it is to be stored: none where the pod is not the one that was seen.
@@ -45,18 +107,9 @@ pub async fn offer(
     let Some(pod) = get(ctx, cluster).await? else {
         return Ok(None);
     };
-    if judge(
-        cluster,
-        &pod,
-        &world.spec,
-        target(&world.record, &world.spec),
-    ) != world.seal_pod
-    {
-        return Ok(None);
-    }
-    Ok(terminated(&pod)
-        .and_then(said)
-        .and_then(|said| said.sealed_blob))
+    let target = target(&world.record, &world.spec);
+    let (seen, blob) = look(&ctx.hosts, cluster, &pod, &world.spec, target).await;
+    Ok(blob.filter(|_| seen == world.seal_pod))
 }
 
 /// The release that the seal pod is made for.
@@ -156,18 +209,7 @@ fn came_of_it(
                 sealed_blob: Some(text),
                 ..
             }),
-        ) => {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim());
-            match bytes
-                .map_err(|error| error.to_string())
-                .and_then(|bytes| blobs::check(&bytes, &target.measurement, spec))
-            {
-                Ok(inner) => SealPod::Offers {
-                    commitment: hex::encode(inner.commitment),
-                },
-                Err(why) => SealPod::OffersInvalid(why),
-            }
-        }
+        ) => offered(&text, spec, target),
         (
             _,
             Some(Said {

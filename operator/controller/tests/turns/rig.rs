@@ -6,6 +6,7 @@ use std::time::Duration;
 use chamber_api::ChamberCluster;
 use chamber_operator::context::{Context, Parts};
 use chamber_operator::election::Candidate;
+use chamber_operator::hosts::Hosts;
 use chamber_operator::kms::Keyring;
 use chamber_operator::kubernetes;
 use chamber_operator::prometheus::{Prometheus, Servers};
@@ -73,6 +74,8 @@ impl Rig {
             client,
             settings: Arguments::parse_from(arguments).settings,
             keyring: Keyring::new(&aws.config().await),
+            hosts: Hosts::new().unwrap(),
+            root: attestation::Root::aws(),
             prometheus: Prometheus::new(Servers::default(), None).unwrap(),
             telemetry: Arc::new(Telemetry::default()),
             lease: candidate.lease(),

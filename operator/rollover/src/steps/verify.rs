@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{Chamber, Look, Metrics, Plan, PodMetrics, Reason, Rollover, Step, World, attested};
 
 const STEP: Step = Step::Verify;
-/// How soon Prometheus is asked again at first: samples come with the next scrape, which no event tells. Not sooner than
+/// How soon it is asked again at first: samples come with the next scrape, which no event tells. Not sooner than
 /// one server is asked, or a cluster alone would wait for itself.
 const SOON: SignedDuration = SignedDuration::from_secs(1);
 /// How seldom it is asked in the end.
@@ -78,8 +78,8 @@ fn soaked(world: &World, chambers: &[Chamber]) -> Option<Timestamp> {
     unsealed.max()?.checked_add(world.spec.soak_time).ok()
 }
 
-/// When Prometheus is asked again: after a quarter of the time that answers have been missing already.
-fn again(now: Timestamp, since: Timestamp) -> Timestamp {
+/// When an answer of which no event tells is asked for again: after a quarter of the time that it has been missing.
+pub fn again(now: Timestamp, since: Timestamp) -> Timestamp {
     let pause = (now.duration_since(since) / 4).clamp(SOON, SELDOM);
     now.checked_add(pause).unwrap_or(now)
 }
