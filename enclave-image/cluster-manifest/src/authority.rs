@@ -97,8 +97,9 @@ impl Authority {
     /// Whether these are its signature's bytes over a body.
     pub fn verifies(&self, body: &[u8], signature: &[u8]) -> bool {
         let verified = match self.algorithm {
-            Algorithm::Ed25519 => UnparsedPublicKey::new(&ED25519, self.key(ED25519_SPKI))
-                .verify(body, signature),
+            Algorithm::Ed25519 => {
+                UnparsedPublicKey::new(&ED25519, self.key(ED25519_SPKI)).verify(body, signature)
+            }
             Algorithm::P384 => {
                 UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, self.key(P384_SPKI))
                     .verify(body, signature)

@@ -87,11 +87,7 @@ fn same<T: PartialEq + fmt::Display>(
 }
 
 /// Who sealed it, by the document that the blob carries.
-fn sealed_by(
-    manifest: &Manifest,
-    inner: &InnerBlob,
-    root: &Root,
-) -> Result<Provenance, Mismatch> {
+fn sealed_by(manifest: &Manifest, inner: &InnerBlob, root: &Root) -> Result<Provenance, Mismatch> {
     let Some(origin) = &inner.origin else {
         return Ok(Provenance::WithoutDocument);
     };

@@ -62,12 +62,7 @@ impl Manifest {
                 Kind::Run { .. } => RUN,
             },
         ]);
-        put_short(
-            &mut out,
-            DOCUMENT,
-            "cluster id",
-            self.cluster_id.as_bytes(),
-        )?;
+        put_short(&mut out, DOCUMENT, "cluster id", self.cluster_id.as_bytes())?;
         out.extend_from_slice(&self.generation.to_be_bytes());
         out.extend([self.threshold, count]);
         for key in &self.keys {
@@ -226,10 +221,7 @@ fn is_key_arn(text: &str) -> bool {
     }
 }
 
-fn read_sealers(
-    reader: &mut Reader<'_>,
-    name: &'static str,
-) -> Result<BTreeSet<Pcr>, FormatError> {
+fn read_sealers(reader: &mut Reader<'_>, name: &'static str) -> Result<BTreeSet<Pcr>, FormatError> {
     let count = reader.byte(name)?;
     let list = (0..count).map(|_| reader.array(name).map(Pcr::from_bytes));
     let list = list.collect::<Result<Vec<_>, _>>()?;

@@ -67,9 +67,7 @@ impl SignedManifest {
     pub fn to_text(&self) -> Result<String, FormatError> {
         let mut out = Vec::new();
         put_long(&mut out, DOCUMENT, "body", &self.body)?;
-        out.push(
-            u8::try_from(self.signatures.len()).map_err(|_| too_many(self.signatures.len()))?,
-        );
+        out.push(u8::try_from(self.signatures.len()).map_err(|_| too_many(self.signatures.len()))?);
         for signature in &self.signatures {
             out.extend_from_slice(&signature.authority.0);
             put_short(&mut out, DOCUMENT, "signature", &signature.bytes)?;

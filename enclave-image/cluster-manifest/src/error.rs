@@ -34,7 +34,8 @@ pub enum ManifestError {
     /// No authority that is believed here signed it.
     #[error(
         "cluster manifest: signed by [{}], believed are [{}]: no signature of an authority that this image measures is good; sign it with one of those keys",
-        list(signed_by), list(believed)
+        list(signed_by),
+        list(believed)
     )]
     Signature {
         /// Whose signatures it carries, good or not.
