@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::arn;
+pub use crate::world::signing::KeySpec;
 
 /// The whole file; JSON in camel case.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -106,6 +107,9 @@ pub struct KeyConfig {
     pub id: String,
     /// The account that owns it.
     pub account: String,
+    /// `SYMMETRIC_DEFAULT`, or what keys that sign are: `ECC_NIST_P384`, `ECC_NIST_EDWARDS25519`.
+    #[serde(default)]
+    pub key_spec: KeySpec,
     /// The key policy document.
     pub policy: Value,
     /// Its tags.

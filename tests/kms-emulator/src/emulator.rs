@@ -82,6 +82,7 @@ fn key(entry: &KeyConfig, partition: &str, region: &str) -> Result<Key, String> 
         arn: key_arn(partition, region, &entry.account, &entry.id),
         id: entry.id.clone(),
         account: entry.account.clone(),
+        spec: entry.key_spec,
         description: String::new(),
         created: Now::with_offset(0),
         state: State::Enabled,

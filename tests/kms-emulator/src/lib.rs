@@ -29,7 +29,7 @@ mod wire;
 mod world;
 
 pub use config::{
-    Config, ConfigError, CredentialConfig, GrantConfig, IdentityPolicyConfig, KeyConfig,
+    Config, ConfigError, CredentialConfig, GrantConfig, IdentityPolicyConfig, KeyConfig, KeySpec,
     PendingDeletionCode, RoleConfig,
 };
 pub use server::{Server, StartError};

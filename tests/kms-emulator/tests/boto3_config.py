@@ -10,6 +10,8 @@ STS = f"arn:aws:sts::{ACCOUNT}"
 ADMIN_ROLE = f"{IAM}:role/ChamberKmsKeyAdmin"
 ENCLAVE_ROLE = f"{IAM}:role/ChamberEnclaveRole-demo-local-signer"
 
+SIGNING_KEYS = {"p384": "ECC_NIST_P384", "ed25519": "ECC_NIST_EDWARDS25519"}
+
 PRINCIPALS = {
     "root": f"{IAM}:root",
     "operator": f"{IAM}:user/chamber-operator",
@@ -82,6 +84,12 @@ def config(root_pem):
         credentials.append(entry)
     document = policy(["aa" * 48])
     keys = [{"id": f"share-{name}", "account": ACCOUNT, "policy": document} for name in "ab"]
+    sign = [_allow("Root", f"{IAM}:root", "kms:*"), _allow("Sign", PRINCIPALS["operator"], "kms:Sign")]
+    authority = {"Version": "2012-10-17", "Statement": sign}
+    keys += [
+        {"id": f"authority-{name}", "account": ACCOUNT, "policy": authority, "keySpec": spec}
+        for name, spec in SIGNING_KEYS.items()
+    ]
     return {
         "region": REGION,
         "accounts": [ACCOUNT],

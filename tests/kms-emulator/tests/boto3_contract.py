@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from boto3_config import ACCOUNT, ADMIN_ROLE, CREDENTIALS, REGION, policy
+from boto3_config import ACCOUNT, ADMIN_ROLE, CREDENTIALS, REGION, SIGNING_KEYS, policy
 
 KMS_URL, ADMIN_URL = sys.argv[1:3]
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/share-a"
@@ -173,6 +173,33 @@ def missing_keys_are_not_found():
     assert error["Message"] == f"Key '{KEY.replace('share-a', 'none')}' does not exist", error
 
 
+def keys_sign_by_the_rules_of_their_kind():
+    root, operator = client("kms", "root"), client("kms", "operator")
+    for name, algorithm, kind in [
+        ("p384", "ECDSA_SHA_384", "DIGEST"),
+        ("ed25519", "ED25519_SHA_512", "RAW"),
+    ]:
+        key = {"KeyId": f"authority-{name}"}
+        described = root.describe_key(**key)["KeyMetadata"]
+        public = root.get_public_key(**key)
+        for found in (described, public):
+            assert found["KeySpec"] == SIGNING_KEYS[name], found
+            assert found["KeyUsage"] == "SIGN_VERIFY", found
+            assert algorithm in found["SigningAlgorithms"], found
+        assert public["PublicKey"][:1] == b"\x30", public
+        message = {"Message": b"d" * 48, "SigningAlgorithm": algorithm}
+        signed = operator.sign(MessageType=kind, **key, **message)
+        assert signed["SigningAlgorithm"] == algorithm and signed["Signature"], signed
+        refused(lambda: operator.get_public_key(**key), "AccessDeniedException")
+        other = {"DIGEST": "RAW", "RAW": "DIGEST"}[kind]
+        if name == "ed25519":
+            refused(
+                lambda: operator.sign(MessageType=other, **key, **message), "ValidationException"
+            )
+        refused(lambda: root.encrypt(Plaintext=b"x", **key), "InvalidKeyUsageException")
+    refused(lambda: root.get_public_key(KeyId=KEY), "UnsupportedOperationException")
+
+
 def throttling_is_seen_as_throttling():
     knobs(throttle={"DescribeKey": 1})
     kms = client("kms", "admin")
@@ -192,6 +219,7 @@ CHECKS = [
     roles_are_assumed_with_the_external_id,
     a_wrong_secret_is_an_invalid_signature,
     missing_keys_are_not_found,
+    keys_sign_by_the_rules_of_their_kind,
     throttling_is_seen_as_throttling,
 ]
 

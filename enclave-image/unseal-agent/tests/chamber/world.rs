@@ -39,6 +39,7 @@ impl World {
         let key = |id: &&str| KeyConfig {
             id: (*id).to_owned(),
             account: ACCOUNT.to_owned(),
+            key_spec: kms_emulator::KeySpec::default(),
             policy: serde_json::from_str(&policy(&[ADMITTED])).unwrap(),
             tags: BTreeMap::new(),
             multi_region: false,

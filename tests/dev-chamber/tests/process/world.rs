@@ -156,6 +156,7 @@ fn config(root: String) -> Config {
     let key = |id: &&str| KeyConfig {
         id: (*id).to_owned(),
         account: ACCOUNT.to_owned(),
+        key_spec: kms_emulator::KeySpec::default(),
         policy: serde_json::from_str(&policy(&[])).unwrap(),
         tags: BTreeMap::new(),
         multi_region: false,

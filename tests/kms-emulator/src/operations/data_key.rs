@@ -20,6 +20,7 @@ pub(super) fn run(call: &mut Call<'_>, members: &Members) -> Answer {
     let mut conditions = encryption_context(&context);
     conditions.extend(recipient::context(recipient.as_ref()));
     call.authorize_use(&key_arn, "kms:GenerateDataKey", conditions)?;
+    call.check_usage(&key_arn, "ENCRYPT_DECRYPT", "GenerateDataKey")?;
     end_of_dry_run(members)?;
     let mut plaintext = Zeroizing::new(vec![0; length]);
     aws_lc_rs::rand::fill(&mut plaintext).map_err(|_| ApiError::internal("no random bytes"))?;

@@ -25,6 +25,7 @@ pub(super) fn run(call: &mut Call<'_>, members: &Members) -> Answer {
     let mut conditions = encryption_context(&context);
     conditions.extend(recipient::context(recipient.as_ref()));
     call.authorize_use(&key_arn, "kms:Decrypt", conditions)?;
+    call.check_usage(&key_arn, "ENCRYPT_DECRYPT", "Decrypt")?;
     let blob = blob.ok_or_else(ApiError::invalid_ciphertext)?;
     if blob.key_arn != key_arn {
         return Err(ApiError::client(

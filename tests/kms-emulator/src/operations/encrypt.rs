@@ -19,6 +19,7 @@ pub(super) fn run(call: &mut Call<'_>, members: &Members) -> Answer {
     let context = members.text_map("EncryptionContext")?;
     let key_arn = call.named_key(members)?;
     call.authorize_use(&key_arn, "kms:Encrypt", encryption_context(&context))?;
+    call.check_usage(&key_arn, "ENCRYPT_DECRYPT", "Encrypt")?;
     end_of_dry_run(members)?;
     let sealed = ciphertext::seal(&key_arn, &context, &plaintext)
         .ok_or_else(|| ApiError::internal("encryption failed"))?;

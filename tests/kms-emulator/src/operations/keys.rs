@@ -9,24 +9,14 @@ use crate::error::ApiError;
 use crate::wire::Members;
 use crate::world::key::{Key, State};
 use crate::world::policies::Policies;
+use crate::world::signing::KeySpec;
 
 use super::policies::bypass_context;
 use super::{Answer, Call, policy_check, tags};
 
 pub(super) fn create(call: &mut Call<'_>, members: &Members) -> Answer {
     let bypass = members.flag("BypassPolicyLockoutSafetyCheck")?;
-    for (member, only) in [
-        ("KeyUsage", "ENCRYPT_DECRYPT"),
-        ("KeySpec", "SYMMETRIC_DEFAULT"),
-        ("Origin", "AWS_KMS"),
-    ] {
-        if members.text(member)?.is_some_and(|value| value != only) {
-            return Err(ApiError::client(
-                "UnsupportedOperationException",
-                format!("This emulator makes keys with {member} {only} only."),
-            ));
-        }
-    }
+    let spec = spec(members)?;
     let tags = tags::parse(members)?;
     authorize_creation(call, bypass)?;
     let account = call.caller.principal.account.clone();
@@ -41,6 +31,7 @@ pub(super) fn create(call: &mut Call<'_>, members: &Members) -> Answer {
         arn: arn.clone(),
         id,
         account,
+        spec,
         description: members.text("Description")?.unwrap_or_default().to_owned(),
         created: call.now,
         state: State::Enabled,
@@ -72,6 +63,28 @@ pub(super) fn describe(call: &mut Call<'_>, members: &Members) -> Answer {
     Ok(Some(
         json!({ "KeyMetadata": call.key(&key_arn)?.metadata() }),
     ))
+}
+
+/// What kind of key is asked for; its usage has to be the one that this kind has.
+fn spec(members: &Members) -> Result<KeySpec, ApiError> {
+    let unsupported = |what: String| ApiError::client("UnsupportedOperationException", what);
+    if members
+        .text("Origin")?
+        .is_some_and(|value| value != "AWS_KMS")
+    {
+        let what = "This emulator makes keys with Origin AWS_KMS only.";
+        return Err(unsupported(what.to_owned()));
+    }
+    let name = members.text("KeySpec")?.unwrap_or("SYMMETRIC_DEFAULT");
+    let spec = KeySpec::parse(name)
+        .ok_or_else(|| unsupported(format!("This emulator makes no keys with KeySpec {name}.")))?;
+    let usage = members.text("KeyUsage")?.unwrap_or("ENCRYPT_DECRYPT");
+    if usage == spec.usage() {
+        return Ok(spec);
+    }
+    Err(ApiError::validation(format!(
+        "KeyUsage {usage} is not compatible with KeySpec {name}"
+    )))
 }
 
 /// There is no key policy yet, so IAM alone decides.

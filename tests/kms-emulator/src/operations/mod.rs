@@ -11,6 +11,7 @@ mod policies;
 mod policy_check;
 mod recipient;
 mod refused;
+mod sign;
 mod states;
 mod tags;
 
@@ -42,6 +43,8 @@ pub(crate) type Answer = Result<Option<Value>, ApiError>;
 pub(crate) fn run(call: &mut Call<'_>, operation: &str, members: &Members) -> Answer {
     match operation {
         "CreateKey" => keys::create(call, members),
+        "GetPublicKey" => sign::public_key(call, members),
+        "Sign" => sign::run(call, members),
         "DescribeKey" => keys::describe(call, members),
         "GetKeyPolicy" => policies::get(call, members),
         "PutKeyPolicy" => policies::put(call, members),
@@ -103,8 +106,8 @@ impl Call<'_> {
         let fixed = [
             ("kms:calleraccount", self.caller.principal.account.as_str()),
             ("kms:keyorigin", "AWS_KMS"),
-            ("kms:keyspec", "SYMMETRIC_DEFAULT"),
-            ("kms:keyusage", "ENCRYPT_DECRYPT"),
+            ("kms:keyspec", key.spec.name()),
+            ("kms:keyusage", key.spec.usage()),
             (
                 "kms:multiregion",
                 if key.multi_region { "true" } else { "false" },

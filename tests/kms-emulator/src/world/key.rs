@@ -9,12 +9,14 @@ use crate::config::{GrantConfig, PendingDeletionCode};
 use crate::error::ApiError;
 
 use super::policies::Policies;
+use super::signing::KeySpec;
 
-/// A symmetric encryption key.
+/// A key.
 pub(crate) struct Key {
     pub arn: String,
     pub id: String,
     pub account: String,
+    pub spec: KeySpec,
     pub description: String,
     pub created: Now,
     pub state: State,
@@ -90,18 +92,21 @@ impl Key {
             "AWSAccountId": self.account,
             "Arn": self.arn,
             "CreationDate": self.created.epoch(),
-            "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT",
+            "CustomerMasterKeySpec": self.spec.name(),
             "Description": self.description,
             "Enabled": self.state == State::Enabled,
-            "EncryptionAlgorithms": ["SYMMETRIC_DEFAULT"],
             "KeyId": self.id,
             "KeyManager": "CUSTOMER",
-            "KeySpec": "SYMMETRIC_DEFAULT",
+            "KeySpec": self.spec.name(),
             "KeyState": self.state.name(),
-            "KeyUsage": "ENCRYPT_DECRYPT",
+            "KeyUsage": self.spec.usage(),
             "MultiRegion": self.multi_region,
             "Origin": "AWS_KMS",
         });
+        match self.spec {
+            KeySpec::Symmetric => metadata["EncryptionAlgorithms"] = json!(["SYMMETRIC_DEFAULT"]),
+            signing => metadata["SigningAlgorithms"] = json!(signing.algorithms()),
+        }
         if let State::PendingDeletion { at } = self.state {
             metadata["DeletionDate"] = json!(at.epoch());
         }

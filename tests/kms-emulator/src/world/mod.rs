@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod key;
 pub(crate) mod knobs;
 pub(crate) mod policies;
+pub(crate) mod signing;
 
 use std::collections::BTreeMap;
 

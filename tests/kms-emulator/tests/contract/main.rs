@@ -15,6 +15,7 @@ mod matrix;
 mod policies;
 mod process;
 mod raw;
+mod sign;
 mod states;
 mod sts;
 mod world;

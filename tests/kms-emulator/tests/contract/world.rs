@@ -192,6 +192,7 @@ pub fn config(nitro_root_pem: String) -> Config {
     let keys = ["a", "b", "c"].map(|id| KeyConfig {
         id: format!("share-{id}"),
         account: ACCOUNT.to_owned(),
+        key_spec: kms_emulator::KeySpec::default(),
         policy: policy(&[ADMITTED]),
         tags: [("team".to_owned(), "demo".to_owned())].into(),
         multi_region: false,
