@@ -26,7 +26,6 @@ mod world;
 
 pub use desired::{AdmittedSet, policy as desired_policy};
 pub use keys::in_sync;
-pub use manifest::name_target_anew;
 pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
 pub use preview::{Changes, KeyPreview, Preview, document, preview};
 pub use reason::{Outlook, Reason};

@@ -1,22 +1,19 @@
 //! The cluster manifest that an image with an authority needs: asked for before anything is started.
 
-use crate::{Blob, Manifest, Plan, Reason, Step, World};
+use crate::{Action, Blob, Manifest, Plan, Reason, Rollover, Step, Transition, World};
 
 /// Takes the run manifest into the target that was begun under its seal permit: both are one release, whose enclaves
 /// attest one register more. Not once a chamber was started from it, and not a manifest of another master key.
-pub fn name_target_anew(world: &mut World) {
-    let wanted = world.spec.release.clone();
-    let manifest = world.spec.manifest.as_ref();
-    let named = manifest.and_then(|manifest| manifest.commitment.as_deref());
-    let fits = named.is_some() && named == sealed(world);
+pub fn taken(world: &World, rollover: &Rollover) -> Option<Plan> {
+    let wanted = &world.spec.release;
+    let manifest = world.spec.manifest.as_ref()?;
+    let fits = manifest.commitment.is_some() && manifest.commitment.as_deref() == sealed(world);
+    let same = rollover.to.revision == wanted.revision && rollover.to != *wanted;
     let started = world.set(&wanted.revision).is_some();
-    if let Some(rollover) = &mut world.record.rollover
-        && rollover.to.revision == wanted.revision
-        && fits
-        && !started
-    {
-        rollover.to = wanted;
-    }
+    (same && fits && !started).then(|| {
+        let note = Transition::ManifestTaken(wanted.clone());
+        Plan::act(Step::of(rollover), Action::Transition(note))
+    })
 }
 
 /// What the spec's manifest still lacks for the spec's release; `None` where it lacks nothing, or none is needed.

@@ -54,6 +54,10 @@ pub use verification::{Attestation, Prometheus, Queries, Verification};
         .message("spec.keys.threshold and the ARNs of spec.keys.shares cannot change after the first seal: the shares of the master key are wrapped under these keys")
         .reason(Reason::FieldValueForbidden)
         .field_path(".spec.keys"),
+    validation = Rule::new("!has(self.status) || !has(self.status.commitment) || !has(self.spec.manifest) || !has(self.spec.manifest.body.commitment) || self.spec.manifest.body.commitment == self.status.commitment")
+        .message("spec.manifest.body.commitment is not the one in status.commitment: the manifest is of another master key. Take what `kubectl chamber manifest render` prints for this cluster")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".spec.manifest"),
     validation = Rule::new("!has(self.status) || (!has(self.status.commitment) && !has(self.status.current)) || (self.spec.sealing == oldSelf.spec.sealing && has(self.spec.enclaveRoleAccountId) == has(oldSelf.spec.enclaveRoleAccountId) && (!has(self.spec.enclaveRoleAccountId) || self.spec.enclaveRoleAccountId == oldSelf.spec.enclaveRoleAccountId))")
         .message("spec.sealing and spec.enclaveRoleAccountId cannot change after the first seal, or once a release has run: the chambers would lose the master key, or their role")
         .reason(Reason::FieldValueForbidden)
@@ -118,8 +122,12 @@ pub struct ChamberClusterSpec {
 }
 
 /// A container image and the measurement of the enclave image in it.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.measurement.pcr16)")
+    .message("measurement.pcr16 is given: PCR16 is of spec.manifest, not of an image, and is computed from it. Leave it out")
+    .reason(Reason::FieldValueForbidden)
+    .field_path(".measurement"))]
 pub struct Release {
     /// Container image, best with its digest.
     #[schemars(length(min = 1, max = 1024))]

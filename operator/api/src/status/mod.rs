@@ -64,6 +64,9 @@ pub struct ChamberClusterStatus {
     /// Commitment to the master key (hex), since the first seal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<String>,
+    /// The cluster manifest of the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<ManifestStatus>,
     /// Revision of the first release whose chambers all attested: from then on `spec.verification.attestation: Preferred` takes silence for no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attested_release: Option<String>,
@@ -98,6 +101,19 @@ pub struct ChamberClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// The cluster manifest of the spec, as enclaves and key policies see it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestStatus {
+    /// SHA-384 of its body: 96 lower-case hex characters.
+    pub digest: String,
+    /// What an enclave has in PCR16 that took it: 96 lower-case hex characters.
+    pub pcr16: String,
+    /// Fingerprints of those who signed it, whether well or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed_by: Vec<String>,
 }
 
 /// One chamber.

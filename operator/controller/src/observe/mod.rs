@@ -8,6 +8,7 @@ mod blobs;
 mod budgets;
 mod chambers;
 mod conflicts;
+mod manifest;
 pub mod metrics;
 mod seal_pod;
 
@@ -50,7 +51,9 @@ async fn see(
 ) -> Result<(), kube::Error> {
     (world.sets, world.orphans) = chambers::list(ctx, cluster).await?;
     if spec.managed_sealing {
-        world.blobs = blobs::read(ctx, cluster, spec, &world.record).await?;
+        let found = blobs::read(ctx, cluster, spec, &world.record).await?;
+        world.blobs = found.blobs;
+        (world.manifest_objection, world.blob_lacks) = (found.objection, found.lacks);
     }
     world.seal_pod = seal_pod::read(ctx, cluster, spec, &world.record).await?;
     world.now = Timestamp::now();

@@ -1,6 +1,7 @@
 //! The one-shot pod of the first seal, and what it offers: over its host's port while it runs, or, as hosts of before
 //! did, in its termination message.
 
+use attestation::Root;
 use base64::Engine;
 use chamber_api::{ChamberCluster, names};
 use jiff::Timestamp;
@@ -10,9 +11,9 @@ use rollover::{Failing, PersistedState, SealPod, Spec, World};
 use serde::Deserialize;
 
 use crate::context::Context;
-use crate::hosts::{Hosts, Offer};
+use crate::hosts::Offer;
 use crate::objects;
-use crate::observe::{blobs, chambers};
+use crate::observe::{blobs, chambers, manifest};
 
 /// What the seal pod says when it ends.
 #[derive(Deserialize)]
@@ -36,22 +37,28 @@ pub async fn read(
         return Ok(SealPod::Absent);
     };
     let target = target(record, spec);
-    let (seen, _) = look(&ctx.hosts, cluster, &pod, spec, target).await;
+    let (seen, _) = look(ctx, cluster, &pod, spec, target).await;
     Ok(seen)
 }
 
 /// What the pod is, and the blob that it offers.
 async fn look(
-    hosts: &Hosts,
+    ctx: &Context,
     cluster: &ChamberCluster,
     pod: &Pod,
     spec: &Spec,
     target: &rollover::Release,
 ) -> (SealPod, Option<String>) {
-    let judged = judge(cluster, pod, spec, target);
+    let wanted = Wanted {
+        cluster,
+        spec,
+        target,
+        root: &ctx.root,
+    };
+    let judged = judge(pod, &wanted);
     match judged {
-        SealPod::Running { .. } if runs(pod) => match hosts.offer(pod).await {
-            Ok(offer) => served(offer, spec, target),
+        SealPod::Running { .. } if runs(pod) => match ctx.hosts.offer(pod).await {
+            Ok(offer) => wanted.served(offer),
             // It has not sealed yet, or its host tells when it ends.
             Err(_) => (judged, None),
         },
@@ -72,29 +79,44 @@ fn runs(pod: &Pod) -> bool {
     phase == Some("Running")
 }
 
-/// What a running pod serves.
-fn served(offer: Offer, spec: &Spec, target: &rollover::Release) -> (SealPod, Option<String>) {
-    match offered(&offer.sealed_blob, spec, target) {
-        SealPod::Offers { commitment } if commitment != offer.commitment => {
-            let why = "the commitment beside its blob is not the one in it".to_owned();
-            (SealPod::OffersInvalid(why), None)
-        }
-        sound @ SealPod::Offers { .. } => (sound, Some(offer.sealed_blob)),
-        other => (other, None),
-    }
+/// What a seal pod and its offer have to be.
+struct Wanted<'a> {
+    cluster: &'a ChamberCluster,
+    spec: &'a Spec,
+    target: &'a rollover::Release,
+    /// The root that sealing documents lead to.
+    root: &'a Root,
 }
 
-/// What the text of a blob is for this release and this spec.
-fn offered(text: &str, spec: &Spec, target: &rollover::Release) -> SealPod {
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim());
-    match bytes
-        .map_err(|error| error.to_string())
-        .and_then(|bytes| blobs::check(&bytes, &target.measurement, spec))
-    {
-        Ok(inner) => SealPod::Offers {
-            commitment: hex::encode(inner.commitment),
-        },
-        Err(why) => SealPod::OffersInvalid(why),
+impl Wanted<'_> {
+    /// What a running pod serves.
+    fn served(&self, offer: Offer) -> (SealPod, Option<String>) {
+        match self.offered(&offer.sealed_blob) {
+            SealPod::Offers { commitment } if commitment != offer.commitment => {
+                let why = "the commitment beside its blob is not the one in it".to_owned();
+                (SealPod::OffersInvalid(why), None)
+            }
+            sound @ SealPod::Offers { .. } => (sound, Some(offer.sealed_blob)),
+            other => (other, None),
+        }
+    }
+
+    /// What the text of a blob is for this release, this spec and its seal permit.
+    fn offered(&self, text: &str) -> SealPod {
+        let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim());
+        let checked = bytes
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| blobs::check(&bytes, &self.target.measurement, self.spec))
+            .and_then(|inner| {
+                manifest::permitted(self.cluster, &inner, self.root)?;
+                Ok(inner)
+            });
+        match checked {
+            Ok(inner) => SealPod::Offers {
+                commitment: hex::encode(inner.commitment),
+            },
+            Err(why) => SealPod::OffersInvalid(why),
+        }
     }
 }
 
@@ -108,7 +130,7 @@ pub async fn offer(
         return Ok(None);
     };
     let target = target(&world.record, &world.spec);
-    let (seen, blob) = look(&ctx.hosts, cluster, &pod, &world.spec, target).await;
+    let (seen, blob) = look(ctx, cluster, &pod, &world.spec, target).await;
     Ok(blob.filter(|_| seen == world.seal_pod))
 }
 
@@ -137,8 +159,8 @@ fn said(ended: &ContainerStateTerminated) -> Option<Said> {
 }
 
 /// What the pod of the seal pod's name is, and what came of it. Ours is owned by this resource, by uid.
-fn judge(cluster: &ChamberCluster, pod: &Pod, spec: &Spec, target: &rollover::Release) -> SealPod {
-    if !objects::is_ours(cluster, pod) {
+fn judge(pod: &Pod, wanted: &Wanted<'_>) -> SealPod {
+    if !objects::is_ours(wanted.cluster, pod) {
         return SealPod::Foreign(format!(
             "pod {} has the name of this cluster's seal pod, and somebody else made it",
             pod.name_any()
@@ -150,11 +172,11 @@ fn judge(cluster: &ChamberCluster, pod: &Pod, spec: &Spec, target: &rollover::Re
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         };
     }
-    if !is_made_for(cluster, pod, spec, target) {
+    if !is_made_for(pod, wanted) {
         return SealPod::Outdated;
     }
     match terminated(pod) {
-        Some(ended) => came_of_it(pod, ended, spec, target),
+        Some(ended) => came_of_it(pod, ended, wanted),
         None => match chambers::stuck(pod) {
             Some(Failing::Release(why) | Failing::Unschedulable(why)) => SealPod::Stuck(why),
             None => SealPod::Running {
@@ -167,13 +189,8 @@ fn judge(cluster: &ChamberCluster, pod: &Pod, spec: &Spec, target: &rollover::Re
 }
 
 /// Whether the pod is the one that this release and this spec make.
-fn is_made_for(
-    cluster: &ChamberCluster,
-    pod: &Pod,
-    spec: &Spec,
-    target: &rollover::Release,
-) -> bool {
-    let Ok(wanted) = objects::seal_pod::build(cluster, target, spec) else {
+fn is_made_for(pod: &Pod, wanted: &Wanted<'_>) -> bool {
+    let Ok(wanted) = objects::seal_pod::build(wanted.cluster, wanted.target, wanted.spec) else {
         return false;
     };
     let mark = |pod: &Pod| pod.annotations().get(names::SEAL_ANNOTATION).cloned();
@@ -189,12 +206,7 @@ fn is_made_for(
     mark(pod) == mark(&wanted) && image(pod) == image(&wanted)
 }
 
-fn came_of_it(
-    pod: &Pod,
-    ended: &ContainerStateTerminated,
-    spec: &Spec,
-    target: &rollover::Release,
-) -> SealPod {
+fn came_of_it(pod: &Pod, ended: &ContainerStateTerminated, wanted: &Wanted<'_>) -> SealPod {
     let failed = |message: String| SealPod::Failed {
         at: ended
             .finished_at
@@ -209,7 +221,7 @@ fn came_of_it(
                 sealed_blob: Some(text),
                 ..
             }),
-        ) => offered(&text, spec, target),
+        ) => wanted.offered(&text),
         (
             _,
             Some(Said {
@@ -257,7 +269,13 @@ mod tests {
         let mut pod = serde_json::to_value(pod).unwrap();
         change(&mut pod);
         let pod = serde_json::from_value(pod).unwrap();
-        judge(&cluster, &pod, &spec, &spec.release)
+        let wanted = Wanted {
+            cluster: &cluster,
+            spec: &spec,
+            target: &spec.release,
+            root: &Root::aws(),
+        };
+        judge(&pod, &wanted)
     }
 
     #[test]

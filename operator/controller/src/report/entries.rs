@@ -1,7 +1,8 @@
 //! Status entries of keys and chambers.
 
 use chamber_api::{
-    ChamberCluster, ChamberClusterStatus, ChamberStatus, DesiredPolicy, KeyStatus, MeasurementSpec,
+    ChamberCluster, ChamberClusterStatus, ChamberStatus, DesiredPolicy, KeyStatus, ManifestStatus,
+    MeasurementSpec,
 };
 use chamber_resource::release;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -14,6 +15,20 @@ use sha2::{Digest, Sha256};
 use crate::objects::labels;
 
 use super::{readable, short, time};
+
+/// The spec's manifest as enclaves and policies see it.
+pub fn manifest(cluster: &ChamberCluster) -> Option<ManifestStatus> {
+    let signed = chamber_resource::manifest::of_spec(&cluster.spec).ok()??;
+    Some(ManifestStatus {
+        digest: signed.digest().to_string(),
+        pcr16: signed.digest().register().to_string(),
+        signed_by: signed
+            .signatures()
+            .iter()
+            .map(|signature| signature.authority.to_string())
+            .collect(),
+    })
+}
 
 /// Findings of a key that are shown at most.
 const FINDINGS: usize = 10;

@@ -46,6 +46,8 @@ pub struct World {
     pub blobs: BTreeMap<String, Blob>,
     /// What speaks against the target's blob by the cluster manifest: who sealed it, and for which keys.
     pub manifest_objection: Option<String>,
+    /// What the sealed blob does not show of its sealing, as a sentence that goes on after its name.
+    pub blob_lacks: Option<String>,
     /// The chambers' metrics, once looked at.
     pub metrics: Option<Metrics>,
     /// What the target's chambers attest, once they were asked.
@@ -97,6 +99,7 @@ impl World {
             seal_pod: SealPod::Absent,
             blobs: BTreeMap::new(),
             manifest_objection: None,
+            blob_lacks: None,
             metrics: None,
             attestations: None,
             budget: None,

@@ -159,6 +159,9 @@ impl PersistedState {
                 token,
                 answer,
             } => self.answered(*verb, token, answer, now),
+            Transition::ManifestTaken(release) => {
+                self.set(|rollover| rollover.to.clone_from(release));
+            }
             Transition::Attested(revision) => self.attested = Some(revision.clone()),
             Transition::Committed(commitment) => self.commitment = Some(commitment.clone()),
             Transition::Admitted => {

@@ -311,7 +311,6 @@ impl Play {
         self.turns += 1;
         assert!(self.turns < TURNS, "no end:\n{}", self.story);
         self.judge_seal_pod();
-        rollover::name_target_anew(&mut self.world);
         let next = plan(&self.world);
         assert_eq!(
             next,
