@@ -226,6 +226,7 @@ fn came_of_it(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hosts::tests::serve;
     use jiff::SignedDuration;
     use serde_json::{Value, json};
 
@@ -244,20 +245,133 @@ mod tests {
         .unwrap()
     }
 
+    fn checked(cluster: &ChamberCluster) -> Spec {
+        let uids = chamber_resource::spec::Uids::default();
+        chamber_resource::spec::checked(cluster, &uids, SignedDuration::ZERO).unwrap()
+    }
+
+    /// The pod of this cluster, after this change to it.
+    fn made(cluster: &ChamberCluster, spec: &Spec, change: impl FnOnce(&mut Value)) -> Pod {
+        let pod = objects::seal_pod::build(cluster, &spec.release, spec).unwrap();
+        let mut pod = serde_json::to_value(pod).unwrap();
+        change(&mut pod);
+        serde_json::from_value(pod).unwrap()
+    }
+
     /// What the pod of this cluster is taken for, after this change to it.
     fn judged(change: impl FnOnce(&mut Value)) -> SealPod {
         let cluster = cluster("i");
-        let spec = chamber_resource::spec::checked(
-            &cluster,
-            &chamber_resource::spec::Uids::default(),
-            SignedDuration::ZERO,
-        )
-        .unwrap();
-        let pod = objects::seal_pod::build(&cluster, &spec.release, &spec).unwrap();
-        let mut pod = serde_json::to_value(pod).unwrap();
-        change(&mut pod);
-        let pod = serde_json::from_value(pod).unwrap();
+        let spec = checked(&cluster);
+        let pod = made(&cluster, &spec, change);
         judge(&cluster, &pod, &spec, &spec.release)
+    }
+
+    /// The pod runs, and its host answers so.
+    async fn served(answer: Value, code: u16) -> (SealPod, Option<String>) {
+        let code = axum::http::StatusCode::from_u16(code).unwrap();
+        let answer = move || async move { (code, axum::Json(answer)) };
+        let app = axum::Router::new().route("/sealed-blob", axum::routing::get(answer));
+        let address = serve(app).await;
+        let runs = |pod: &mut Value| {
+            pod["status"] = json!({"phase": "Running", "podIP": "127.0.0.1"});
+            let port = &mut pod["spec"]["containers"][0]["ports"][1];
+            port["containerPort"] = json!(address.port());
+        };
+        let cluster = cluster("i");
+        let spec = checked(&cluster);
+        let pod = made(&cluster, &spec, runs);
+        let hosts = Hosts::new().unwrap();
+        look(&hosts, &cluster, &pod, &spec, &spec.release).await
+    }
+
+    /// A blob for this cluster, or for another one.
+    fn blob(cluster_id: &str) -> String {
+        let share = sealed_blob::SealedShare {
+            key_arn: "arn:aws:kms:us-east-1:111122223333:key/a".into(),
+            ciphertext: vec![1; 100],
+        };
+        let inner = sealed_blob::InnerBlob {
+            cluster_id: cluster_id.into(),
+            generation: 1,
+            threshold: 1,
+            shares: vec![share],
+            commitment: [6; 32],
+        };
+        let spec = checked(&cluster("i"));
+        let bound = sealed_blob::bind(&inner, &spec.release.measurement).unwrap();
+        base64::engine::general_purpose::STANDARD.encode(bound)
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_runs_offers_its_blob_over_the_hosts_port() {
+        let (text, commitment) = (blob("one"), hex::encode([6; 32]));
+        let answer = json!({"sealedBlob": text, "commitment": commitment});
+        let offers = SealPod::Offers { commitment };
+        assert_eq!(served(answer, 200).await, (offers, Some(text)));
+    }
+
+    #[tokio::test]
+    async fn a_blob_of_another_cluster_or_beside_another_commitment_is_no_offer() {
+        let commitment = hex::encode([6; 32]);
+        let answer = json!({"sealedBlob": blob("two"), "commitment": commitment});
+        let (seen, text) = served(answer, 200).await;
+        assert!(
+            matches!(&seen, SealPod::OffersInvalid(why) if why.contains("of cluster two")),
+            "{seen:?}"
+        );
+        assert_eq!(text, None);
+        let answer = json!({"sealedBlob": blob("one"), "commitment": "c0ffee"});
+        let (seen, text) = served(answer, 200).await;
+        assert!(
+            matches!(&seen, SealPod::OffersInvalid(why) if why.contains("commitment")),
+            "{seen:?}"
+        );
+        assert_eq!(text, None);
+    }
+
+    #[tokio::test]
+    async fn whatever_else_a_host_answers_leaves_the_pod_at_work() {
+        let sound = json!({"sealedBlob": blob("one"), "commitment": hex::encode([6; 32])});
+        for (answer, code) in [
+            (sound.clone(), 404),
+            (sound.clone(), 503),
+            (json!({"error": "?"}), 200),
+            (json!(null), 200),
+        ] {
+            let (seen, text) = served(answer.clone(), code).await;
+            assert!(matches!(seen, SealPod::Running { .. }), "{answer} {code}");
+            assert_eq!(text, None);
+        }
+    }
+
+    /// A host of before tells when it ends, and a failure is told so by every host.
+    #[tokio::test]
+    async fn what_a_pod_says_when_it_ends_still_counts() {
+        let ended = async |code: i32, message: &Value| {
+            let said = message.to_string();
+            let change = |pod: &mut Value| {
+                pod["status"] = json!({"phase": "Succeeded", "containerStatuses": [{"name": "enclave",
+                    "ready": false, "restartCount": 0, "image": "", "imageID": "",
+                    "state": {"terminated": {"exitCode": code, "message": said}}}]});
+            };
+            let cluster = cluster("i");
+            let spec = checked(&cluster);
+            let pod = made(&cluster, &spec, change);
+            let hosts = Hosts::new().unwrap();
+            look(&hosts, &cluster, &pod, &spec, &spec.release).await
+        };
+        serve(axum::Router::new()).await;
+        let text = blob("one");
+        let commitment = hex::encode([6; 32]);
+        let offers = SealPod::Offers { commitment };
+        let found = ended(0, &json!({"sealedBlob": text})).await;
+        assert_eq!(found, (offers, Some(text)));
+        let (seen, text) = ended(1, &json!({"error": "no key"})).await;
+        assert!(
+            matches!(&seen, SealPod::Failed { message, .. } if message == "no key"),
+            "{seen:?}"
+        );
+        assert_eq!(text, None);
     }
 
     #[test]
