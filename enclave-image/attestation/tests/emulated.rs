@@ -10,7 +10,9 @@ use coset::{CborSerializable, CoseSign1, Header, HeaderBuilder, TaggedCborSerial
 use measurement::Pcr;
 use nsm_emulator::{AttestRequest, LeafTemplate, NsmEmulator, TestRoot};
 use proptest::prelude::*;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 
 fn root() -> TestRoot {
     TestRoot::generate().unwrap()
@@ -265,23 +267,52 @@ fn a_root_is_one_certificate_of_an_authority() {
         let why = Root::from_pem(&none).unwrap_err();
         assert!(matches!(why, RootError::Pem(_)), "{why}");
     }
-    let other = rcgen_root(&rcgen::PKCS_ECDSA_P256_SHA256, true);
-    let leaf = rcgen_root(&rcgen::PKCS_ECDSA_P384_SHA384, false);
-    for pem in [other, leaf] {
-        let why = Root::from_pem(&pem).unwrap_err();
-        assert!(matches!(why, RootError::Certificate(_)), "{why}");
+    let other = self_signed(&rcgen::PKCS_ECDSA_P256_SHA256, |_| ());
+    let leaf = self_signed(&rcgen::PKCS_ECDSA_P384_SHA384, |params| {
+        params.is_ca = IsCa::ExplicitNoCa;
+    });
+    let constrained = self_signed(&rcgen::PKCS_ECDSA_P384_SHA384, |params| {
+        let mut unknown = CustomExtension::from_oid_content(&[2, 5, 29, 36], vec![0x30, 0]);
+        unknown.set_criticality(true);
+        params.custom_extensions = vec![unknown];
+    });
+    for (pem, why) in [
+        (other, "a signature is not ECDSA with SHA-384"),
+        (leaf, "an issuer may not sign certificates"),
+        (constrained, "a critical extension is not known here"),
+    ] {
+        let expected = RootError::Certificate(Rejected::Chain(why));
+        assert_eq!(Root::from_pem(&pem), Err(expected));
     }
+    let fine = self_signed(&rcgen::PKCS_ECDSA_P384_SHA384, |_| ());
+    assert!(Root::from_pem(&fine).is_ok());
 }
 
 /// A certificate signed by itself.
-fn rcgen_root(algorithm: &'static rcgen::SignatureAlgorithm, authority: bool) -> String {
+fn self_signed(
+    algorithm: &'static rcgen::SignatureAlgorithm,
+    change: impl FnOnce(&mut CertificateParams),
+) -> String {
     let key = KeyPair::generate_for(algorithm).unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
-    if authority {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    }
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    change(&mut params);
     params.self_signed(&key).unwrap().pem()
+}
+
+/// A key of another curve, signed for as AWS signs: the signature's algorithm alone says nothing of the key.
+#[test]
+fn every_key_is_of_the_one_curve() {
+    let root_key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let issuer = Issuer::from_params(&params, &root_key);
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let pem = params.signed_by(&key, &issuer).unwrap().pem();
+    let why = Rejected::Chain("a key is not of the curve P-384");
+    assert_eq!(Root::from_pem(&pem), Err(RootError::Certificate(why)));
 }
 
 #[test]
