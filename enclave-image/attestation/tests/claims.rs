@@ -67,6 +67,17 @@ fn the_bytes_are_those_of_the_page() {
 }
 
 #[test]
+fn the_example_of_the_page_is_what_is_written() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/attestation.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, example) = page.split_once("<!-- gate -->\n```\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let example: String = example.split_whitespace().collect();
+    let bytes = Claims::Gate(gate()).encode().unwrap();
+    assert_eq!(hex::encode(bytes), example);
+}
+
+#[test]
 fn the_longest_claims_fit_user_data() {
     let longest = GateClaims {
         cluster_id: "a".repeat(45),

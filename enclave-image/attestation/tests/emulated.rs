@@ -408,6 +408,16 @@ fn the_formats_limits_hold() {
         assert!(rejected.is_malformed());
     }
     assert!(!Rejected::Signature.is_malformed() && !Rejected::Chain("").is_malformed());
+    let register = (Value::from(3), bytes(48));
+    let twice = with_payload(&document, |members| {
+        set(
+            members,
+            "pcrs",
+            Value::Map(vec![register.clone(), register]),
+        );
+    });
+    let rejected = judge(&root, &twice).unwrap_err();
+    assert_eq!(rejected, Rejected::Malformed("a register is given twice"));
     let twice = with_payload(&document, |members| members.push(members[0].clone()));
     let rejected = judge(&root, &twice).unwrap_err();
     assert_eq!(rejected, Rejected::Malformed("a member is given twice"));
@@ -459,6 +469,21 @@ fn the_envelope_has_the_one_algorithm_and_nothing_more() {
     let long = with_envelope(&document, |sign1| sign1.payload = Some(vec![0; 16_385]));
     for changed in [empty, none, long] {
         let why = "the payload is empty or over 16384 bytes";
+        assert_eq!(judge(&root, &changed), Err(Rejected::Malformed(why)));
+    }
+    let payload = |payload: &[u8]| with_envelope(&document, |s| s.payload = Some(payload.to_vec()));
+    let followed = with_envelope(&document, |sign1| {
+        sign1.payload = sign1
+            .payload
+            .take()
+            .map(|payload| [payload, vec![0]].concat());
+    });
+    for (changed, why) in [
+        (followed, "bytes follow the payload's map"),
+        (payload(&[0xff]), "the payload is not CBOR"),
+        (payload(&[0x80]), "the payload is not a map"),
+        (payload(&[0xa1, 0, 0]), "a member's name is not text"),
+    ] {
         assert_eq!(judge(&root, &changed), Err(Rejected::Malformed(why)));
     }
     let longer = vec![0; attestation::MAX_BYTES + 1];
