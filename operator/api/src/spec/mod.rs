@@ -59,8 +59,8 @@ pub use verification::{Attestation, Prometheus, Queries, Verification};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.clusterId == oldSelf.clusterId").message("clusterId is immutable: the enclave role and the keys are named after it").reason(Reason::FieldValueForbidden).field_path(".clusterId"))]
-#[x_kube(validation = Rule::new("self.sealing != 'External' || !has(self.verification.attestation) || self.verification.attestation == 'Off'")
-    .message("spec.verification.attestation is Required or Preferred with spec.sealing External: only our agent attests. Leave it out, or set it to Off")
+#[x_kube(validation = Rule::new("self.sealing != 'External' || !has(self.verification.attestation) || self.verification.attestation == 'Disabled'")
+    .message("spec.verification.attestation is Required or Preferred with spec.sealing External: only our agent attests. Leave it out, or set it to Disabled")
     .reason(Reason::FieldValueInvalid)
     .field_path(".verification.attestation"))]
 pub struct ChamberClusterSpec {

@@ -353,8 +353,8 @@ async fn a_node_that_cannot_be_read_or_is_none_of_ec2_leaves_a_chamber_unproven(
 }
 
 #[tokio::test]
-async fn with_off_nobody_is_asked() {
-    let mut stage = Stage::new(Some("Off")).await;
+async fn where_it_is_disabled_nobody_is_asked() {
+    let mut stage = Stage::new(Some("Disabled")).await;
     stage.claims.blob = [0; 48];
     stage.host("a", "a").await;
     stage.rig.event().await;
