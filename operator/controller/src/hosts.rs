@@ -127,4 +127,4 @@ async fn ask<T: DeserializeOwned>(request: RequestBuilder, limit: usize) -> Resu
 }
 
 #[cfg(test)]
-pub mod tests;
+pub(crate) mod tests;

@@ -51,6 +51,15 @@ pub enum Error {
     LeaseLost,
 }
 
+/// Runs on threads of its own; the rest is as in [`run`].
+pub fn until_the_end(settings: Settings, root: Root) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(run(settings, root))
+}
+
 /// Runs until told to stop, or until the lease is lost.
 ///
 /// `root` is what attestation documents have to lead to. It is no setting: what the production binary trusts is built in.

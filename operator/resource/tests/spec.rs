@@ -210,9 +210,9 @@ fn chambers_are_asked_to_attest_by_default_where_our_agent_is_in_them() {
         ("Managed", None, Ok(Gate::Preferred)),
         ("Managed", Some("Required"), Ok(Gate::Required)),
         ("Managed", Some("Preferred"), Ok(Gate::Preferred)),
-        ("Managed", Some("Off"), Ok(Gate::Off)),
-        ("External", None, Ok(Gate::Off)),
-        ("External", Some("Off"), Ok(Gate::Off)),
+        ("Managed", Some("Disabled"), Ok(Gate::Disabled)),
+        ("External", None, Ok(Gate::Disabled)),
+        ("External", Some("Disabled"), Ok(Gate::Disabled)),
         ("External", Some("Required"), Err(Reason::InvalidSpec)),
         ("External", Some("Preferred"), Err(Reason::InvalidSpec)),
     ] {

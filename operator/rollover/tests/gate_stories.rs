@@ -106,8 +106,8 @@ fn what_a_chamber_attests_wrongly_stops_preferred_and_required_alike() {
 }
 
 #[test]
-fn with_off_nobody_is_asked() {
-    let mut play = from_an_attested_image(Gate::Off);
+fn where_it_is_disabled_nobody_is_asked() {
+    let mut play = from_an_attested_image(Gate::Disabled);
     play.lying = vec!["v2"];
     let before = play.asked;
     play.run(200);

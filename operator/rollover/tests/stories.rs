@@ -243,7 +243,7 @@ fn a_share_that_no_chamber_opens_holds_retire_until_the_spec_accepts_its_key_at_
 fn with_external_sealing_no_share_is_counted() {
     let mut play = Play::new(three());
     play.world.spec.managed_sealing = false;
-    play.world.spec.gate = rollover::Gate::Off;
+    play.world.spec.gate = rollover::Gate::Disabled;
     play.unopened = vec!["a", "b", "c"];
     play.run(200);
     compare("external", &play);
@@ -353,7 +353,7 @@ fn a_paused_rollover_does_nothing_and_says_so() {
 fn external_sealing_needs_no_blob() {
     let mut play = Play::new(three());
     play.world.spec.managed_sealing = false;
-    play.world.spec.gate = rollover::Gate::Off;
+    play.world.spec.gate = rollover::Gate::Disabled;
     play.run(200);
     compare("external", &play);
 }

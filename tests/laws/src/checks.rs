@@ -248,8 +248,8 @@ fn gate(setup: &Setup, state: &State) -> Result<(), Violation> {
     let silence_passes = setup.size.gate == Gate::Preferred && !state.record.attested;
     let passes = match state.answers {
         Answers::True => true,
-        Answers::OneSilent => setup.size.gate == Gate::Off || silence_passes,
-        Answers::OneLies => setup.size.gate == Gate::Off,
+        Answers::OneSilent => setup.size.gate == Gate::Disabled || silence_passes,
+        Answers::OneLies => setup.size.gate == Gate::Disabled,
     };
     if passes {
         return Ok(());
@@ -266,7 +266,7 @@ fn gate(setup: &Setup, state: &State) -> Result<(), Violation> {
 pub fn attested(setup: &Setup, state: &State) -> Result<(), Violation> {
     let target = state.record.rollover.as_ref();
     let runs = target.is_some_and(|rollover| state.runs(usize::from(rollover.to)));
-    if runs && state.answers == Answers::True && setup.size.gate != Gate::Off {
+    if runs && state.answers == Answers::True && setup.size.gate != Gate::Disabled {
         return Ok(());
     }
     Err(Violation::of(

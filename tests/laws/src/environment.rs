@@ -238,7 +238,7 @@ fn faults(setup: &Setup, state: &State, events: &mut Vec<Event>) {
             "one chamber of each release attests something else",
         ),
     ] {
-        if setup.size.gate != Gate::Off && answers != state.answers {
+        if setup.size.gate != Gate::Disabled && answers != state.answers {
             events.push(fault(state, what, |state| state.answers = answers));
         }
     }

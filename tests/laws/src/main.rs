@@ -35,7 +35,7 @@ fn size(arguments: &Arguments, chambers: u8, keys: usize, threshold: usize) -> S
         observed: 0,
         accepted: 0,
         external: false,
-        gate: Gate::Off,
+        gate: Gate::Disabled,
         forged: false,
         others: false,
         fences: false,

@@ -108,7 +108,7 @@ impl Mutant {
                     rollover.found.clear();
                 }
             }
-            Self::SkipsTheGate => seen.spec.gate = Gate::Off,
+            Self::SkipsTheGate => seen.spec.gate = Gate::Disabled,
             Self::SealsAnew => forget_the_seal(&mut seen),
             Self::WritesUnclaimed => claim_all(&mut seen),
             Self::BelievesStatus => {

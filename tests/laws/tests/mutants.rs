@@ -29,7 +29,7 @@ fn size(mutant: Mutant) -> Size {
         gate: if mutant == Mutant::SkipsTheGate {
             Gate::Required
         } else {
-            Gate::Off
+            Gate::Disabled
         },
         forged: mutant == Mutant::BelievesStatus,
         scales: false,

@@ -69,8 +69,8 @@ pub use verification::{Attestation, Prometheus, Queries, Verification};
         .message("clusterId is immutable: the enclave role and the keys are named after it")
         .reason(Reason::FieldValueForbidden)
         .field_path(".clusterId"),
-    validation = Rule::new("self.sealing != 'External' || !has(self.verification.attestation) || self.verification.attestation == 'Off'")
-        .message("spec.verification.attestation is Required or Preferred with spec.sealing External: only our agent attests. Leave it out, or set it to Off")
+    validation = Rule::new("self.sealing != 'External' || !has(self.verification.attestation) || self.verification.attestation == 'Disabled'")
+        .message("spec.verification.attestation is Required or Preferred with spec.sealing External: only our agent attests. Leave it out, or set it to Disabled")
         .reason(Reason::FieldValueInvalid)
         .field_path(".verification.attestation"),
     validation = Rule::new("!has(self.manifest) || self.manifest.body.clusterId == self.clusterId")

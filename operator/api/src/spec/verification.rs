@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Verification {
     /// Where the chambers' metrics are.
     pub prometheus: Prometheus,
-    /// Whether each chamber of a release must prove itself by an attestation document before Retire. Without it: `Preferred` with Managed sealing, `Off` with External.
+    /// Whether each chamber of a release must prove itself by an attestation document before Retire. Without it: `Preferred` with Managed sealing, `Disabled` with External.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation: Option<Attestation>,
     /// For how long no attestation may be rejected before Retire, for example `2m`.
@@ -29,8 +29,8 @@ pub enum Attestation {
     Required,
     /// Every chamber is asked; silence passes until a release of this cluster has attested for the first time.
     Preferred,
-    /// No chamber is asked.
-    Off,
+    /// No chamber is asked. (Not `Off`: without quotes that is `false` in the YAML that kubectl and helm read.)
+    Disabled,
 }
 
 /// A Prometheus server, or what speaks its query API.

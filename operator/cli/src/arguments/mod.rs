@@ -1,5 +1,6 @@
 //! The command line.
 
+mod attestation;
 mod policy;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use measurement::Pcr;
 
+pub use attestation::{Asked, AttestationVerb};
 pub use policy::{Cluster, Format, PolicyVerb, Question, Report};
 
 /// Who can decrypt: key policies and enclave images, told and compared.
@@ -15,7 +17,7 @@ pub use policy::{Cluster, Format, PolicyVerb, Question, Report};
     name = "kubectl-chamber",
     bin_name = "kubectl chamber",
     version,
-    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber plan signer -n signing\n  kubectl chamber policy lint policy.json\n  kubectl chamber describe-eif enclave.eif"
+    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber plan signer -n signing\n  kubectl chamber policy lint policy.json\n  kubectl chamber describe-eif enclave.eif\n  kubectl chamber attestation verify document.cbor"
 )]
 pub struct Arguments {
     /// What to do.
@@ -29,6 +31,9 @@ pub enum Verb {
     /// Key policies in files: lint, explain, diff, render.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Attestation documents of enclaves: verify.
+    #[command(subcommand)]
+    Attestation(AttestationVerb),
     /// A ChamberCluster: its picture, and what a person can ask for.
     #[command(flatten)]
     Cluster(ClusterVerb),
@@ -215,6 +220,7 @@ pub struct Connection {
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub enum Output {
     /// For people.
+    #[value(alias = "text")]
     Human,
     /// JSON.
     Json,

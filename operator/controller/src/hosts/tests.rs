@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use super::*;
 
 /// A server of this machine that plays a pod's host.
-pub async fn serve(app: Router) -> SocketAddr {
+pub(crate) async fn serve(app: Router) -> SocketAddr {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();
@@ -23,7 +23,7 @@ pub async fn serve(app: Router) -> SocketAddr {
 }
 
 /// A running pod whose host is there.
-pub fn pod(address: SocketAddr) -> Value {
+pub(crate) fn pod(address: SocketAddr) -> Value {
     json!({
         "metadata": {"name": "signer-0123456789-abcde", "namespace": "n", "uid": "pod-uid"},
         "spec": {"nodeName": "node-1", "containers": [

@@ -11,7 +11,7 @@ use rollover::{Failing, PersistedState, SealPod, Spec, World};
 use serde::Deserialize;
 
 use crate::context::Context;
-use crate::hosts::Offer;
+use crate::hosts::{Hosts, Offer};
 use crate::objects;
 use crate::observe::{blobs, chambers, manifest};
 
@@ -37,27 +37,21 @@ pub async fn read(
         return Ok(SealPod::Absent);
     };
     let target = target(record, spec);
-    let (seen, _) = look(ctx, cluster, &pod, spec, target).await;
-    Ok(seen)
-}
-
-/// What the pod is, and the blob that it offers.
-async fn look(
-    ctx: &Context,
-    cluster: &ChamberCluster,
-    pod: &Pod,
-    spec: &Spec,
-    target: &rollover::Release,
-) -> (SealPod, Option<String>) {
     let wanted = Wanted {
         cluster,
         spec,
         target,
         root: &ctx.root,
     };
-    let judged = judge(pod, &wanted);
+    let (seen, _) = look(&ctx.hosts, &pod, &wanted).await;
+    Ok(seen)
+}
+
+/// What the pod is, and the blob that it offers.
+async fn look(hosts: &Hosts, pod: &Pod, wanted: &Wanted<'_>) -> (SealPod, Option<String>) {
+    let judged = judge(pod, wanted);
     match judged {
-        SealPod::Running { .. } if runs(pod) => match ctx.hosts.offer(pod).await {
+        SealPod::Running { .. } if runs(pod) => match hosts.offer(pod).await {
             Ok(offer) => wanted.served(offer),
             // It has not sealed yet, or its host tells when it ends.
             Err(_) => (judged, None),
@@ -129,8 +123,13 @@ pub async fn offer(
     let Some(pod) = get(ctx, cluster).await? else {
         return Ok(None);
     };
-    let target = target(&world.record, &world.spec);
-    let (seen, blob) = look(ctx, cluster, &pod, &world.spec, target).await;
+    let wanted = Wanted {
+        cluster,
+        spec: &world.spec,
+        target: target(&world.record, &world.spec),
+        root: &ctx.root,
+    };
+    let (seen, blob) = look(&ctx.hosts, &pod, &wanted).await;
     Ok(blob.filter(|_| seen == world.seal_pod))
 }
 
@@ -238,6 +237,7 @@ fn came_of_it(pod: &Pod, ended: &ContainerStateTerminated, wanted: &Wanted<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hosts::tests::serve;
     use jiff::SignedDuration;
     use serde_json::{Value, json};
 
@@ -256,26 +256,143 @@ mod tests {
         .unwrap()
     }
 
+    fn checked(cluster: &ChamberCluster) -> Spec {
+        let uids = chamber_resource::spec::Uids::default();
+        chamber_resource::spec::checked(cluster, &uids, SignedDuration::ZERO).unwrap()
+    }
+
+    fn wanted<'a>(cluster: &'a ChamberCluster, spec: &'a Spec, root: &'a Root) -> Wanted<'a> {
+        Wanted {
+            cluster,
+            spec,
+            target: &spec.release,
+            root,
+        }
+    }
+
+    /// The pod of this cluster, after this change to it.
+    fn made(cluster: &ChamberCluster, spec: &Spec, change: impl FnOnce(&mut Value)) -> Pod {
+        let pod = objects::seal_pod::build(cluster, &spec.release, spec).unwrap();
+        let mut pod = serde_json::to_value(pod).unwrap();
+        change(&mut pod);
+        serde_json::from_value(pod).unwrap()
+    }
+
     /// What the pod of this cluster is taken for, after this change to it.
     fn judged(change: impl FnOnce(&mut Value)) -> SealPod {
         let cluster = cluster("i");
-        let spec = chamber_resource::spec::checked(
-            &cluster,
-            &chamber_resource::spec::Uids::default(),
-            SignedDuration::ZERO,
-        )
-        .unwrap();
-        let pod = objects::seal_pod::build(&cluster, &spec.release, &spec).unwrap();
-        let mut pod = serde_json::to_value(pod).unwrap();
-        change(&mut pod);
-        let pod = serde_json::from_value(pod).unwrap();
-        let wanted = Wanted {
-            cluster: &cluster,
-            spec: &spec,
-            target: &spec.release,
-            root: &Root::aws(),
+        let spec = checked(&cluster);
+        let pod = made(&cluster, &spec, change);
+        judge(&pod, &wanted(&cluster, &spec, &Root::aws()))
+    }
+
+    /// The pod runs, and its host answers so.
+    async fn served(answer: Value, code: u16) -> (SealPod, Option<String>) {
+        let code = axum::http::StatusCode::from_u16(code).unwrap();
+        let answer = move || async move { (code, axum::Json(answer)) };
+        let app = axum::Router::new().route("/sealed-blob", axum::routing::get(answer));
+        let address = serve(app).await;
+        let runs = |pod: &mut Value| {
+            pod["status"] = json!({"phase": "Running", "podIP": "127.0.0.1"});
+            let port = &mut pod["spec"]["containers"][0]["ports"][1];
+            port["containerPort"] = json!(address.port());
         };
-        judge(&pod, &wanted)
+        let cluster = cluster("i");
+        let spec = checked(&cluster);
+        let pod = made(&cluster, &spec, runs);
+        let hosts = Hosts::new().unwrap();
+        look(&hosts, &pod, &wanted(&cluster, &spec, &Root::aws())).await
+    }
+
+    /// A blob for this cluster, or for another one.
+    fn blob(cluster_id: &str) -> String {
+        let share = sealed_blob::SealedShare {
+            key_arn: "arn:aws:kms:us-east-1:111122223333:key/a".into(),
+            ciphertext: vec![1; 100],
+        };
+        let inner = sealed_blob::InnerBlob {
+            cluster_id: cluster_id.into(),
+            generation: 1,
+            threshold: 1,
+            shares: vec![share],
+            commitment: [6; 32],
+            origin: None,
+        };
+        let spec = checked(&cluster("i"));
+        let bound = sealed_blob::bind(&inner, &spec.release.measurement).unwrap();
+        base64::engine::general_purpose::STANDARD.encode(bound)
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_runs_offers_its_blob_over_the_hosts_port() {
+        let (text, commitment) = (blob("one"), hex::encode([6; 32]));
+        let answer = json!({"sealedBlob": text, "commitment": commitment});
+        let offers = SealPod::Offers { commitment };
+        assert_eq!(served(answer, 200).await, (offers, Some(text)));
+    }
+
+    #[tokio::test]
+    async fn a_blob_of_another_cluster_or_beside_another_commitment_is_no_offer() {
+        let commitment = hex::encode([6; 32]);
+        let answer = json!({"sealedBlob": blob("two"), "commitment": commitment});
+        let (seen, text) = served(answer, 200).await;
+        assert!(
+            matches!(&seen, SealPod::OffersInvalid(why) if why.contains("of cluster two")),
+            "{seen:?}"
+        );
+        assert_eq!(text, None);
+        let answer = json!({"sealedBlob": blob("one"), "commitment": "c0ffee"});
+        let (seen, text) = served(answer, 200).await;
+        assert!(
+            matches!(&seen, SealPod::OffersInvalid(why) if why.contains("commitment")),
+            "{seen:?}"
+        );
+        assert_eq!(text, None);
+    }
+
+    #[tokio::test]
+    async fn whatever_else_a_host_answers_leaves_the_pod_at_work() {
+        let sound = json!({"sealedBlob": blob("one"), "commitment": hex::encode([6; 32])});
+        for (answer, code) in [
+            (sound.clone(), 404),
+            (sound.clone(), 503),
+            (json!({"error": "?"}), 200),
+            (json!(null), 200),
+        ] {
+            let (seen, text) = served(answer.clone(), code).await;
+            assert!(matches!(seen, SealPod::Running { .. }), "{answer} {code}");
+            assert_eq!(text, None);
+        }
+    }
+
+    /// A host of before tells when it ends, and a failure is told so by every host.
+    #[tokio::test]
+    async fn what_a_pod_says_when_it_ends_still_counts() {
+        let ended = async |code: i32, message: &Value| {
+            let said = message.to_string();
+            let change = |pod: &mut Value| {
+                pod["status"] = json!({"phase": "Succeeded", "containerStatuses": [{"name": "enclave",
+                    "ready": false, "restartCount": 0, "image": "", "imageID": "",
+                    "state": {"terminated": {"exitCode": code, "message": said}}}]});
+            };
+            let cluster = cluster("i");
+            let spec = checked(&cluster);
+            let pod = made(&cluster, &spec, change);
+            let hosts = Hosts::new().unwrap();
+            look(&hosts, &pod, &wanted(&cluster, &spec, &Root::aws())).await
+        };
+        serve(axum::Router::new()).await;
+        let text = blob("one");
+        let commitment = hex::encode([6; 32]);
+        let offers = SealPod::Offers { commitment };
+        let found = ended(0, &json!({"sealedBlob": text})).await;
+        assert_eq!(found, (offers, Some(text)));
+        let (seen, text) = ended(1, &json!({"error": "no key"})).await;
+        assert!(
+            matches!(&seen, SealPod::Failed { message, .. } if message == "no key"),
+            "{seen:?}"
+        );
+        assert_eq!(text, None);
     }
 
     #[test]

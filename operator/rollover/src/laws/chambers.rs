@@ -176,7 +176,7 @@ fn all_proven(world: &World) -> Result<(), String> {
 /// Every chamber was asked just now, and no answer contradicts; where the spec demands it, each one attests.
 fn all_attested(world: &World) -> Result<(), String> {
     let silence_passes = match world.spec.gate {
-        Gate::Off => return Ok(()),
+        Gate::Disabled => return Ok(()),
         Gate::Required => false,
         Gate::Preferred => world.record.attested.is_none(),
     };

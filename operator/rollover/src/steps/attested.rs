@@ -20,7 +20,7 @@ pub fn next(
     chambers: &[Chamber],
     until: Timestamp,
 ) -> Option<Plan> {
-    if world.spec.gate == Gate::Off {
+    if world.spec.gate == Gate::Disabled {
         return None;
     }
     if let Some(Attestations::Deferred { until }) = &world.attestations {
@@ -50,7 +50,7 @@ pub fn next(
 
 /// The first release that attests is written down: from then on `Preferred` takes silence for no answer.
 pub fn record(world: &World, rollover: &Rollover, chambers: &[Chamber]) -> Option<Plan> {
-    if world.spec.gate == Gate::Off || world.record.attested.is_some() {
+    if world.spec.gate == Gate::Disabled || world.record.attested.is_some() {
         return None;
     }
     let answers = answers(world)?;
@@ -102,13 +102,13 @@ fn demanded(world: &World) -> bool {
     match world.spec.gate {
         Gate::Required => true,
         Gate::Preferred => world.record.attested.is_some(),
-        Gate::Off => false,
+        Gate::Disabled => false,
     }
 }
 
 fn missing(chamber: &Chamber, why: &str) -> (Reason, String) {
     let message = format!(
-        "chamber {} does not attest: {why}. It is asked again; an image that cannot answer passes with spec.verification.attestation: Off only, which leaves the proof to Prometheus",
+        "chamber {} does not attest: {why}. It is asked again; an image that cannot answer passes with spec.verification.attestation: Disabled only, which leaves the proof to Prometheus",
         chamber.name
     );
     (Reason::AttestationMissing, message)

@@ -12,7 +12,7 @@ pub enum Gate {
     /// What contradicts stops; silence stops once a release of this cluster has attested.
     Preferred,
     /// Nobody is asked.
-    Off,
+    Disabled,
 }
 
 /// The answers of the target's chambers.

@@ -34,7 +34,7 @@ pub struct Spec {
     pub max_surge: u32,
     /// From the last policy write to the first start.
     pub settle_time: SignedDuration,
-    /// Whether Verify rests on what chambers attest; Off with External sealing.
+    /// Whether Verify rests on what chambers attest; Disabled with External sealing.
     pub gate: Gate,
     /// Time without a rejection before Retire.
     pub soak_time: SignedDuration,
