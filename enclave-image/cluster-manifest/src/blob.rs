@@ -32,7 +32,7 @@ pub fn check_blob(
         }),
         Kind::Run { commitment } => {
             let (blob, manifest_says) = (hex::encode(inner.commitment), hex::encode(commitment));
-            same("commitment", blob, manifest_says)?;
+            same("commitment", &blob, &manifest_says)?;
             sealed_by(manifest, inner, root)
         }
     }
@@ -60,21 +60,21 @@ pub fn check_sealed(permit: &Manifest, inner: &InnerBlob, root: &Root) -> Result
 }
 
 fn same_keys(manifest: &Manifest, inner: &InnerBlob) -> Result<(), Mismatch> {
-    same(
-        "cluster id",
-        inner.cluster_id.clone(),
-        manifest.cluster_id.clone(),
-    )?;
-    same("generation", inner.generation, manifest.generation)?;
-    same("threshold", inner.threshold, manifest.threshold)?;
+    same("cluster id", &inner.cluster_id, &manifest.cluster_id)?;
+    same("generation", &inner.generation, &manifest.generation)?;
+    same("threshold", &inner.threshold, &manifest.threshold)?;
     let keys: Vec<_> = inner.shares.iter().map(|share| &share.key_arn).collect();
-    same("keys", format!("{keys:?}"), format!("{:?}", manifest.keys))
+    same(
+        "keys",
+        &format!("{keys:?}"),
+        &format!("{:?}", manifest.keys),
+    )
 }
 
-fn same<T: PartialEq + fmt::Display>(
+fn same<T: PartialEq + fmt::Display + ?Sized>(
     field: &'static str,
-    blob: T,
-    manifest: T,
+    blob: &T,
+    manifest: &T,
 ) -> Result<(), Mismatch> {
     if blob == manifest {
         return Ok(());

@@ -70,8 +70,7 @@ impl Manifest {
         }
         for (field, list) in self.sealers() {
             out.push(u8::try_from(list.len()).map_err(|_| too_many(field, list.len()))?);
-            list.iter()
-                .for_each(|pcr| out.extend_from_slice(pcr.as_bytes()));
+            out.extend(list.iter().flat_map(Pcr::as_bytes));
         }
         out.push(u8::from(self.previous.is_some()));
         out.extend(self.previous.iter().flat_map(Digest::as_bytes));

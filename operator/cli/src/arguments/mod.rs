@@ -1,5 +1,6 @@
 //! The command line.
 
+mod manifest;
 mod policy;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use measurement::Pcr;
 
+pub use manifest::{ManifestForm, ManifestVerb, Render, Sign, SigningKey, Verify};
 pub use policy::{Cluster, Format, PolicyVerb, Question, Report};
 
 /// Who can decrypt: key policies and enclave images, told and compared.
@@ -29,6 +31,9 @@ pub enum Verb {
     /// Key policies in files: lint, explain, diff, render.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Cluster manifests: what an offline authority signs of a cluster's keys.
+    #[command(subcommand)]
+    Manifest(ManifestVerb),
     /// A ChamberCluster: its picture, and what a person can ask for.
     #[command(flatten)]
     Cluster(ClusterVerb),
@@ -215,6 +220,7 @@ pub struct Connection {
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub enum Output {
     /// For people.
+    #[value(alias = "text")]
     Human,
     /// JSON.
     Json,
