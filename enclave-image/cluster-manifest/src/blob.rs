@@ -71,7 +71,7 @@ fn same_keys(manifest: &Manifest, inner: &InnerBlob) -> Result<(), Mismatch> {
     )
 }
 
-fn same<T: PartialEq + fmt::Display>(
+fn same<T: PartialEq + fmt::Display + ?Sized>(
     field: &'static str,
     blob: &T,
     manifest: &T,

@@ -14,7 +14,7 @@ use crate::text;
 /// Bytes that are read of a policy: four times what KMS takes, as it may be indented.
 const MOST: u64 = 4 * 32_768;
 /// Bytes that are read of a manifest: what the API server takes.
-const MANIFEST: u64 = 3 * 1024 * 1024;
+pub const MANIFEST: u64 = 3 * 1024 * 1024;
 
 /// Opens a file, or standard input for `-`.
 pub fn open(name: &str) -> Result<Box<dyn Read>, Failure> {
@@ -46,6 +46,19 @@ pub fn policy_text(name: &str) -> Result<String, Failure> {
     }
     let text = text::decoded(&bytes).map_err(|why| Failure::read(name, &why))?;
     Ok(text::unwrapped(text))
+}
+
+/// Reads a text of at most so many bytes.
+pub fn text(name: &str, most: u64) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    open(name)?
+        .take(most + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|why| Failure::read(name, &why))?;
+    if bytes.len() as u64 > most {
+        return Err(Failure::read(name, &format!("has more than {most} bytes")));
+    }
+    text::decoded(&bytes).map_err(|why| Failure::read(name, &why))
 }
 
 /// Reads a manifest: JSON, or YAML with any number of documents.

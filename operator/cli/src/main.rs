@@ -9,6 +9,7 @@ mod cluster;
 mod describe_eif;
 mod input;
 mod kms;
+mod manifest;
 mod output;
 mod policy;
 mod text;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         Ok(answer) => ExitCode::from(answer.exit.code()),
         Err(failure) => {
             eprintln!("kubectl-chamber: {failure}");
-            ExitCode::from(2)
+            ExitCode::from(failure.code())
         }
     }
 }
@@ -36,6 +37,7 @@ fn run(verb: &Verb) -> Result<Answer, Failure> {
     match verb {
         Verb::Policy(verb) => policy::run(verb),
         Verb::Attestation(verb) => attestation::run(verb),
+        Verb::Manifest(verb) => manifest::run(verb),
         Verb::Cluster(verb) => cluster::run(verb),
         Verb::DescribeEif { file, output } => describe_eif::run(file, *output),
     }

@@ -57,6 +57,9 @@ pub enum Failure {
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
+    /// It was read and understood, and is not to be used.
+    #[error("{0}")]
+    Refused(String),
     /// The cluster could not be asked, or did not answer.
     #[error("{0}")]
     Cluster(String),
@@ -69,6 +72,22 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// With the way to the API server, where that is what failed.
+    pub fn on_the_way(self, way: &str) -> Self {
+        match self {
+            Self::Unreachable(why) => Self::Cluster(format!("the API server {way}: {why}")),
+            other => other,
+        }
+    }
+
+    /// As the process ends with it.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Refused(_) => 1,
+            _ => 2,
+        }
+    }
+
     /// This file, for this reason.
     pub fn read(name: &str, why: &impl Display) -> Self {
         let name = if name == "-" { "standard input" } else { name };
@@ -94,7 +113,7 @@ pub fn write(text: &str) -> Result<bool, Failure> {
     let written = out
         .write_all(text.as_bytes())
         .and_then(|()| {
-            if text.ends_with('\n') {
+            if text.is_empty() || text.ends_with('\n') {
                 Ok(())
             } else {
                 out.write_all(b"\n")
@@ -106,6 +125,13 @@ pub fn write(text: &str) -> Result<bool, Failure> {
         Err(why) if why.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(why) => Err(Failure::Write(why.to_string())),
     }
+}
+
+/// Bytes that are no text, for standard output.
+pub fn write_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    written.map_err(|why| Failure::Write(why.to_string()))
 }
 
 /// Text of others without control characters: a terminal would obey them.

@@ -205,8 +205,8 @@ fn signature(at: usize, written: &ManifestSignature) -> Result<Signature, Fault>
     Ok(Signature { authority, bytes })
 }
 
-/// A manifest of other keys would let no chamber unseal with these.
-fn same_keys(spec: &ChamberClusterSpec, manifest: &Manifest) -> Result<(), Fault> {
+/// Whether a manifest is of this spec's cluster, threshold and keys: another one would let no chamber unseal.
+pub fn same_keys(spec: &ChamberClusterSpec, manifest: &Manifest) -> Result<(), Fault> {
     let other = |field: &str, found: &str, of: &str, expected: &str| {
         Err(Fault::invalid(format!(
             "{BODY}.{field} is {found}, {of} is {expected}: render and sign a manifest for this spec"

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod attestation;
+mod manifest;
 mod policy;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use measurement::Pcr;
 
 pub use attestation::{Asked, AttestationVerb};
+pub use manifest::{ManifestForm, ManifestVerb, Render, Sign, SigningKey, Verify};
 pub use policy::{Cluster, Format, PolicyVerb, Question, Report};
 
 /// Who can decrypt: key policies and enclave images, told and compared.
@@ -34,6 +36,9 @@ pub enum Verb {
     /// Attestation documents of enclaves: verify.
     #[command(subcommand)]
     Attestation(AttestationVerb),
+    /// Cluster manifests: what an offline authority signs of a cluster's keys.
+    #[command(subcommand)]
+    Manifest(ManifestVerb),
     /// A ChamberCluster: its picture, and what a person can ask for.
     #[command(flatten)]
     Cluster(ClusterVerb),

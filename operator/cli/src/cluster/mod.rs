@@ -7,11 +7,14 @@ mod plan;
 mod plan_picture;
 mod revocations;
 mod status;
+mod stored;
 mod verbs;
 
 use kube::{Api, Client};
 
-use crate::arguments::{ClusterVerb, Target};
+pub use stored::{Stored, measurements};
+
+use crate::arguments::{ClusterVerb, Connection, Target};
 use crate::output::{self, Answer, Failure};
 
 /// Does what was asked.
@@ -19,11 +22,17 @@ pub fn run(verb: &ClusterVerb) -> Result<Answer, Failure> {
     let Target { name, connection } = verb.target();
     output::wait_for(async {
         let connection::Connected { client, way } = connection::connect(connection)?;
-        let answer = ask(verb, name, &client).await;
-        answer.map_err(|failure| match failure {
-            Failure::Unreachable(why) => Failure::Cluster(format!("the API server {way}: {why}")),
-            other => other,
-        })
+        let answer = Box::pin(ask(verb, name, &client)).await;
+        answer.map_err(|failure| failure.on_the_way(&way))
+    })
+}
+
+/// A `ChamberCluster` and its sealed blob.
+pub fn stored(connection: &Connection, name: &str) -> Result<Stored, Failure> {
+    output::wait_for(async {
+        let connection::Connected { client, way } = connection::connect(connection)?;
+        let read = stored::read(&client, name).await;
+        read.map_err(|failure| failure.on_the_way(&way))
     })
 }
 

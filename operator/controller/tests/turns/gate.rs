@@ -82,6 +82,7 @@ fn blob() -> Vec<u8> {
         threshold: 2,
         shares: ["a", "b", "c"].map(share).to_vec(),
         commitment: COMMITMENT,
+        origin: None,
     };
     sealed_blob::bind(&inner, &measurement()).unwrap()
 }

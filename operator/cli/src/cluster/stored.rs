@@ -1,0 +1,81 @@
+//! A `ChamberCluster` and its sealed blob, as the cluster has them.
+
+use chamber_api::{ChamberCluster, names};
+use chamber_resource::release;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use measurement::Measurement;
+
+use super::refused;
+use crate::output::Failure;
+
+/// What is stored of a cluster.
+pub struct Stored {
+    /// The resource.
+    pub cluster: ChamberCluster,
+    /// What its sealed Secret holds (base64 of the blob), and the Secret's name; none where nothing is sealed yet.
+    pub blob: Option<(String, Vec<u8>)>,
+}
+
+/// Reads both; a resource that says it is sealed and has no blob is a failure, never one that is not sealed.
+pub async fn read(client: &Client, name: &str) -> Result<Stored, Failure> {
+    let clusters = Api::<ChamberCluster>::default_namespaced(client.clone());
+    let cluster = clusters
+        .get(name)
+        .await
+        .map_err(|why| refused(name, &why))?;
+    let blob = blob(client, name, &cluster).await?;
+    let status = cluster.status.as_ref();
+    let commitment = status.and_then(|status| status.commitment.as_deref());
+    if let (None, Some(commitment)) = (&blob, commitment) {
+        return Err(Failure::Cluster(format!(
+            "chambercluster {name}: status.commitment is {commitment}, so it is sealed, and no Secret {}... holds its blob: restore it from your copy, or give the blob with --file and --blob",
+            names::sealed_secret(name, "")
+        )));
+    }
+    Ok(Stored { cluster, blob })
+}
+
+/// Every stored blob of a cluster has the same inner layer, so the first that is found counts.
+async fn blob(
+    client: &Client,
+    name: &str,
+    cluster: &ChamberCluster,
+) -> Result<Option<(String, Vec<u8>)>, Failure> {
+    let secrets = Api::<Secret>::default_namespaced(client.clone());
+    for measurement in measurements(cluster)? {
+        let secret = names::sealed_secret(name, &measurement.id());
+        let found = secrets.get_opt(&secret).await;
+        let found = found.map_err(|why| refused(name, &why))?;
+        let Some(found) = found else { continue };
+        let data = found.data.and_then(|mut data| data.remove(names::BLOB_KEY));
+        let data = data.ok_or_else(|| {
+            let why = format!("has no key {}", names::BLOB_KEY);
+            Failure::read(&format!("Secret {secret}"), &why)
+        })?;
+        return Ok(Some((format!("Secret {secret}"), data.0)));
+    }
+    Ok(None)
+}
+
+/// What blobs of a cluster may be bound to: the current release, those of a rollover, the one of the spec.
+pub fn measurements(cluster: &ChamberCluster) -> Result<Vec<Measurement>, Failure> {
+    let status = cluster.status.as_ref();
+    let rollover = status.and_then(|status| status.rollover.as_ref());
+    let recorded = [
+        status.and_then(|status| status.current.as_ref()),
+        rollover.and_then(|rollover| rollover.from.as_ref()),
+        rollover.map(|rollover| &rollover.to),
+    ];
+    let recorded = recorded
+        .into_iter()
+        .flatten()
+        .filter_map(release::of_status);
+    let mut all: Vec<_> = recorded.map(|release| release.measurement).collect();
+    let spec = release::measurement(
+        &cluster.spec.release.measurement,
+        "spec.release.measurement",
+    );
+    all.push(spec.map_err(|fault| Failure::Usage(format!("{}: {}", fault.reason, fault.message)))?);
+    Ok(all)
+}

@@ -1,0 +1,154 @@
+//! `manifest verify`.
+
+use std::fmt::Write;
+
+use chamber_resource::manifest;
+use cluster_manifest::{
+    Authority, Kind, Manifest, Mismatch, Provenance, Signature, SignedManifest, check_blob,
+    check_sealed,
+};
+use serde_json::{Value, json};
+
+use super::file::ManifestFile;
+use super::{blob, title};
+use crate::arguments::Verify;
+use crate::input;
+use crate::output::{self, Answer, Colour, Exit, Failure, paint};
+
+/// More than any public key of these kinds.
+const MOST: u64 = 64 * 1024;
+
+/// What the command found.
+struct Found<'a> {
+    signed: &'a SignedManifest,
+    authorities: &'a [(&'a str, Authority)],
+    verified: bool,
+    /// Whether the blob fits, where one was given.
+    blob: Option<Result<&'static str, Mismatch>>,
+}
+
+/// Whether it is signed, and whether the blob fits.
+pub fn run(asked: &Verify) -> Result<Answer, Failure> {
+    let name = &asked.file;
+    let authorities = asked.authority.iter().map(|file| authority(file));
+    let authorities = authorities.collect::<Result<Vec<_>, _>>()?;
+    let file = ManifestFile::read(name)?;
+    let signed = manifest::signed(&file.manifest);
+    let signed = signed.map_err(|fault| Failure::read(name, &fault.message))?;
+    let keys: Vec<_> = authorities.iter().map(|(_, key)| key.clone()).collect();
+    let blob = match &asked.blob {
+        None => None,
+        Some(sealed) => {
+            let bound_to = blob::bound_to(asked.measurement.as_deref(), file.cluster.as_ref())?;
+            let inner = blob::read(sealed, &bound_to)?;
+            let root = blob::root(asked.root.as_deref())?;
+            Some(fits(signed.unverified(), &inner, &root))
+        }
+    };
+    let found = Found {
+        verified: signed.verify(&keys).is_ok(),
+        signed: &signed,
+        authorities: &authorities,
+        blob,
+    };
+    let clean = found.verified && found.blob.as_ref().is_none_or(Result::is_ok);
+    Ok(Answer {
+        text: output::form(&found.value(), asked.output, || found.text())?,
+        exit: Exit::of(clean),
+    })
+}
+
+fn authority(file: &str) -> Result<(&str, Authority), Failure> {
+    let text = input::text(file, MOST)?;
+    let authority = Authority::from_pem(&text).map_err(|why| Failure::read(file, &why))?;
+    Ok((file, authority))
+}
+
+fn fits(
+    manifest: &Manifest,
+    inner: &sealed_blob::InnerBlob,
+    root: &attestation::Root,
+) -> Result<&'static str, Mismatch> {
+    let provenance = match manifest.kind {
+        Kind::Run { .. } => check_blob(manifest, inner, root)?,
+        Kind::SealPermit => check_sealed(manifest, inner, root).map(|()| Provenance::Attested)?,
+    };
+    Ok(blob::told(provenance))
+}
+
+impl Found<'_> {
+    /// `good`, `bad`, or `unknown` where no given authority has this fingerprint; and the authority's file.
+    fn judge(&self, signature: &Signature) -> (&'static str, Option<&str>) {
+        let mut known = self.authorities.iter();
+        let known = known.find(|(_, key)| key.fingerprint() == signature.authority);
+        let Some((file, key)) = known else {
+            return ("unknown", None);
+        };
+        // A body that was read encodes.
+        let body = self.signed.unverified().encode().unwrap_or_default();
+        let good = key.verifies(&body, &signature.bytes);
+        (if good { "good" } else { "bad" }, Some(file))
+    }
+
+    fn value(&self) -> Value {
+        let manifest = self.signed.unverified();
+        let signatures = self.signed.signatures().iter().map(|signature| {
+            let (state, file) = self.judge(signature);
+            json!({"authority": signature.authority.to_string(), "state": state, "file": file})
+        });
+        let blob = self.blob.as_ref().map(|fits| match fits {
+            Ok(shows) => json!({"fits": true, "shows": shows}),
+            Err(why) => json!({"fits": false, "why": why.to_string()}),
+        });
+        json!({
+            "kind": match manifest.kind { Kind::SealPermit => "SealPermit", Kind::Run { .. } => "Run" },
+            "clusterId": manifest.cluster_id,
+            "generation": manifest.generation,
+            "digest": self.signed.digest().to_string(),
+            "pcr16": self.signed.digest().register().to_string(),
+            "verified": self.verified,
+            "signatures": signatures.collect::<Vec<_>>(),
+            "blob": blob,
+        })
+    }
+
+    fn text(&self) -> String {
+        let digest = self.signed.digest();
+        let mut text = String::new();
+        let mut line = |name: &str, value: &str| {
+            let _ = writeln!(text, "{name:<10}{value}");
+        };
+        line("manifest", &title(self.signed.unverified()));
+        line("digest", &digest.to_string());
+        line("PCR16", &digest.register().to_string());
+        for signature in self.signed.signatures() {
+            let (state, file) = self.judge(signature);
+            let whose = file.map_or(String::new(), |file| format!(" ({file})"));
+            line(
+                "signature",
+                &format!("{} {state}{whose}", signature.authority),
+            );
+        }
+        let verified = if self.verified {
+            paint(Colour::Green, "yes")
+        } else {
+            paint(
+                Colour::Red,
+                "no: none of these authorities signed this body",
+            )
+        };
+        line("verified", &verified);
+        match &self.blob {
+            Some(Ok(shows)) => line(
+                "blob",
+                &format!("{}: {shows}", paint(Colour::Green, "fits")),
+            ),
+            Some(Err(why)) => line(
+                "blob",
+                &format!("{}: {why}", paint(Colour::Red, "does not fit")),
+            ),
+            None => {}
+        }
+        text
+    }
+}
