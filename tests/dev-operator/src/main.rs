@@ -3,7 +3,6 @@
 //! Chambers of the development form have an emulated security module under a test root. The production binary trusts
 //! AWS's root alone, and no flag or variable of it changes that: so this is another `main`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use attestation::Root;
@@ -28,30 +27,22 @@ enum Command {
 struct Options {
     #[command(flatten)]
     settings: Settings,
-    /// File with the root (one certificate, PEM) that attestation documents have to lead to.
-    #[arg(long, env = "CHAMBER_TEST_NITRO_ROOT")]
-    nitro_root: PathBuf,
+    /// The root (one certificate, PEM) that attestation documents have to lead to.
+    #[arg(long, env = "CHAMBER_TEST_NITRO_ROOT", value_parser = root, hide_env_values = true)]
+    nitro_root: Root,
 }
 
 fn main() -> ExitCode {
     let Command::Run(options) = Arguments::parse().command;
-    let root = match root(&options.nitro_root) {
-        Ok(root) => root,
-        Err(why) => return fail(&why),
-    };
-    match run::until_the_end(options.settings, root) {
+    match run::until_the_end(options.settings, options.nitro_root) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error.to_string()),
+        Err(error) => {
+            eprintln!("dev-operator: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn root(file: &PathBuf) -> Result<Root, String> {
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
-    Root::from_pem(&text).map_err(|error| format!("{}: {error}", file.display()))
-}
-
-fn fail(why: &str) -> ExitCode {
-    eprintln!("dev-operator: {why}");
-    ExitCode::FAILURE
+fn root(text: &str) -> Result<Root, String> {
+    Root::from_pem(text).map_err(|error| error.to_string())
 }
