@@ -177,14 +177,16 @@ fn a_nonce_is_compared() {
     };
     assert_eq!(verify(&with, &"ab".repeat(32)).status, 0);
     assert_eq!(verify(&with, &"AB".repeat(32)).status, 0);
-    let other = verify(&with, &"ab".repeat(31));
-    assert_eq!(other.status, 1);
-    let reason = format!(
-        "nonce: the document has {}, --nonce says {}",
-        "ab".repeat(32),
-        "ab".repeat(31)
-    );
-    assert_eq!(json_of(&other)["reason"], reason);
+    let last = format!("{}ac", "ab".repeat(31));
+    for wanted in ["ab".repeat(31), "ab".repeat(33), last] {
+        let other = verify(&with, &wanted);
+        assert_eq!(other.status, 1);
+        let reason = format!(
+            "nonce: the document has {}, --nonce says {wanted}",
+            "ab".repeat(32),
+        );
+        assert_eq!(json_of(&other)["reason"], reason);
+    }
     let none = verify(&without, &"ab".repeat(32));
     assert_eq!(none.status, 1);
     let told = json_of(&none);
@@ -344,6 +346,7 @@ fn what_cannot_be_read_ends_with_2_and_says_what_it_is() {
     let empty = folder.file("empty", "");
     let long = folder.file("long", vec![0x84; 100_000]);
     let pem = folder.file("pem", "-----BEGIN");
+    let long_nonce = "00".repeat(513);
     let malformed = "malformed: not a COSE_Sign1; give the document as raw CBOR or as base64";
     for (arguments, why) in [
         (vec![cut.as_str()], malformed),
@@ -362,6 +365,10 @@ fn what_cannot_be_read_ends_with_2_and_says_what_it_is() {
             "give a time as in 2026-11-26T09:00:00Z",
         ),
         (vec![&real, "--nonce", "xy"], "not hex"),
+        (
+            vec![&real, "--nonce", &long_nonce],
+            "has 513 bytes, a document's nonce has 1 to 512",
+        ),
         (
             vec![&real, "--nonce", ""],
             "has 0 bytes, a document's nonce has 1 to 512",
