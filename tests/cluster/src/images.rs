@@ -20,6 +20,10 @@ const PACKAGES: [&str; 4] = ["dev-operator", "kms-emulator", "dev-chamber", "pod
 
 /// The releases of the demo's chamber: their measurements differ.
 const RELEASES: [&str; 2] = ["v1", "v2"];
+/// A release whose image measures an authority, and is signed.
+const TRUSTED: &str = "v3";
+/// The authority's public key in the folder of the images; its private key is in `authority.key.pem`.
+const AUTHORITY: &str = "authority.pem";
 
 /// The images and the measurement files of the chamber's releases.
 #[derive(Clone, Debug)]
@@ -39,8 +43,11 @@ pub fn build_all() -> Result<Images> {
     fs::create_dir_all(&dir)?;
     let mut images = vec![operator(&bin)?, emulator(&bin)?, prometheus(&bin)?];
     for release in RELEASES {
-        images.push(chamber(&bin, &dir, release)?);
+        images.push(chamber(&bin, &dir, release, None)?);
     }
+    let mut authority = Command::new(bin.join("dev-chamber"));
+    run(authority.args(["authority", "--out"]).arg(&dir))?;
+    images.push(chamber(&bin, &dir, TRUSTED, Some(&dir.join(AUTHORITY)))?);
     let (mut tars, mut digests) = (Vec::new(), Vec::new());
     for image in images {
         let tar = dir.join(file_name(&image.name));
@@ -78,7 +85,7 @@ fn emulator(bin: &Path) -> Result<Image> {
 }
 
 /// A release: the same program, and the measurement that its enclave would have.
-fn chamber(bin: &Path, dir: &Path, release: &str) -> Result<Image> {
+fn chamber(bin: &Path, dir: &Path, release: &str, authority: Option<&Path>) -> Result<Image> {
     let measurement = dir.join(format!("chamber-{release}.measurement.json"));
     let chamber = bin.join("dev-chamber");
     let mut measure = Command::new(&chamber);
@@ -86,6 +93,11 @@ fn chamber(bin: &Path, dir: &Path, release: &str) -> Result<Image> {
         .args(["measure", "--release", release, "--out"])
         .arg(&measurement)
         .arg(&chamber);
+    if let Some(authority) = authority {
+        measure.arg("--authority").arg(authority);
+        // Any bytes give a PCR8: no certificate is looked into here.
+        measure.arg("--certificate").arg(authority);
+    }
     run(&mut measure)?;
     Ok(Image {
         name: format!("chamber.local/chamber:{release}"),

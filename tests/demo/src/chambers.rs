@@ -35,7 +35,7 @@ impl Default for Shape {
 
 /// The whole object, for server-side apply.
 pub fn chamber_cluster(tenant: &Tenant, release: &Release, shape: &Shape) -> Value {
-    json!({
+    let mut object = json!({
         "apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
         "metadata": {"name": tenant.name, "namespace": tenant.namespace},
         "spec": {
@@ -47,7 +47,11 @@ pub fn chamber_cluster(tenant: &Tenant, release: &Release, shape: &Shape) -> Val
             "verification": {"prometheus": {"url": PROMETHEUS_URL}, "soakTime": shape.soak_time},
             "rollover": {"maxUnavailable": 1, "maxSurge": 0, "settleTime": shape.settle_time},
         },
-    })
+    });
+    if !release.authorities.is_empty() {
+        object["spec"]["release"]["authorities"] = json!(release.authorities);
+    }
+    object
 }
 
 /// One share a key, named a, b, c and so on; the operator manages all of them.
@@ -98,6 +102,7 @@ mod tests {
             name: "v1",
             image: "image".into(),
             measurement: json!({}),
+            authorities: Vec::new(),
         };
         let object = chamber_cluster(&tenant, &release, &Shape::default());
         let shares = object["spec"]["keys"]["shares"].as_array().unwrap();
@@ -117,6 +122,7 @@ mod tests {
             name: "v1",
             image: "image".into(),
             measurement: json!({"imageSha384": "a".repeat(96)}),
+            authorities: Vec::new(),
         };
         let object = chamber_cluster(&tenant, &release, &Shape::default());
         let typed: chamber_api::ChamberCluster = serde_json::from_value(object.clone()).unwrap();

@@ -85,6 +85,11 @@ impl ClusterHost {
         }
     }
 
+    /// The private key of the authority that some releases measure, PEM.
+    pub fn authority_key(&self) -> PathBuf {
+        self.images.dir.join("authority.key.pem")
+    }
+
     /// The measured releases.
     pub fn releases(&self) -> Result<Releases> {
         let load = |name: &'static str| {
@@ -95,6 +100,7 @@ impl ClusterHost {
         Ok(Releases {
             v1: load("v1")?,
             v2: load("v2")?,
+            v3: load("v3")?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The two releases that the demo rolls between, as their images were measured.
+//! The releases that demo and tests roll between, as their images were measured.
 
 use std::path::Path;
 
@@ -13,17 +13,21 @@ pub struct Release {
     pub name: &'static str,
     /// The image.
     pub image: String,
-    /// The image's measurement file: `imageSha384`, `pcr1`, `pcr2`, 96 hex characters each.
+    /// Of the image's measurement file: `imageSha384`, `pcr1`, `pcr2`, 96 hex characters each.
     pub measurement: Value,
+    /// Public keys (PEM) of the authorities that the image measures.
+    pub authorities: Vec<String>,
 }
 
-/// Both.
+/// All of them.
 #[derive(Clone, Debug)]
 pub struct Releases {
     /// The one that runs first.
     pub v1: Release,
     /// The one that is rolled out.
     pub v2: Release,
+    /// One whose image measures an authority.
+    pub v3: Release,
 }
 
 impl Release {
@@ -35,12 +39,17 @@ impl Release {
                 file.display()
             )
         })?;
-        let measurement: Value =
+        let mut measurement: Value =
             serde_json::from_str(&text).with_context(|| file.display().to_string())?;
+        let listed = measurement
+            .as_object_mut()
+            .and_then(|file| file.remove("authorities"));
+        let authorities = listed.context("authorities is missing")?;
         let release = Self {
             name,
             image: image.into(),
             measurement,
+            authorities: serde_json::from_value(authorities)?,
         };
         release
             .parsed()
@@ -67,8 +76,8 @@ impl Release {
 impl Releases {
     /// The name of the release that a value in a policy or status means: a whole or shortened PCR0, or an image.
     pub fn name_of<'a>(&'a self, found: &'a str) -> &'a str {
-        let both = [&self.v1, &self.v2];
-        let hit = both.into_iter().find(|release| {
+        let all = [&self.v1, &self.v2, &self.v3];
+        let hit = all.into_iter().find(|release| {
             release.image == found
                 || (found.len() >= 10 && release.image_sha384().starts_with(found))
         });
@@ -111,6 +120,7 @@ mod tests {
             name,
             image: format!("image:{name}"),
             measurement: json!({"imageSha384": digit.repeat(96), "pcr2": "e".repeat(96)}),
+            authorities: Vec::new(),
         }
     }
 
@@ -132,6 +142,7 @@ mod tests {
         let releases = Releases {
             v1: release("v1", "a"),
             v2: release("v2", "b"),
+            v3: release("v3", "d"),
         };
         assert_eq!(releases.name_of("bbbbbbbbbb"), "v2");
         assert_eq!(releases.name_of(&"a".repeat(96)), "v1");

@@ -4,6 +4,7 @@
 //! enclave, an emulated security module under a test root, and KMS at whatever endpoint the environment names.
 
 mod agent;
+mod authority;
 mod client;
 mod drain;
 mod files;
@@ -47,6 +48,8 @@ enum Command {
     Client(client::Options),
     /// Writes the measurement file of an image.
     Measure(measure::Options),
+    /// Makes the key pair of an authority.
+    Authority(authority::Options),
 }
 
 /// What makes this process an enclave of a certain image.
@@ -93,6 +96,7 @@ async fn main() -> ExitCode {
         Command::Probe(options) => probe::run(options).await,
         Command::Client(options) => client::run(options).await,
         Command::Measure(options) => measure::run(&options),
+        Command::Authority(options) => authority::run(&options),
     };
     done.unwrap_or_else(|error| {
         tracing::error!("{error:#}");
