@@ -20,6 +20,30 @@ pub fn built(name: &str) -> Result<PathBuf> {
 
 /// `kubectl chamber VERB` for a tenant's cluster, through kubectl's own plugin mechanism.
 fn command(stage: &Stage, tenant: &Tenant, verb: &[&str]) -> Result<Command> {
+    let mut command = plugin(stage, verb)?;
+    command.args([&tenant.name, "-n", &tenant.namespace]);
+    Ok(command)
+}
+
+/// `kubectl chamber` with these arguments; gives what it printed.
+pub async fn kubectl_chamber(stage: &Stage, status: i32, arguments: &[&str]) -> Result<String> {
+    ended(plugin(stage, arguments)?, status).await
+}
+
+async fn ended(mut command: Command, status: i32) -> Result<String> {
+    let output = command.output().await?;
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(
+        output.status.code() == Some(status),
+        "{:?} ended with {:?} and not {status}: {out}{}",
+        command.as_std(),
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(out)
+}
+
+fn plugin(stage: &Stage, arguments: &[&str]) -> Result<Command> {
     let plugin = built("kubectl-chamber")?;
     let host = &stage.environment.host;
     let mut folders = vec![plugin.parent().context("it has no folder")?.to_owned()];
@@ -29,8 +53,7 @@ fn command(stage: &Stage, tenant: &Tenant, verb: &[&str]) -> Result<Command> {
     let mut command = Command::new(host.cluster().binaries().kubectl());
     command
         .arg("chamber")
-        .args(verb)
-        .args([&tenant.name, "-n", &tenant.namespace])
+        .args(arguments)
         .env("KUBECONFIG", host.kubeconfig())
         .env("PATH", std::env::join_paths(folders)?);
     Ok(command)
@@ -51,15 +74,8 @@ pub async fn chamber_with(
 ) -> Result<String> {
     let mut command = command(stage, tenant, verb)?;
     let variables = environment.iter().map(|(name, value)| (name, value));
-    let output = command.envs(variables).output().await?;
-    let out = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(
-        output.status.code() == Some(status),
-        "kubectl chamber {verb:?} ended with {:?} and not {status}: {out}{}",
-        output.status.code(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(out)
+    command.envs(variables);
+    ended(command, status).await
 }
 
 /// `kubectl chamber status --watch`, which is killed when this is dropped.

@@ -210,7 +210,8 @@ impl Stage {
             .iter()
             .find(|condition| condition.type_ == "Stalled");
         // What somebody has asked for is no fault.
-        let by_design = ["DryRun", "Paused", "AwaitingKeyHolder"].contains(&reason);
+        let by_design =
+            ["DryRun", "Paused", "AwaitingKeyHolder", "ManifestWanted"].contains(&reason);
         let says = stalled.is_some_and(|stalled| match stalled.status.as_str() {
             "True" => !by_design && stalled.reason == reason,
             _ => by_design,

@@ -348,7 +348,8 @@ fn wishes(setup: &Setup, state: &State, events: &mut Vec<Event>) {
                 state.approved |= 1 << release;
             });
         }
-        if state.asked.revoke.is_none() {
+        // One image under two manifests would be two images that are revoked.
+        if state.asked.revoke.is_none() && !setup.size.manifests {
             wish(format!("the user revokes v{}", release + 1), &|state| {
                 state.asked.revoke = Some(release);
             });

@@ -39,6 +39,7 @@ fn size(arguments: &Arguments, chambers: u8, keys: usize, threshold: usize) -> S
         forged: false,
         others: false,
         fences: false,
+        manifests: false,
         scales: false,
         adopts: false,
         from_nothing: false,
@@ -58,6 +59,23 @@ fn fenced(arguments: &Arguments) -> [Size; 3] {
         ..size(1, 2, 1)
     };
     [size(2, 2, 2), size(1, 3, 2), from_nothing]
+}
+
+/// One image goes from one cluster manifest to another, and the keys pin the manifest.
+fn under_manifests(arguments: &Arguments) -> [Size; 3] {
+    let size = |chambers, keys, threshold| Size {
+        manifests: true,
+        ..size(arguments, chambers, keys, threshold)
+    };
+    let from_nothing = Size {
+        from_nothing: true,
+        ..size(1, 2, 1)
+    };
+    let broken = Size {
+        broken: 0b010,
+        ..size(2, 2, 2)
+    };
+    [size(2, 2, 2), broken, from_nothing]
 }
 
 /// Chambers are asked to attest, and fall silent or lie.
@@ -193,6 +211,7 @@ fn main() -> std::process::ExitCode {
     };
     let mut worlds = worlds(&arguments);
     worlds.extend(fenced(&arguments));
+    worlds.extend(under_manifests(&arguments));
     worlds.extend(attested(&arguments));
     let left = Mutex::new(worlds);
     let results = Mutex::new(Vec::new());

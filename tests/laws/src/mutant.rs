@@ -53,12 +53,14 @@ pub enum Mutant {
     TakesAnothersKeys,
     /// Law 4: chambers are not asked what they attest.
     SkipsTheGate,
+    /// Law 4: chambers of the target's image under the manifest before do not count.
+    OverlooksManifests,
     /// Law 1: a Deny of which nobody can say whether it holds is taken not to hold.
     OverlooksFences,
 }
 
 /// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 20] = [
+pub const ALL: [(u8, Mutant); 21] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -78,6 +80,7 @@ pub const ALL: [(u8, Mutant); 20] = [
     (2, Mutant::BelievesOneHolder),
     (10, Mutant::TakesAnothersKeys),
     (1, Mutant::OverlooksFences),
+    (4, Mutant::OverlooksManifests),
     (4, Mutant::SkipsTheGate),
 ];
 
@@ -123,6 +126,7 @@ impl Mutant {
                     share.template.assume = [assumed].into();
                 }
             }
+            Self::OverlooksManifests => overlook_manifests(&mut seen),
             Self::TakesAnothersKeys => seen.spec.verbs.transfer = Some(OTHER.to_owned()),
             _ => {}
         }
@@ -202,6 +206,17 @@ fn fill_metrics(world: &mut World) {
         };
         *pods = names.into_iter().map(|name| (name, good.clone())).collect();
     }
+}
+
+/// Nothing is seen of the chambers that run the target's image under another manifest.
+fn overlook_manifests(world: &mut World) {
+    let Some(rollover) = &world.record.rollover else {
+        return;
+    };
+    let (revision, id) = (&rollover.to.revision, rollover.to.measurement.id());
+    world
+        .sets
+        .retain(|set| set.release.revision == *revision || set.release.measurement.id() != id);
 }
 
 fn forget_the_seal(world: &mut World) {

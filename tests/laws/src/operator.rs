@@ -253,7 +253,7 @@ pub fn perform(
         }
         Part::Blob(release, first) => {
             checks::blob(state, *release, *first)?;
-            state.blobs |= 1 << release;
+            state.blobs |= setup.blobs_of(*release);
         }
         Part::Seal(start) => {
             checks::seal(state, *start)?;

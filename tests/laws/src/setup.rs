@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use key_policy::{Policy, Template};
-use measurement::{Measurement, Pcr};
+use key_policy::{Policy, Profile, Template};
+use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
 use rollover::{DriftPolicy, Gate, KeyFacts, OnFailure, Owner, Release, Share, Spec, Verbs};
 
 use crate::state::{FOREIGN, Images, KEYS, Key, RELEASES};
@@ -63,6 +63,8 @@ pub struct Size {
     pub others: bool,
     /// Somebody may put a Deny around keys of which nobody can say whether it holds.
     pub fences: bool,
+    /// Releases 0 and 1 are one image under two cluster manifests, and the keys pin the manifest.
+    pub manifests: bool,
     /// Keys that somebody else rolled are taken over.
     pub adopts: bool,
     /// From an empty namespace, or settled on release 0.
@@ -101,12 +103,14 @@ impl Setup {
         let now = "2026-11-01T10:00:00Z"
             .parse()
             .map_err(|error| format!("{error}"))?;
-        let releases: Vec<_> = (0..RELEASES).map(release).collect();
+        let releases: Vec<_> = (0..RELEASES).map(|index| release(size, index)).collect();
         let shares: Vec<_> = (0..size.keys).map(|index| share(size, index)).collect();
         let policies = |more: &str| {
             let each = shares.iter().map(|share| {
                 let images = 0..FOREIGN << 1;
-                images.map(|images| policy(share, images, more)).collect()
+                images
+                    .map(|images| policy(size, share, images, more))
+                    .collect()
             });
             each.collect::<Result<Vec<Vec<Policy>>, String>>()
         };
@@ -151,6 +155,15 @@ impl Setup {
         self.now - SignedDuration::from_mins(i64::from(age))
     }
 
+    /// The releases that start from the blob of this one, as bits: one image under two manifests has one.
+    pub fn blobs_of(&self, release: u8) -> Images {
+        let of = |index: usize| self.releases.get(index).map(|one| one.measurement.id());
+        let same = |index: &usize| of(*index) == of(release.into());
+        (0..RELEASES)
+            .filter(same)
+            .fold(0, |bits, index| bits | 1 << index)
+    }
+
     /// The index of a release.
     pub fn index(&self, release: &Release) -> u8 {
         let found = self
@@ -162,36 +175,48 @@ impl Setup {
 }
 
 /// The measurement of a release, or of the image that is none.
-pub(crate) fn measurement(index: usize) -> Measurement {
-    let byte = u8::try_from(index + 1).unwrap_or(u8::MAX);
-    Measurement::image(Pcr::from_bytes([byte; 48]))
+pub(crate) fn measurement(size: Size, index: usize) -> Measurement {
+    let byte = |index: usize| Pcr::from_bytes([u8::try_from(index + 1).unwrap_or(u8::MAX); 48]);
+    if !size.manifests {
+        return Measurement::image(byte(index));
+    }
+    let image = if index == 1 { 0 } else { index };
+    Measurement {
+        image_sha384: byte(image),
+        registers: [(MANIFEST_REGISTER, byte(index))].into(),
+    }
 }
 
-fn release(index: usize) -> Release {
+fn release(size: Size, index: usize) -> Release {
     Release {
         image: format!("chamber:v{}", index + 1),
-        measurement: measurement(index),
+        measurement: measurement(size, index),
         revision: format!("v{}", index + 1),
     }
 }
 
 fn share(size: Size, index: usize) -> Share {
     let name = ["a", "b", "c"][index.min(KEYS - 1)];
+    let mut template = Template::in_account("aws", "111122223333", "small-world");
+    if size.manifests {
+        template.pins.insert(MANIFEST_REGISTER);
+        template.profile = Profile::Pinned;
+    }
     Share {
         name: name.to_owned(),
         arn: format!("arn:aws:kms:us-east-1:111122223333:key/{name}"),
         managed: size.observed & (1 << index) == 0,
         accepted_at_risk: size.accepted & (1 << index) != 0,
         adopt: size.adopts,
-        template: Template::in_account("aws", "111122223333", "small-world"),
+        template,
     }
 }
 
 /// The five statements that admit these images, and statements of somebody else.
-fn policy(share: &Share, images: Images, more: &str) -> Result<Policy, String> {
+fn policy(size: Size, share: &Share, images: Images, more: &str) -> Result<Policy, String> {
     let admitted: Vec<_> = (0..=RELEASES)
         .filter(|index| images & (1 << index) != 0)
-        .map(measurement)
+        .map(|index| measurement(size, index))
         .collect();
     let rendered = share.template.render(&admitted).to_json();
     let end = rendered.rfind(']').ok_or("no list of statements")?;

@@ -40,6 +40,8 @@ pub fn of(setup: &Setup, state: &State) -> World {
             },
         },
         blobs: blobs(setup, state),
+        manifest_objection: None,
+        blob_lacks: None,
         metrics: None,
         attestations: None,
         budget: None,
@@ -116,7 +118,7 @@ fn kept(setup: &Setup, keys: u8) -> BTreeMap<String, Measurement> {
     let shares = setup.spec.shares.iter().enumerate();
     shares
         .filter(|(index, _)| keys & (1 << index) != 0)
-        .map(|(_, share)| (share.arn.clone(), measurement(RELEASES)))
+        .map(|(_, share)| (share.arn.clone(), measurement(setup.size, RELEASES)))
         .collect()
 }
 

@@ -35,6 +35,7 @@ fn size(mutant: Mutant) -> Size {
         scales: false,
         others: mutant == Mutant::TakesAnothersKeys,
         fences: mutant == Mutant::OverlooksFences,
+        manifests: mutant == Mutant::OverlooksManifests,
         adopts: mutant == Mutant::ForgetsWhatWasFound,
         // A second seal is only possible where there was a first one.
         from_nothing: matches!(mutant, Mutant::SealsAnew | Mutant::ForgetsWhatWasFound),

@@ -3,6 +3,7 @@
 mod bad_input;
 mod examples;
 mod fence;
+mod manifest;
 mod policies;
 mod rollover;
 mod steady;
@@ -44,6 +45,8 @@ pub const ALL: &[Scenario] = &[
     scenario!(rollover::operator_killed),
     scenario!(rollover::back_to_the_release_before),
     scenario!(rollover::decrypt_lags_behind, true),
+    scenario!(manifest::manifest_from_nothing),
+    scenario!(manifest::manifest_on_the_way),
     scenario!(policies::profile_pinned),
     scenario!(policies::keys_taken_over),
     scenario!(policies::dry_run_then_real),
