@@ -77,12 +77,12 @@ e2e: program ## The end-to-end tests, on clusters of their own (or the one that 
 	[ -n "$$KUBECONFIG" ] || $(CLUSTER) down --name e2e; exit $$status
 
 kill-matrix: program ## Kills the operator at every call of a rollover in turn (POINTS=12: a sample of so many).
-	@cargo build --locked -p chamber-operator -p e2e
+	@cargo build --locked -p dev-operator -p e2e
 	@unset KUBECONFIG; cargo run -q --locked -p e2e --bin kill-matrix -- $(POINTS); status=$$?; \
 	$(CLUSTER) down --name kill; exit $$status
 
 faults: program ## Rollovers while API server, etcd, kubelet, Prometheus, KMS or the leader fail.
-	@cargo build --locked -p chamber-operator -p e2e
+	@cargo build --locked -p dev-operator -p e2e
 	@unset KUBECONFIG; export OTHER_OPERATOR="$${OTHER_OPERATOR:-$$(bash tests/e2e/operator-before.sh)}"; \
 	cargo run -q --locked -p e2e --bin faults -- $(FAULTS); status=$$?; $(CLUSTER) down --name faults; exit $$status
 

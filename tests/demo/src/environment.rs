@@ -26,6 +26,7 @@ pub struct Environment {
     pub releases: Releases,
     operator: Credentials,
     root: TestRoot,
+    root_pem: String,
 }
 
 impl Environment {
@@ -40,12 +41,14 @@ impl Environment {
     pub async fn on(host: ClusterHost, tenants: &[Tenant]) -> Result<Self> {
         let client = connect(&host).await?;
         let releases = host.releases()?;
+        let root = TestRoot::generate()?;
         let environment = Self {
             client,
             host,
             releases,
             operator: aws::operator_credentials()?,
-            root: TestRoot::generate()?,
+            root_pem: root.certificate_pem(),
+            root,
         };
         environment.clear(tenants).await?;
         environment.apply_surroundings(tenants).await?;
@@ -63,7 +66,7 @@ impl Environment {
             program: self.host.helm(),
             kubeconfig: self.host.kubeconfig().to_owned(),
         };
-        operator::install(&self.client, &helm, &self.operator, values).await?;
+        operator::install(&self.client, &helm, &self.operator_environment(), values).await?;
         operator::available(&self.client, OPERATOR, OPERATOR).await
     }
 
@@ -75,12 +78,14 @@ impl Environment {
             program: self.host.helm(),
             kubeconfig: self.host.kubeconfig().to_owned(),
         };
-        operator::install(&self.client, &helm, &self.operator, &values).await
+        operator::install(&self.client, &helm, &self.operator_environment(), &values).await
     }
 
-    /// The operator's identity at AWS, as the standard environment variables.
+    /// The operator's identity at AWS, as the standard environment variables, and the root that chambers attest under.
     pub fn operator_environment(&self) -> BTreeMap<&'static str, &str> {
-        self.operator.environment()
+        let mut variables = self.operator.environment();
+        variables.insert("CHAMBER_TEST_NITRO_ROOT", &self.root_pem);
+        variables
     }
 
     /// The emulator's admin port.

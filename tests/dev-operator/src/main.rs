@@ -3,7 +3,6 @@
 //! Chambers of the development form have an emulated security module under a test root. The production binary trusts
 //! AWS's root alone, and no flag or variable of it changes that: so this is another `main`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use attestation::Root;
@@ -28,9 +27,9 @@ enum Command {
 struct Options {
     #[command(flatten)]
     settings: Settings,
-    /// File with the root (one certificate, PEM) that attestation documents have to lead to.
-    #[arg(long, env = "CHAMBER_TEST_NITRO_ROOT")]
-    nitro_root: PathBuf,
+    /// The root that attestation documents have to lead to: one certificate in PEM, or a file with it.
+    #[arg(long, env = "CHAMBER_TEST_NITRO_ROOT", allow_hyphen_values = true)]
+    nitro_root: String,
 }
 
 fn main() -> ExitCode {
@@ -45,10 +44,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn root(file: &PathBuf) -> Result<Root, String> {
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
-    Root::from_pem(&text).map_err(|error| format!("{}: {error}", file.display()))
+/// A Secret gives a pod variables and no file, so the text itself will do.
+fn root(given: &str) -> Result<Root, String> {
+    let text = if given.starts_with("-----BEGIN ") {
+        given.to_owned()
+    } else {
+        std::fs::read_to_string(given).map_err(|error| format!("{given}: {error}"))?
+    };
+    Root::from_pem(&text).map_err(|error| format!("CHAMBER_TEST_NITRO_ROOT: {error}"))
 }
 
 fn fail(why: &str) -> ExitCode {
