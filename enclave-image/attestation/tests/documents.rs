@@ -1,5 +1,4 @@
 //! Documents that real Nitro hypervisors signed, under AWS's root: see `documents/README.md`.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use attestation::{At, MAX_BYTES, Rejected, Root, verify};
 use measurement::Pcr;
