@@ -214,6 +214,20 @@ fn a_chamber_that_was_not_asked_is_none_that_attests() {
     }
 }
 
+/// From then on silence would be no answer, so one that is silent now keeps it from being written down.
+#[test]
+fn a_release_has_attested_when_each_of_its_chambers_has() {
+    let mut play = about_to_retire(Gate::Preferred);
+    play.world.record.attested = None;
+    let orders = |play: &Play, transition| {
+        let action = Action::Transition(transition);
+        matches!(plan(&play.world), Plan::Act { action: found, .. } if found == action)
+    };
+    assert!(orders(&play, Transition::Attested("v2".into())));
+    change(&mut play, |attestation| *attestation = silent());
+    assert!(orders(&play, Transition::RetireBegun));
+}
+
 #[test]
 fn whoever_was_asked_a_moment_ago_is_asked_again_when_it_is_time() {
     let mut play = about_to_retire(Gate::Required);

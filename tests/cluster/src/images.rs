@@ -63,8 +63,8 @@ fn file_name(image: &str) -> String {
     format!("{}.tar", name.replace(':', "-"))
 }
 
+/// The production operator's library under a test root: the chambers' security modules are emulated.
 fn operator(bin: &Path) -> Result<Image> {
-    // Chambers of the development form attest under a test root, which the production program does not believe.
     let mut files = vec![program(bin, "dev-operator")?];
     if Path::new(CERTIFICATES).exists() {
         files.push(read(Path::new(CERTIFICATES), CERTIFICATES)?);

@@ -26,7 +26,7 @@ pub struct Environment {
     pub releases: Releases,
     operator: Credentials,
     root: TestRoot,
-    nitro_root: String,
+    root_pem: String,
 }
 
 impl Environment {
@@ -47,7 +47,7 @@ impl Environment {
             host,
             releases,
             operator: aws::operator_credentials()?,
-            nitro_root: root.certificate_pem(),
+            root_pem: root.certificate_pem(),
             root,
         };
         environment.clear(tenants).await?;
@@ -81,11 +81,11 @@ impl Environment {
         operator::install(&self.client, &helm, &self.operator_environment(), &values).await
     }
 
-    /// The operator's identity at AWS, and the root that it believes, as environment variables.
+    /// The operator's identity at AWS, as the standard environment variables, and the root that chambers attest under.
     pub fn operator_environment(&self) -> BTreeMap<&'static str, &str> {
-        let mut environment = self.operator.environment();
-        environment.insert("CHAMBER_TEST_NITRO_ROOT", &self.nitro_root);
-        environment
+        let mut variables = self.operator.environment();
+        variables.insert("CHAMBER_TEST_NITRO_ROOT", &self.root_pem);
+        variables
     }
 
     /// The emulator's admin port.
@@ -118,7 +118,7 @@ impl Environment {
         for file in [manifests::NAMESPACES, manifests::PROMETHEUS] {
             kubernetes::apply_all(&self.client, &kubernetes::documents(file)?).await?;
         }
-        let config = aws::emulator_config(&self.operator, tenants, &self.nitro_root)?.to_string();
+        let config = aws::emulator_config(&self.operator, tenants, &self.root_pem)?.to_string();
         let files = BTreeMap::from([("config.json", config.as_str())]);
         let secret = manifests::secret(AWS_NAMESPACE, "kms-emulator", &files);
         kubernetes::apply(&self.client, &secret).await?;

@@ -27,22 +27,34 @@ enum Command {
 struct Options {
     #[command(flatten)]
     settings: Settings,
-    /// The root (one certificate, PEM) that attestation documents have to lead to.
-    #[arg(long, env = "CHAMBER_TEST_NITRO_ROOT", value_parser = root, hide_env_values = true)]
-    nitro_root: Root,
+    /// The root that attestation documents have to lead to: one certificate in PEM, or a file with it.
+    #[arg(long, env = "CHAMBER_TEST_NITRO_ROOT", allow_hyphen_values = true)]
+    nitro_root: String,
 }
 
 fn main() -> ExitCode {
     let Command::Run(options) = Arguments::parse().command;
-    match run::until_the_end(options.settings, options.nitro_root) {
+    let root = match root(&options.nitro_root) {
+        Ok(root) => root,
+        Err(why) => return fail(&why),
+    };
+    match run::until_the_end(options.settings, root) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("dev-operator: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error.to_string()),
     }
 }
 
-fn root(text: &str) -> Result<Root, String> {
-    Root::from_pem(text).map_err(|error| error.to_string())
+/// A Secret gives a pod variables and no file, so the text itself will do.
+fn root(given: &str) -> Result<Root, String> {
+    let text = if given.starts_with("-----BEGIN ") {
+        given.to_owned()
+    } else {
+        std::fs::read_to_string(given).map_err(|error| format!("{given}: {error}"))?
+    };
+    Root::from_pem(&text).map_err(|error| format!("CHAMBER_TEST_NITRO_ROOT: {error}"))
+}
+
+fn fail(why: &str) -> ExitCode {
+    eprintln!("dev-operator: {why}");
+    ExitCode::FAILURE
 }
