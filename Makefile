@@ -57,7 +57,7 @@ policy-peer: ## The evaluator of key policies against an independent one (needs 
 	bash tests/key-policy-peer/run.sh
 
 fuzz: ## libFuzzer over every parser of hostile input, FUZZ_SECONDS each (needs the nightly toolchain and cargo-fuzz).
-	@cd tests/fuzz/libfuzzer && for target in policy image blob message envelope; do mkdir -p corpus/$$target && \
+	@cd tests/fuzz/libfuzzer && for target in policy image blob message envelope attestation; do mkdir -p corpus/$$target && \
 	cargo +nightly fuzz run --fuzz-dir . $$target corpus/$$target ../corpus/$$target \
 	-- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -rss_limit_mb=512 || exit 1; done
 
@@ -77,12 +77,12 @@ e2e: program ## The end-to-end tests, on clusters of their own (or the one that 
 	[ -n "$$KUBECONFIG" ] || $(CLUSTER) down --name e2e; exit $$status
 
 kill-matrix: program ## Kills the operator at every call of a rollover in turn (POINTS=12: a sample of so many).
-	@cargo build --locked -p chamber-operator -p e2e
+	@cargo build --locked -p dev-operator -p e2e
 	@unset KUBECONFIG; cargo run -q --locked -p e2e --bin kill-matrix -- $(POINTS); status=$$?; \
 	$(CLUSTER) down --name kill; exit $$status
 
 faults: program ## Rollovers while API server, etcd, kubelet, Prometheus, KMS or the leader fail.
-	@cargo build --locked -p chamber-operator -p e2e
+	@cargo build --locked -p dev-operator -p e2e
 	@unset KUBECONFIG; export OTHER_OPERATOR="$${OTHER_OPERATOR:-$$(bash tests/e2e/operator-before.sh)}"; \
 	cargo run -q --locked -p e2e --bin faults -- $(FAULTS); status=$$?; $(CLUSTER) down --name faults; exit $$status
 

@@ -31,8 +31,8 @@ pub fn check_blob(
             commitment: hex::encode(inner.commitment),
         }),
         Kind::Run { commitment } => {
-            let (blob, manifest_says) = (hex::encode(inner.commitment), hex::encode(commitment));
-            same("commitment", &blob, &manifest_says)?;
+            let (blob, named) = (hex::encode(inner.commitment), hex::encode(commitment));
+            same("commitment", &blob, &named)?;
             sealed_by(manifest, inner, root)
         }
     }

@@ -141,6 +141,15 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The digest that this manifest has as a seal permit: what stays when the run manifest takes the permit's place.
+    pub fn subject(&self) -> Result<Digest, FormatError> {
+        let permit = Self {
+            kind: Kind::SealPermit,
+            ..self.clone()
+        };
+        permit.digest()
+    }
+
     /// The digest of the body.
     pub fn digest(&self) -> Result<Digest, FormatError> {
         Ok(Digest::of(&self.encode()?))

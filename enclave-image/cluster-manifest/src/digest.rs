@@ -5,9 +5,6 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA384, digest};
 use measurement::{Pcr, PcrError};
 
-/// The register that the agent extends with the manifest's digest and locks before anything else.
-pub const MANIFEST_REGISTER: u8 = 16;
-
 /// SHA-384 of a manifest's body; signing it again does not change it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 48]);

@@ -15,6 +15,7 @@ mod error;
 pub use authority::{Algorithm, Authority, Fingerprint, Signature};
 pub use blob::{Provenance, check_blob, check_sealed};
 pub use body::{Kind, MAX_SEALERS, Manifest};
-pub use digest::{Digest, MANIFEST_REGISTER};
+pub use digest::Digest;
 pub use envelope::{MAX_SIGNATURES, SignedManifest};
 pub use error::{AuthorityError, ManifestError, Mismatch};
+pub use measurement::MANIFEST_REGISTER;

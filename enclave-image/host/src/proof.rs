@@ -79,7 +79,9 @@ impl Questions {
     /// The agent's answer; one to a question that nobody has is dropped.
     pub fn answered(&self, nonce: &str, said: Result<String, String>) {
         let mut open = self.lock();
-        if open.as_ref().is_some_and(|question| question.nonce == nonce)
+        if open
+            .as_ref()
+            .is_some_and(|question| question.nonce == nonce)
             && let Some(question) = open.take()
         {
             // The asker may be gone.

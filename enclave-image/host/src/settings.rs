@@ -69,7 +69,13 @@ mod tests {
 
     #[test]
     fn a_blob_is_a_task_to_unseal() {
-        let start = with(&[(BLOB, "AAAA"), (CLUSTER, "c"), (SEAL, ""), (MANIFEST, "BBBB")]).unwrap();
+        let start = with(&[
+            (BLOB, "AAAA"),
+            (CLUSTER, "c"),
+            (SEAL, ""),
+            (MANIFEST, "BBBB"),
+        ])
+        .unwrap();
         assert_eq!(start.manifest.as_deref(), Some("BBBB"));
         assert!(matches!(
             start.task,

@@ -221,12 +221,9 @@ async fn a_nonce_goes_to_the_enclave_and_its_document_comes_back() {
     let asked = async {
         let bad = ["5a", &"5A".repeat(32), &"5a".repeat(65), "zz"];
         for bad in bad {
-            let page = post(
-                address,
-                "/attestation",
-                &format!(r#"{{"nonce":"{bad}"}}"#),
-            );
-            assert!(page.await.starts_with("HTTP/1.1 400"), "{bad}");
+            let question = format!(r#"{{"nonce":"{bad}"}}"#);
+            let page = post(address, "/attestation", &question).await;
+            assert!(page.starts_with("HTTP/1.1 400"), "{bad}: {page}");
         }
         let long = format!(r#"{{"nonce":"{}"}}"#, "5a".repeat(4000));
         let page = post(address, "/attestation", &long).await;

@@ -6,4 +6,4 @@ mod pcr;
 mod tuple;
 
 pub use pcr::{Pcr, PcrError};
-pub use tuple::Measurement;
+pub use tuple::{MANIFEST_REGISTER, Measurement};

@@ -7,9 +7,13 @@ use sha2::{Digest, Sha256};
 
 use crate::Pcr;
 
+/// The register that says which cluster manifest an enclave took: of a cluster and its generation, not of an image.
+pub const MANIFEST_REGISTER: u8 = 16;
+
 /// What an enclave of one release attests: PCR0 and, where given, further registers.
 ///
-/// The tuple is the identity of a release's image: an image signed anew keeps its PCR0 but changes PCR8.
+/// The registers but for [`MANIFEST_REGISTER`] are the identity of a release's image: an image signed anew keeps its
+/// PCR0 but changes PCR8.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Measurement {
@@ -29,12 +33,13 @@ impl Measurement {
         }
     }
 
-    /// Ten hex characters that stand for the whole tuple in names of Secrets and `ReplicaSets`.
+    /// Ten hex characters that stand for the image's registers in names of Secrets and `ReplicaSets`.
     pub fn id(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(self.image_sha384.as_bytes());
-        for (index, pcr) in &self.registers {
-            hash.update([*index]);
+        for (index, pcr) in self.of_image() {
+            if index > 0 {
+                hash.update([index]);
+            }
             hash.update(pcr.as_bytes());
         }
         hex::encode(&hash.finalize()[..5])
@@ -46,6 +51,11 @@ impl Measurement {
             0 => Some(&self.image_sha384),
             _ => self.registers.get(&index),
         }
+    }
+
+    /// Every register that is the image's own, in order, PCR0 first.
+    pub fn of_image(&self) -> impl Iterator<Item = (u8, &Pcr)> {
+        self.all().filter(|(index, _)| *index != MANIFEST_REGISTER)
     }
 
     /// Every register of the tuple with its index, in order, PCR0 first.
@@ -73,6 +83,16 @@ mod tests {
         assert_eq!(plain.id().len(), 10);
         assert_ne!(plain.id(), signed.id());
         assert_ne!(signed.id(), other_register.id());
+    }
+
+    #[test]
+    fn the_manifest_is_no_part_of_an_images_identity() {
+        let plain = Measurement::image(pcr(1));
+        let mut under = plain.clone();
+        under.registers.insert(MANIFEST_REGISTER, pcr(2));
+        assert_ne!(plain, under);
+        assert_eq!(plain.id(), under.id());
+        assert_eq!(under.of_image().count(), 1);
     }
 
     #[test]

@@ -41,10 +41,10 @@ const MAX_INNER: usize = 1
 pub const MAX_BYTES: usize =
     4 + 1 + ID_BYTES + 1 + REGISTERS as usize + NONCE_LEN + MAX_INNER + TAG_BYTES;
 
-/// Binds an inner layer to a measurement. The same input always gives the same bytes.
+/// Binds an inner layer to the registers of an image. The same input always gives the same bytes.
 pub fn bind(inner: &InnerBlob, measurement: &Measurement) -> Result<Vec<u8>, FormatError> {
     let plain = inner.encode()?;
-    let registers: Vec<u8> = measurement.all().map(|(index, _)| index).collect();
+    let registers: Vec<u8> = measurement.of_image().map(|(index, _)| index).collect();
     check_registers(&registers)?;
     let header = header(measurement, &registers)?;
     let keys = Keys::derive(measurement, &header)?;
@@ -182,7 +182,7 @@ struct Keys {
 impl Keys {
     fn derive(measurement: &Measurement, header: &[u8]) -> Result<Self, FormatError> {
         let mut values = Vec::new();
-        for (index, pcr) in measurement.all() {
+        for (index, pcr) in measurement.of_image() {
             values.push(index);
             values.extend_from_slice(pcr.as_bytes());
         }

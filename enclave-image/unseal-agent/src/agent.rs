@@ -219,4 +219,3 @@ pub(crate) fn share(report: ShareReport) -> ToHost {
         detail: report.detail,
     }
 }
-

@@ -7,7 +7,10 @@ use sealed_blob::{InnerBlob, RecoverError, Recovered, Share, encryption_context,
 use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::envelope;
-use crate::{DecryptRequest, DocumentContent, EnvelopeError, Kms, KmsFault, Nsm, NsmError, RecipientKey, Tools};
+use crate::{
+    DecryptRequest, DocumentContent, EnvelopeError, Kms, KmsFault, Nsm, NsmError, RecipientKey,
+    Tools,
+};
 
 /// What became of one share.
 #[derive(Debug, Clone, PartialEq, Eq)]

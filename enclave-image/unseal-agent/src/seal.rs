@@ -18,8 +18,8 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::{
-    Attempt, Authorization, Backoff, DocumentContent, EncryptRequest, EnvelopeError, Kms, KmsFault, Nsm, NsmError, ShareReport,
-    Tools,
+    Attempt, Authorization, Backoff, DocumentContent, EncryptRequest, EnvelopeError, Kms, KmsFault,
+    Nsm, NsmError, ShareReport, Tools,
 };
 
 /// How long refusals and faults are tried again: a policy that was just changed takes seconds to arrive.
@@ -128,10 +128,7 @@ pub async fn seal<N: Nsm, K: Kms>(
 }
 
 /// Adds this enclave's document over the layer's core, so that others can tell that an enclave made it.
-async fn certify<N: Nsm, K>(
-    tools: &Tools<N, K>,
-    inner: &mut InnerBlob,
-) -> Result<(), SealError> {
+async fn certify<N: Nsm, K>(tools: &Tools<N, K>, inner: &mut InnerBlob) -> Result<(), SealError> {
     let core = *Digest::of(&inner.core()?).as_bytes();
     let claims = Claims::Seal { core }.encode();
     let content = DocumentContent {

@@ -53,11 +53,7 @@ pub enum Authorization {
 
 impl Trust {
     /// Verifies the manifest that the host gave, extends PCR16 with its digest and locks it.
-    pub fn accept<N: Nsm>(
-        self,
-        nsm: &N,
-        given: Option<&str>,
-    ) -> Result<Authorization, TrustError> {
+    pub fn accept<N: Nsm>(self, nsm: &N, given: Option<&str>) -> Result<Authorization, TrustError> {
         if self.authorities.is_empty() {
             return Ok(Authorization::Unprotected);
         }

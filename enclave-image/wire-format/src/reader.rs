@@ -30,10 +30,7 @@ impl<'a> Reader<'a> {
 
     /// The next `N` bytes.
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], FormatError> {
-        let (head, tail) = self
-            .left
-            .split_first_chunk()
-            .ok_or(self.truncated(field))?;
+        let (head, tail) = self.left.split_first_chunk().ok_or(self.truncated(field))?;
         self.left = tail;
         Ok(*head)
     }

@@ -14,3 +14,5 @@ pub const STALLED: &str = "Stalled";
 pub const RETIREMENT_BINDING: &str = "RetirementBinding";
 /// A key of the spec is disabled, pending deletion or unreadable.
 pub const KEY_AT_RISK: &str = "KeyAtRisk";
+/// Nobody but the authority chooses master key and keys: chambers take its manifests only, and the keys open under the newest one alone.
+pub const MANIFEST_BINDING: &str = "ManifestBinding";

@@ -10,12 +10,13 @@ mod spec;
 mod status;
 
 pub use spec::{
-    ChamberCluster, ChamberClusterSpec, Chambers, DeletionPolicy, DriftPolicy, KeyPolicySettings,
-    Keys, Management, ManifestBody, ManifestKind, ManifestSignature, ManifestSpec, MeasurementSpec,
-    OnFailure, Profile, Prometheus, Queries, Release, Rollover, Sealing, Share, Verification,
+    Attestation, ChamberCluster, ChamberClusterSpec, Chambers, DeletionPolicy, DriftPolicy,
+    KeyPolicySettings, Keys, Management, ManifestBody, ManifestKind, ManifestSignature,
+    ManifestSpec, MeasurementSpec, OnFailure, Profile, Prometheus, Queries, Release, Rollover,
+    Sealing, Share, Verification,
 };
 pub use status::{
     AccessStatus, ChamberClusterStatus, ChamberStatus, DesiredPolicy, FailureStatus, FoundStatus,
-    KeyPlanStatus, KeyStatus, Outcome, PlanStatus, ReleaseStatus, RolloverRecord, RolloverStatus,
-    VerbsStatus,
+    KeyPlanStatus, KeyStatus, ManifestStatus, Outcome, PlanStatus, ReleaseStatus, RolloverRecord,
+    RolloverStatus, VerbsStatus,
 };

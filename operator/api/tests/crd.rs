@@ -32,6 +32,29 @@ fn the_committed_crds_are_the_one_the_code_makes() {
     }
 }
 
+/// kubectl and helm read YAML 1.1, in which `Off` is false: a word that is to be a text would need quotes.
+#[test]
+fn no_word_of_an_enum_is_something_else_without_quotes() {
+    fn words(value: &serde_json::Value, found: &mut Vec<String>) {
+        if let Some(words) = value["enum"].as_array() {
+            let texts = words.iter().filter_map(|word| word.as_str());
+            found.extend(texts.map(str::to_lowercase));
+        }
+        let members = value.as_object().into_iter().flat_map(|map| map.values());
+        let items = value.as_array().into_iter().flatten();
+        members.chain(items).for_each(|value| words(value, found));
+    }
+    let crd = serde_json::to_value(ChamberCluster::crd()).unwrap();
+    let mut found = Vec::new();
+    words(&crd, &mut found);
+    assert!(found.contains(&"required".to_owned()), "{found:?}");
+    for word in [
+        "on", "off", "yes", "no", "y", "n", "true", "false", "null", "~",
+    ] {
+        assert!(!found.contains(&word.to_owned()), "{word}");
+    }
+}
+
 /// What the rules of the schema say of ARNs, for each partition and for what is none.
 #[test]
 fn arns_of_every_partition_are_taken() {

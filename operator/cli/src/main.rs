@@ -1,9 +1,10 @@
-//! `kubectl chamber`: rollovers, key policies and image files, from the command line.
+//! `kubectl chamber`: rollovers, key policies, image files and attestation documents, from the command line.
 //!
-//! Exit status: 0 clean or notes only (or allowed), 1 a warning or an error was found (or a difference, or a
-//! denial), 2 something could not be read or was used wrongly, 3 the answer depends on what was not said.
+//! Exit status: 0 clean or notes only (or allowed, or verified), 1 a warning or an error was found (or a difference, a
+//! denial, a document that is not verified), 2 something could not be read or was used wrongly, 3 the answer depends on what was not said.
 
 mod arguments;
+mod attestation;
 mod cluster;
 mod describe_eif;
 mod input;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
 fn run(verb: &Verb) -> Result<Answer, Failure> {
     match verb {
         Verb::Policy(verb) => policy::run(verb),
+        Verb::Attestation(verb) => attestation::run(verb),
         Verb::Manifest(verb) => manifest::run(verb),
         Verb::Cluster(verb) => cluster::run(verb),
         Verb::DescribeEif { file, output } => describe_eif::run(file, *output),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use attestation::Root;
 use chamber_api::ChamberCluster;
 use chamber_resource::spec::Uids;
 use k8s_openapi::api::core::v1::Namespace;
@@ -13,6 +14,7 @@ use rollover::Readings;
 use crate::election::Lease;
 use crate::events::Events;
 use crate::fence::Fence;
+use crate::hosts::Hosts;
 use crate::kms::{Access, Keyring};
 use crate::kubernetes;
 use crate::pace::Pace;
@@ -31,6 +33,10 @@ pub struct Context {
     pub keyring: Keyring,
     /// Prometheus servers.
     pub prometheus: Prometheus,
+    /// Host processes of pods.
+    pub hosts: Hosts,
+    /// The root that attestation documents lead to.
+    pub root: Root,
     /// Events on the resources.
     pub events: Events,
     /// The operator's own metrics.
@@ -65,6 +71,10 @@ pub struct Parts {
     pub keyring: Keyring,
     /// Prometheus servers.
     pub prometheus: Prometheus,
+    /// Host processes of pods.
+    pub hosts: Hosts,
+    /// The root that attestation documents lead to.
+    pub root: Root,
     /// The operator's own metrics.
     pub telemetry: Arc<Telemetry>,
     /// Whether this replica leads.
@@ -85,6 +95,8 @@ impl Context {
             settings: parts.settings,
             keyring: parts.keyring,
             prometheus: parts.prometheus,
+            hosts: parts.hosts,
+            root: parts.root,
             events,
             telemetry: parts.telemetry,
             lease: parts.lease,

@@ -9,6 +9,7 @@ pub mod context;
 pub mod election;
 pub mod events;
 pub mod fence;
+pub mod hosts;
 pub mod kms;
 pub mod kubernetes;
 pub mod objects;

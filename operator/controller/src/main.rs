@@ -1,5 +1,6 @@
 //! `chamber-operator`: runs the operator, or prints its CRD.
 
+use attestation::Root;
 use chamber_operator::{run, settings::Settings};
 use clap::{Parser, Subcommand};
 use kube::CustomResourceExt;
@@ -29,19 +30,10 @@ fn main() -> std::process::ExitCode {
             }
             Err(error) => fail(&error),
         },
-        Command::Run(settings) => {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build();
-            match runtime {
-                Ok(runtime) => match runtime.block_on(run::run(*settings)) {
-                    Ok(()) => std::process::ExitCode::SUCCESS,
-                    Err(error) => fail(&error),
-                },
-                Err(error) => fail(&error),
-            }
-        }
+        Command::Run(settings) => match run::until_the_end(*settings, Root::aws()) {
+            Ok(()) => std::process::ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use attestation::Root;
 use chamber_api::{ChamberCluster, names};
 use futures::StreamExt;
 use futures::future::join_all;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::context::{Context, Parts};
 use crate::election::Candidate;
+use crate::hosts::Hosts;
 use crate::kms::Keyring;
 use crate::kubernetes;
 use crate::prometheus::Prometheus;
@@ -41,16 +43,27 @@ pub enum Error {
     /// A socket or a signal.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// The HTTP client for Prometheus.
-    #[error("HTTP client for Prometheus (CHAMBER_PROMETHEUS_PROXY): {0}")]
+    /// The HTTP client for Prometheus, or for hosts.
+    #[error("HTTP client (CHAMBER_PROMETHEUS_PROXY): {0}")]
     Http(#[from] reqwest::Error),
     /// Another replica took over; the process ends so that nothing of it goes on.
     #[error("the lease was lost")]
     LeaseLost,
 }
 
+/// Runs on threads of its own; the rest is as in [`run`].
+pub fn until_the_end(settings: Settings, root: Root) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(run(settings, root))
+}
+
 /// Runs until told to stop, or until the lease is lost.
-pub async fn run(settings: Settings) -> Result<(), Error> {
+///
+/// `root` is what attestation documents have to lead to. It is no setting: what the production binary trusts is built in.
+pub async fn run(settings: Settings, root: Root) -> Result<(), Error> {
     telemetry::log(&settings);
     // The first provider wins for the whole process; a second one in the tree would panic later.
     rustls::crypto::aws_lc_rs::default_provider()
@@ -87,6 +100,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     telemetry.leading(true);
     let work = work(
         &settings,
+        root,
         Clients { watching, client },
         telemetry,
         candidate.lease(),
@@ -126,6 +140,7 @@ struct Clients {
 /// One controller for each watched namespace, or one for all of them.
 async fn work(
     settings: &Settings,
+    root: Root,
     clients: Clients,
     telemetry: Arc<Telemetry>,
     lease: crate::election::Lease,
@@ -151,6 +166,8 @@ async fn work(
             settings.prometheus_servers.clone(),
             settings.prometheus_proxy.clone(),
         )?,
+        hosts: Hosts::new()?,
+        root,
         telemetry,
         lease,
         clusters: controllers.iter().map(Controller::store).collect(),

@@ -13,13 +13,14 @@ use rollover::Spec;
 use serde_json::{Value, json};
 
 /// Fields that neither a deletion nor a revocation needs.
-const OPTIONS: [(&str, &str); 7] = [
+const OPTIONS: [(&str, &str); 8] = [
     ("/spec", "chambers"),
     ("/spec/keys", "acceptAtRisk"),
     ("/spec/rollover", "maxSurge"),
     ("/spec/rollover", "maxUnavailable"),
     ("/spec/rollover", "progressDeadline"),
     ("/spec/rollover", "settleTime"),
+    ("/spec/verification", "attestation"),
     ("/spec/verification", "soakTime"),
 ];
 

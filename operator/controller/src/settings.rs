@@ -73,6 +73,22 @@ fn identity() -> String {
 mod tests {
     use super::*;
 
+    /// The form for tests is another binary (tests/dev-operator), made of the same library.
+    #[test]
+    fn no_setting_changes_the_root_of_attestation_documents() {
+        let all = Settings::augment_args(clap::Command::new("run"));
+        let names = all.get_arguments().map(|argument| {
+            let variable = argument.get_env().unwrap_or_default();
+            format!("{} {}", argument.get_id(), variable.display()).to_lowercase()
+        });
+        let names: Vec<_> = names.collect();
+        assert!(names.len() > 5);
+        for word in ["root", "nitro", "attest"] {
+            let found = names.iter().find(|name| name.contains(word));
+            assert_eq!(found, None, "{word}");
+        }
+    }
+
     #[test]
     fn two_processes_without_a_name_have_two() {
         let (one, two) = (identity(), identity());

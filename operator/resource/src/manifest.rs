@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_api::{
     ChamberClusterSpec, ManifestBody, ManifestKind, ManifestSignature, ManifestSpec, Sealing,
 };
-use cluster_manifest::{Digest, Fingerprint, Kind, Manifest, Signature, SignedManifest};
+use cluster_manifest::{Authority, Digest, Fingerprint, Kind, Manifest, Signature, SignedManifest};
 use measurement::Pcr;
 use wire_format::FormatError;
 
@@ -33,6 +33,44 @@ pub fn of_spec(spec: &ChamberClusterSpec) -> Result<Option<SignedManifest>, Faul
     }
     same_keys(spec, manifest.unverified())?;
     Ok(Some(manifest))
+}
+
+/// What the planner sees of the spec's manifest, and the authorities that the release's image measures.
+pub fn facts(
+    spec: &ChamberClusterSpec,
+) -> Result<(Option<rollover::Manifest>, Vec<String>), Fault> {
+    let authorities = authorities(spec)?;
+    let fingerprints = authorities
+        .iter()
+        .map(|authority| authority.fingerprint().to_string())
+        .collect();
+    let facts = of_spec(spec)?.map(|signed| rollover::Manifest {
+        digest: signed.digest().to_string(),
+        commitment: match signed.unverified().kind {
+            Kind::SealPermit => None,
+            Kind::Run { commitment } => Some(hex::encode(commitment)),
+        },
+        believed: signed.verify(&authorities).is_ok(),
+        signed_by: signed
+            .signatures()
+            .iter()
+            .map(|signature| signature.authority.to_string())
+            .collect(),
+    });
+    Ok((facts, fingerprints))
+}
+
+/// The public keys in `spec.release.authorities`.
+pub fn authorities(spec: &ChamberClusterSpec) -> Result<Vec<Authority>, Fault> {
+    let given = spec.release.authorities.iter().enumerate();
+    let read = given.map(|(at, pem)| {
+        Authority::from_pem(pem).map_err(|why| {
+            Fault::invalid(format!(
+                "spec.release.authorities[{at}] is {why}. Take what the image's measurement file lists"
+            ))
+        })
+    });
+    read.collect()
 }
 
 /// A manifest as YAML has it, with as many signatures as it has; whose they are is not looked at.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chamber_api::{ChamberClusterSpec, MeasurementSpec, ReleaseStatus};
 use cluster_manifest::Kind;
-use measurement::{Measurement, Pcr};
+use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
 use rollover::{Reason, Release};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -71,12 +71,12 @@ pub fn register(name: &str) -> Option<u8> {
 pub fn of_spec(spec: &ChamberClusterSpec) -> Result<Release, Fault> {
     Ok(Release {
         image: spec.release.image.clone(),
-        measurement: measurement(&spec.release.measurement, "spec.release.measurement")?,
+        measurement: measured(spec)?,
         revision: revision(spec)?,
     })
 }
 
-/// Ten hex characters that name image, measurement, pod template and run manifest together.
+/// Ten hex characters that name image, measurement, pod template and manifest together.
 ///
 /// Made of the user's words alone, not of what the operator adds: a new operator must not roll the chambers.
 fn revision(spec: &ChamberClusterSpec) -> Result<String, Fault> {
@@ -88,20 +88,38 @@ fn revision(spec: &ChamberClusterSpec) -> Result<String, Fault> {
     ]);
     let mut canonical = String::new();
     write_canonical(&exact, &mut canonical);
-    // Chambers read a run manifest at their start; a seal permit is the seal pod's alone. Signing again rolls nothing.
-    if let Some(digest) = run_manifest(spec)? {
-        canonical.push_str(&digest.to_string());
+    // Chambers read the manifest at their start. The run manifest takes its permit's place without another release, and
+    // signing again rolls nothing.
+    if let Some(written) = &spec.manifest {
+        let signed = crate::manifest::signed(written)?;
+        let subject = signed.unverified().subject();
+        let subject = subject.map_err(|error| Fault::invalid(error.to_string()))?;
+        canonical.push_str(&subject.to_string());
     }
     Ok(hex::encode(&Sha256::digest(canonical.as_bytes())[..5]))
 }
 
-fn run_manifest(spec: &ChamberClusterSpec) -> Result<Option<cluster_manifest::Digest>, Fault> {
-    let Some(written) = &spec.manifest else {
-        return Ok(None);
-    };
-    let signed = crate::manifest::signed(written)?;
-    let run = matches!(signed.unverified().kind, Kind::Run { .. });
-    Ok(run.then(|| signed.digest()))
+/// What the release's enclaves attest: the image's registers, and PCR16 where the image takes the manifest.
+fn measured(spec: &ChamberClusterSpec) -> Result<Measurement, Fault> {
+    const FIELD: &str = "spec.release.measurement";
+    let mut measured = measurement(&spec.release.measurement, FIELD)?;
+    if measured.registers.contains_key(&MANIFEST_REGISTER) {
+        return Err(Fault::invalid(format!(
+            "{FIELD}.pcr16 is given: PCR16 is of spec.manifest, not of an image, and is computed from it. Leave it out"
+        )));
+    }
+    if let Some(written) = spec
+        .manifest
+        .as_ref()
+        .filter(|_| !spec.release.authorities.is_empty())
+    {
+        let signed = crate::manifest::signed(written)?;
+        if let Kind::Run { .. } = signed.unverified().kind {
+            let register = signed.digest().register();
+            measured.registers.insert(MANIFEST_REGISTER, register);
+        }
+    }
+    Ok(measured)
 }
 
 /// JSON with sorted members, so that equal values have equal texts.
@@ -195,27 +213,64 @@ mod tests {
         assert_eq!(revision(&spec("a", &template)).unwrap(), "090c797241");
     }
 
+    fn under(
+        kind: &str,
+        commitment: Option<&str>,
+        signer: &str,
+        signature: u8,
+    ) -> ChamberClusterSpec {
+        let mut spec = spec("a", &json!({}));
+        let manifest = json!({
+            "body": {
+                "kind": kind, "clusterId": "test-local-signer", "generation": 1, "threshold": 1,
+                "keys": ["arn:aws:kms:us-east-1:111122223333:key/a"],
+                "signers": [signer.repeat(48)], "commitment": commitment
+            },
+            "signatures": [{"authority": hex::encode([signature; 32]), "signature": "A".repeat(128)}]
+        });
+        spec.manifest = Some(serde_json::from_value(manifest).unwrap());
+        spec
+    }
+
     #[test]
-    fn a_run_manifest_is_part_of_the_revision_and_a_permit_or_its_signatures_are_not() {
-        let plain = spec("a", &json!({}));
-        let with = |kind: &str, commitment: Option<&str>, signature: u8| {
-            let mut spec = plain.clone();
-            let manifest = json!({
-                "body": {
-                    "kind": kind, "clusterId": "test-local-signer", "generation": 1, "threshold": 1,
-                    "keys": ["arn:aws:kms:us-east-1:111122223333:key/a"],
-                    "signers": ["cd".repeat(48)], "commitment": commitment
-                },
-                "signatures": [{"authority": hex::encode([signature; 32]), "signature": "A".repeat(128)}]
-            });
-            spec.manifest = Some(serde_json::from_value(manifest).unwrap());
-            revision(&spec).unwrap()
+    fn a_manifest_is_part_of_the_revision_and_its_commitment_and_signatures_are_not() {
+        let revision = |spec: &ChamberClusterSpec| revision(spec).unwrap();
+        let run = revision(&under("Run", Some(&"11".repeat(32)), "cd", 1));
+        assert_ne!(run, revision(&spec("a", &json!({}))));
+        assert_eq!(run, revision(&under("SealPermit", None, "cd", 1)));
+        assert_eq!(
+            run,
+            revision(&under("Run", Some(&"11".repeat(32)), "cd", 2))
+        );
+        assert_ne!(
+            run,
+            revision(&under("Run", Some(&"11".repeat(32)), "ce", 1))
+        );
+    }
+
+    #[test]
+    fn an_image_with_an_authority_attests_the_run_manifest_and_others_do_not() {
+        let register = |spec: &ChamberClusterSpec| {
+            let measurement = of_spec(spec).unwrap().measurement;
+            measurement.register(MANIFEST_REGISTER).copied()
         };
-        let run = with("Run", Some(&"11".repeat(32)), 1);
-        assert_eq!(with("SealPermit", None, 1), revision(&plain).unwrap());
-        assert_ne!(run, revision(&plain).unwrap());
-        assert_ne!(run, with("Run", Some(&"12".repeat(32)), 1));
-        assert_eq!(run, with("Run", Some(&"11".repeat(32)), 2));
+        let mut run = under("Run", Some(&"11".repeat(32)), "cd", 1);
+        assert_eq!(register(&run), None, "an image that measures no authority");
+        run.release.authorities = vec!["a key".into()];
+        let digest = crate::manifest::signed(run.manifest.as_ref().unwrap()).unwrap();
+        assert_eq!(register(&run), Some(digest.digest().register()));
+        let mut permit = under("SealPermit", None, "cd", 1);
+        permit.release.authorities = vec!["a key".into()];
+        assert_eq!(register(&permit), None, "nobody unseals under a permit");
+        let mut given = spec("a", &json!({}));
+        let registers = &mut given.release.measurement.registers;
+        registers.insert("pcr16".into(), "ab".repeat(48));
+        let fault = of_spec(&given).unwrap_err();
+        assert!(
+            fault.message.contains("pcr16 is given"),
+            "{}",
+            fault.message
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use chamber_api::{ChamberCluster, Management, Sealing, Share as ShareSpec, names
 use jiff::SignedDuration;
 use key_policy::{Profile, Template};
 use kube::ResourceExt;
+use measurement::MANIFEST_REGISTER;
 use rollover::{Deletion, DriftPolicy, OnFailure, Owner, Reason, Share, Spec, Verbs};
 
 use crate::arn::Arn;
@@ -37,9 +38,10 @@ pub fn checked(
     keys(cluster)?;
     accepted_at_risk(cluster)?;
     template(&spec.chambers.template)?;
-    manifest::of_spec(spec)?;
+    let (manifest, authorities) = manifest::facts(spec)?;
     verification::check(&spec.verification)?;
     let pins = pins(&spec.keys.policy.pins)?;
+    manifest_pin(cluster, &pins)?;
     let shares = spec
         .keys
         .shares
@@ -52,6 +54,8 @@ pub fn checked(
         owner: owner(cluster, uids),
         cluster_id: spec.cluster_id.clone(),
         release,
+        manifest,
+        authorities,
         threshold: usize::try_from(spec.keys.threshold).unwrap_or(usize::MAX),
         shares,
         replicas: bounds.replicas,
@@ -59,6 +63,7 @@ pub fn checked(
         max_unavailable: bounds.max_unavailable,
         max_surge: bounds.max_surge,
         settle_time: duration("spec.rollover.settleTime", &rollover.settle_time)?,
+        gate: verification::gate(&spec.verification, spec.sealing)?,
         soak_time: duration("spec.verification.soakTime", &spec.verification.soak_time)?,
         progress_deadline: duration(
             "spec.rollover.progressDeadline",
@@ -221,6 +226,25 @@ fn pins(pins: &[String]) -> Result<BTreeSet<u8>, Fault> {
             })
         })
         .collect()
+}
+
+/// What a pin of PCR16 needs in order to protect anything.
+fn manifest_pin(cluster: &ChamberCluster, pins: &BTreeSet<u8>) -> Result<(), Fault> {
+    let spec = &cluster.spec;
+    if !pins.contains(&MANIFEST_REGISTER) {
+        return Ok(());
+    }
+    if spec.release.authorities.is_empty() {
+        return Err(Fault::invalid(
+            "spec.keys.policy.pins has PCR16, and spec.release.authorities is empty: an image that measures no authority locks nothing in PCR16, so the keys would refuse its chambers. Name its authorities, or take the pin out",
+        ));
+    }
+    if spec.keys.policy.profile != chamber_api::Profile::Pinned {
+        return Err(Fault::invalid(
+            "spec.keys.policy.pins has PCR16 with profile Standard: an identity policy in the key's account goes past statement 3 there, and with it past the pin. Set spec.keys.policy.profile to Pinned",
+        ));
+    }
+    Ok(())
 }
 
 fn share(cluster: &ChamberCluster, share: &ShareSpec, pins: &BTreeSet<u8>) -> Result<Share, Fault> {

@@ -1,8 +1,23 @@
 //! `spec.verification`, as far as the planner's numbers do not show it.
 
-use chamber_api::Verification;
+use chamber_api::{Attestation, Sealing, Verification};
+use rollover::Gate;
 
 use crate::Fault;
+
+/// Whether chambers are asked to attest: by default where our agent is in them.
+pub fn gate(verification: &Verification, sealing: Sealing) -> Result<Gate, Fault> {
+    match (verification.attestation, sealing) {
+        (Some(Attestation::Disabled), _) | (None, Sealing::External) => Ok(Gate::Disabled),
+        (Some(Attestation::Required), Sealing::Managed) => Ok(Gate::Required),
+        (Some(Attestation::Preferred) | None, Sealing::Managed) => Ok(Gate::Preferred),
+        (Some(Attestation::Required | Attestation::Preferred), Sealing::External) => {
+            Err(Fault::invalid(
+                "spec.verification.attestation is Required or Preferred with spec.sealing External: only our agent attests. Leave it out, or set it to Disabled",
+            ))
+        }
+    }
+}
 
 /// No secrets in the URL, and a query whose samples' times can be read.
 pub fn check(verification: &Verification) -> Result<(), Fault> {

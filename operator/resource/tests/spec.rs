@@ -5,7 +5,7 @@ use chamber_api::ChamberCluster;
 use chamber_resource::Fault;
 use chamber_resource::spec::{Uids, checked};
 use jiff::SignedDuration;
-use rollover::{Reason, Spec};
+use rollover::{Gate, Reason, Spec};
 use serde_json::{Value, json};
 
 fn good() -> Value {
@@ -202,6 +202,32 @@ fn faults_of_verification() -> Vec<Case> {
             "spec.verification.queries.unsealed",
         ),
     ]
+}
+
+#[test]
+fn chambers_are_asked_to_attest_by_default_where_our_agent_is_in_them() {
+    for (sealing, attestation, expected) in [
+        ("Managed", None, Ok(Gate::Preferred)),
+        ("Managed", Some("Required"), Ok(Gate::Required)),
+        ("Managed", Some("Preferred"), Ok(Gate::Preferred)),
+        ("Managed", Some("Disabled"), Ok(Gate::Disabled)),
+        ("External", None, Ok(Gate::Disabled)),
+        ("External", Some("Disabled"), Ok(Gate::Disabled)),
+        ("External", Some("Required"), Err(Reason::InvalidSpec)),
+        ("External", Some("Preferred"), Err(Reason::InvalidSpec)),
+    ] {
+        let mut object = good();
+        object["spec"]["sealing"] = json!(sealing);
+        if let Some(attestation) = attestation {
+            object["spec"]["verification"]["attestation"] = json!(attestation);
+        }
+        let found = check(object).map(|spec| spec.gate);
+        assert_eq!(
+            found.map_err(|fault| fault.reason),
+            expected,
+            "{sealing} {attestation:?}"
+        );
+    }
 }
 
 #[test]

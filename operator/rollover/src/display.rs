@@ -115,6 +115,13 @@ impl Display for Transition {
                 answer => answer.fmt(f),
             },
             Self::Committed(_) => write!(f, "finds the commitment to the master key"),
+            Self::ManifestTaken(release) => {
+                write!(f, "takes the run manifest for {}", release.revision)
+            }
+            Self::Attested(revision) => write!(
+                f,
+                "every chamber of {revision} attests: from now on silence is no answer"
+            ),
             Self::Admitted => write!(f, "every key admits the live releases"),
             Self::AdmissionLost => {
                 write!(f, "a key no longer admits the live releases; admits again")

@@ -11,6 +11,7 @@ mod display;
 mod interrupts;
 mod keys;
 pub mod laws;
+mod manifest;
 mod origin;
 mod ownership;
 mod plan;
@@ -30,15 +31,16 @@ pub use preview::{Changes, KeyPreview, Preview, document, preview};
 pub use reason::{Outlook, Reason};
 pub use transition::{Answer, Transition, Verb};
 pub use world::{
-    Blob, Chamber, Deletion, DriftPolicy, Failing, Failure, Key, KeyFacts, KeyState, Metrics,
-    Object, ObjectProblem, OnFailure, Owner, OwnershipConflict, PersistedState, Phase, PodMetrics,
-    Reading, Readings, Refusal, Release, Rollover, SealPod, Set, Share, Spec, Verbs, World,
+    Attestation, Attestations, Blob, Chamber, Deletion, DriftPolicy, Failing, Failure, Gate, Key,
+    KeyFacts, KeyState, Manifest, Metrics, Object, ObjectProblem, OnFailure, Owner,
+    OwnershipConflict, PersistedState, Phase, PodMetrics, Reading, Readings, Refusal, Release,
+    Rollover, SealPod, Set, Share, Spec, Verbs, World,
 };
 
 use jiff::SignedDuration;
 
 use interrupts::{deletion, failure, retarget, revoke, transfer, verbs};
-use steps::{admit, measure, retire, roll, settled, verify};
+use steps::{admit, attested, measure, retire, roll, settled, verify};
 
 /// A reading of the keys that an action rests on is at most this old (design, law 1).
 pub const FRESH: SignedDuration = SignedDuration::from_secs(30);

@@ -89,6 +89,11 @@ pub enum Look {
         /// How far back rejections count.
         window: SignedDuration,
     },
+    /// What the chambers of a release attest, each asked anew.
+    Attestation {
+        /// The release's revision.
+        revision: String,
+    },
     /// The disruption budgets over the chambers.
     Budget,
 }
@@ -219,6 +224,7 @@ impl Action {
                 | Self::RemoveFinalizer(_)
                 | Self::Transition(
                     Transition::Answered { .. }
+                        | Transition::Attested(_)
                         | Transition::Failed { .. }
                         | Transition::FailureForgotten
                         | Transition::TurnedBack

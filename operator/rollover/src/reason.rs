@@ -71,6 +71,10 @@ pub enum Reason {
     SealFailed,
     /// The seal pod offered something that is no blob of this cluster.
     SealInvalid,
+    /// The release's image does nothing without a cluster manifest, and the spec has none that it would believe.
+    ManifestWanted,
+    /// The cluster manifest is of another master key, or names other sealers than the blob's.
+    ManifestMismatch,
     /// The cluster was sealed before, but its sealed Secret is gone.
     BlobLost,
     /// A sealed Secret is there but does not fit the spec or the keys.
@@ -115,6 +119,10 @@ pub enum Reason {
     ShareUnopened,
     /// KMS rejected an attestation of a chamber during the soak time.
     AttestationRejected,
+    /// A chamber's attestation proves something else than it should: another image, cluster, blob, key or node.
+    AttestationRefused,
+    /// A chamber gives no attestation that could be judged, and the spec demands one.
+    AttestationMissing,
     /// A call to KMS or the API server failed; it is tried again.
     ActionFailed,
     /// A law would be broken by the next action: a defect of the operator.
@@ -156,7 +164,10 @@ impl Reason {
     pub fn blames_the_target(self) -> bool {
         matches!(
             self,
-            Self::ChamberSealed | Self::ChamberFailing | Self::AttestationRejected
+            Self::ChamberSealed
+                | Self::ChamberFailing
+                | Self::AttestationRejected
+                | Self::AttestationRefused
         )
     }
 
@@ -174,8 +185,11 @@ impl Reason {
             | Self::Deleting
             | Self::ChambersNotReady
             | Self::Soaking
-            | Self::MetricsInconclusive => Outlook::WaitsByItself,
-            Self::Paused | Self::DryRun | Self::AwaitingKeyHolder => Outlook::WaitsForAPerson,
+            | Self::MetricsInconclusive
+            | Self::AttestationMissing => Outlook::WaitsByItself,
+            Self::Paused | Self::DryRun | Self::AwaitingKeyHolder | Self::ManifestWanted => {
+                Outlook::WaitsForAPerson
+            }
             _ => Outlook::NeedsACure,
         }
     }

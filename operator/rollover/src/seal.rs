@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Action, Blob, KeyFacts, Plan, Reason, Release, Rollover, SealPod, Share, Step, Transition,
-    World, chambers, claim, keys, measure, origin, tags,
+    World, chambers, claim, keys, manifest, measure, origin, tags, verify,
 };
 
 const STEP: Step = Step::Admit;
@@ -40,9 +40,15 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     }
     match world.blobs.get(&rollover.to.measurement.id()) {
         Some(Blob::Unsound(why)) => Some(Plan::block(STEP, Reason::BlobMismatch, why.clone())),
-        Some(Blob::Sound { commitment }) => commit(world, STEP, commitment),
+        Some(Blob::Sound { commitment }) => commit(world, STEP, commitment)
+            .or_else(|| manifest::wanted(world, STEP).filter(|_| is_the_specs(world, rollover))),
         None => measure::lost(world, STEP).or_else(|| Some(first(world, &rollover.to))),
     }
+}
+
+/// The manifest is for what the spec names; the way back to a release before needs none of it.
+fn is_the_specs(world: &World, rollover: &Rollover) -> bool {
+    world.spec.release.revision == rollover.to.revision
 }
 
 fn first(world: &World, target: &Release) -> Plan {
@@ -90,7 +96,10 @@ fn at_work(world: &World, since: Timestamp) -> Plan {
     let deadline = since.checked_add(world.spec.progress_deadline).ok();
     if deadline.is_none_or(|deadline| world.now < deadline) {
         let message = "the seal pod makes the master key";
-        return Plan::wait_until(STEP, Reason::Sealing, message, deadline);
+        let until = deadline
+            .into_iter()
+            .chain([verify::again(world.now, since)]);
+        return Plan::wait_until(STEP, Reason::Sealing, message, until.min());
     }
     let message = format!(
         "the seal pod is there since {since:.0} without an answer, longer than spec.rollover.progressDeadline. Read its log and `kubectl describe pod`, then delete the pod: it is made anew"

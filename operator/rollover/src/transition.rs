@@ -43,6 +43,11 @@ pub enum Transition {
     },
     /// The commitment to the master key, found where status does not know it (lost, or a resource made again).
     Committed(String),
+    /// The run manifest takes the place of the seal permit under which the target was begun: its enclaves attest one
+    /// register more.
+    ManifestTaken(Release),
+    /// Every chamber of the release of this revision attested, for the first time in this cluster.
+    Attested(String),
     /// All policies, read back, hold both measurements.
     Admitted,
     /// A policy that held both no longer does: the settle time must count anew.

@@ -24,6 +24,7 @@ fn hand_rolled(adopt: bool) -> Play {
     }
     let mut play = Play::new(shares);
     play.world.spec.managed_sealing = false;
+    play.world.spec.gate = rollover::Gate::Disabled;
     play.world.spec.release = release(2);
     admits(&mut play, 0, &[1]);
     admits(&mut play, 1, &[1, 2]);

@@ -1,7 +1,6 @@
 //! Stories of objects that are not ours, that go badly, or that stay where they should not.
 #![expect(clippy::panic, reason = "a test")]
 
-#[expect(dead_code, reason = "the golden stories use all of it")]
 mod play;
 
 use jiff::SignedDuration;

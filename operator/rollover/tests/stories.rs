@@ -243,6 +243,7 @@ fn a_share_that_no_chamber_opens_holds_retire_until_the_spec_accepts_its_key_at_
 fn with_external_sealing_no_share_is_counted() {
     let mut play = Play::new(three());
     play.world.spec.managed_sealing = false;
+    play.world.spec.gate = rollover::Gate::Disabled;
     play.unopened = vec!["a", "b", "c"];
     play.run(200);
     compare("external", &play);
@@ -303,7 +304,9 @@ fn each_gap_in_a_pods_metrics_holds_retire_and_names_the_query_and_the_pod() {
         let mut play = Play::settled();
         play.world.spec.release = release(2);
         play.until("Verify: waits, Soaking");
-        play.turn();
+        while play.world.metrics.is_none() {
+            assert!(play.turn(), "{}", play.story);
+        }
         let Some(Metrics::Known { pods, .. }) = &mut play.world.metrics else {
             panic!("{}", play.story);
         };
@@ -350,6 +353,7 @@ fn a_paused_rollover_does_nothing_and_says_so() {
 fn external_sealing_needs_no_blob() {
     let mut play = Play::new(three());
     play.world.spec.managed_sealing = false;
+    play.world.spec.gate = rollover::Gate::Disabled;
     play.run(200);
     compare("external", &play);
 }
@@ -556,8 +560,7 @@ fn rejections_that_do_not_end_fail_the_release() {
     play.scene("eleven minutes later", |play| {
         play.world.now += jiff::SignedDuration::from_mins(11);
     });
-    play.turn();
-    play.turn();
+    play.until("turns back to the release before");
     play.scene("the rejections end", |play| play.rejected = Some(0.0));
     play.run(300);
     compare("rejected-for-good", &play);

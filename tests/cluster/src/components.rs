@@ -51,12 +51,12 @@ const KUBELET: &str = "--config $RUN/kubelet.yaml --kubeconfig $RUN/kubelet.kube
     --hostname-override node-1 --node-ip $NODE_IP --root-dir $RUN/kubelet --cert-dir $RUN/pki";
 
 // Writing conntrack settings is refused in a namespace and would end it.
-const PROXY: &str = "--kubeconfig $RUN/admin.kubeconfig --proxy-mode nftables --cluster-cidr 10.244.0.0/24 \
+const PROXY: &str = "--kubeconfig $RUN/admin.kubeconfig --proxy-mode nftables --cluster-cidr $PODS \
     --hostname-override node-1 --bind-address 127.0.0.1 --metrics-bind-address 127.0.0.1:10249 \
     --conntrack-max-per-core 0 --conntrack-min 0 \
     --conntrack-tcp-timeout-established 0s --conntrack-tcp-timeout-close-wait 0s";
 
-/// A component, and what it is called with: `$RUN` is the cluster's folder, `$NODE_IP` the node's address.
+/// A component, and what it is called with: `$RUN` is the cluster's folder, `$NODE_IP` the node's address, `$PODS` the pods'.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Component {
     name: &'static str,
@@ -84,9 +84,13 @@ const fn component(name: &'static str, arguments: &'static str) -> Component {
 }
 
 impl Component {
-    fn words(self, dir: &Path, node_ip: &str) -> Vec<String> {
+    fn words(self, dir: &Path, subnet: Subnet) -> Vec<String> {
         let run = dir.to_string_lossy();
-        let fill = |word: &str| word.replace("$RUN", &run).replace("$NODE_IP", node_ip);
+        let fill = |word: &str| {
+            let word = word.replace("$RUN", &run);
+            let word = word.replace("$NODE_IP", &subnet.node_ip());
+            word.replace("$PODS", &subnet.pods())
+        };
         self.arguments.split_whitespace().map(fill).collect()
     }
 }
@@ -134,7 +138,7 @@ impl Components {
         // Held until the child is noted: whoever reaps it must know it.
         let mut running = self.running();
         let child = Command::new(&program)
-            .args(component.words(&self.dir, &self.subnet.node_ip()))
+            .args(component.words(&self.dir, self.subnet))
             .current_dir(&self.dir)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -251,10 +255,10 @@ mod tests {
     fn places_are_filled_in_also_with_a_space() {
         let dir = Path::new("/home/a b/run");
         for component in BASE.into_iter().chain(CLIENTS) {
-            let words = component.words(dir, "10.200.7.2");
+            let words = component.words(dir, Subnet(7));
             assert!(!words.iter().any(|word| word.contains('$')), "{words:?}");
         }
-        let words = BASE[2].words(dir, "10.200.7.2");
+        let words = BASE[2].words(dir, Subnet(7));
         assert!(words.contains(&"/home/a b/run/audit.log".to_owned()));
         assert!(words.contains(&"10.200.7.2".to_owned()));
     }

@@ -6,14 +6,20 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 
+use crate::Subnet;
+
 /// Image of the pause container.
 pub const PAUSE_IMAGE: &str = "cluster.local/pause:1";
 
 /// Inside the namespaces, where `/run` is the cluster's own.
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 
+/// The EC2 instance that the node says it is.
+pub const INSTANCE: &str = "i-0123456789abcdef0";
+
 /// Writes every configuration file into the cluster's folder.
-pub fn write(dir: &Path, node_ip: &str, cgroup: &str) -> Result<()> {
+pub fn write(dir: &Path, subnet: Subnet, cgroup: &str) -> Result<()> {
+    let node_ip = &subnet.node_ip();
     fs::create_dir_all(dir.join("cni"))?;
     let run = dir.display().to_string();
     for user in ["admin", "kcm", "scheduler", "kubelet"] {
@@ -25,7 +31,10 @@ pub fn write(dir: &Path, node_ip: &str, cgroup: &str) -> Result<()> {
     fs::write(dir.join("audit-policy.yaml"), audit_policy())?;
     fs::write(dir.join("kubelet.yaml"), kubelet(&run, node_ip, cgroup))?;
     fs::write(dir.join("containerd.toml"), containerd(&run))?;
-    fs::write(dir.join("cni/10-bridge.conflist"), cni(&run))?;
+    fs::write(
+        dir.join("cni/10-bridge.conflist"),
+        cni(&run, &subnet.pods()),
+    )?;
     fs::write(dir.join("Corefile"), corefile(&run, node_ip))?;
     Ok(())
 }
@@ -87,6 +96,8 @@ fn kubelet(run: &str, node_ip: &str, cgroup: &str) -> String {
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         "syncFrequency": "1s", "nodeStatusUpdateFrequency": "4s",
+        // As a node of EC2 has it: the security modules of emulated enclaves name this instance.
+        "providerID": format!("aws:///us-east-1a/{INSTANCE}"),
         "maxPods": 200, "port": 10250, "readOnlyPort": 0, "healthzPort": 10248
     })
     .to_string()
@@ -118,12 +129,12 @@ state = "/run/containerd"
     )
 }
 
-fn cni(run: &str) -> String {
+fn cni(run: &str, pods: &str) -> String {
     json!({
         "cniVersion": "0.4.0", "name": "pods",
         "plugins": [
             {"type": "bridge", "bridge": "cni0", "isGateway": true, "hairpinMode": true,
-             "ipam": {"type": "host-local", "dataDir": format!("{run}/ipam"), "ranges": [[{"subnet": "10.244.0.0/24"}]],
+             "ipam": {"type": "host-local", "dataDir": format!("{run}/ipam"), "ranges": [[{"subnet": pods}]],
                       "routes": [{"dst": "0.0.0.0/0"}]}},
             {"type": "portmap", "capabilities": {"portMappings": true}}
         ]
@@ -159,7 +170,7 @@ mod tests {
     #[test]
     fn every_file_is_written_and_names_the_clusters_own_places() {
         let dir = std::env::temp_dir().join(format!("cluster-configs-{}", std::process::id()));
-        write(&dir, "10.200.3.2", "group").unwrap();
+        write(&dir, Subnet(3), "group").unwrap();
         let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
         let run = dir.display().to_string();
 
@@ -185,6 +196,9 @@ mod tests {
         assert!(read("Corefile").contains("bind 10.200.3.2"));
         let cni = parse(&read("cni/10-bridge.conflist"));
         assert_eq!(cni["plugins"][0]["type"], "bridge");
+        let range = &cni["plugins"][0]["ipam"]["ranges"][0][0];
+        assert_eq!(range["subnet"], "10.244.3.0/24");
+        assert!(kubelet["providerID"].as_str().unwrap().ends_with(INSTANCE));
         fs::remove_dir_all(&dir).unwrap();
     }
 

@@ -185,7 +185,7 @@ fn write_state(dir: &RunDir) -> Result<Subnet> {
     let subnet = Subnet::take()?;
     fs::write(dir.join("subnet"), subnet.0.to_string())?;
     pki::write(&dir.join("pki"), &subnet.node_ip())?;
-    configs::write(dir.path(), &subnet.node_ip(), &dir.cgroup())?;
+    configs::write(dir.path(), subnet, &dir.cgroup())?;
     cgroups::make(&dir.cgroup())?;
     Ok(subnet)
 }

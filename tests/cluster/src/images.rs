@@ -16,12 +16,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// What the images hold.
-const PACKAGES: [&str; 4] = [
-    "chamber-operator",
-    "kms-emulator",
-    "dev-chamber",
-    "pod-targets",
-];
+const PACKAGES: [&str; 4] = ["dev-operator", "kms-emulator", "dev-chamber", "pod-targets"];
 
 /// The releases of the demo's chamber: their measurements differ.
 const RELEASES: [&str; 2] = ["v1", "v2"];
@@ -62,13 +57,14 @@ fn file_name(image: &str) -> String {
 }
 
 fn operator(bin: &Path) -> Result<Image> {
-    let mut files = vec![program(bin, "chamber-operator")?];
+    // Chambers of the development form attest under a test root, which the production program does not believe.
+    let mut files = vec![program(bin, "dev-operator")?];
     if Path::new(CERTIFICATES).exists() {
         files.push(read(Path::new(CERTIFICATES), CERTIFICATES)?);
     }
     Ok(Image {
         name: "chamber.local/chamber-operator:dev".into(),
-        entrypoint: &["/chamber-operator", "run"],
+        entrypoint: &["/dev-operator", "run"],
         files,
     })
 }

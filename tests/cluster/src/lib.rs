@@ -23,5 +23,6 @@ mod pki;
 pub mod requirements;
 mod run_dir;
 
+pub use configs::INSTANCE;
 pub use host::Cluster;
 pub use network::Subnet;

@@ -35,7 +35,15 @@ impl Subnet {
         let (host, peer) = (self.host_link(), self.peer_link());
         sh(&format!("ip addr add {} dev {host}", self.address(1)))?;
         sh(&format!("ip link set {host} up"))?;
-        sh(&format!("ip link set {peer} netns {pid} name eth0")).map(drop)
+        sh(&format!("ip link set {peer} netns {pid} name eth0"))?;
+        // Programs of this machine ask pods, as an operator outside of the cluster does; the route goes with the link.
+        let (pods, node) = (self.pods(), self.node_ip());
+        sh(&format!("ip route replace {pods} via {node} dev {host}")).map(drop)
+    }
+
+    /// The pods' addresses.
+    pub fn pods(self) -> String {
+        format!("10.244.{}.0/24", self.0)
     }
 
     /// Address and prefix of host number 1 (outside) or 2 (inside).
@@ -90,6 +98,7 @@ mod tests {
         assert_eq!(one.address(2), format!("{}/30", one.node_ip()));
         assert_eq!(two.address(1), format!("{}/30", two.host_ip()));
         assert_ne!(one.node_ip(), two.node_ip());
+        assert_ne!(one.pods(), two.pods());
         assert_ne!(one.claim(), two.claim());
         // The kernel takes names of at most 15 bytes.
         assert!(two.host_link().len() <= 15 && two.peer_link().len() <= 15);

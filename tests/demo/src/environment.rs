@@ -26,6 +26,7 @@ pub struct Environment {
     pub releases: Releases,
     operator: Credentials,
     root: TestRoot,
+    nitro_root: String,
 }
 
 impl Environment {
@@ -40,12 +41,14 @@ impl Environment {
     pub async fn on(host: ClusterHost, tenants: &[Tenant]) -> Result<Self> {
         let client = connect(&host).await?;
         let releases = host.releases()?;
+        let root = TestRoot::generate()?;
         let environment = Self {
             client,
             host,
             releases,
             operator: aws::operator_credentials()?,
-            root: TestRoot::generate()?,
+            nitro_root: root.certificate_pem(),
+            root,
         };
         environment.clear(tenants).await?;
         environment.apply_surroundings(tenants).await?;
@@ -63,7 +66,7 @@ impl Environment {
             program: self.host.helm(),
             kubeconfig: self.host.kubeconfig().to_owned(),
         };
-        operator::install(&self.client, &helm, &self.operator, values).await?;
+        operator::install(&self.client, &helm, &self.operator_environment(), values).await?;
         operator::available(&self.client, OPERATOR, OPERATOR).await
     }
 
@@ -75,12 +78,14 @@ impl Environment {
             program: self.host.helm(),
             kubeconfig: self.host.kubeconfig().to_owned(),
         };
-        operator::install(&self.client, &helm, &self.operator, &values).await
+        operator::install(&self.client, &helm, &self.operator_environment(), &values).await
     }
 
-    /// The operator's identity at AWS, as the standard environment variables.
+    /// The operator's identity at AWS, and the root that it believes, as environment variables.
     pub fn operator_environment(&self) -> BTreeMap<&'static str, &str> {
-        self.operator.environment()
+        let mut environment = self.operator.environment();
+        environment.insert("CHAMBER_TEST_NITRO_ROOT", &self.nitro_root);
+        environment
     }
 
     /// The emulator's admin port.
@@ -113,8 +118,7 @@ impl Environment {
         for file in [manifests::NAMESPACES, manifests::PROMETHEUS] {
             kubernetes::apply_all(&self.client, &kubernetes::documents(file)?).await?;
         }
-        let config = aws::emulator_config(&self.operator, tenants, &self.root.certificate_pem())?
-            .to_string();
+        let config = aws::emulator_config(&self.operator, tenants, &self.nitro_root)?.to_string();
         let files = BTreeMap::from([("config.json", config.as_str())]);
         let secret = manifests::secret(AWS_NAMESPACE, "kms-emulator", &files);
         kubernetes::apply(&self.client, &secret).await?;

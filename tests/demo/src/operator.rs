@@ -1,5 +1,6 @@
 //! Installing the operator as a user does: helm and the chart.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::aws::{Credentials, REGION};
+use crate::aws::REGION;
 use crate::kubernetes;
 use crate::manifests::{self, KMS_URL, OPERATOR, OPERATOR_CREDENTIALS};
 use crate::wait::{self, MINUTE, Seen};
@@ -46,10 +47,10 @@ pub fn values() -> Value {
 pub async fn install(
     client: &Client,
     helm: &Helm,
-    credentials: &Credentials,
+    environment: &BTreeMap<&str, &str>,
     values: &Value,
 ) -> Result<()> {
-    let secret = manifests::secret(OPERATOR, OPERATOR_CREDENTIALS, &credentials.environment());
+    let secret = manifests::secret(OPERATOR, OPERATOR_CREDENTIALS, environment);
     kubernetes::apply(client, &secret).await?;
     let mut child = Command::new(&helm.program)
         .args(["upgrade", "--install", OPERATOR])

@@ -236,7 +236,8 @@ fn watched_namespaces_bound_the_cluster_role() {
     assert_eq!(
         cluster_wide,
         [
-            json!({"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system", "payments", "ledger"], "verbs": ["get"]})
+            json!({"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system", "payments", "ledger"], "verbs": ["get"]}),
+            json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]})
         ]
     );
     let namespaces: BTreeMap<_, _> = of_kind(&objects, "RoleBinding")

@@ -34,7 +34,7 @@ pub struct Operator(Child);
 impl OperatorProcess {
     /// This build's operator, not started yet.
     pub async fn prepare(bench: &FaultBench, identity: &str) -> Result<Self> {
-        Self::prepare_with(bench, identity, programs::built("chamber-operator")?).await
+        Self::prepare_with(bench, identity, programs::built("dev-operator")?).await
     }
 
     /// The operator that is in this file, not started yet.

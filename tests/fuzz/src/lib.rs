@@ -12,6 +12,7 @@ mod policy;
 
 use std::sync::OnceLock;
 
+use attestation::{At, Claims, Root, verify};
 use measurement::{Pcr, eif};
 use unseal_agent::RecipientKey;
 
@@ -21,12 +22,13 @@ pub use policy::policy;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("policy", policy),
     ("image", image),
     ("blob", blob),
     ("message", message),
     ("envelope", envelope),
+    ("attestation", attestation),
 ];
 
 /// An enclave image file: described or refused.
@@ -70,5 +72,23 @@ pub fn envelope(data: &[u8]) {
     // One key for all: making it takes longer than everything else.
     if let Some(key) = KEY.get_or_init(|| RecipientKey::generate().ok()) {
         drop(unseal_agent::open_envelope(data, key));
+    }
+}
+
+/// An attestation document under AWS's root, and the claims of its `user_data`: believed or refused; claims are written
+/// as they were read.
+pub fn attestation(data: &[u8]) {
+    let verified = verify(data, &Root::aws(), At::Document);
+    let user_data = verified.as_ref().ok().and_then(|v| v.user_data.as_deref());
+    let user_data = user_data.unwrap_or(data);
+    if let Ok(claims) = Claims::decode(user_data) {
+        match claims.encode() {
+            Ok(bytes) if bytes == user_data => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    if let Ok(verified) = verified {
+        assert!(verified.timestamp_ms > 0 && !verified.pcrs.is_empty());
+        drop((verified.debug(), verified.instance().map(str::len)));
     }
 }

@@ -1,10 +1,11 @@
 //! The laws once more, against what is true in the small world and not what the operator believes.
 
 use key_policy::{Policy, Severity};
+use rollover::Gate;
 
 use crate::operator::Violation;
 use crate::setup::Setup;
-use crate::state::{FOREIGN, Images, Key, Owned, Prometheus, RELEASES, Set, State};
+use crate::state::{Answers, FOREIGN, Images, Key, Owned, Prometheus, RELEASES, Set, State};
 
 /// The images of a policy that is about to be written.
 ///
@@ -198,7 +199,8 @@ fn all_run(state: &State, release: usize) -> Result<(), Violation> {
 /// # Errors
 ///
 /// Laws 4 and 6.
-pub fn retire_begins(state: &State) -> Result<(), Violation> {
+pub fn retire_begins(setup: &Setup, state: &State) -> Result<(), Violation> {
+    gate(setup, state)?;
     if state.prometheus != Prometheus::Fresh {
         return Err(Violation::of(
             6,
@@ -239,6 +241,38 @@ pub fn retire_begins(state: &State) -> Result<(), Violation> {
         ));
     }
     Ok(())
+}
+
+/// What chambers attest lets Retire begin.
+fn gate(setup: &Setup, state: &State) -> Result<(), Violation> {
+    let silence_passes = setup.size.gate == Gate::Preferred && !state.record.attested;
+    let passes = match state.answers {
+        Answers::True => true,
+        Answers::OneSilent => setup.size.gate == Gate::Disabled || silence_passes,
+        Answers::OneLies => setup.size.gate == Gate::Disabled,
+    };
+    if passes {
+        return Ok(());
+    }
+    let message = format!("Retire begins although chambers attest {:?}", state.answers);
+    Err(Violation::of(4, message))
+}
+
+/// It is recorded that every chamber of the target attests.
+///
+/// # Errors
+///
+/// Law 6, where one does not, or runs no more.
+pub fn attested(setup: &Setup, state: &State) -> Result<(), Violation> {
+    let target = state.record.rollover.as_ref();
+    let runs = target.is_some_and(|rollover| state.runs(usize::from(rollover.to)));
+    if runs && state.answers == Answers::True && setup.size.gate != Gate::Disabled {
+        return Ok(());
+    }
+    Err(Violation::of(
+        6,
+        "records that a release attests which does not",
+    ))
 }
 
 /// A release got another number of chambers.

@@ -1,9 +1,11 @@
 //! What can happen beside the operator, and how time passes.
 
+use rollover::Gate;
+
 use crate::setup::Setup;
 use crate::state::{
-    AGE, CHAMBERS, FOREIGN, Key, Order, Owned, Prometheus, RELEASES, Record, Rollover, Seal, Set,
-    State,
+    AGE, Answers, CHAMBERS, FOREIGN, Key, Order, Owned, Prometheus, RELEASES, Record, Rollover,
+    Seal, Set, State,
 };
 
 /// Something that can happen, and the state after it.
@@ -226,6 +228,18 @@ fn faults(setup: &Setup, state: &State, events: &mut Vec<Event>) {
     ] {
         if prometheus != state.prometheus {
             events.push(fault(state, what, |state| state.prometheus = prometheus));
+        }
+    }
+    for (answers, what) in [
+        (Answers::True, "every chamber attests what is true"),
+        (Answers::OneSilent, "one chamber of each release is silent"),
+        (
+            Answers::OneLies,
+            "one chamber of each release attests something else",
+        ),
+    ] {
+        if setup.size.gate != Gate::Disabled && answers != state.answers {
+            events.push(fault(state, what, |state| state.answers = answers));
         }
     }
     if state.record != Record::default() {

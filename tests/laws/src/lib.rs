@@ -3,7 +3,7 @@
 //! A world has 1 to 3 chambers, 1 to 3 keys and three releases. In every state the operator may take its
 //! turn whole, die between any two of its calls, lose the answer, or be late with an order while another
 //! one leads; pods unseal, crash, are drained and leave; policies take effect late; somebody else edits
-//! them; keys are disabled; Prometheus is down, stale or empty; status is lost or restored; and the user
+//! them; keys are disabled; Prometheus is down, stale or empty; chambers that are asked to attest fall silent or lie; status is lost or restored; and the user
 //! changes the release, aborts, retries, revokes, pauses and deletes at any time.
 
 pub mod checks;

@@ -6,7 +6,7 @@ use std::thread;
 use clap::Parser;
 use laws::search::{Found, Search, run};
 use laws::setup::Size;
-use rollover::OnFailure;
+use rollover::{Gate, OnFailure};
 
 /// Searches small worlds for a broken law.
 #[derive(Parser)]
@@ -35,6 +35,7 @@ fn size(arguments: &Arguments, chambers: u8, keys: usize, threshold: usize) -> S
         observed: 0,
         accepted: 0,
         external: false,
+        gate: Gate::Disabled,
         forged: false,
         others: false,
         fences: false,
@@ -57,6 +58,28 @@ fn fenced(arguments: &Arguments) -> [Size; 3] {
         ..size(1, 2, 1)
     };
     [size(2, 2, 2), size(1, 3, 2), from_nothing]
+}
+
+/// Chambers are asked to attest, and fall silent or lie.
+fn attested(arguments: &Arguments) -> [Size; 4] {
+    let size = |gate, chambers, keys, threshold| Size {
+        gate,
+        ..size(arguments, chambers, keys, threshold)
+    };
+    [
+        size(Gate::Required, 2, 1, 1),
+        size(Gate::Preferred, 2, 2, 1),
+        Size {
+            from_nothing: true,
+            ..size(Gate::Preferred, 1, 2, 2)
+        },
+        Size {
+            max_unavailable: 0,
+            max_surge: 1,
+            on_failure: OnFailure::Pause,
+            ..size(Gate::Required, 1, 2, 1)
+        },
+    ]
 }
 
 fn worlds(arguments: &Arguments) -> Vec<Size> {
@@ -170,6 +193,7 @@ fn main() -> std::process::ExitCode {
     };
     let mut worlds = worlds(&arguments);
     worlds.extend(fenced(&arguments));
+    worlds.extend(attested(&arguments));
     let left = Mutex::new(worlds);
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -190,7 +214,7 @@ fn main() -> std::process::ExitCode {
 
 fn report(size: Size, found: &Result<Found, String>) {
     let world = format!(
-        "{} chambers, {} of {} keys, surge {}, {:?}, broken {:03b}, observed {:03b}, accepted {:03b}{}{}{}",
+        "{} chambers, {} of {} keys, surge {}, {:?}, broken {:03b}, observed {:03b}, accepted {:03b}, gate {:?}{}{}{}",
         size.chambers,
         size.threshold,
         size.keys,
@@ -199,6 +223,7 @@ fn report(size: Size, found: &Result<Found, String>) {
         size.broken,
         size.observed,
         size.accepted,
+        size.gate,
         if size.external { ", external" } else { "" },
         if size.adopts { ", taken over" } else { "" },
         if size.from_nothing {

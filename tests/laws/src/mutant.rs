@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use key_policy::Policy;
 use rollover::{
-    Action, Chamber, Metrics, Phase, Plan, PodMetrics, Reading, Resize, Step, Transition, World,
-    plan, tags,
+    Action, Chamber, Gate, Metrics, Phase, Plan, PodMetrics, Reading, Resize, Step, Transition,
+    World, plan, tags,
 };
 
 use crate::setup::{OTHER, Setup};
@@ -51,12 +51,14 @@ pub enum Mutant {
     BelievesOneHolder,
     /// Law 10: another cluster's keys are taken over, and nobody asked.
     TakesAnothersKeys,
+    /// Law 4: chambers are not asked what they attest.
+    SkipsTheGate,
     /// Law 1: a Deny of which nobody can say whether it holds is taken not to hold.
     OverlooksFences,
 }
 
 /// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 19] = [
+pub const ALL: [(u8, Mutant); 20] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -76,6 +78,7 @@ pub const ALL: [(u8, Mutant); 19] = [
     (2, Mutant::BelievesOneHolder),
     (10, Mutant::TakesAnothersKeys),
     (1, Mutant::OverlooksFences),
+    (4, Mutant::SkipsTheGate),
 ];
 
 impl Mutant {
@@ -105,6 +108,7 @@ impl Mutant {
                     rollover.found.clear();
                 }
             }
+            Self::SkipsTheGate => seen.spec.gate = Gate::Disabled,
             Self::SealsAnew => forget_the_seal(&mut seen),
             Self::WritesUnclaimed => claim_all(&mut seen),
             Self::BelievesStatus => {

@@ -31,7 +31,7 @@ impl Violation {
 }
 
 /// Looks asked for before a decision, at most.
-const LOOKS: usize = 4;
+const LOOKS: usize = 5;
 
 /// Plans, answering what the plan asks to look at; what was read stays in the operator's memory.
 ///
@@ -59,6 +59,9 @@ pub fn decide(
             }
             Plan::Look(Look::Metrics { .. }) => {
                 world.metrics = Some(world::metrics(setup, state, &world));
+            }
+            Plan::Look(Look::Attestation { revision }) => {
+                world.attestations = Some(world::attestations(setup, state, &world, revision));
             }
             Plan::Look(Look::Budget) => world.budget = Some(world::budget(setup, state)),
             _ => return Ok((world, plan)),
@@ -301,9 +304,12 @@ pub fn note(
     action: &Action,
 ) -> Result<(), Violation> {
     if let Action::Transition(Transition::RetireBegun) = action {
-        checks::retire_begins(state)?;
+        checks::retire_begins(setup, state)?;
         let rollover = state.record.rollover.as_ref();
         state.witnessed = rollover.map(|rollover| (state.record.rollovers, rollover.to));
+    }
+    if let Action::Transition(Transition::Attested(_)) = action {
+        checks::attested(setup, state)?;
     }
     let mut record = world.record.clone();
     record.acted(action, setup.now);
@@ -357,6 +363,7 @@ fn compact(
             }),
         rollovers: u8::try_from(record.rollovers).unwrap_or(u8::MAX),
         committed: record.commitment.is_some(),
+        attested: record.attested.is_some(),
         failure: record.failure.as_ref().and_then(|failure| {
             let found = setup
                 .releases

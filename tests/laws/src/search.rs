@@ -10,7 +10,8 @@ use crate::mutant::Mutant;
 use crate::operator::{self, Part, Violation};
 use crate::setup::{Setup, Size};
 use crate::state::{
-    AGE, Asked, FOREIGN, KEYS, Key, Late, Owned, Pod, Prometheus, RELEASES, Seal, Set, State,
+    AGE, Answers, Asked, FOREIGN, KEYS, Key, Late, Owned, Pod, Prometheus, RELEASES, Seal, Set,
+    State,
 };
 use crate::tell;
 
@@ -107,6 +108,7 @@ pub fn first(setup: &Setup) -> State {
         witnessed: None,
         fenced: false,
         prometheus: Prometheus::Fresh,
+        answers: Answers::True,
         late: None,
         faults: setup.size.faults,
         wishes: setup.size.wishes,
@@ -338,6 +340,8 @@ fn waits_for_a_person(reason: Reason) -> bool {
         reason,
         Reason::PrometheusUnavailable
             | Reason::MetricsInconclusive
+            | Reason::AttestationRefused
+            | Reason::AttestationMissing
             | Reason::ChamberSealed
             | Reason::Deleting
     )

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
-use rollover::{DriftPolicy, KeyFacts, OnFailure, Owner, Release, Share, Spec, Verbs};
+use rollover::{DriftPolicy, Gate, KeyFacts, OnFailure, Owner, Release, Share, Spec, Verbs};
 
 use crate::state::{FOREIGN, Images, KEYS, Key, RELEASES};
 
@@ -53,6 +53,8 @@ pub struct Size {
     pub accepted: u8,
     /// The image unseals in its own way.
     pub external: bool,
+    /// Whether chambers are asked to attest; where they are, they may fall silent or lie.
+    pub gate: Gate,
     /// Somebody may write status and nothing else.
     pub forged: bool,
     /// The user may want another number of chambers, none among them.
@@ -206,12 +208,15 @@ fn spec(size: Size, releases: &[Release], shares: Vec<Share>) -> Spec {
         owner: owner(),
         cluster_id: "small-world".to_owned(),
         release: releases[0].clone(),
+        manifest: None,
+        authorities: Vec::new(),
         threshold: size.threshold,
         shares,
         replicas: u32::from(size.chambers),
         managed_sealing: !size.external,
         max_unavailable: u32::from(size.max_unavailable),
         max_surge: u32::from(size.max_surge),
+        gate: size.gate,
         settle_time: SignedDuration::from_mins(1),
         soak_time: SignedDuration::from_mins(1),
         progress_deadline: SignedDuration::from_mins(3),

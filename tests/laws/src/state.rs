@@ -50,6 +50,8 @@ pub struct State {
     pub fenced: bool,
     /// Prometheus.
     pub prometheus: Prometheus,
+    /// What chambers attest.
+    pub answers: Answers,
     /// An order of an old leader that was not carried out yet.
     pub late: Option<Late>,
     /// Things that may still go wrong.
@@ -90,6 +92,8 @@ pub struct Record {
     pub rollovers: u8,
     /// The commitment is known.
     pub committed: bool,
+    /// A release has attested.
+    pub attested: bool,
     /// The release that failed.
     pub failure: Option<u8>,
     /// Revoked images.
@@ -219,6 +223,17 @@ pub enum Prometheus {
     Absent,
     /// It cannot be asked.
     Down,
+}
+
+/// What chambers attest when they are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Answers {
+    /// What is true: each one unsealed.
+    True,
+    /// The first of each release does not answer.
+    OneSilent,
+    /// The first of each release attests something else.
+    OneLies,
 }
 
 /// An order of an old leader, with what it rested on.

@@ -1,17 +1,17 @@
 //! What the planner sees of a state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use measurement::Measurement;
 use rollover::{
-    Blob, Chamber, Deletion, Failure, KeyFacts, KeyState, Metrics, Phase, PodMetrics, Reading,
-    Readings, Release, SealPod, Verbs, World, tags,
+    Attestation, Attestations, Blob, Chamber, Deletion, Failure, KeyFacts, KeyState, Metrics,
+    Phase, PodMetrics, Reading, Readings, Release, SealPod, Verbs, World, tags,
 };
 
 use crate::setup::{OTHER, Setup, measurement};
-use crate::state::{self, Owned, Prometheus, RELEASES, Seal, Seen, State};
+use crate::state::{self, Answers, Owned, Prometheus, RELEASES, Seal, Seen, State};
 
 /// The commitment to the master key of every small world.
 pub const COMMITMENT: &str = "c0ffee";
@@ -41,6 +41,7 @@ pub fn of(setup: &Setup, state: &State) -> World {
         },
         blobs: blobs(setup, state),
         metrics: None,
+        attestations: None,
         budget: None,
         finalizer: state.finalizer,
         ownership_conflict: None,
@@ -89,6 +90,7 @@ fn record(setup: &Setup, record: &state::Record) -> rollover::PersistedState {
         }),
         rollovers: u64::from(record.rollovers),
         commitment: record.committed.then(|| COMMITMENT.to_owned()),
+        attested: record.attested.then(|| "a release".to_owned()),
         failure: record.failure.map(|index| Failure {
             revision: release(index).revision,
             why: "it failed".to_owned(),
@@ -270,6 +272,34 @@ pub fn metrics(setup: &Setup, state: &State, world: &World) -> Metrics {
 pub fn opened(world: &World, at: Timestamp) -> BTreeMap<String, Timestamp> {
     let shares = world.spec.shares.iter();
     shares.map(|share| (share.arn.clone(), at)).collect()
+}
+
+/// What the chambers of a release attest.
+pub fn attestations(setup: &Setup, state: &State, world: &World, revision: &str) -> Attestations {
+    let chambers = world.set(revision).into_iter();
+    let chambers = chambers.flat_map(|set| set.chambers.iter().enumerate());
+    let answers = chambers.map(|(index, chamber)| {
+        let answer = match state.answers {
+            Answers::OneSilent if index == 0 => Attestation::Silent("no answer".to_owned()),
+            Answers::OneLies if index == 0 => Attestation::Refused("another image".to_owned()),
+            _ => attested(setup, world),
+        };
+        (chamber.name.clone(), answer)
+    });
+    Attestations::Asked {
+        at: setup.now,
+        chambers: answers.collect(),
+    }
+}
+
+fn attested(setup: &Setup, world: &World) -> Attestation {
+    let shares = world.spec.shares.iter();
+    let opened: BTreeSet<_> = shares.map(|share| share.arn.clone()).collect();
+    Attestation::Attested {
+        at: setup.now,
+        opened,
+        manifest: None,
+    }
 }
 
 /// What the disruption budget allows.

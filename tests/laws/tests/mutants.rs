@@ -6,7 +6,7 @@ use laws::mutant::{ALL, Mutant};
 use laws::operator::Violation;
 use laws::search::{Search, run};
 use laws::setup::Size;
-use rollover::OnFailure;
+use rollover::{Gate, OnFailure};
 
 fn size(mutant: Mutant) -> Size {
     Size {
@@ -26,6 +26,11 @@ fn size(mutant: Mutant) -> Size {
         },
         accepted: 0,
         external: mutant == Mutant::ForgetsWhatWasFound,
+        gate: if mutant == Mutant::SkipsTheGate {
+            Gate::Required
+        } else {
+            Gate::Disabled
+        },
         forged: mutant == Mutant::BelievesStatus,
         scales: false,
         others: mutant == Mutant::TakesAnothersKeys,

@@ -29,7 +29,7 @@ async fn attempt<N: Nsm, K: Kms>(
 }
 
 fn fits(key: &MasterKey, inner: &InnerBlob) -> bool {
-    commitment(key, CLUSTER, 1) == inner.commitment
+    commitment(key, CLUSTER) == inner.commitment
 }
 
 #[tokio::test]

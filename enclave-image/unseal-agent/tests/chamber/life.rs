@@ -1,154 +1,18 @@
 //! The whole agent, with this test as its host.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chamber_link::{Credentials, Link, LinkError, ShareResult, Start, Task, ToAgent, ToHost};
-use measurement::{Measurement, Pcr};
-use sealed_blob::{MasterKey, commitment};
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
-use unseal_agent::{AgentError, SdkKms, Workload, run};
+use chamber_link::{Link, LinkError, ShareResult, Task, ToAgent, ToHost};
+use measurement::Measurement;
+use unseal_agent::{AgentError, Trust, run};
 
-use crate::world::{ADMITTED, CHAMBER, CLUSTER, FOREIGN, World, client, request};
+use crate::chamber::{Chamber, Noted, PATIENCE};
+use crate::world::{ADMITTED, CLUSTER, FOREIGN, World, request};
 
-/// Far above what anything here takes; a hang fails instead of hanging.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A workload that notes what happens to it.
-#[derive(Clone, Default)]
-struct Noted {
-    commitments: Arc<Mutex<Vec<[u8; 32]>>>,
-    stopped: Arc<Mutex<bool>>,
-    crash: Arc<Notify>,
-}
-
-impl Workload for Noted {
-    async fn start(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    async fn hand_over(&mut self, key: &MasterKey) -> io::Result<()> {
-        let commitment = commitment(key, CLUSTER, 1);
-        self.commitments.lock().unwrap().push(commitment);
-        Ok(())
-    }
-
-    async fn ended(&mut self) -> String {
-        self.crash.notified().await;
-        "crashed on purpose".into()
-    }
-
-    async fn stop(&mut self) {
-        *self.stopped.lock().unwrap() = true;
-    }
-}
-
-/// A running agent, and the host's end of its stream.
-struct Chamber {
-    link: Link<ToHost, ToAgent>,
-    workload: Noted,
-    agent: JoinHandle<Result<(), AgentError>>,
-    credentials: bool,
-    asked: u32,
-}
-
-impl Chamber {
-    async fn start(world: &World, image: Pcr, task: Task) -> Self {
-        let (host, enclave) = tokio::io::duplex(4096);
-        let workload = Noted::default();
-        let (nsm, endpoint, mut own) = (world.nsm(image), world.endpoint(), workload.clone());
-        let agent = tokio::spawn(async move {
-            let kms = |_, credentials| SdkKms::new(client(&endpoint, credentials));
-            run(enclave, nsm, kms, &mut own).await
-        });
-        let mut chamber = Self {
-            link: chamber_link::connect(host),
-            workload,
-            agent,
-            credentials: true,
-            asked: 0,
-        };
-        let image_sha384 = image.to_string();
-        assert_eq!(chamber.next().await, ToHost::Hello { image_sha384 });
-        let region = "us-east-1".into();
-        chamber.say(ToAgent::Start(Start { region, task })).await;
-        chamber
-    }
-
-    async fn unsealing(world: &World, image: Pcr, blob: &[u8]) -> Self {
-        let task = Task::Unseal {
-            blob: BASE64.encode(blob),
-            cluster_id: Some(CLUSTER.into()),
-        };
-        Self::start(world, image, task).await
-    }
-
-    async fn say(&self, message: ToAgent) {
-        self.link.sender.send(message).await.unwrap();
-    }
-
-    /// The next message; questions for credentials are answered on the way.
-    async fn next(&mut self) -> ToHost {
-        loop {
-            let received = tokio::time::timeout(PATIENCE, self.link.receiver.receive()).await;
-            let message = received.unwrap().unwrap();
-            if message != ToHost::NeedCredentials {
-                return message;
-            }
-            self.asked += 1;
-            self.say(if self.credentials {
-                ToAgent::Credentials(Credentials {
-                    access_key_id: CHAMBER.into(),
-                    secret_access_key: "secret".into(),
-                    session_token: Some("token".into()),
-                    expires_at: None,
-                })
-            } else {
-                ToAgent::NoCredentials("nobody is home".into())
-            })
-            .await;
-        }
-    }
-
-    /// Messages up to and with the first that `last` takes.
-    async fn until(&mut self, last: impl Fn(&ToHost) -> bool) -> Vec<ToHost> {
-        let mut seen = Vec::new();
-        loop {
-            let message = self.next().await;
-            let end = last(&message);
-            seen.push(message);
-            if end {
-                return seen;
-            }
-        }
-    }
-
-    /// The failure of the next attempt, and how many shares were denied in it.
-    async fn failure(&mut self) -> (String, usize) {
-        let seen = self
-            .until(|m| matches!(m, ToHost::AttemptFailed { .. }))
-            .await;
-        let denied = seen.iter().filter(|message| {
-            matches!(
-                message,
-                ToHost::Share {
-                    result: ShareResult::Denied,
-                    ..
-                }
-            )
-        });
-        match seen.last() {
-            Some(ToHost::AttemptFailed { message, .. }) => (message.clone(), denied.count()),
-            _ => panic!("no failure"),
-        }
-    }
-
-    async fn unsealed(&mut self) {
-        self.until(|m| matches!(m, ToHost::Unsealed { .. })).await;
+fn trust(world: &World) -> Trust {
+    Trust {
+        root: world.root(),
+        authorities: Vec::new(),
     }
 }
 
@@ -311,7 +175,14 @@ async fn a_host_that_does_not_begin_with_start_is_of_another_release() {
     let link: Link<ToHost, ToAgent> = chamber_link::connect(host);
     link.sender.send(ToAgent::Stop).await.unwrap();
     let kms = |_, _| world.kms();
-    let ended = run(enclave, world.nsm(ADMITTED), kms, &mut Noted::default()).await;
+    let ended = run(
+        enclave,
+        world.nsm(ADMITTED),
+        kms,
+        trust(&world),
+        &mut Noted::default(),
+    )
+    .await;
     assert!(matches!(ended, Err(AgentError::NoStart)));
 }
 
@@ -323,7 +194,14 @@ async fn a_host_that_says_nothing_sensible_is_an_error() {
         .await
         .unwrap();
     let kms = |_, _| world.kms();
-    let ended = run(enclave, world.nsm(ADMITTED), kms, &mut Noted::default()).await;
+    let ended = run(
+        enclave,
+        world.nsm(ADMITTED),
+        kms,
+        trust(&world),
+        &mut Noted::default(),
+    )
+    .await;
     let expected = |error: &AgentError| {
         matches!(
             error,

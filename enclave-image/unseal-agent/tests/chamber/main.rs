@@ -3,6 +3,9 @@
 
 mod attempts;
 mod bent;
+mod chamber;
+mod hostile;
 mod life;
+mod office;
 mod sealing;
 mod world;

@@ -3,7 +3,7 @@
 use chamber_link::{SealRequest, ShareResult};
 use measurement::{Measurement, Pcr};
 use tokio::sync::mpsc;
-use unseal_agent::{SealError, Sealed, seal};
+use unseal_agent::{Authorization, SealError, Sealed, seal};
 
 use crate::world::{ADMITTED, FOREIGN, World, request};
 
@@ -11,7 +11,8 @@ const ALIAS: &str = "arn:aws:kms:us-east-1:111122223333:alias/a";
 
 async fn sealed(world: &World, image: Pcr, request: &SealRequest) -> Result<Sealed, SealError> {
     let (reports, _) = mpsc::unbounded_channel();
-    seal(&world.enclave(image), request, reports).await
+    let free = Authorization::Unprotected;
+    seal(&world.enclave(image), &free, request, reports).await
 }
 
 #[tokio::test]
@@ -28,7 +29,8 @@ async fn the_blob_is_bound_to_the_image_and_moves_to_another_without_any_secret(
 async fn every_seal_makes_another_key_and_every_share_is_proved() {
     let world = World::start().await;
     let (reports, mut proofs) = mpsc::unbounded_channel();
-    let one = seal(&world.enclave(ADMITTED), &request(), reports).await;
+    let free = Authorization::Unprotected;
+    let one = seal(&world.enclave(ADMITTED), &free, &request(), reports).await;
     let mut proved = Vec::new();
     while let Some(report) = proofs.recv().await {
         assert_eq!(report.result, ShareResult::Opened);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use attestation::Root;
 use aws_credential_types::Credentials;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::SharedCredentialsProvider;
@@ -16,7 +17,7 @@ use nsm_emulator::{AttestRequest, NsmEmulator, TestRoot};
 use sealed_blob::InnerBlob;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use unseal_agent::{Nsm, NsmError, SdkKms, Tools, config};
+use unseal_agent::{Authorization, DocumentContent, Nsm, NsmError, SdkKms, Tools, config};
 
 pub const CLUSTER: &str = "demo-local-signer";
 const ACCOUNT: &str = "111122223333";
@@ -87,8 +88,18 @@ impl World {
     }
 
     pub fn nsm(&self, image: Pcr) -> TestNsm {
-        let pcrs = BTreeMap::from([(0, *image.as_bytes())]);
-        TestNsm(NsmEmulator::new(self.root.issue_signer().unwrap(), pcrs))
+        self.nsm_of(&[(0, image)])
+    }
+
+    pub fn nsm_of(&self, registers: &[(u8, Pcr)]) -> TestNsm {
+        let pcrs = registers.iter().map(|(at, pcr)| (*at, *pcr.as_bytes()));
+        let signer = self.root.issue_signer().unwrap();
+        TestNsm(NsmEmulator::new(signer, pcrs.collect()))
+    }
+
+    /// What stands for AWS's root here.
+    pub fn root(&self) -> Root {
+        Root::from_pem(&self.root.certificate_pem()).unwrap()
     }
 
     /// An enclave of this image, with the chamber's credentials.
@@ -104,6 +115,17 @@ impl World {
         for id in ["a", "b", "c"] {
             let put = self.client(ADMIN).put_key_policy().key_id(key(id));
             put.policy(policy(images)).send().await.unwrap();
+        }
+    }
+
+    /// Lets every key admit exactly these measurements, each of their registers pinned.
+    pub async fn admit_measurements(&self, measurements: &[Measurement]) {
+        let mut template = Template::in_account("aws", ACCOUNT, CLUSTER);
+        template.pins = measurements[0].registers.keys().copied().collect();
+        for id in ["a", "b", "c"] {
+            let put = self.client(ADMIN).put_key_policy().key_id(key(id));
+            let policy = template.render(measurements).to_json();
+            put.policy(policy).send().await.unwrap();
         }
     }
 
@@ -139,7 +161,9 @@ impl World {
     /// A blob sealed by an enclave of the admitted image, and its inner layer.
     pub async fn sealed(&self) -> (Vec<u8>, InnerBlob) {
         let (reports, _) = tokio::sync::mpsc::unbounded_channel();
-        let sealed = unseal_agent::seal(&self.enclave(ADMITTED), &request(), reports).await;
+        let free = Authorization::Unprotected;
+        let enclave = self.enclave(ADMITTED);
+        let sealed = unseal_agent::seal(&enclave, &free, &request(), reports).await;
         let blob = sealed.unwrap().blob;
         let inner = sealed_blob::open(&blob, |_| Some(ADMITTED)).unwrap();
         (blob, inner)
@@ -174,19 +198,31 @@ fn policy(images: &[Pcr]) -> String {
     template.render(&images).to_json()
 }
 
-pub struct TestNsm(NsmEmulator);
+pub struct TestNsm(pub NsmEmulator);
 
 impl Nsm for TestNsm {
-    fn attestation_document(&self, public_key_der: &[u8]) -> Result<Vec<u8>, NsmError> {
+    fn attestation_document(&self, content: DocumentContent) -> Result<Vec<u8>, NsmError> {
         let request = AttestRequest {
-            public_key: Some(public_key_der.to_vec()),
-            ..AttestRequest::default()
+            public_key: content.public_key,
+            user_data: content.user_data,
+            nonce: content.nonce,
+            timestamp_ms: None,
         };
         Ok(self.0.attest(&request).unwrap())
     }
 
     fn pcr(&self, index: u8) -> Result<Pcr, NsmError> {
-        Ok(Pcr::from_bytes(self.0.pcrs()[&index]))
+        Ok(Pcr::from_bytes(self.0.pcr(index).unwrap()))
+    }
+
+    fn extend(&self, index: u8, bytes: &[u8]) -> Result<(), NsmError> {
+        self.0.extend(index, bytes).unwrap();
+        Ok(())
+    }
+
+    fn lock(&self, index: u8) -> Result<(), NsmError> {
+        self.0.lock(index).unwrap();
+        Ok(())
     }
 
     fn random(&self, out: &mut [u8]) -> Result<(), NsmError> {

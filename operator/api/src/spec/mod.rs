@@ -17,7 +17,7 @@ use crate::ChamberClusterStatus;
 pub use keys::{DriftPolicy, KeyPolicySettings, Keys, Management, Profile, Share};
 pub use manifest::{ManifestBody, ManifestKind, ManifestSignature, ManifestSpec};
 pub use rollover::{OnFailure, Rollover};
-pub use verification::{Prometheus, Queries, Verification};
+pub use verification::{Attestation, Prometheus, Queries, Verification};
 
 /// A set of enclave chambers that share one master key, and the release they run.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -54,6 +54,10 @@ pub use verification::{Prometheus, Queries, Verification};
         .message("spec.keys.threshold and the ARNs of spec.keys.shares cannot change after the first seal: the shares of the master key are wrapped under these keys")
         .reason(Reason::FieldValueForbidden)
         .field_path(".spec.keys"),
+    validation = Rule::new("!has(self.status) || !has(self.status.commitment) || !has(self.spec.manifest) || !has(self.spec.manifest.body.commitment) || self.spec.manifest.body.commitment == self.status.commitment")
+        .message("spec.manifest.body.commitment is not the one in status.commitment: the manifest is of another master key. Take what `kubectl chamber manifest render` prints for this cluster")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".spec.manifest"),
     validation = Rule::new("!has(self.status) || (!has(self.status.commitment) && !has(self.status.current)) || (self.spec.sealing == oldSelf.spec.sealing && has(self.spec.enclaveRoleAccountId) == has(oldSelf.spec.enclaveRoleAccountId) && (!has(self.spec.enclaveRoleAccountId) || self.spec.enclaveRoleAccountId == oldSelf.spec.enclaveRoleAccountId))")
         .message("spec.sealing and spec.enclaveRoleAccountId cannot change after the first seal, or once a release has run: the chambers would lose the master key, or their role")
         .reason(Reason::FieldValueForbidden)
@@ -65,6 +69,10 @@ pub use verification::{Prometheus, Queries, Verification};
         .message("clusterId is immutable: the enclave role and the keys are named after it")
         .reason(Reason::FieldValueForbidden)
         .field_path(".clusterId"),
+    validation = Rule::new("self.sealing != 'External' || !has(self.verification.attestation) || self.verification.attestation == 'Disabled'")
+        .message("spec.verification.attestation is Required or Preferred with spec.sealing External: only our agent attests. Leave it out, or set it to Disabled")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".verification.attestation"),
     validation = Rule::new("!has(self.manifest) || self.manifest.body.clusterId == self.clusterId")
         .message("manifest.body.clusterId is not spec.clusterId: a manifest is of one cluster. Render and sign one for this cluster")
         .reason(Reason::FieldValueInvalid)
@@ -114,8 +122,12 @@ pub struct ChamberClusterSpec {
 }
 
 /// A container image and the measurement of the enclave image in it.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.measurement.pcr16)")
+    .message("measurement.pcr16 is given: PCR16 is of spec.manifest, not of an image, and is computed from it. Leave it out")
+    .reason(Reason::FieldValueForbidden)
+    .field_path(".measurement"))]
 pub struct Release {
     /// Container image, best with its digest.
     #[schemars(length(min = 1, max = 1024))]
@@ -123,6 +135,11 @@ pub struct Release {
     /// What its enclave attests.
     #[schemars(schema_with = "crate::schema::measurement")]
     pub measurement: MeasurementSpec,
+    /// Public keys (PEM, `PUBLIC KEY`) of the authorities that its image measures, as its measurement file lists them.
+    /// With one, chambers do nothing without a cluster manifest that it signed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(min = 1, max = 512)))]
+    pub authorities: Vec<String>,
 }
 
 /// `ImageSha384` and further registers, as text.

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct Verification {
     /// Where the chambers' metrics are.
     pub prometheus: Prometheus,
+    /// Whether each chamber of a release must prove itself by an attestation document before Retire. Without it: `Preferred` with Managed sealing, `Disabled` with External.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<Attestation>,
     /// For how long no attestation may be rejected before Retire, for example `2m`.
     #[serde(default = "super::defaults::soak_time")]
     #[schemars(regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
@@ -17,6 +20,17 @@ pub struct Verification {
     /// Queries of your own in place of the presets.
     #[serde(default)]
     pub queries: Queries,
+}
+
+/// Whether Verify rests on what chambers attest. A document that proves something else than the release stops in both.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attestation {
+    /// Every chamber must attest.
+    Required,
+    /// Every chamber is asked; silence passes until a release of this cluster has attested for the first time.
+    Preferred,
+    /// No chamber is asked. (Not `Off`: without quotes that is `false` in the YAML that kubectl and helm read.)
+    Disabled,
 }
 
 /// A Prometheus server, or what speaks its query API.

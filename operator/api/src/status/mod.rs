@@ -64,6 +64,12 @@ pub struct ChamberClusterStatus {
     /// Commitment to the master key (hex), since the first seal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<String>,
+    /// The cluster manifest of the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<ManifestStatus>,
+    /// Revision of the first release whose chambers all attested: from then on `spec.verification.attestation: Preferred` takes silence for no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested_release: Option<String>,
     /// The release that failed or was aborted last; it is not tried again until the spec changes or `retry`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureStatus>,
@@ -97,6 +103,19 @@ pub struct ChamberClusterStatus {
     pub conditions: Vec<Condition>,
 }
 
+/// The cluster manifest of the spec, as enclaves and key policies see it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestStatus {
+    /// SHA-384 of its body: 96 lower-case hex characters.
+    pub digest: String,
+    /// What an enclave has in PCR16 that took it: 96 lower-case hex characters.
+    pub pcr16: String,
+    /// Fingerprints of those who signed it, whether well or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed_by: Vec<String>,
+}
+
 /// One chamber.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -108,6 +127,9 @@ pub struct ChamberStatus {
     /// Unsealed since; absent while sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsealed_since: Option<Time>,
+    /// When it first proved itself by an attestation document since its start; absent while it did not, or was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<Time>,
 }
 
 /// Verbs that were answered: the annotations' values, so that each is answered once.

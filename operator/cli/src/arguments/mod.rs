@@ -1,5 +1,6 @@
 //! The command line.
 
+mod attestation;
 mod manifest;
 mod policy;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use measurement::Pcr;
 
+pub use attestation::{Asked, AttestationVerb};
 pub use manifest::{ManifestForm, ManifestVerb, Render, Sign, SigningKey, Verify};
 pub use policy::{Cluster, Format, PolicyVerb, Question, Report};
 
@@ -17,7 +19,7 @@ pub use policy::{Cluster, Format, PolicyVerb, Question, Report};
     name = "kubectl-chamber",
     bin_name = "kubectl chamber",
     version,
-    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber plan signer -n signing\n  kubectl chamber policy lint policy.json\n  kubectl chamber describe-eif enclave.eif"
+    after_help = "Exit status: 0 clean or notes only, 1 a warning or an error was found, 2 could not be read or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber plan signer -n signing\n  kubectl chamber policy lint policy.json\n  kubectl chamber describe-eif enclave.eif\n  kubectl chamber attestation verify document.cbor"
 )]
 pub struct Arguments {
     /// What to do.
@@ -31,6 +33,9 @@ pub enum Verb {
     /// Key policies in files: lint, explain, diff, render.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Attestation documents of enclaves: verify.
+    #[command(subcommand)]
+    Attestation(AttestationVerb),
     /// Cluster manifests: what an offline authority signs of a cluster's keys.
     #[command(subcommand)]
     Manifest(ManifestVerb),

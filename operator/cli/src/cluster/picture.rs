@@ -118,9 +118,13 @@ fn chambers(text: &mut String, status: &ChamberClusterStatus, now: Timestamp) {
             Some(since) => format!("unsealed for {}", age(since, now)),
             None => paint(Colour::Yellow, "sealed"),
         };
+        let attested = match &chamber.attested {
+            Some(since) => format!(", attested {} ago", age(since, now)),
+            None => String::new(),
+        };
         let _ = writeln!(
             text,
-            "  {:<32} release {}, {state}",
+            "  {:<32} release {}, {state}{attested}",
             chamber.pod, chamber.revision
         );
     }
@@ -196,7 +200,8 @@ mod tests {
                     {"name": "b", "arn": "arn", "state": "Enabled", "inSync": false, "asked": "to admit, set the policy that `kubectl chamber plan signer -n n --document b` prints"},
                 ],
                 "chambers": [
-                    {"pod": "signer-aaaa-1", "revision": "aaaa", "unsealedSince": "2026-11-01T08:00:00Z"},
+                    {"pod": "signer-aaaa-1", "revision": "aaaa", "unsealedSince": "2026-11-01T08:00:00Z",
+                        "attested": "2026-11-01T08:02:05Z"},
                     {"pod": "signer-bbbb-1", "revision": "bbbb"},
                 ],
                 "history": [{
@@ -221,7 +226,7 @@ keys
   b            Enabled          admits nothing, not in sync
     its holder is asked to admit, set the policy that `kubectl chamber plan signer -n n --document b` prints
 chambers (1/2 unsealed)
-  signer-aaaa-1                    release aaaa, unsealed for 2h
+  signer-aaaa-1                    release aaaa, unsealed for 2h, attested 2h ago
   signer-bbbb-1                    release bbbb, sealed
 rollovers
   nothing -> aaaa: complete, 2d ago

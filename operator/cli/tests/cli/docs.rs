@@ -1,5 +1,6 @@
 //! Commands of the documentation that need no cluster, run as they stand there.
 
+use crate::attestation::DOCUMENTS;
 use crate::{hash, rendered};
 
 /// The questions of docs/key-policies.md, each with the exit status that stands behind it.
@@ -36,4 +37,34 @@ fn the_questions_of_the_page_are_answered_as_it_says() {
     }
     assert_eq!(asked, 3);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// The documents of docs/attestation.md, each with the exit status that stands behind it.
+#[test]
+fn the_documents_of_the_page_are_judged_as_it_says() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/attestation.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let mut judged = 0;
+    for line in page.lines() {
+        let Some(command) = line.strip_prefix("    kubectl chamber attestation verify ") else {
+            continue;
+        };
+        let (command, status) = command.split_once("  # exit ").unwrap();
+        let mut arguments = command.split(' ');
+        let file = format!("{DOCUMENTS}{}", arguments.next().unwrap());
+        let arguments: Vec<_> = ["attestation", "verify", &file]
+            .into_iter()
+            .chain(arguments)
+            .collect();
+        let run = crate::chamber(&arguments, "");
+        assert_eq!(
+            run.status.to_string(),
+            status,
+            "{line}: {}{}",
+            run.out,
+            run.err
+        );
+        judged += 1;
+    }
+    assert_eq!(judged, 6);
 }

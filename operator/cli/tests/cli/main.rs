@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod api_server;
+mod attestation;
 mod connection;
 mod docs;
 mod explain;

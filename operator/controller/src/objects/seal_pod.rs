@@ -30,8 +30,12 @@ pub fn build(
     pod["metadata"]["name"] = json!(names::seal_pod(&cluster.name_any()));
     pod["metadata"]["namespace"] = json!(cluster.namespace());
     pod["metadata"]["ownerReferences"] = json!(owners(cluster));
-    // The release's revision covers its image, measurement and template; the request is the spec's part.
-    let made_from = format!("{}\n{request}", release.revision);
+    // The release's revision covers its image, measurement and template; the request is the spec's part, and another
+    // manifest, or one with other signatures, needs another enclave.
+    let mut made_from = format!("{}\n{request}", release.revision);
+    if let Some(manifest) = template::manifest_text(cluster) {
+        made_from = format!("{made_from}\n{manifest}");
+    }
     let digest = hex::encode(Sha256::digest(made_from.as_bytes()));
     pod["metadata"]["annotations"][names::SEAL_ANNOTATION] = json!(digest);
     serde_json::from_value(pod)

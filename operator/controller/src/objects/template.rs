@@ -19,6 +19,7 @@ pub fn chamber(
 ) -> Value {
     let mut env = identity(cluster);
     if managed_sealing {
+        env.extend(manifest(cluster));
         let secret = names::sealed_secret(&cluster.name_any(), &release.measurement.id());
         env.push(json!({"name": "TEE_AUTO_UNSEAL_BLOB", "valueFrom": {
             "secretKeyRef": {"name": secret, "key": names::BLOB_KEY}}}));
@@ -47,6 +48,7 @@ pub fn seal(
     request: &str,
 ) -> Value {
     let mut env = identity(cluster);
+    env.extend(manifest(cluster));
     env.push(json!({"name": "CHAMBER_SEAL_REQUEST", "value": request}));
     let mut template = common(cluster, release, labels);
     template["spec"]["restartPolicy"] = json!("Never");
@@ -62,6 +64,18 @@ pub fn seal(
         }
     }
     template
+}
+
+/// The cluster manifest as the host passes it on. It is public, and believed for its signatures alone.
+fn manifest(cluster: &ChamberCluster) -> Option<Value> {
+    let value = manifest_text(cluster)?;
+    Some(json!({"name": "CHAMBER_MANIFEST", "value": value}))
+}
+
+/// The spec's manifest in one line; a spec that has none, or one that was refused, gives none.
+pub fn manifest_text(cluster: &ChamberCluster) -> Option<String> {
+    let signed = chamber_resource::manifest::of_spec(&cluster.spec).ok()??;
+    signed.to_text().ok()
 }
 
 fn identity(cluster: &ChamberCluster) -> Vec<Value> {
@@ -212,6 +226,32 @@ mod tests {
     fn external_sealing_gets_no_blob() {
         let made = chamber(&cluster(&json!({})), &release(), &BTreeMap::new(), false);
         assert!(!made.to_string().contains("TEE_AUTO_UNSEAL_BLOB"));
+    }
+
+    #[test]
+    fn the_manifest_goes_to_chambers_and_to_the_seal_pod() {
+        let mut cluster = cluster(&json!({}));
+        let arn = "arn:aws:kms:us-east-1:111122223333:key/a";
+        cluster.spec.keys.shares =
+            serde_json::from_value(json!([{"name": "a", "arn": arn, "management": "Observed"}]))
+                .unwrap();
+        let made = chamber(&cluster, &release(), &BTreeMap::new(), true);
+        assert!(!made.to_string().contains("CHAMBER_MANIFEST"));
+        let manifest = json!({
+            "body": {"kind": "SealPermit", "clusterId": "test-local-signer", "generation": 1,
+                "threshold": 1, "keys": [arn], "signers": ["cd".repeat(48)]},
+            "signatures": [{"authority": "ab".repeat(32), "signature": "A".repeat(128)}]
+        });
+        cluster.spec.manifest = Some(serde_json::from_value(manifest).unwrap());
+        let text = manifest_text(&cluster).unwrap();
+        let variable = json!({"name": "CHAMBER_MANIFEST", "value": text});
+        for made in [
+            chamber(&cluster, &release(), &BTreeMap::new(), true),
+            seal(&cluster, &release(), &BTreeMap::new(), "{}"),
+        ] {
+            let env = made["spec"]["containers"][0]["env"].as_array().unwrap();
+            assert!(env.contains(&variable), "{env:?}");
+        }
     }
 
     #[test]

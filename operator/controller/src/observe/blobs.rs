@@ -2,14 +2,43 @@
 
 use std::collections::BTreeMap;
 
+use attestation::Root;
 use chamber_api::{ChamberCluster, names};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 use measurement::Measurement;
 use rollover::{Blob, PersistedState, Spec};
-use sealed_blob::InnerBlob;
+use sealed_blob::{InnerBlob, Origin};
 
 use crate::context::Context;
+use crate::observe::manifest;
+
+/// What was found of the sealed Secrets; one inner layer is in all of them.
+#[derive(Default)]
+pub struct Found {
+    /// By measurement id.
+    pub blobs: BTreeMap<String, Blob>,
+    /// What speaks against them by the cluster manifest.
+    pub objection: Option<String>,
+    /// What they do not show of their sealing.
+    pub lacks: Option<String>,
+}
+
+impl Found {
+    fn note(&mut self, cluster: &ChamberCluster, inner: &InnerBlob, root: &Root) {
+        let objection = || manifest::objection(cluster, inner, root);
+        self.objection = self.objection.take().or_else(objection);
+        self.lacks = match &inner.origin {
+            None => Some(
+                "is of format 1, which carries no sealing document: that an enclave made the master key is not shown".to_owned(),
+            ),
+            Some(Origin { manifest: None, .. }) => Some(
+                "was sealed without a permit: its sealing document shows which image made the master key, and no authority allowed it beforehand".to_owned(),
+            ),
+            Some(Origin { .. }) => None,
+        };
+    }
+}
 
 /// The blobs of the target, and of every release that status records.
 pub async fn read(
@@ -17,7 +46,7 @@ pub async fn read(
     cluster: &ChamberCluster,
     spec: &Spec,
     record: &PersistedState,
-) -> Result<BTreeMap<String, Blob>, kube::Error> {
+) -> Result<Found, kube::Error> {
     let rollover = record.rollover.iter();
     let recorded = rollover
         .flat_map(|rollover| rollover.from.iter().chain([&rollover.to]))
@@ -25,22 +54,25 @@ pub async fn read(
         .chain([&spec.release])
         .map(|release| (release.measurement.id(), &release.measurement));
     let measurements: BTreeMap<String, &Measurement> = recorded.collect();
-    let mut blobs = BTreeMap::new();
+    let mut found = Found::default();
     for (id, measurement) in measurements {
         if let Some(bytes) = stored(ctx, cluster, measurement).await? {
             let blob = match check(&bytes, measurement, spec) {
-                Ok(inner) => Blob::Sound {
-                    commitment: hex::encode(inner.commitment),
-                },
+                Ok(inner) => {
+                    found.note(cluster, &inner, &ctx.root);
+                    Blob::Sound {
+                        commitment: hex::encode(inner.commitment),
+                    }
+                }
                 Err(why) => Blob::Unsound(format!(
                     "Secret {}: {why}. Restore it from your copy",
                     names::sealed_secret(&cluster.name_any(), &id)
                 )),
             };
-            blobs.insert(id, blob);
+            found.blobs.insert(id, blob);
         }
     }
-    Ok(blobs)
+    Ok(found)
 }
 
 /// The bytes in the Secret of one measurement; `None` where there is no such Secret.

@@ -3,10 +3,12 @@
 //! Pods and `ReplicaSets` are listed from the API server each time, never from a cache: Roll and
 //! Retire rest on them. Keys and metrics are read when the plan asks for them.
 
+mod attestation;
 mod blobs;
 mod budgets;
 mod chambers;
 mod conflicts;
+mod manifest;
 pub mod metrics;
 mod seal_pod;
 
@@ -49,7 +51,9 @@ async fn see(
 ) -> Result<(), kube::Error> {
     (world.sets, world.orphans) = chambers::list(ctx, cluster).await?;
     if spec.managed_sealing {
-        world.blobs = blobs::read(ctx, cluster, spec, &world.record).await?;
+        let found = blobs::read(ctx, cluster, spec, &world.record).await?;
+        world.blobs = found.blobs;
+        (world.manifest_objection, world.blob_lacks) = (found.objection, found.lacks);
     }
     world.seal_pod = seal_pod::read(ctx, cluster, spec, &world.record).await?;
     world.now = Timestamp::now();
@@ -96,6 +100,11 @@ pub async fn look(
         }
         Look::Metrics { window } => {
             world.metrics = Some(metrics::read(ctx, cluster, *window).await);
+        }
+        Look::Attestation { revision } => {
+            let asked = attestation::read(ctx, cluster, world, revision).await?;
+            world.attestations = Some(asked);
+            world.now = Timestamp::now();
         }
         Look::Budget => world.budget = Some(budgets::allowed(ctx, cluster).await?),
     }

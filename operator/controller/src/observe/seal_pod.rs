@@ -1,5 +1,7 @@
-//! The one-shot pod of the first seal, and what it offers in its termination message.
+//! The one-shot pod of the first seal, and what it offers: over its host's port while it runs, or, as hosts of before
+//! did, in its termination message.
 
+use attestation::Root;
 use base64::Engine;
 use chamber_api::{ChamberCluster, names};
 use jiff::Timestamp;
@@ -9,8 +11,9 @@ use rollover::{Failing, PersistedState, SealPod, Spec, World};
 use serde::Deserialize;
 
 use crate::context::Context;
+use crate::hosts::{Hosts, Offer};
 use crate::objects;
-use crate::observe::{blobs, chambers};
+use crate::observe::{blobs, chambers, manifest};
 
 /// What the seal pod says when it ends.
 #[derive(Deserialize)]
@@ -33,7 +36,82 @@ pub async fn read(
     let Some(pod) = get(ctx, cluster).await? else {
         return Ok(SealPod::Absent);
     };
-    Ok(judge(cluster, &pod, spec, target(record, spec)))
+    let target = target(record, spec);
+    let wanted = Wanted {
+        cluster,
+        spec,
+        target,
+        root: &ctx.root,
+    };
+    let (seen, _) = look(&ctx.hosts, &pod, &wanted).await;
+    Ok(seen)
+}
+
+/// What the pod is, and the blob that it offers.
+async fn look(hosts: &Hosts, pod: &Pod, wanted: &Wanted<'_>) -> (SealPod, Option<String>) {
+    let judged = judge(pod, wanted);
+    match judged {
+        SealPod::Running { .. } if runs(pod) => match hosts.offer(pod).await {
+            Ok(offer) => wanted.served(offer),
+            // It has not sealed yet, or its host tells when it ends.
+            Err(_) => (judged, None),
+        },
+        SealPod::Offers { .. } => {
+            let text = terminated(pod).and_then(said);
+            (judged, text.and_then(|said| said.sealed_blob))
+        }
+        _ => (judged, None),
+    }
+}
+
+/// Its container is at work, and not only the pod there.
+fn runs(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    phase == Some("Running")
+}
+
+/// What a seal pod and its offer have to be.
+struct Wanted<'a> {
+    cluster: &'a ChamberCluster,
+    spec: &'a Spec,
+    target: &'a rollover::Release,
+    /// The root that sealing documents lead to.
+    root: &'a Root,
+}
+
+impl Wanted<'_> {
+    /// What a running pod serves.
+    fn served(&self, offer: Offer) -> (SealPod, Option<String>) {
+        match self.offered(&offer.sealed_blob) {
+            SealPod::Offers { commitment } if commitment != offer.commitment => {
+                let why = "the commitment beside its blob is not the one in it".to_owned();
+                (SealPod::OffersInvalid(why), None)
+            }
+            sound @ SealPod::Offers { .. } => (sound, Some(offer.sealed_blob)),
+            other => (other, None),
+        }
+    }
+
+    /// What the text of a blob is for this release, this spec and its seal permit.
+    fn offered(&self, text: &str) -> SealPod {
+        let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim());
+        let checked = bytes
+            .map_err(|error| error.to_string())
+            .and_then(|bytes| blobs::check(&bytes, &self.target.measurement, self.spec))
+            .and_then(|inner| {
+                manifest::permitted(self.cluster, &inner, self.root)?;
+                Ok(inner)
+            });
+        match checked {
+            Ok(inner) => SealPod::Offers {
+                commitment: hex::encode(inner.commitment),
+            },
+            Err(why) => SealPod::OffersInvalid(why),
+        }
+    }
 }
 
 /// The blob that the seal pod offers, base64 as it is to be stored: none where the pod is not the one that was seen.
@@ -45,18 +123,14 @@ pub async fn offer(
     let Some(pod) = get(ctx, cluster).await? else {
         return Ok(None);
     };
-    if judge(
+    let wanted = Wanted {
         cluster,
-        &pod,
-        &world.spec,
-        target(&world.record, &world.spec),
-    ) != world.seal_pod
-    {
-        return Ok(None);
-    }
-    Ok(terminated(&pod)
-        .and_then(said)
-        .and_then(|said| said.sealed_blob))
+        spec: &world.spec,
+        target: target(&world.record, &world.spec),
+        root: &ctx.root,
+    };
+    let (seen, blob) = look(&ctx.hosts, &pod, &wanted).await;
+    Ok(blob.filter(|_| seen == world.seal_pod))
 }
 
 /// The release that the seal pod is made for.
@@ -84,8 +158,8 @@ fn said(ended: &ContainerStateTerminated) -> Option<Said> {
 }
 
 /// What the pod of the seal pod's name is, and what came of it. Ours is owned by this resource, by uid.
-fn judge(cluster: &ChamberCluster, pod: &Pod, spec: &Spec, target: &rollover::Release) -> SealPod {
-    if !objects::is_ours(cluster, pod) {
+fn judge(pod: &Pod, wanted: &Wanted<'_>) -> SealPod {
+    if !objects::is_ours(wanted.cluster, pod) {
         return SealPod::Foreign(format!(
             "pod {} has the name of this cluster's seal pod, and somebody else made it",
             pod.name_any()
@@ -97,11 +171,11 @@ fn judge(cluster: &ChamberCluster, pod: &Pod, spec: &Spec, target: &rollover::Re
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         };
     }
-    if !is_made_for(cluster, pod, spec, target) {
+    if !is_made_for(pod, wanted) {
         return SealPod::Outdated;
     }
     match terminated(pod) {
-        Some(ended) => came_of_it(pod, ended, spec, target),
+        Some(ended) => came_of_it(pod, ended, wanted),
         None => match chambers::stuck(pod) {
             Some(Failing::Release(why) | Failing::Unschedulable(why)) => SealPod::Stuck(why),
             None => SealPod::Running {
@@ -114,13 +188,8 @@ fn judge(cluster: &ChamberCluster, pod: &Pod, spec: &Spec, target: &rollover::Re
 }
 
 /// Whether the pod is the one that this release and this spec make.
-fn is_made_for(
-    cluster: &ChamberCluster,
-    pod: &Pod,
-    spec: &Spec,
-    target: &rollover::Release,
-) -> bool {
-    let Ok(wanted) = objects::seal_pod::build(cluster, target, spec) else {
+fn is_made_for(pod: &Pod, wanted: &Wanted<'_>) -> bool {
+    let Ok(wanted) = objects::seal_pod::build(wanted.cluster, wanted.target, wanted.spec) else {
         return false;
     };
     let mark = |pod: &Pod| pod.annotations().get(names::SEAL_ANNOTATION).cloned();
@@ -136,12 +205,7 @@ fn is_made_for(
     mark(pod) == mark(&wanted) && image(pod) == image(&wanted)
 }
 
-fn came_of_it(
-    pod: &Pod,
-    ended: &ContainerStateTerminated,
-    spec: &Spec,
-    target: &rollover::Release,
-) -> SealPod {
+fn came_of_it(pod: &Pod, ended: &ContainerStateTerminated, wanted: &Wanted<'_>) -> SealPod {
     let failed = |message: String| SealPod::Failed {
         at: ended
             .finished_at
@@ -156,18 +220,7 @@ fn came_of_it(
                 sealed_blob: Some(text),
                 ..
             }),
-        ) => {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim());
-            match bytes
-                .map_err(|error| error.to_string())
-                .and_then(|bytes| blobs::check(&bytes, &target.measurement, spec))
-            {
-                Ok(inner) => SealPod::Offers {
-                    commitment: hex::encode(inner.commitment),
-                },
-                Err(why) => SealPod::OffersInvalid(why),
-            }
-        }
+        ) => wanted.offered(&text),
         (
             _,
             Some(Said {
@@ -184,6 +237,7 @@ fn came_of_it(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hosts::tests::serve;
     use jiff::SignedDuration;
     use serde_json::{Value, json};
 
@@ -202,20 +256,143 @@ mod tests {
         .unwrap()
     }
 
+    fn checked(cluster: &ChamberCluster) -> Spec {
+        let uids = chamber_resource::spec::Uids::default();
+        chamber_resource::spec::checked(cluster, &uids, SignedDuration::ZERO).unwrap()
+    }
+
+    fn wanted<'a>(cluster: &'a ChamberCluster, spec: &'a Spec, root: &'a Root) -> Wanted<'a> {
+        Wanted {
+            cluster,
+            spec,
+            target: &spec.release,
+            root,
+        }
+    }
+
+    /// The pod of this cluster, after this change to it.
+    fn made(cluster: &ChamberCluster, spec: &Spec, change: impl FnOnce(&mut Value)) -> Pod {
+        let pod = objects::seal_pod::build(cluster, &spec.release, spec).unwrap();
+        let mut pod = serde_json::to_value(pod).unwrap();
+        change(&mut pod);
+        serde_json::from_value(pod).unwrap()
+    }
+
     /// What the pod of this cluster is taken for, after this change to it.
     fn judged(change: impl FnOnce(&mut Value)) -> SealPod {
         let cluster = cluster("i");
-        let spec = chamber_resource::spec::checked(
-            &cluster,
-            &chamber_resource::spec::Uids::default(),
-            SignedDuration::ZERO,
-        )
-        .unwrap();
-        let pod = objects::seal_pod::build(&cluster, &spec.release, &spec).unwrap();
-        let mut pod = serde_json::to_value(pod).unwrap();
-        change(&mut pod);
-        let pod = serde_json::from_value(pod).unwrap();
-        judge(&cluster, &pod, &spec, &spec.release)
+        let spec = checked(&cluster);
+        let pod = made(&cluster, &spec, change);
+        judge(&pod, &wanted(&cluster, &spec, &Root::aws()))
+    }
+
+    /// The pod runs, and its host answers so.
+    async fn served(answer: Value, code: u16) -> (SealPod, Option<String>) {
+        let code = axum::http::StatusCode::from_u16(code).unwrap();
+        let answer = move || async move { (code, axum::Json(answer)) };
+        let app = axum::Router::new().route("/sealed-blob", axum::routing::get(answer));
+        let address = serve(app).await;
+        let runs = |pod: &mut Value| {
+            pod["status"] = json!({"phase": "Running", "podIP": "127.0.0.1"});
+            let port = &mut pod["spec"]["containers"][0]["ports"][1];
+            port["containerPort"] = json!(address.port());
+        };
+        let cluster = cluster("i");
+        let spec = checked(&cluster);
+        let pod = made(&cluster, &spec, runs);
+        let hosts = Hosts::new().unwrap();
+        look(&hosts, &pod, &wanted(&cluster, &spec, &Root::aws())).await
+    }
+
+    /// A blob for this cluster, or for another one.
+    fn blob(cluster_id: &str) -> String {
+        let share = sealed_blob::SealedShare {
+            key_arn: "arn:aws:kms:us-east-1:111122223333:key/a".into(),
+            ciphertext: vec![1; 100],
+        };
+        let inner = sealed_blob::InnerBlob {
+            cluster_id: cluster_id.into(),
+            generation: 1,
+            threshold: 1,
+            shares: vec![share],
+            commitment: [6; 32],
+            origin: None,
+        };
+        let spec = checked(&cluster("i"));
+        let bound = sealed_blob::bind(&inner, &spec.release.measurement).unwrap();
+        base64::engine::general_purpose::STANDARD.encode(bound)
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_runs_offers_its_blob_over_the_hosts_port() {
+        let (text, commitment) = (blob("one"), hex::encode([6; 32]));
+        let answer = json!({"sealedBlob": text, "commitment": commitment});
+        let offers = SealPod::Offers { commitment };
+        assert_eq!(served(answer, 200).await, (offers, Some(text)));
+    }
+
+    #[tokio::test]
+    async fn a_blob_of_another_cluster_or_beside_another_commitment_is_no_offer() {
+        let commitment = hex::encode([6; 32]);
+        let answer = json!({"sealedBlob": blob("two"), "commitment": commitment});
+        let (seen, text) = served(answer, 200).await;
+        assert!(
+            matches!(&seen, SealPod::OffersInvalid(why) if why.contains("of cluster two")),
+            "{seen:?}"
+        );
+        assert_eq!(text, None);
+        let answer = json!({"sealedBlob": blob("one"), "commitment": "c0ffee"});
+        let (seen, text) = served(answer, 200).await;
+        assert!(
+            matches!(&seen, SealPod::OffersInvalid(why) if why.contains("commitment")),
+            "{seen:?}"
+        );
+        assert_eq!(text, None);
+    }
+
+    #[tokio::test]
+    async fn whatever_else_a_host_answers_leaves_the_pod_at_work() {
+        let sound = json!({"sealedBlob": blob("one"), "commitment": hex::encode([6; 32])});
+        for (answer, code) in [
+            (sound.clone(), 404),
+            (sound.clone(), 503),
+            (json!({"error": "?"}), 200),
+            (json!(null), 200),
+        ] {
+            let (seen, text) = served(answer.clone(), code).await;
+            assert!(matches!(seen, SealPod::Running { .. }), "{answer} {code}");
+            assert_eq!(text, None);
+        }
+    }
+
+    /// A host of before tells when it ends, and a failure is told so by every host.
+    #[tokio::test]
+    async fn what_a_pod_says_when_it_ends_still_counts() {
+        let ended = async |code: i32, message: &Value| {
+            let said = message.to_string();
+            let change = |pod: &mut Value| {
+                pod["status"] = json!({"phase": "Succeeded", "containerStatuses": [{"name": "enclave",
+                    "ready": false, "restartCount": 0, "image": "", "imageID": "",
+                    "state": {"terminated": {"exitCode": code, "message": said}}}]});
+            };
+            let cluster = cluster("i");
+            let spec = checked(&cluster);
+            let pod = made(&cluster, &spec, change);
+            let hosts = Hosts::new().unwrap();
+            look(&hosts, &pod, &wanted(&cluster, &spec, &Root::aws())).await
+        };
+        serve(axum::Router::new()).await;
+        let text = blob("one");
+        let commitment = hex::encode([6; 32]);
+        let offers = SealPod::Offers { commitment };
+        let found = ended(0, &json!({"sealedBlob": text})).await;
+        assert_eq!(found, (offers, Some(text)));
+        let (seen, text) = ended(1, &json!({"error": "no key"})).await;
+        assert!(
+            matches!(&seen, SealPod::Failed { message, .. } if message == "no key"),
+            "{seen:?}"
+        );
+        assert_eq!(text, None);
     }
 
     #[test]

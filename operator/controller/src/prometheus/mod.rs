@@ -14,8 +14,8 @@ use k8s_openapi::api::core::v1::Secret;
 use reqwest::{Certificate, ClientBuilder, redirect};
 
 use credentials::Credentials;
-pub use error::Error;
-use pace::Pace;
+pub use error::{Error, innermost};
+pub use pace::Pace;
 pub use servers::{Proxy, Servers, parse};
 pub use session::{Series, Session};
 

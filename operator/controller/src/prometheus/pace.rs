@@ -1,4 +1,4 @@
-//! How often one server is asked, by all clusters together.
+//! How often one server is asked, by all clusters together; and a cluster's chambers, which are a server of its own.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,9 +1,10 @@
 //! Conditions: metav1.Condition, whose transition time moves with the status alone.
 
+mod binding;
+
 use chamber_api::{ChamberClusterStatus, conditions as types};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use key_policy::Profile;
 use rollover::{Key, KeyState, Outlook, Reading, Reason, World};
 
 /// One condition before it has times.
@@ -54,6 +55,7 @@ pub fn unseen(
         Claim::new(types::ROLLOVER_COMPLETE, false, &name, message),
         Claim::unknown(types::POLICIES_IN_SYNC, &name, message),
         Claim::unknown(types::RETIREMENT_BINDING, &name, message),
+        Claim::unknown(types::MANIFEST_BINDING, &name, message),
         Claim::unknown(types::KEY_AT_RISK, &name, message),
     ];
     for claim in claims {
@@ -82,7 +84,9 @@ pub fn set_all(
         stuck(status, world, &why),
         key_at_risk(world),
     ];
-    for claim in claims.into_iter().chain(binding(world)) {
+    let bindings = binding::retirement(world).into_iter();
+    let bindings = bindings.chain(binding::manifest(world));
+    for claim in claims.into_iter().chain(bindings) {
         set(status, generation, claim, world.now);
     }
 }
@@ -203,47 +207,6 @@ fn key_at_risk(world: &World) -> Claim {
             false,
             "KeysUsable",
             "every key that was read can be used",
-        ),
-    }
-}
-
-/// Whether retiring a measurement binds everybody; nothing while a key was not read since the operator started.
-fn binding(world: &World) -> Option<Claim> {
-    let claim = |holds, reason, message: String| {
-        Some(Claim::new(
-            types::RETIREMENT_BINDING,
-            holds,
-            reason,
-            message,
-        ))
-    };
-    let shares = &world.spec.shares;
-    if shares
-        .iter()
-        .all(|share| share.template.profile == Profile::Standard)
-    {
-        return claim(false, "ProfileStandard", "retiring a measurement binds the enclave role; another IAM principal of the key's account that may use the key is not bound by it. spec.keys.policy.profile: Pinned binds everybody".into());
-    }
-    if world.any_unread() {
-        return None;
-    }
-    let open = world.keys().find(|key| match key.reading {
-        Reading::Facts(facts) => !facts.policy.as_ref().is_ok_and(key_policy::binds),
-        Reading::Unread | Reading::Failed { .. } => true,
-    });
-    match open {
-        None => claim(
-            true,
-            "ProfilePinned",
-            "what is not admitted is denied to everybody".into(),
-        ),
-        Some(Key { share, .. }) => claim(
-            false,
-            "PolicyNotPinned",
-            format!(
-                "the policy of key {} has not the Deny statements of profile Pinned",
-                share.name
-            ),
         ),
     }
 }

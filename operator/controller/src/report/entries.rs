@@ -1,16 +1,34 @@
 //! Status entries of keys and chambers.
 
 use chamber_api::{
-    ChamberCluster, ChamberClusterStatus, ChamberStatus, DesiredPolicy, KeyStatus, MeasurementSpec,
+    ChamberCluster, ChamberClusterStatus, ChamberStatus, DesiredPolicy, KeyStatus, ManifestStatus,
+    MeasurementSpec,
 };
 use chamber_resource::release;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use key_policy::{Finding, Policy};
-use rollover::{AdmittedSet, Chamber, Key, KeyState, Owner, Reading, Share, World};
+use rollover::{
+    AdmittedSet, Attestation, Attestations, Chamber, Key, KeyState, Owner, Reading, Share, World,
+};
 use sha2::{Digest, Sha256};
 
 use crate::objects::labels;
 
 use super::{readable, short, time};
+
+/// The spec's manifest as enclaves and policies see it.
+pub fn manifest(cluster: &ChamberCluster) -> Option<ManifestStatus> {
+    let signed = chamber_resource::manifest::of_spec(&cluster.spec).ok()??;
+    Some(ManifestStatus {
+        digest: signed.digest().to_string(),
+        pcr16: signed.digest().register().to_string(),
+        signed_by: signed
+            .signatures()
+            .iter()
+            .map(|signature| signature.authority.to_string())
+            .collect(),
+    })
+}
 
 /// Findings of a key that are shown at most.
 const FINDINGS: usize = 10;
@@ -57,7 +75,7 @@ pub fn replicas(status: &mut ChamberClusterStatus, cluster: &ChamberCluster, wor
 }
 
 /// The chambers, by name.
-pub fn chambers(world: &World) -> Vec<ChamberStatus> {
+pub fn chambers(world: &World, before: &[ChamberStatus]) -> Vec<ChamberStatus> {
     let mut chambers: Vec<_> = world
         .chambers()
         .map(|chamber| ChamberStatus {
@@ -67,10 +85,29 @@ pub fn chambers(world: &World) -> Vec<ChamberStatus> {
                 .unsealed_since
                 .filter(|_| !chamber.terminating())
                 .map(time),
+            attested: attested(world, chamber, before),
         })
         .collect();
     chambers.sort_by(|a, b| a.pod.cmp(&b.pod));
     chambers
+}
+
+/// When a chamber first attested since its start: what was seen before stands, unless an answer of now contradicts.
+fn attested(world: &World, chamber: &Chamber, before: &[ChamberStatus]) -> Option<Time> {
+    let answer = match &world.attestations {
+        Some(Attestations::Asked { chambers, .. }) => chambers.get(&chamber.name),
+        Some(Attestations::Deferred { .. }) | None => None,
+    };
+    let mut entries = before.iter();
+    let known = entries.find(|entry| entry.pod == chamber.name);
+    let known = known.and_then(|entry| entry.attested.clone());
+    let started = chamber.started_at?;
+    let stands = known.filter(|at| at.0 >= started);
+    match answer {
+        Some(Attestation::Refused(_)) => None,
+        Some(Attestation::Attested { at, .. }) => stands.or_else(|| Some(time(*at))),
+        Some(Attestation::Silent(_)) | None => stands,
+    }
 }
 
 /// The keys, in the order of the spec.

@@ -135,7 +135,8 @@ fn observed(
     status.message = said.message.map(str::to_owned);
     status.release = Some(entries::releases(&status, world));
     status.external_id = Some(world.spec.owner.external_id());
-    status.chambers = entries::chambers(world);
+    status.manifest = entries::manifest(cluster);
+    status.chambers = entries::chambers(world, &before.chambers);
     entries::replicas(&mut status, cluster, world);
     status.chambers_ready = Some(format!("{}/{}", world.unsealed(), world.spec.replicas));
     let live = AdmittedSet::recorded(world, &persisted_state::read(&status));

@@ -8,7 +8,7 @@ use crate::kubernetes;
 use crate::observe::{self, Looks};
 
 /// Looks between two actions at most: each kind is answered at once, so more is a defect.
-const LOOKS: usize = 4;
+const LOOKS: usize = 5;
 
 /// Plans, reading what the plan asks for, until it says something else.
 pub async fn decide(

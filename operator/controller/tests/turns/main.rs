@@ -5,6 +5,7 @@ mod api;
 mod aws;
 mod desired;
 mod findings;
+mod gate;
 mod identity;
 mod rig;
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use attestation::Root;
 use chamber_api::ChamberCluster;
 use chamber_operator::context::{Context, Parts};
 use chamber_operator::election::Candidate;
+use chamber_operator::hosts::Hosts;
 use chamber_operator::kms::Keyring;
 use chamber_operator::kubernetes;
 use chamber_operator::prometheus::{Prometheus, Servers};
@@ -49,6 +51,15 @@ impl Rig {
 
     /// The same with these arguments of the operator.
     pub async fn with(arguments: &[&str], change: impl FnOnce(&mut Value)) -> Self {
+        Self::made(Root::aws(), arguments, change).await
+    }
+
+    /// The same with documents under this root.
+    pub async fn trusting(root: Root, change: impl FnOnce(&mut Value)) -> Self {
+        Self::made(root, &[], change).await
+    }
+
+    async fn made(root: Root, arguments: &[&str], change: impl FnOnce(&mut Value)) -> Self {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         provider.install_default().ok();
         let (api, aws) = (Api::default(), Aws::default());
@@ -73,6 +84,8 @@ impl Rig {
             client,
             settings: Arguments::parse_from(arguments).settings,
             keyring: Keyring::new(&aws.config().await),
+            hosts: Hosts::new().unwrap(),
+            root,
             prometheus: Prometheus::new(Servers::default(), None).unwrap(),
             telemetry: Arc::new(Telemetry::default()),
             lease: candidate.lease(),
@@ -145,13 +158,15 @@ pub fn arn(name: &str) -> String {
 
 const ADMIN: &str = "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin";
 
-fn template() -> Template {
+/// The template of each key.
+pub fn template() -> Template {
     let mut template = Template::in_account("aws", "111122223333", "one");
     ADMIN.clone_into(&mut template.admin_role_arn);
     template
 }
 
-fn measurement(image: &str) -> measurement::Measurement {
+/// The measurement whose PCR0 is this byte.
+pub fn measurement(image: &str) -> measurement::Measurement {
     measurement::Measurement::image(measurement::Pcr::parse(&image.repeat(48)).unwrap())
 }
 

@@ -27,6 +27,7 @@ pub fn read(status: &ChamberClusterStatus) -> PersistedState {
         rollover,
         rollovers: u64::try_from(status.rollovers).unwrap_or_default(),
         commitment: status.commitment.clone(),
+        attested: status.attested_release.clone(),
         failure: status.failure.as_ref().map(|failure| Failure {
             revision: failure.revision.clone(),
             why: failure.message.clone(),

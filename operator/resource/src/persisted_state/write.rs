@@ -48,6 +48,7 @@ pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp)
     status.current = after.current.as_ref().map(release::to_status);
     status.rollovers = i64::try_from(after.rollovers).unwrap_or(i64::MAX);
     status.commitment = after.commitment;
+    status.attested_release = after.attested;
     status.failure = after.failure.map(|failure| FailureStatus {
         revision: failure.revision,
         message: failure.why,
@@ -179,6 +180,25 @@ mod tests {
         assert_eq!(rollover.to.revision, "one");
         assert_eq!(rollover.retire_begun_at, None);
         assert_eq!(status.history[0].outcome, "TurnedBack");
+    }
+
+    #[test]
+    fn that_a_release_attested_outlives_its_rollover() {
+        let mut status = ChamberClusterStatus::default();
+        let begun = |to: &str, number| Transition::Begun {
+            from: None,
+            to: release(to),
+            found: BTreeMap::new(),
+            number,
+        };
+        note(&mut status, begun("one", 1), 1);
+        note(&mut status, Transition::Attested("one".into()), 2);
+        note(&mut status, Transition::Finished, 3);
+        note(&mut status, begun("two", 2), 4);
+        assert_eq!(status.attested_release.as_deref(), Some("one"));
+        assert_eq!(read(&status).attested.as_deref(), Some("one"));
+        // An older operator, or a lost status: nothing is known of it.
+        assert_eq!(read(&ChamberClusterStatus::default()).attested, None);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The target changed in the middle of a rollover.
 
 use crate::desired::{approved, only_status_names};
-use crate::{Action, Plan, Reason, Release, Rollover, Set, Step, Transition, World, measure, roll};
+use crate::{
+    Action, Plan, Reason, Release, Rollover, Set, Step, Transition, World, manifest, measure, roll,
+};
 
 const STEP: Step = Step::Measure;
 
@@ -25,6 +27,9 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     }
     if *wanted == rollover.to {
         return None;
+    }
+    if let Some(plan) = manifest::taken(world, rollover) {
+        return Some(plan);
     }
     let named_by_status_alone = only_status_names(world, &rollover.to);
     if world.failed().is_some() {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::{Action, Chamber, KeyWrite, Metrics, PodMetrics, Transition, World};
+use crate::{
+    Action, Attestation, Chamber, FRESH, Gate, KeyWrite, Metrics, PodMetrics, Transition, World,
+};
 
 use super::usable::running;
 
@@ -54,7 +56,8 @@ pub fn no_blind_retirement(world: &World, action: &Action) -> Result<(), String>
     match action {
         Action::Transition(Transition::RetireBegun) => {
             none_of_the_old(world)?;
-            all_proven(world)
+            all_proven(world)?;
+            all_attested(world)
         }
         Action::WritePolicies(writes) => {
             nothing_leaves_that_runs(world, writes)?;
@@ -110,10 +113,14 @@ fn none_of_the_old(world: &World) -> Result<(), String> {
         return Err("no rollover is in flight".to_owned());
     };
     let target = rollover.to.measurement.id();
-    match world
-        .chambers()
-        .find(|chamber| chamber.measurement_id != target)
-    {
+    // One image under two manifests has one id: there the release tells its chambers apart.
+    let same_image = rollover.from.as_ref().is_some_and(|from| {
+        from.measurement.id() == target && from.measurement != rollover.to.measurement
+    });
+    let old = |chamber: &&Chamber| {
+        chamber.measurement_id != target || (same_image && chamber.revision != rollover.to.revision)
+    };
+    match world.chambers().find(old) {
         Some(chamber) => Err(format!("chamber {} is still there", chamber.name)),
         None => Ok(()),
     }
@@ -162,6 +169,33 @@ fn all_proven(world: &World) -> Result<(), String> {
         .find(|chamber| !chamber.terminating() && proven(chamber).is_none())
     {
         Some(chamber) => Err(format!("chamber {} is not verified", chamber.name)),
+        None => Ok(()),
+    }
+}
+
+/// Every chamber was asked just now, and no answer contradicts; where the spec demands it, each one attests.
+fn all_attested(world: &World) -> Result<(), String> {
+    let silence_passes = match world.spec.gate {
+        Gate::Disabled => return Ok(()),
+        Gate::Required => false,
+        Gate::Preferred => world.record.attested.is_none(),
+    };
+    let asked = world.attestations.as_ref();
+    let answers = asked
+        .and_then(|asked| asked.within(FRESH, world.now))
+        .ok_or("no chamber was asked just now what it attests")?;
+    let passes = |chamber: &Chamber| match answers.get(&chamber.name) {
+        Some(Attestation::Attested { at, opened, .. }) => {
+            let mut shares = world.spec.shares.iter();
+            let every = shares.all(|share| share.accepted_at_risk || opened.contains(&share.arn));
+            every && chamber.started_at.is_some_and(|started| *at >= started)
+        }
+        Some(Attestation::Silent(_)) => silence_passes,
+        Some(Attestation::Refused(_)) | None => false,
+    };
+    let mut staying = world.chambers().filter(|chamber| !chamber.terminating());
+    match staying.find(|chamber| !passes(chamber)) {
+        Some(chamber) => Err(format!("chamber {} does not attest", chamber.name)),
         None => Ok(()),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::keys::{self, healthy};
 use crate::{
-    Action, Blob, Look, Metrics, Plan, Reason, Release, Step, Transition, World, claim, origin,
-    takeover, verify,
+    Action, Blob, Look, Metrics, Plan, Reason, Release, Step, Transition, World, claim, manifest,
+    origin, takeover, verify,
 };
 
 const STEP: Step = Step::Measure;
@@ -19,6 +19,7 @@ pub fn next(world: &World, current: Option<&Release>) -> Plan {
         Err((reason, message)) => return Plan::block(STEP, reason, message),
     };
     blob(world, current)
+        .or_else(|| manifest::wanted(world, STEP))
         .or_else(|| prometheus(world))
         .unwrap_or_else(|| {
             let begun = Transition::Begun {

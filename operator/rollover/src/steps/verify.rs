@@ -1,12 +1,12 @@
-//! Step 4, Verify: each chamber unsealed since its start with every share, and no attestation was rejected during the
-//! soak time.
+//! Step 4, Verify: each chamber unsealed since its start with every share and attests it, and no attestation was
+//! rejected during the soak time.
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Chamber, Look, Metrics, Plan, PodMetrics, Reason, Rollover, Step, World};
+use crate::{Chamber, Look, Metrics, Plan, PodMetrics, Reason, Rollover, Step, World, attested};
 
 const STEP: Step = Step::Verify;
-/// How soon Prometheus is asked again at first: samples come with the next scrape, which no event tells. Not sooner than
+/// How soon it is asked again at first: samples come with the next scrape, which no event tells. Not sooner than
 /// one server is asked, or a cluster alone would wait for itself.
 const SOON: SignedDuration = SignedDuration::from_secs(1);
 /// How seldom it is asked in the end.
@@ -37,6 +37,13 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         ));
     }
     let until = again(world.now, soaked.unwrap_or(world.now));
+    attested::next(world, rollover, chambers, until)
+        .or_else(|| flat(world, chambers, until))
+        .or_else(|| attested::record(world, rollover, chambers))
+}
+
+/// What Prometheus still has to say: it vetoes, whatever chambers attest.
+fn flat(world: &World, chambers: &[Chamber], until: Timestamp) -> Option<Plan> {
     let wait = |(reason, message)| Plan::wait_until(STEP, reason, message, Some(until));
     match &world.metrics {
         Some(Metrics::Known { window, pods }) if *window >= world.spec.soak_time => chambers
@@ -71,8 +78,8 @@ fn soaked(world: &World, chambers: &[Chamber]) -> Option<Timestamp> {
     unsealed.max()?.checked_add(world.spec.soak_time).ok()
 }
 
-/// When Prometheus is asked again: after a quarter of the time that answers have been missing already.
-fn again(now: Timestamp, since: Timestamp) -> Timestamp {
+/// When an answer of which no event tells is asked for again: after a quarter of the time that it has been missing.
+pub fn again(now: Timestamp, since: Timestamp) -> Timestamp {
     let pause = (now.duration_since(since) / 4).clamp(SOON, SELDOM);
     now.checked_add(pause).unwrap_or(now)
 }

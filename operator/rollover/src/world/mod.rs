@@ -1,5 +1,6 @@
 //! Everything that a decision may see.
 
+mod attestation;
 mod chamber;
 mod key;
 mod object;
@@ -14,12 +15,13 @@ use measurement::Pcr;
 
 use crate::{Reason, claim, tags};
 
+pub use attestation::{Attestation, Attestations, Gate};
 pub use chamber::{Blob, Chamber, Failing, Metrics, PodMetrics, SealPod, Set};
 pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
 pub use object::{Object, ObjectProblem};
 pub use owner::{Owner, external_id};
 pub use record::{Failure, PersistedState, Phase, Rollover};
-pub use spec::{Deletion, DriftPolicy, OnFailure, Release, Share, Spec, Verbs};
+pub use spec::{Deletion, DriftPolicy, Manifest, OnFailure, Release, Share, Spec, Verbs};
 
 /// One look at everything.
 #[derive(Clone, Debug)]
@@ -42,8 +44,14 @@ pub struct World {
     pub seal_pod: SealPod,
     /// The blobs that were looked for, by measurement id; one that is missing here is absent.
     pub blobs: BTreeMap<String, Blob>,
+    /// What speaks against the target's blob by the cluster manifest: who sealed it, and for which keys.
+    pub manifest_objection: Option<String>,
+    /// What the sealed blob does not show of its sealing, as a sentence that goes on after its name.
+    pub blob_lacks: Option<String>,
     /// The chambers' metrics, once looked at.
     pub metrics: Option<Metrics>,
+    /// What the target's chambers attest, once they were asked.
+    pub attestations: Option<Attestations>,
     /// How many unsealed chambers every disruption budget allows to stop now, once looked at.
     pub budget: Option<u32>,
     /// Deletion of the resource waits for the operator.
@@ -90,7 +98,10 @@ impl World {
             objects: Vec::new(),
             seal_pod: SealPod::Absent,
             blobs: BTreeMap::new(),
+            manifest_objection: None,
+            blob_lacks: None,
             metrics: None,
+            attestations: None,
             budget: None,
             finalizer: false,
             ownership_conflict: None,

@@ -23,6 +23,9 @@ pub struct PersistedState {
     pub rollovers: u64,
     /// Commitment to the master key, hex, since the first seal.
     pub commitment: Option<String>,
+    /// Revision of the first release whose chambers all attested: from then on `Preferred` demands it. Where it is
+    /// lost, `Preferred` means again what it meant at first; `Required` rests on nothing that is stored.
+    pub attested: Option<String>,
     /// The release that failed or was aborted; not started again while the spec names it.
     pub failure: Option<Failure>,
     /// Images that are never admitted again.
@@ -156,6 +159,10 @@ impl PersistedState {
                 token,
                 answer,
             } => self.answered(*verb, token, answer, now),
+            Transition::ManifestTaken(release) => {
+                self.set(|rollover| rollover.to.clone_from(release));
+            }
+            Transition::Attested(revision) => self.attested = Some(revision.clone()),
             Transition::Committed(commitment) => self.commitment = Some(commitment.clone()),
             Transition::Admitted => {
                 self.set(|rollover| rollover.phase = Phase::Admitted { at: now });

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use key_policy::Template;
 use measurement::{Measurement, Pcr};
 
+use super::attestation::Gate;
 use super::owner::Owner;
 
 /// What the user declares, checked and typed.
@@ -15,6 +16,10 @@ pub struct Spec {
     pub cluster_id: String,
     /// The release that the chambers shall run.
     pub release: Release,
+    /// The cluster manifest, where there is one.
+    pub manifest: Option<Manifest>,
+    /// Fingerprints of the authorities that the release's image measures: with one it does nothing without a manifest.
+    pub authorities: Vec<String>,
     /// Shares that open the master key.
     pub threshold: usize,
     /// The keys.
@@ -29,6 +34,8 @@ pub struct Spec {
     pub max_surge: u32,
     /// From the last policy write to the first start.
     pub settle_time: SignedDuration,
+    /// Whether Verify rests on what chambers attest; Disabled with External sealing.
+    pub gate: Gate,
     /// Time without a rejection before Retire.
     pub soak_time: SignedDuration,
     /// Without progress for this long, the target has failed.
@@ -58,6 +65,19 @@ pub struct Release {
     pub measurement: Measurement,
     /// Name of image, measurement and pod template together.
     pub revision: String,
+}
+
+/// The cluster manifest, as far as a decision needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Digest of its body, hex.
+    pub digest: String,
+    /// Commitment of the master key that may be unsealed under it, hex; none in a seal permit.
+    pub commitment: Option<String>,
+    /// An authority that the release's image measures signed it.
+    pub believed: bool,
+    /// Fingerprints of those who signed it, whether well or not.
+    pub signed_by: Vec<String>,
 }
 
 /// One share's key, as the spec names it.

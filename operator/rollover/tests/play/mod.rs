@@ -8,9 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
 use rollover::{
-    Action, Blob, Chamber, DriftPolicy, Failing, KeyFacts, KeyState, Look, Metrics, OnFailure,
-    Owner, PersistedState, Plan, PodMetrics, Reading, Readings, Reason, Refusal, Release, SealPod,
-    Set, Share, Spec, Transition, Verbs, World, laws, plan, tags,
+    Action, Attestation, Attestations, Blob, Chamber, DriftPolicy, Failing, Gate, KeyFacts,
+    KeyState, Look, Metrics, OnFailure, Owner, PersistedState, Plan, PodMetrics, Reading, Readings,
+    Reason, Refusal, Release, SealPod, Set, Share, Spec, Transition, Verbs, World, laws, plan,
+    tags,
 };
 
 /// Of the master key that the seal pod makes.
@@ -38,6 +39,12 @@ pub struct Play {
     /// Prometheus only has samples from before the chambers' start.
     pub stale: bool,
     pub rejected: Option<f64>,
+    /// Pods of these revisions do not know how to attest.
+    pub silent: Vec<&'static str>,
+    /// Pods of these revisions attest something else than their release.
+    pub lying: Vec<&'static str>,
+    /// How often chambers were asked to attest.
+    pub asked: u32,
     /// Shares that no chamber opens.
     pub unopened: Vec<&'static str>,
     /// What a disruption budget of somebody else allows.
@@ -76,6 +83,7 @@ pub fn compare(name: &str, play: &Play) {
 }
 
 /// Why the planner stops.
+#[allow(dead_code, reason = "not every file of stories needs it")]
 pub fn blocked(play: &Play) -> (Reason, String) {
     match plan(&play.world) {
         Plan::Block {
@@ -119,6 +127,8 @@ impl Play {
             owner: owner(),
             cluster_id: "test-local-signer".into(),
             release: release(1),
+            manifest: None,
+            authorities: Vec::new(),
             threshold: 2,
             shares,
             replicas: 3,
@@ -126,6 +136,7 @@ impl Play {
             max_unavailable: 1,
             max_surge: 0,
             settle_time: SignedDuration::from_secs(30),
+            gate: Gate::Preferred,
             soak_time: SignedDuration::from_secs(60),
             progress_deadline: SignedDuration::from_mins(10),
             on_failure: OnFailure::Rollback,
@@ -143,6 +154,9 @@ impl Play {
             scraped: true,
             stale: false,
             rejected: Some(0.0),
+            silent: vec![],
+            lying: vec![],
+            asked: 0,
             unopened: vec![],
             budget: u32::MAX,
             broken: vec![],
@@ -238,11 +252,13 @@ impl Play {
     }
 
     /// The policy of a key, as it was read last.
+    #[allow(dead_code, reason = "not every file of stories needs it")]
     pub fn policy(&self, key: usize) -> &Policy {
         self.facts(key).unwrap().policy.as_ref().unwrap()
     }
 
     /// A foreign hand changes the text of a key's policy.
+    #[allow(dead_code, reason = "not every file of stories needs it")]
     pub fn rewrite(&mut self, key: usize, from: &str, to: &str) {
         let text = self.policy(key).to_json();
         assert!(text.contains(from), "{from} is not in {text}");
@@ -251,6 +267,7 @@ impl Play {
     }
 
     /// A foreign hand adds a statement to a key's policy.
+    #[allow(dead_code, reason = "not every file of stories needs it")]
     pub fn with_statement(&mut self, key: usize, statement: &str) {
         let list = "\"Statement\": [";
         self.rewrite(key, list, &format!("{list}{statement},"));
@@ -308,7 +325,7 @@ impl Play {
                 }
                 self.tell(&format!("{step}: {}", sentence(&action)));
                 self.act(action);
-                (self.world.metrics, self.world.budget) = (None, None);
+                self.forget_looks();
             }
             Plan::Wait {
                 step,
@@ -324,6 +341,8 @@ impl Play {
                     && reason != Reason::MetricsInconclusive
                     && reason != Reason::ShareUnopened
                     && reason != Reason::AttestationRejected
+                    && reason != Reason::AttestationRefused
+                    && reason != Reason::AttestationMissing
                     || !same;
             }
             Plan::Block { step, reason, .. } => {
@@ -363,6 +382,7 @@ impl Play {
                 let spare = self.world.unsealed().saturating_sub(floor);
                 self.world.budget = Some(spare.min(self.budget));
             }
+            Look::Attestation { revision } => self.attest(revision),
             Look::Metrics { window } => {
                 let pods = self
                     .world
@@ -395,9 +415,42 @@ impl Play {
         }
     }
 
+    /// What was looked at stands for one turn.
+    fn forget_looks(&mut self) {
+        (self.world.metrics, self.world.budget) = (None, None);
+        self.world.attestations = None;
+    }
+
+    /// What the chambers of a release answer when they are asked to attest.
+    fn attest(&mut self, revision: &str) {
+        self.asked += 1;
+        let at = self.world.now;
+        let shares = self.world.spec.shares.iter();
+        let opened = shares.filter(|share| !self.unopened.contains(&&*share.name));
+        let opened: std::collections::BTreeSet<_> = opened.map(|share| share.arn.clone()).collect();
+        let answer = if self.lying.contains(&revision) {
+            Attestation::Refused("it runs another image".into())
+        } else if self.silent.contains(&revision) {
+            Attestation::Silent("HTTP 404 at /attestation".into())
+        } else {
+            let manifest = None;
+            Attestation::Attested {
+                at,
+                opened,
+                manifest,
+            }
+        };
+        let chambers = self.world.set(revision).unwrap().chambers.iter();
+        let chambers = chambers.map(|chamber| (chamber.name.clone(), answer.clone()));
+        self.world.attestations = Some(Attestations::Asked {
+            at,
+            chambers: chambers.collect(),
+        });
+    }
+
     /// Time passes: pods come and go, the seal pod works.
     pub fn tick(&mut self, until: Option<Timestamp>) {
-        (self.world.metrics, self.world.budget) = (None, None);
+        self.forget_looks();
         let next = self.world.now + SignedDuration::from_secs(1);
         self.world.now = until.map_or(next, |until| until.max(next));
         if !self.held {

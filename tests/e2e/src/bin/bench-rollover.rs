@@ -42,7 +42,7 @@ async fn bench(stage: &Stage) -> Result<()> {
         &stage.environment.releases.v2,
     );
     roll(stage, tenant, v1).await?;
-    let operator = Process::find("/chamber-operator")?;
+    let operator = Process::find("/dev-operator")?;
 
     let (mut rollovers, mut deployments) = (Vec::new(), Vec::new());
     let cpu = operator.cpu()?;

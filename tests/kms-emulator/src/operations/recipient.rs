@@ -1,6 +1,8 @@
 //! The `Recipient` member: attestation turned into condition keys, answers encrypted to the enclave.
 
-use crate::attestation::Attested;
+use attestation::Verified;
+use measurement::Pcr;
+
 use crate::authorize::Context;
 use crate::envelope::{self, EnvelopeError, Form};
 use crate::error::ApiError;
@@ -15,7 +17,7 @@ const ALGORITHM: &str = "RSAES_OAEP_SHA_256";
 
 /// A verified recipient with the key that its answer is encrypted to.
 pub(super) struct Recipient {
-    attested: Attested,
+    attested: Verified,
     public_key: Vec<u8>,
 }
 
@@ -40,7 +42,7 @@ impl Call<'_> {
             .verifier
             .verify(&document, self.now)
             .map_err(|rejected| ApiError::validation(rejected.to_string()))?;
-        self.note.measurement = attested.pcrs.get(&0).map(hex::encode);
+        self.note.measurement = attested.pcrs.get(&0).map(Pcr::to_string);
         self.note.module_id = Some(attested.module_id.clone());
         let public_key = attested.public_key.clone().ok_or_else(|| {
             ApiError::validation("the attestation document has no public_key to encrypt to")
@@ -73,7 +75,7 @@ pub(super) fn context(recipient: Option<&Recipient>) -> Context {
     };
     let mut context = Context::new();
     for (index, value) in &recipient.attested.pcrs {
-        let value = hex::encode(value);
+        let value = value.to_string();
         if *index == 0 {
             let name = "kms:recipientattestation:imagesha384".to_owned();
             context.insert(name, vec![value.clone()]);

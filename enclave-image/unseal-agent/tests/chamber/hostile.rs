@@ -1,0 +1,519 @@
+//! Hosts that lie: each ends in a clear refusal, none with a key handed over.
+
+use std::sync::Arc;
+
+use attestation::Claims;
+use aws_lc_rs::digest::{SHA384, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use chamber_link::{SealRequest, Task, ToAgent};
+use cluster_manifest::{Kind, Manifest};
+use measurement::{Measurement, Pcr};
+use sealed_blob::{
+    InnerBlob, MasterKey, Origin, SealedShare, bind, commitment, commitment_of_format_1, open,
+    split,
+};
+use unseal_agent::{Authorization, DocumentContent, Nsm};
+use zeroize::Zeroizing;
+
+use crate::chamber::Chamber;
+use crate::office::{OTHER_SIGNER, Office, own_image, permit, run_manifest, said};
+use crate::world::{ADMITTED, CLUSTER, FOREIGN, World, key, request};
+
+const NONCE: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+
+fn inner_of(blob: &[u8]) -> InnerBlob {
+    open(blob, |_| Some(ADMITTED)).unwrap()
+}
+
+fn bound(inner: &InnerBlob) -> Vec<u8> {
+    bind(inner, &Measurement::image(ADMITTED)).unwrap()
+}
+
+/// The cluster's own image, with a host that gives it this manifest and this blob.
+async fn unsealing(world: &World, office: &Office, manifest: String, blob: &[u8]) -> Chamber {
+    let task = Task::Unseal {
+        blob: BASE64.encode(blob),
+        cluster_id: None,
+    };
+    let trust = office.trusted(world);
+    Chamber::under(world, own_image(world), trust, Some(manifest), task).await
+}
+
+/// Why that chamber stays sealed; the workload got nothing.
+async fn refused(world: &World, office: &Office, manifest: &Manifest, blob: &[u8]) -> String {
+    let mut chamber = unsealing(world, office, office.sign(manifest), blob).await;
+    let (why, _) = chamber.failure().await;
+    assert!(chamber.commitments().is_empty(), "a key was handed over");
+    why
+}
+
+/// Why a seal asked for like this fails.
+async fn no_seal(world: &World, office: &Office, manifest: &Manifest, ask: SealRequest) -> String {
+    let manifest = Some(office.sign(manifest));
+    let trust = office.trusted(world);
+    let nsm = own_image(world);
+    let mut chamber = Chamber::under(world, nsm, trust, manifest, Task::Seal(ask)).await;
+    chamber.sealed().await.unwrap_err()
+}
+
+#[tokio::test]
+async fn under_its_permit_an_image_seals_and_under_the_run_manifest_it_unseals() {
+    let (world, office) = (World::start().await, Office::open());
+    let blob = office.sealed(&world).await;
+    let inner = inner_of(&blob);
+    let origin = inner.origin.clone().unwrap();
+    assert_eq!(
+        origin.manifest,
+        Some(*permit().digest().unwrap().as_bytes())
+    );
+    let (proven, claims) = said(&world, &origin.document);
+    let core = digest(&SHA384, &inner.core().unwrap());
+    assert_eq!(
+        claims,
+        Claims::Seal {
+            core: core.as_ref().try_into().unwrap()
+        }
+    );
+    assert_eq!(
+        proven.pcrs.get(&16),
+        Some(&permit().digest().unwrap().register())
+    );
+    let manifest = office.sign(&run_manifest(inner.commitment));
+    let mut chamber = unsealing(&world, &office, manifest, &blob).await;
+    chamber.unsealed().await;
+    assert_eq!(chamber.commitments(), [inner.commitment]);
+    // With the permit alone nobody unseals: else a parent could seal again and again, and choose.
+    let why = refused(&world, &office, &permit(), &blob).await;
+    assert!(
+        why.contains("seal permit") && why.contains(&hex::encode(inner.commitment)),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn a_chamber_proves_its_state_with_the_nonce_it_was_asked_with() {
+    let (world, office) = (World::start().await, Office::open());
+    let blob = office.sealed(&world).await;
+    let commitment = inner_of(&blob).commitment;
+    let manifest = run_manifest(commitment);
+    let mut chamber = unsealing(&world, &office, office.sign(&manifest), &blob).await;
+    chamber.unsealed().await;
+    // Every share is asked for before the attempt ends; the claims say which opened.
+    let (proven, claims) = loop {
+        let (proven, claims) = said(&world, &chamber.prove(NONCE).await.unwrap());
+        if matches!(&claims, Claims::Gate(gate) if gate.opened.len() == 3) {
+            break (proven, claims);
+        }
+    };
+    let Claims::Gate(gate) = claims else {
+        panic!("not a gate's claims");
+    };
+    assert_eq!(
+        proven.nonce.as_deref(),
+        Some(&hex::decode(NONCE).unwrap()[..])
+    );
+    assert_eq!(gate.cluster_id, CLUSTER);
+    assert_eq!(gate.blob, digest(&SHA384, &blob).as_ref());
+    assert_eq!((gate.unsealed, gate.commitment), (true, commitment));
+    assert_eq!(gate.manifest, Some(*manifest.digest().unwrap().as_bytes()));
+    assert_eq!(
+        proven.pcrs.get(&16),
+        Some(&manifest.digest().unwrap().register())
+    );
+    for bad in ["", "5a", "zz", &"5a".repeat(65)] {
+        let why = chamber.prove(bad).await.unwrap_err();
+        assert!(why.contains("nonce"), "{bad}: {why}");
+    }
+    chamber.workload.crash.notify_one();
+    chamber
+        .until(|m| matches!(m, chamber_link::ToHost::WorkloadEnded { .. }))
+        .await;
+    let (_, claims) = said(&world, &chamber.prove(NONCE).await.unwrap());
+    let Claims::Gate(gate) = claims else {
+        panic!("not a gate's claims");
+    };
+    assert!(!gate.unsealed && gate.commitment == [0; 32]);
+}
+
+#[tokio::test]
+async fn a_sealed_chamber_proves_nothing_before_it_opened_a_blob() {
+    let world = World::start().await;
+    let task = Task::Unseal {
+        blob: "AAAA".into(),
+        cluster_id: None,
+    };
+    let mut chamber = Chamber::start(&world, ADMITTED, task).await;
+    chamber.failure().await;
+    let why = chamber.prove(NONCE).await.unwrap_err();
+    assert_eq!(why, "no sealed blob was opened yet");
+}
+
+#[tokio::test]
+async fn other_keys_than_the_permits_are_not_sealed_under() {
+    let (world, office) = (World::start().await, Office::open());
+    let ask = |bend: fn(&mut SealRequest)| {
+        let mut ask = request();
+        bend(&mut ask);
+        ask
+    };
+    let theirs = |ask: &mut SealRequest| {
+        ask.keys[1] = "arn:aws:kms:us-east-1:999999999999:key/theirs".into();
+    };
+    for (ask, field) in [
+        (ask(theirs), "keys"),
+        (ask(|ask| ask.keys.swap(0, 1)), "keys"),
+        (
+            ask(|ask| {
+                ask.keys.pop();
+            }),
+            "keys",
+        ),
+        (ask(|ask| ask.threshold = 1), "threshold"),
+        (ask(|ask| ask.generation = 2), "generation"),
+        (ask(|ask| ask.cluster_id = "another".into()), "clusterId"),
+    ] {
+        let why = no_seal(&world, &office, &permit(), ask).await;
+        assert!(
+            why.starts_with(&format!("seal request, {field}: ")),
+            "{why}"
+        );
+        assert!(why.contains("the cluster manifest allows"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_seals_twice_or_without_being_named() {
+    let (world, office) = (World::start().await, Office::open());
+    let run = run_manifest([7; 32]);
+    let why = no_seal(&world, &office, &run, request()).await;
+    assert!(why.contains("nobody seals twice"), "{why}");
+    let others = Manifest {
+        signers: [OTHER_SIGNER].into(),
+        ..permit()
+    };
+    let why = no_seal(&world, &office, &others, request()).await;
+    assert!(why.contains("names neither"), "{why}");
+}
+
+#[tokio::test]
+async fn a_manifest_of_the_hosts_own_making_is_no_manifest() {
+    let (world, office) = (World::start().await, Office::open());
+    let blob = office.sealed(&world).await;
+    let run = run_manifest(inner_of(&blob).commitment);
+    let good = office.sign(&run);
+    let mut flipped = BASE64.decode(&good).unwrap();
+    flipped[40] ^= 1;
+    for (manifest, expected) in [
+        (
+            Some(Office::open().sign(&run)),
+            "no signature of an authority",
+        ),
+        (Some(BASE64.encode(flipped)), "no signature of an authority"),
+        (Some(good[..good.len() / 2].to_owned()), "cluster manifest"),
+        (Some("%%%".into()), "not base64"),
+        (None, "no cluster manifest was given"),
+    ] {
+        for seals in [false, true] {
+            let task = if seals {
+                Task::Seal(request())
+            } else {
+                Task::Unseal {
+                    blob: BASE64.encode(&blob),
+                    cluster_id: None,
+                }
+            };
+            let trust = office.trusted(&world);
+            let nsm = own_image(&world);
+            let mut chamber = Chamber::under(&world, nsm, trust, manifest.clone(), task).await;
+            let why = if seals {
+                chamber.sealed().await.unwrap_err()
+            } else {
+                chamber.failure().await.0
+            };
+            assert!(why.contains(expected), "{why}");
+            assert!(chamber.commitments().is_empty());
+            assert_eq!(chamber.asked, 0, "KMS was not asked");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_clusters_manifest_of_the_same_authority_opens_nothing() {
+    let (world, office) = (World::start().await, Office::open());
+    let blob = office.sealed(&world).await;
+    let theirs = Manifest {
+        cluster_id: "another".into(),
+        ..run_manifest(inner_of(&blob).commitment)
+    };
+    let why = refused(&world, &office, &theirs, &blob).await;
+    assert!(
+        why.contains("cluster id is demo-local-signer") && why.contains("is another"),
+        "{why}"
+    );
+}
+
+/// What a parent can make by itself: a key that it knows, wrapped under the cluster's own keys.
+async fn own_making(world: &World) -> (MasterKey, InnerBlob) {
+    let own = || MasterKey::new(Zeroizing::new([9; 32]));
+    let fill =
+        |out: &mut [u8]| aws_lc_rs::rand::fill(out).map_err(|_| sealed_blob::ShamirError::Random);
+    let mut shares = Vec::new();
+    for (share, id) in split(&own(), 2, 3, fill)
+        .unwrap()
+        .iter()
+        .zip(["a", "b", "c"])
+    {
+        shares.push(SealedShare {
+            key_arn: key(id),
+            ciphertext: world.encrypt(id, share.expose(), share.index()).await,
+        });
+    }
+    let inner = InnerBlob {
+        cluster_id: CLUSTER.into(),
+        generation: 1,
+        threshold: 2,
+        shares,
+        commitment: commitment_of_format_1(&own(), CLUSTER, 1),
+        origin: None,
+    };
+    (own(), inner)
+}
+
+#[tokio::test]
+async fn a_master_key_of_the_hosts_own_making_reaches_no_workload() {
+    let (world, office) = (World::start().await, Office::open());
+    let sealed = inner_of(&office.sealed(&world).await);
+    let run = run_manifest(sealed.commitment);
+    let (own, format_1) = own_making(&world).await;
+    // Its own commitment, in both formats.
+    let why = refused(&world, &office, &run, &bound(&format_1)).await;
+    assert!(why.contains("commitment"), "{why}");
+    let format_2 = InnerBlob {
+        commitment: commitment(&own, CLUSTER),
+        origin: sealed.origin.clone(),
+        ..format_1.clone()
+    };
+    let why = refused(&world, &office, &run, &bound(&format_2)).await;
+    assert!(why.contains("commitment"), "{why}");
+    // The commitment of the manifest, with shares of its own: the sealing document does not speak of them.
+    let borrowed = InnerBlob {
+        commitment: sealed.commitment,
+        ..format_2
+    };
+    let why = refused(&world, &office, &run, &bound(&borrowed)).await;
+    assert!(why.contains("another blob"), "{why}");
+    // Without a document: then the shares have to give the committed key, and do not.
+    let bare = InnerBlob {
+        origin: None,
+        ..borrowed
+    };
+    let why = refused(&world, &office, &run, &bound(&bare)).await;
+    assert!(why.contains("do not give the committed"), "{why}");
+}
+
+#[tokio::test]
+async fn an_unprotected_image_does_serve_a_key_of_its_hosts_making() {
+    let world = World::start().await;
+    let (own, inner) = own_making(&world).await;
+    let task = Task::Unseal {
+        blob: BASE64.encode(bound(&inner)),
+        cluster_id: Some(CLUSTER.into()),
+    };
+    let mut chamber = Chamber::start(&world, ADMITTED, task).await;
+    chamber.unsealed().await;
+    // What docs/threat-model.md says of images without an authority key.
+    assert_eq!(chamber.commitments(), [commitment(&own, CLUSTER)]);
+}
+
+/// The blob with another sealing document: made by this module with this content.
+fn with_document(blob: &[u8], nsm: &impl Nsm, user_data: Option<Vec<u8>>) -> Vec<u8> {
+    let inner = inner_of(blob);
+    let content = DocumentContent {
+        user_data,
+        ..DocumentContent::default()
+    };
+    let document = nsm.attestation_document(content).unwrap();
+    let manifest = inner.origin.as_ref().unwrap().manifest;
+    bound(&InnerBlob {
+        origin: Some(Origin { manifest, document }),
+        ..inner
+    })
+}
+
+#[tokio::test]
+async fn documents_of_others_are_no_sealing_documents() {
+    let (world, office) = (World::start().await, Office::open());
+    let blob = office.sealed(&world).await;
+    let inner = inner_of(&blob);
+    let run = run_manifest(inner.commitment);
+    let core: [u8; 48] = digest(&SHA384, &inner.core().unwrap())
+        .as_ref()
+        .try_into()
+        .unwrap();
+    let seal = Claims::Seal { core }.encode().ok();
+    let locked = |registers: &[(u8, Pcr)]| {
+        let nsm = world.nsm_of(registers);
+        nsm.extend(16, permit().digest().unwrap().as_bytes())
+            .unwrap();
+        nsm.lock(16).unwrap();
+        nsm
+    };
+    let named = [(0, ADMITTED), (8, crate::office::SIGNER)];
+    let elsewhere = World::start().await;
+    let unlocked = own_image(&world);
+    unlocked.extend(16, &[1]).unwrap();
+    for (nsm, user_data, expected) in [
+        // An image that KMS admits, and that the authority never named.
+        (
+            locked(&[(0, ADMITTED), (8, OTHER_SIGNER)]),
+            seal.clone(),
+            "names neither",
+        ),
+        (locked(&[(0, FOREIGN)]), seal.clone(), "names neither"),
+        (
+            locked(&[(8, crate::office::SIGNER)]),
+            seal.clone(),
+            "debug mode",
+        ),
+        // What a workload, or another task, could have had signed.
+        (locked(&named), None, "no claims of ours"),
+        (
+            locked(&named),
+            Some(b"anything".to_vec()),
+            "no claims of ours",
+        ),
+        (
+            locked(&named),
+            Claims::Rewrap { core }.encode().ok(),
+            "another purpose",
+        ),
+        (
+            locked(&named),
+            Claims::Seal { core: [1; 48] }.encode().ok(),
+            "another purpose or another blob",
+        ),
+        // A register that anybody could still have extended, or that held another manifest.
+        (unlocked, seal.clone(), "nothing (not locked)"),
+        (elsewhere.nsm_of(&named), seal.clone(), "root"),
+    ] {
+        let forged = with_document(&blob, &nsm, user_data);
+        let why = refused(&world, &office, &run, &forged).await;
+        assert!(why.contains(expected), "{expected}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn in_debug_mode_nothing_is_unsealed() {
+    let (world, office) = (World::start().await, Office::open());
+    let blob = office.sealed(&world).await;
+    let run = run_manifest(inner_of(&blob).commitment);
+    let task = Task::Unseal {
+        blob: BASE64.encode(&blob),
+        cluster_id: None,
+    };
+    let nsm = world.nsm_of(&[]);
+    let trust = office.trusted(&world);
+    let mut chamber = Chamber::under(&world, nsm, trust, Some(office.sign(&run)), task).await;
+    let (why, _) = chamber.failure().await;
+    assert!(why.contains("debug mode"), "{why}");
+    assert_eq!(chamber.asked, 0);
+}
+
+#[tokio::test]
+async fn a_second_start_changes_nothing() {
+    let (world, office) = (World::start().await, Office::open());
+    let blob = office.sealed(&world).await;
+    let run = run_manifest(inner_of(&blob).commitment);
+    let mut chamber = unsealing(&world, &office, office.sign(&run), &blob).await;
+    let (_, theirs) = own_making(&world).await;
+    let task = Task::Unseal {
+        blob: BASE64.encode(bound(&theirs)),
+        cluster_id: None,
+    };
+    let again = chamber_link::Start {
+        region: "us-east-1".into(),
+        manifest: Some(office.sign(&run)),
+        task,
+    };
+    chamber.say(ToAgent::Start(again)).await;
+    chamber.unsealed().await;
+    assert_eq!(chamber.commitments(), [inner_of(&blob).commitment]);
+}
+
+/// The keys admit the image only together with this manifest in PCR16.
+async fn pin(world: &World, manifest: &Manifest) {
+    let register = manifest.digest().unwrap().register();
+    let mut pinned = Measurement::image(ADMITTED);
+    pinned.registers.insert(16, register);
+    world.admit_measurements(&[pinned]).await;
+}
+
+#[tokio::test]
+async fn an_older_manifest_opens_for_ever_unless_the_policies_pin_the_newer_one() {
+    let (world, office) = (World::start().await, Office::open());
+    let blob = office.sealed(&world).await;
+    let older = run_manifest(inner_of(&blob).commitment);
+    let newer = Manifest {
+        signers: [crate::office::SIGNER, OTHER_SIGNER].into(),
+        ..older.clone()
+    };
+    // Unpinned, the older one still opens: docs and status say "not protected" of that.
+    let mut chamber = unsealing(&world, &office, office.sign(&older), &blob).await;
+    chamber.unsealed().await;
+    pin(&world, &newer).await;
+    let why = refused(&world, &office, &older, &blob).await;
+    assert!(why.contains("AccessDeniedException"), "{why}");
+    let mut chamber = unsealing(&world, &office, office.sign(&newer), &blob).await;
+    chamber.unsealed().await;
+    // Without any manifest the register is not locked, so it is in no document.
+    let task = Task::Unseal {
+        blob: BASE64.encode(&blob),
+        cluster_id: None,
+    };
+    let mut unprotected = Chamber::start(&world, ADMITTED, task).await;
+    let (_, denied) = unprotected.failure().await;
+    assert_eq!(denied, 3);
+}
+
+#[tokio::test]
+async fn a_cluster_sealed_before_manifests_is_adopted_by_signing_its_commitment() {
+    let (world, office) = (World::start().await, Office::open());
+    // Format 2 of an image that measured no authority, whose PCR0 the manifest names.
+    let (blob, inner) = world.sealed().await;
+    assert_eq!(inner.origin.as_ref().unwrap().manifest, None);
+    let run = Manifest {
+        sealing_images: [ADMITTED].into(),
+        ..run_manifest(inner.commitment)
+    };
+    let mut chamber = unsealing(&world, &office, office.sign(&run), &blob).await;
+    chamber.unsealed().await;
+    // Format 1.
+    let (_, old) = own_making(&world).await;
+    let run = run_manifest(old.commitment);
+    let mut chamber = unsealing(&world, &office, office.sign(&run), &bound(&old)).await;
+    chamber.unsealed().await;
+    assert_eq!(chamber.commitments().len(), 1);
+}
+
+#[tokio::test]
+async fn the_register_is_locked_before_anything_else() {
+    let (world, office) = (World::start().await, Office::open());
+    let nsm = own_image(&world);
+    let text = office.sign(&permit());
+    let accepted = office.trusted(&world).accept(&nsm, Some(&text)).unwrap();
+    assert!(
+        matches!(accepted, Authorization::Under { digest, .. } if digest == permit().digest().unwrap())
+    );
+    assert_eq!(nsm.pcr(16).unwrap(), permit().digest().unwrap().register());
+    let nsm = Arc::new(nsm);
+    assert!(nsm.0.extend(16, &[0]).is_err(), "locked");
+    let again = office.trusted(&world).accept(&*nsm, Some(&text));
+    assert!(again.is_err(), "a register that holds something already");
+    assert_ne!(
+        permit().kind,
+        Kind::Run {
+            commitment: [0; 32]
+        }
+    );
+}

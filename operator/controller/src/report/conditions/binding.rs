@@ -1,0 +1,110 @@
+//! What binds whoever could open the master key: retirement, and the cluster manifest.
+
+use chamber_api::conditions as types;
+use key_policy::Profile;
+use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
+use rollover::{Key, KeyState, Reading, World};
+
+use super::Claim;
+
+/// Whether retiring a measurement binds everybody; nothing while a key was not read since the operator started.
+pub fn retirement(world: &World) -> Option<Claim> {
+    let claim = |holds, reason, message: String| {
+        Some(Claim::new(
+            types::RETIREMENT_BINDING,
+            holds,
+            reason,
+            message,
+        ))
+    };
+    let shares = &world.spec.shares;
+    if shares
+        .iter()
+        .all(|share| share.template.profile == Profile::Standard)
+    {
+        return claim(false, "ProfileStandard", "retiring a measurement binds the enclave role; another IAM principal of the key's account that may use the key is not bound by it. spec.keys.policy.profile: Pinned binds everybody".into());
+    }
+    if world.any_unread() {
+        return None;
+    }
+    let open = world.keys().find(|key| match key.reading {
+        Reading::Facts(facts) => !facts.policy.as_ref().is_ok_and(key_policy::binds),
+        Reading::Unread | Reading::Failed { .. } => true,
+    });
+    match open {
+        None => claim(
+            true,
+            "ProfilePinned",
+            "what is not admitted is denied to everybody".into(),
+        ),
+        Some(Key { share, .. }) => claim(
+            false,
+            "PolicyNotPinned",
+            format!(
+                "the policy of key {} has not the Deny statements of profile Pinned",
+                share.name
+            ),
+        ),
+    }
+}
+
+/// Whether nobody but the authority chooses master key and keys: the chambers' image takes signed manifests only, and
+/// the keys open under the newest one alone. Nothing where the image seals in its own way.
+pub fn manifest(world: &World) -> Option<Claim> {
+    if !world.spec.managed_sealing {
+        return None;
+    }
+    let claim = |holds, reason, message: String| {
+        let message = match &world.blob_lacks {
+            Some(lacks) => format!("{message}. The sealed blob {lacks}"),
+            None => message,
+        };
+        Some(Claim::new(types::MANIFEST_BINDING, holds, reason, message))
+    };
+    let current = world.record.current.as_ref();
+    let running = current.unwrap_or(&world.spec.release);
+    if running.measurement.register(MANIFEST_REGISTER).is_none() {
+        let (reason, message) = if world.spec.authorities.is_empty() {
+            (
+                "NoAuthority",
+                "not protected: spec.release.authorities is empty, so the image takes sealed blob, keys and threshold from its host. Whoever runs the parent instance, or creates the sealed Secret or the seal pod first, can have chambers serve a master key of their own",
+            )
+        } else {
+            (
+                "NoManifest",
+                "not protected yet: chambers do not run under a cluster manifest that an authority of their image signed",
+            )
+        };
+        return claim(false, reason, message.to_owned());
+    }
+    if world.any_unread() {
+        return None;
+    }
+    let open = under_another(world, &running.measurement);
+    if open >= world.spec.threshold {
+        let message = format!(
+            "not protected against an older manifest: {open} keys open under any manifest that the authority ever signed, and {} are enough. spec.keys.policy.pins: [pcr16] has them open under this one alone",
+            world.spec.threshold
+        );
+        return claim(false, "ManifestNotPinned", message);
+    }
+    let message = "chambers unseal only what the cluster manifest names, and the keys open under this one alone";
+    claim(true, "ManifestPinned", message.to_owned())
+}
+
+/// How many keys would open for this image under another manifest; one that cannot be read may.
+fn under_another(world: &World, running: &Measurement) -> usize {
+    let mut other = running.clone();
+    other.registers.insert(MANIFEST_REGISTER, Pcr::NOBODY);
+    let opens = |key: &Key<'_>| match key.reading {
+        Reading::Facts(facts) => {
+            facts.state == KeyState::Enabled
+                && facts
+                    .policy
+                    .as_ref()
+                    .is_ok_and(|policy| key_policy::decrypts(policy, &key.share.template, &other))
+        }
+        Reading::Unread | Reading::Failed { .. } => true,
+    };
+    world.keys().filter(opens).count()
+}

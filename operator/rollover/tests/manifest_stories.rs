@@ -1,0 +1,222 @@
+//! Stories of the cluster manifest. `BLESS=1` writes them anew.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod play;
+
+use measurement::{MANIFEST_REGISTER, Pcr};
+use play::{COMMITMENT, Play, blocked, compare, release, share};
+use rollover::{Manifest, Plan, Reason, Release, plan};
+
+/// The register of a run manifest, and of a later one.
+const PCR16: Pcr = Pcr::from_bytes([0x16; 48]);
+const LATER_PCR16: Pcr = Pcr::from_bytes([0x17; 48]);
+
+fn permit() -> Manifest {
+    Manifest {
+        digest: "d1".into(),
+        commitment: None,
+        believed: true,
+        signed_by: vec!["f1".into()],
+    }
+}
+
+fn run_manifest() -> Manifest {
+    Manifest {
+        commitment: Some(COMMITMENT.into()),
+        ..permit()
+    }
+}
+
+/// The release as its spec names it under a run manifest, for an image that measures an authority.
+fn under(register: Pcr, release: Release) -> Release {
+    let mut release = release;
+    let registers = &mut release.measurement.registers;
+    registers.insert(MANIFEST_REGISTER, register);
+    release
+}
+
+fn sign(play: &mut Play, manifest: Manifest) {
+    if manifest.commitment.is_some() {
+        let wanted = play.world.spec.release.clone();
+        play.world.spec.release = under(PCR16, wanted);
+    }
+    play.world.spec.manifest = Some(manifest);
+}
+
+/// Why the planner waits for a manifest.
+fn wanted(play: &Play) -> String {
+    match plan(&play.world) {
+        Plan::Wait {
+            reason: Reason::ManifestWanted,
+            message,
+            ..
+        } => message,
+        other => panic!("{other:?}\n{}", play.story),
+    }
+}
+
+#[test]
+fn a_first_start_asks_for_a_permit_and_after_the_seal_for_the_run_manifest() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    play.world.spec.authorities = vec!["f1".into()];
+    for share in &mut play.world.spec.shares {
+        share.template.pins.insert(MANIFEST_REGISTER);
+    }
+    play.run(50);
+    let message = wanted(&play);
+    assert!(message.contains("sign a seal permit"), "{message}");
+    assert!(message.contains("manifest render signer"), "{message}");
+    assert!(play.world.sets.is_empty(), "nothing was touched");
+    play.scene("somebody else signs it", |play| {
+        let forged = Manifest {
+            believed: false,
+            signed_by: vec!["f9".into()],
+            ..permit()
+        };
+        sign(play, forged);
+    });
+    play.run(50);
+    let message = wanted(&play);
+    assert!(
+        message.contains("signed by [f9]") && message.contains("authorities [f1]"),
+        "{message}"
+    );
+    play.scene("the authority signs a seal permit", |play| {
+        sign(play, permit());
+    });
+    play.run(100);
+    let message = wanted(&play);
+    assert!(
+        message.contains(&format!("run manifest with the commitment {COMMITMENT}")),
+        "{message}"
+    );
+    assert!(play.world.sets.is_empty(), "nobody unseals under a permit");
+    play.scene("the authority signs the run manifest", |play| {
+        sign(play, run_manifest());
+    });
+    play.run(100);
+    let current = play.world.record.current.as_ref().unwrap();
+    assert_eq!(
+        current.measurement.register(MANIFEST_REGISTER),
+        Some(&PCR16)
+    );
+    assert!(play.policy(0).to_json().contains(&PCR16.to_string()));
+    compare("manifest-first-start", &play);
+}
+
+#[test]
+fn a_cluster_of_before_signs_on_its_way_to_a_release_with_an_authority() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.world.spec.authorities = vec!["f1".into()];
+    play.run(50);
+    assert!(wanted(&play).contains(COMMITMENT));
+    assert_eq!(play.world.unsealed(), 3);
+    play.scene("the authority signs the run manifest", |play| {
+        sign(play, run_manifest());
+    });
+    play.run(200);
+    compare("manifest-adopted", &play);
+}
+
+#[test]
+fn the_pin_comes_when_the_last_image_without_it_is_retired_and_moves_with_the_manifest() {
+    let mut play = Play::settled();
+    for share in &mut play.world.spec.shares {
+        share.template.pins.insert(MANIFEST_REGISTER);
+    }
+    play.world.spec.release = release(2);
+    play.world.spec.authorities = vec!["f1".into()];
+    sign(&mut play, run_manifest());
+    play.until("Verify: waits, Soaking");
+    let pinned = |play: &Play, pcr: Pcr| play.policy(0).to_json().contains(&pcr.to_string());
+    assert!(!pinned(&play, PCR16), "v1 could not decrypt with a pin");
+    play.run(200);
+    assert!(pinned(&play, PCR16));
+    play.story.clear();
+    // Another signer, say: the same image under another manifest, one chamber after the other.
+    play.scene("a later manifest of the same key", |play| {
+        let later = Release {
+            revision: "v2-later".into(),
+            ..release(2)
+        };
+        play.world.spec.release = under(LATER_PCR16, later);
+        play.world.spec.manifest = Some(Manifest {
+            digest: "d2".into(),
+            ..run_manifest()
+        });
+    });
+    play.until("Roll: waits, ChamberSealed");
+    assert!(
+        pinned(&play, PCR16) && pinned(&play, LATER_PCR16),
+        "both may restart"
+    );
+    play.run(300);
+    assert!(!pinned(&play, PCR16) && pinned(&play, LATER_PCR16));
+    compare("manifest-pinned", &play);
+}
+
+#[test]
+fn a_manifest_of_another_master_key_stops_everything() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.world.spec.authorities = vec!["f1".into()];
+    let other = Manifest {
+        commitment: Some("another".into()),
+        ..run_manifest()
+    };
+    sign(&mut play, other);
+    play.run(50);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::ManifestMismatch);
+    assert!(
+        message.contains("names the commitment another") && message.contains(COMMITMENT),
+        "{message}"
+    );
+    sign(&mut play, run_manifest());
+    play.world.manifest_objection = Some("sealed by somebody".into());
+    play.run(50);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::ManifestMismatch);
+    assert!(message.contains("sealed by somebody"), "{message}");
+}
+
+#[test]
+fn a_wrong_run_manifest_after_the_seal_is_corrected_without_another_release() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    play.world.spec.authorities = vec!["f1".into()];
+    sign(&mut play, permit());
+    play.run(100);
+    let other = Manifest {
+        commitment: Some("another".into()),
+        ..run_manifest()
+    };
+    sign(&mut play, other);
+    play.run(50);
+    assert_eq!(blocked(&play).0, Reason::ManifestMismatch);
+    sign(&mut play, run_manifest());
+    play.run(200);
+    assert!(
+        matches!(plan(&play.world), Plan::Settled { .. }),
+        "{}",
+        play.story
+    );
+    assert_eq!(play.world.record.rollovers, 1, "{}", play.story);
+}
+
+#[test]
+fn an_image_without_an_authority_needs_no_manifest_and_is_not_kept_from_running_beside_one() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.world.spec.manifest = Some(Manifest {
+        believed: false,
+        ..run_manifest()
+    });
+    play.run(200);
+    assert!(
+        matches!(plan(&play.world), Plan::Settled { .. }),
+        "{}",
+        play.story
+    );
+}
