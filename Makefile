@@ -57,7 +57,7 @@ policy-peer: ## The evaluator of key policies against an independent one (needs 
 	bash tests/key-policy-peer/run.sh
 
 fuzz: ## libFuzzer over every parser of hostile input, FUZZ_SECONDS each (needs the nightly toolchain and cargo-fuzz).
-	@cd tests/fuzz/libfuzzer && for target in policy image blob message envelope attestation; do mkdir -p corpus/$$target && \
+	@cd tests/fuzz/libfuzzer && for target in policy image blob message envelope attestation manifest; do mkdir -p corpus/$$target && \
 	cargo +nightly fuzz run --fuzz-dir . $$target corpus/$$target ../corpus/$$target \
 	-- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -rss_limit_mb=512 || exit 1; done
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{self, HKDF_SHA256};
 use aws_lc_rs::{constant_time, hmac};
-use measurement::{Measurement, Pcr};
+use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
 
 use wire_format::{FormatError, MAX_CLUSTER_ID, MAX_KEY_ARN, MAX_SHARES, Reader};
 
@@ -23,6 +23,8 @@ const CRYPTO: FormatError = FormatError::Crypto { document: DOCUMENT };
 const TAG_BYTES: usize = 16;
 /// KMS knows the registers 0 to 31.
 const REGISTERS: u8 = 32;
+/// All of them but the manifest's, which is no part of an image's identity.
+const MOST_REGISTERS: usize = REGISTERS as usize - 1;
 const SALT: &[u8] = b"chamber sealed blob, outer layer, version 1";
 
 const MAX_SHARE: usize = 2 + MAX_KEY_ARN + 2 + MAX_CIPHERTEXT;
@@ -39,7 +41,7 @@ const MAX_INNER: usize = 1
     + MAX_DOCUMENT;
 /// The longest blob there is: as base64 it still fits one environment variable of Linux (128 KiB).
 pub const MAX_BYTES: usize =
-    4 + 1 + ID_BYTES + 1 + REGISTERS as usize + NONCE_LEN + MAX_INNER + TAG_BYTES;
+    4 + 1 + ID_BYTES + 1 + MOST_REGISTERS + NONCE_LEN + MAX_INNER + TAG_BYTES;
 
 /// Binds an inner layer to the registers of an image. The same input always gives the same bytes.
 pub fn bind(inner: &InnerBlob, measurement: &Measurement) -> Result<Vec<u8>, FormatError> {
@@ -114,7 +116,7 @@ impl<'a> Parts<'a> {
         }
         if bytes.len() > MAX_BYTES {
             let found = format!("{} bytes", bytes.len());
-            return Err(field("length", &found, "at most 80635 bytes"));
+            return Err(field("length", &found, "at most 80634 bytes"));
         }
         let bound_to = reader.take(ID_BYTES, "measurement id")?;
         let count = reader.byte("register count")?;
@@ -133,17 +135,18 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// PCR0 first, then ascending, none above 31: one measurement has one list.
+/// PCR0 first, then ascending, none above 31, and not the manifest's: one measurement has one list.
 fn check_registers(registers: &[u8]) -> Result<(), FormatError> {
     let ascending = registers.windows(2).all(|pair| pair[0] < pair[1]);
-    if registers.first() == Some(&0) && ascending && registers.iter().all(|i| *i < REGISTERS) {
+    let of_image = |index: &u8| *index < REGISTERS && *index != MANIFEST_REGISTER;
+    if registers.first() == Some(&0) && ascending && registers.iter().all(of_image) {
         return Ok(());
     }
     let found = format!("{registers:?}");
     Err(field(
         "registers",
         &found,
-        "0, then others up to 31 in ascending order",
+        "0, then others up to 31 but 16 in ascending order",
     ))
 }
 

@@ -13,6 +13,8 @@ mod policy;
 use std::sync::OnceLock;
 
 use attestation::{At, Claims, Root, verify};
+use base64::Engine;
+use cluster_manifest::{Manifest, SignedManifest};
 use measurement::{Pcr, eif};
 use unseal_agent::RecipientKey;
 
@@ -22,13 +24,14 @@ pub use policy::policy;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("policy", policy),
     ("image", image),
     ("blob", blob),
     ("message", message),
     ("envelope", envelope),
     ("attestation", attestation),
+    ("manifest", manifest),
 ];
 
 /// An enclave image file: described or refused.
@@ -48,6 +51,21 @@ pub fn blob(data: &[u8]) {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// A cluster manifest: its body, and its envelope as bytes and as text; each is written as it was read.
+pub fn manifest(data: &[u8]) {
+    if let Ok(body) = Manifest::decode(data) {
+        match body.encode() {
+            Ok(bytes) if bytes == data => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let text = base64::engine::general_purpose::STANDARD.encode(data);
+    if let Ok(signed) = SignedManifest::from_text(&text) {
+        assert_eq!(signed.to_text(), Ok(text), "written as it was read");
+    }
+    drop(std::str::from_utf8(data).map(SignedManifest::from_text));
 }
 
 /// What the parent instance sends to the agent: frames until the stream ends, or a refusal.
@@ -89,7 +107,7 @@ pub fn attestation(data: &[u8]) {
     }
     if let Ok(verified) = verified {
         assert!(verified.timestamp_ms > 0 && !verified.pcrs.is_empty());
-        drop(verified.instance().map(str::to_owned));
+        let _ = (verified.debug(), verified.instance().map(str::len));
         assert!(verified.check_fresh(verified.timestamp_ms, 0).is_ok());
     }
 }

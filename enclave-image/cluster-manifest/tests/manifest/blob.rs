@@ -10,8 +10,8 @@ use crate::sealer::{Sealer, unsealed};
 /// A blob that a sealer made is refused, under the run manifest and (where there is one) under its permit alike.
 fn both(sealer: &Sealer, inner: &InnerBlob) -> Mismatch {
     let refused = check_blob(&run(), inner, &sealer.root()).unwrap_err();
-    let sealed = check_sealed(&permit(), inner, &sealer.root()).unwrap_err();
-    assert_eq!(refused, sealed);
+    let under_permit = check_sealed(&permit(), inner, &sealer.root()).unwrap_err();
+    assert_eq!(refused, under_permit);
     refused
 }
 
@@ -68,14 +68,17 @@ fn a_blob_of_an_image_without_authority_fits_a_run_manifest_and_says_what_it_lac
     );
 }
 
+/// What makes a manifest another one.
+type Edit<'a> = &'a dyn Fn(&mut Manifest);
+
 #[test]
 fn a_blob_of_another_cluster_generation_threshold_or_other_keys_is_refused() {
     let sealer = Sealer::new();
     let previous = Some(Digest::from_bytes([1; 48]));
-    let cases: [(&str, &dyn Fn(&mut Manifest)); 5] = [
+    let cases: [(&str, Edit<'_>); 5] = [
         ("cluster id", &|m| m.cluster_id = "another".into()),
         ("generation", &|m| {
-            (m.generation, m.previous) = (2, previous)
+            (m.generation, m.previous) = (2, previous);
         }),
         ("threshold", &|m| m.threshold = 1),
         ("keys", &|m| m.keys[1].push('x')),
@@ -187,8 +190,8 @@ fn a_later_generation_is_rewrapped_and_not_sealed() {
     let sealer = Sealer::new();
     let mut second = run();
     (second.generation, second.previous) = (2, Some(run().digest().unwrap()));
-    let sealed = sealer.seal(&second);
-    let refused = check_blob(&second, &sealed, &sealer.root());
+    let first = sealer.seal(&second);
+    let refused = check_blob(&second, &first, &sealer.root());
     assert!(matches!(refused, Err(Mismatch::Claims(_))));
     let rewrapped = sealer.seal_with(unsealed(&second), |core| Claims::Rewrap { core });
     let fits = check_blob(&second, &rewrapped, &sealer.root());

@@ -140,6 +140,25 @@ fn the_kinds_differ_in_their_digest() {
     assert!(Digest::parse(&text.to_uppercase()).is_err());
 }
 
+/// Ed25519 keys in KMS sign a body as a whole, and KMS takes 4096 bytes.
+#[test]
+fn the_longest_body_is_one_that_kms_signs() {
+    let mut longest = run();
+    longest.cluster_id = "a".repeat(45);
+    longest.generation = 2;
+    longest.previous = Some(Digest::from_bytes([1; 48]));
+    let arn = |at| {
+        format!(
+            "arn:aws:kms:eu-west-1:111122223333:key/{at}{}",
+            "k".repeat(216)
+        )
+    };
+    longest.keys = (0..10).map(arn).collect();
+    assert_eq!(longest.keys[0].len(), 256);
+    (longest.signers, longest.sealing_images) = (set(1..=8), set(1..=8));
+    assert_eq!(longest.encode().unwrap().len(), 3489);
+}
+
 fn any_pcrs() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(1_u8..0xff, 0..=8)
 }

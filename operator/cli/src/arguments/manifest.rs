@@ -70,7 +70,7 @@ pub struct Sign {
     pub file: String,
     /// Whose key signs.
     #[command(flatten)]
-    pub key: SigningKey,
+    pub signing: SigningKey,
     /// Writes the file, in place of printing.
     #[arg(long)]
     pub in_place: bool,
@@ -81,8 +81,8 @@ pub struct Sign {
 #[group(required = true, multiple = false)]
 pub struct SigningKey {
     /// A private key in a file: PKCS#8 PEM, Ed25519 or P-384.
-    #[arg(long = "key", value_name = "PEM")]
-    pub file: Option<PathBuf>,
+    #[arg(long, value_name = "PEM")]
+    pub key: Option<PathBuf>,
     /// A private key in KMS: its key spec is `ECC_NIST_P384` or `ECC_NIST_EDWARDS25519`.
     #[arg(long, value_name = "ARN")]
     pub kms_key: Option<String>,

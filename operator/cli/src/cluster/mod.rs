@@ -61,7 +61,10 @@ async fn ask(verb: &ClusterVerb, name: &str, client: &Client) -> Result<Answer, 
         ClusterVerb::Resume { .. } => verbs::pause(&clusters, name, false).await,
         ClusterVerb::Abort { .. } => verbs::abort(&clusters, name).await,
         ClusterVerb::Retry { .. } => verbs::retry(&clusters, name).await,
-        ClusterVerb::Revoke { asked, yes } => revocations::revoke(&clusters, asked, *yes).await,
+        ClusterVerb::Revoke { asked, yes } => {
+            // It holds several readings of the resource.
+            Box::pin(revocations::revoke(&clusters, asked, *yes)).await
+        }
         ClusterVerb::Transfer { from, .. } => verbs::transfer(&clusters, name, from).await,
         ClusterVerb::Unrevoke(asked) => revocations::unrevoke(&clusters, asked).await,
     }

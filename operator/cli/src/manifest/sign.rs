@@ -26,7 +26,7 @@ pub fn run(asked: &Sign) -> Result<Answer, Failure> {
     }
     let encoded = found.unverified().encode();
     let body = encoded.map_err(|why| Failure::Refused(format!("{name}: {why}")))?;
-    let (authority, bytes) = signature(&asked.key, &body)?;
+    let (authority, bytes) = signature(&asked.signing, &body)?;
     if !authority.verifies(&body, &bytes) {
         return Err(Failure::Usage(
             "the key made a signature that its own public key does not verify".to_owned(),
@@ -57,11 +57,11 @@ pub fn run(asked: &Sign) -> Result<Answer, Failure> {
     })
 }
 
-fn signature(key: &SigningKey, body: &[u8]) -> Result<(Authority, Vec<u8>), Failure> {
-    if let Some(arn) = &key.kms_key {
+fn signature(signing: &SigningKey, body: &[u8]) -> Result<(Authority, Vec<u8>), Failure> {
+    if let Some(arn) = &signing.kms_key {
         return output::wait_for(of_kms(arn, body));
     }
-    let Some(path) = &key.file else {
+    let Some(path) = &signing.key else {
         return Err(Failure::Usage("--key or --kms-key is missing".to_owned()));
     };
     let private = PrivateKey::read(path)?;

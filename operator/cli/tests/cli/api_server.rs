@@ -19,15 +19,21 @@ pub struct ApiServer {
 impl ApiServer {
     /// Listens until the tests are over.
     pub fn start() -> Self {
+        Self::start_with(|_| Some(signer()))
+    }
+
+    /// As `start`, with what is there by the path of a request.
+    pub fn start_with(object: impl Fn(&str) -> Option<Value> + Send + Sync + 'static) -> Self {
+        let object = Arc::new(object);
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::<Mutex<Vec<String>>>::default();
         let record = seen.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let record = record.clone();
+                let (record, object) = (record.clone(), object.clone());
                 // A client that leaves in the middle is no fault of the server's.
-                std::thread::spawn(move || drop(serve(&stream.unwrap(), &record)));
+                std::thread::spawn(move || drop(serve(&stream.unwrap(), &record, &*object)));
             }
         });
         Self { address, seen }
@@ -43,7 +49,11 @@ impl ApiServer {
     }
 }
 
-fn serve(stream: &TcpStream, record: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn serve(
+    stream: &TcpStream,
+    record: &Mutex<Vec<String>>,
+    object: &dyn Fn(&str) -> Option<Value>,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
     loop {
@@ -54,18 +64,28 @@ fn serve(stream: &TcpStream, record: &Mutex<Vec<String>>) -> std::io::Result<()>
             }
         }
         let is_tunnel = head.starts_with("CONNECT ");
+        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         record.lock().unwrap().push(head);
         if is_tunnel {
             writer.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
             continue;
         }
-        let body = signer().to_string();
+        let (status, body) = match object(&path) {
+            Some(found) => ("200 OK", found),
+            None => ("404 Not Found", absent()),
+        };
+        let body = body.to_string();
         write!(
             writer,
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )?;
     }
+}
+
+fn absent() -> Value {
+    json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404,
+        "message": "not found"})
 }
 
 /// A resource that nothing is wrong with.

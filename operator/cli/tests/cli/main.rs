@@ -7,6 +7,7 @@ mod connection;
 mod docs;
 mod explain;
 mod keys;
+mod manifest;
 mod proxy;
 mod read_as;
 mod terminal;

@@ -1,0 +1,8 @@
+//! `manifest`: what is rendered, signed and verified, as the program prints it.
+
+mod docs;
+mod openssl;
+mod render;
+mod sign;
+mod verify;
+mod world;
