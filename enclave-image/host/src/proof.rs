@@ -104,12 +104,12 @@ mod tests {
     async fn one_question_at_a_time_reaches_the_agent_and_its_answer_comes_back() {
         let questions = Arc::new(Questions::default());
         let asker = Arc::clone(&questions);
-        let asked = tokio::spawn(async move { asker.ask("aa".into()).await });
+        let answer = tokio::spawn(async move { asker.ask("aa".into()).await });
         assert_eq!(questions.next().await, "aa");
         assert_eq!(questions.ask("bb".into()).await, Err(NoProof::Busy));
         questions.answered("bb", Ok("of nobody".into()));
         questions.answered("aa", Ok("document".into()));
-        assert_eq!(asked.await.unwrap(), Ok("document".into()));
+        assert_eq!(answer.await.unwrap(), Ok("document".into()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -118,10 +118,10 @@ mod tests {
         let silent = questions.ask("aa".into()).await;
         assert!(matches!(silent, Err(NoProof::Silent(why)) if why.contains("within 5 s")));
         let asker = Arc::clone(&questions);
-        let asked = tokio::spawn(async move { asker.ask("bb".into()).await });
+        let answer = tokio::spawn(async move { asker.ask("bb".into()).await });
         questions.next().await;
         questions.lost();
-        let ended = asked.await.unwrap();
+        let ended = answer.await.unwrap();
         assert_eq!(ended, Err(NoProof::Silent("the enclave ended".into())));
     }
 }

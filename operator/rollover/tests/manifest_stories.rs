@@ -1,6 +1,6 @@
 //! Stories of the cluster manifest. `BLESS=1` writes them anew.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::panic, reason = "a test")]
 
 mod play;
 

@@ -153,7 +153,9 @@ impl Stage {
                 status.keys_in_sync
             ))
         };
-        wait::until(&self.clusters(tenant), &tenant.name, limit, what, seen).await
+        // A status is large, and a future that holds one is in every other future here.
+        let clusters = self.clusters(tenant);
+        Box::pin(wait::until(&clusters, &tenant.name, limit, what, seen)).await
     }
 
     /// Waits until all chambers were verified on a release and nothing is in flight.

@@ -166,10 +166,12 @@ mod tests {
             name,
             image: format!("chamber:{name}"),
             measurement: json!({"imageSha384": digit.repeat(96)}),
+            authorities: Vec::new(),
         };
         Narrator::new(Releases {
             v1: release("v1", "a"),
             v2: release("v2", "b"),
+            v3: release("v3", "d"),
         })
     }
 
