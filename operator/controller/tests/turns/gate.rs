@@ -116,7 +116,9 @@ impl Stage {
         sealed.copy_from_slice(digest(&SHA384, &blob()).as_ref());
         let enclaves = NAMES.map(|name| {
             let registers = BTreeMap::from([(0, [0x22; 48])]);
-            let enclave = NsmEmulator::new(authority.issue_signer().unwrap(), registers);
+            let module = format!("i-0000000000000000{name}-enc0123456789abcdef");
+            let enclave = NsmEmulator::new(authority.issue_signer().unwrap(), registers)
+                .with_module_id(module);
             (name, Arc::new(enclave))
         });
         let mut stage = Self {
