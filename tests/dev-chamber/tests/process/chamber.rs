@@ -72,10 +72,26 @@ impl Drop for Chamber {
 
 impl Chamber {
     pub fn start(world: &World, release: &str, blob: &str) -> Self {
+        Self::with(world, release, ("TEE_AUTO_UNSEAL_BLOB", blob))
+    }
+
+    /// Seals, offers its blob, and ends when it is told to.
+    pub fn seal(world: &World, release: &str) -> Value {
+        let request = World::seal_request();
+        let mut chamber = Self::with(world, release, ("CHAMBER_SEAL_REQUEST", &request));
+        wait_for("the sealed blob", || chamber.host("/sealed-blob").0 == 200);
+        let (_, offer) = chamber.host("/sealed-blob");
+        chamber.terminate();
+        let ended = chamber.exit();
+        assert!(ended.success(), "{ended}");
+        serde_json::from_str(&offer).unwrap()
+    }
+
+    fn with(world: &World, release: &str, (name, value): (&str, &str)) -> Self {
         let (metrics, workload) = (free_address(), free_address());
         let child = world
             .command(release, &["host"])
-            .env("TEE_AUTO_UNSEAL_BLOB", blob)
+            .env(name, value)
             .env("CHAMBER_DEV_METRICS", metrics.to_string())
             .env("CHAMBER_DEV_WORKLOAD", workload.to_string())
             .spawn();

@@ -16,7 +16,7 @@ use measurement::{Measurement, Pcr};
 use nsm_emulator::TestRoot;
 use serde_json::{Value, json};
 
-use crate::chamber::run;
+use crate::chamber::{Chamber, run};
 
 const ACCOUNT: &str = "111122223333";
 const CLUSTER: &str = "demo-local-signer";
@@ -113,10 +113,7 @@ impl World {
 
     /// Seals as the seal pod does; gives the blob in base64.
     pub fn seal(&self, release: &str) -> String {
-        let mut command = self.command(release, &["host"]);
-        run(command.env("CHAMBER_SEAL_REQUEST", Self::seal_request()));
-        let said = std::fs::read_to_string(self.path("termination-log")).unwrap();
-        let said: Value = serde_json::from_str(&said).unwrap();
+        let said = Chamber::seal(self, release);
         assert_eq!(said["commitment"].as_str().unwrap().len(), 64);
         said["sealedBlob"].as_str().unwrap().to_owned()
     }
