@@ -9,6 +9,8 @@ use crate::LinkError;
 
 /// The protocol's version, first byte of every frame.
 pub const VERSION: u8 = 1;
+/// Version and length.
+const HEAD: usize = 5;
 /// Greatest length of a frame's JSON in bytes: the longest blob as base64 needs 86 KiB of it.
 pub const MAX_FRAME: usize = 256 * 1024;
 
@@ -17,17 +19,40 @@ pub(crate) async fn write(
     stream: &mut (impl AsyncWrite + Unpin),
     message: &impl Serialize,
 ) -> Result<(), LinkError> {
-    let json =
-        serde_json::to_vec(message).map_err(|error| LinkError::Content(error.to_string()))?;
-    let json = Zeroizing::new(json);
-    let length = match u32::try_from(json.len()) {
-        Ok(length) if json.len() <= MAX_FRAME => length.to_be_bytes(),
-        _ => return Err(LinkError::TooLong(json.len())),
-    };
-    let frame = Zeroizing::new([&[VERSION], &length[..], &json].concat());
+    let frame = encode(message)?;
     stream.write_all(&frame).await?;
     stream.flush().await?;
     Ok(())
+}
+
+/// One frame, in a buffer that never grows: growing would leave credentials behind where nobody wipes them.
+fn encode(message: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, LinkError> {
+    let content = |error: serde_json::Error| LinkError::Content(error.to_string());
+    let mut counted = Count(0);
+    serde_json::to_writer(&mut counted, message).map_err(content)?;
+    let length = match u32::try_from(counted.0) {
+        Ok(length) if counted.0 <= MAX_FRAME => length.to_be_bytes(),
+        _ => return Err(LinkError::TooLong(counted.0)),
+    };
+    let mut frame = Zeroizing::new(Vec::with_capacity(HEAD + counted.0));
+    frame.push(VERSION);
+    frame.extend_from_slice(&length);
+    serde_json::to_writer(&mut *frame, message).map_err(content)?;
+    Ok(frame)
+}
+
+/// Counts what is written.
+struct Count(usize);
+
+impl std::io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads one frame; `None` when the stream ended between frames.
@@ -85,6 +110,16 @@ mod tests {
             read_bytes(&bytes),
             Ok(Some(ToHost::NeedCredentials))
         ));
+    }
+
+    #[test]
+    fn the_buffer_of_a_frame_is_as_long_as_the_frame() {
+        let failed = ToHost::SealFailed {
+            message: "x".repeat(5000),
+        };
+        let frame = encode(&failed).unwrap();
+        assert_eq!(frame.len(), frame.capacity(), "it did not grow");
+        assert!(frame.len() > 5000);
     }
 
     #[test]

@@ -15,12 +15,16 @@ pub const KEY_BYTES: usize = 32;
 pub const SHARE_BYTES: usize = 1 + KEY_BYTES;
 
 /// The 32 bytes that everything protects. Wiped when dropped; has no `Debug` and no `Clone`.
-pub struct MasterKey(Zeroizing<[u8; KEY_BYTES]>);
+///
+/// Boxed, because a move of an array leaves its bytes behind where nobody wipes them.
+pub struct MasterKey(Box<Zeroizing<[u8; KEY_BYTES]>>);
 
 impl MasterKey {
-    /// Takes over 32 uniformly random bytes.
-    pub const fn new(bytes: Zeroizing<[u8; KEY_BYTES]>) -> Self {
-        Self(bytes)
+    /// A key that `fill` writes into its place: 32 uniformly random bytes.
+    pub fn fill<E>(fill: impl FnOnce(&mut [u8; KEY_BYTES]) -> Result<(), E>) -> Result<Self, E> {
+        let mut bytes = Box::new(Zeroizing::new([0; KEY_BYTES]));
+        fill(&mut bytes)?;
+        Ok(Self(bytes))
     }
 
     /// The bytes, for handing them to the workload and for deriving from them.
@@ -115,15 +119,16 @@ pub fn combine(shares: &[&Share], threshold: u8) -> Result<MasterKey, ShamirErro
             return Err(ShamirError::Duplicate(share.index()));
         }
     }
-    let mut key = Zeroizing::new([0; KEY_BYTES]);
-    if let [share] = chosen {
-        key.copy_from_slice(&share.expose()[1..]);
-    } else {
-        let points = Points(chosen.iter().map(|share| share.expose().to_vec()).collect());
-        let bytes = Gf256::combine_bytes(&points.0).map_err(|_| ShamirError::Share(None))?;
-        key.copy_from_slice(&Zeroizing::new(bytes));
-    }
-    Ok(MasterKey(key))
+    MasterKey::fill(|key| {
+        if let [share] = chosen {
+            key.copy_from_slice(&share.expose()[1..]);
+        } else {
+            let points = Points(chosen.iter().map(|share| share.expose().to_vec()).collect());
+            let bytes = Gf256::combine_bytes(&points.0).map_err(|_| ShamirError::Share(None))?;
+            key.copy_from_slice(&Zeroizing::new(bytes));
+        }
+        Ok(())
+    })
 }
 
 /// Copies of shares in the library's type, wiped when dropped.

@@ -187,9 +187,7 @@ async fn make_shares<N: Nsm, K>(
 ) -> Result<([u8; 32], Vec<Share>), SealError> {
     let (nsm, request) = (Arc::clone(&tools.nsm), request.clone());
     let made = spawn_blocking(move || {
-        let mut bytes = Zeroizing::new([0; sealed_blob::KEY_BYTES]);
-        nsm.random(&mut *bytes)?;
-        let key = MasterKey::new(bytes);
+        let key = MasterKey::fill(|bytes| nsm.random(bytes))?;
         let count = u8::try_from(request.keys.len()).unwrap_or(u8::MAX);
         let random = |out: &mut [u8]| nsm.random(out).map_err(|_| ShamirError::Random);
         let shares = split(&key, request.threshold, count, random)?;

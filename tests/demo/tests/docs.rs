@@ -110,3 +110,35 @@ fn the_emulator_accepts_the_demos_configuration() {
             .expect("start")
     });
 }
+
+/// The threat model says which test shows a row; each of them is there.
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let page = read(&docs().join("threat-model.md"));
+    let mut source = String::new();
+    for folder in ["operator", "enclave-image", "tests"] {
+        sources(&docs().join("..").join(folder), &mut source);
+    }
+    let named = page.split('`').skip(1).step_by(2);
+    let named: BTreeSet<_> = named
+        .filter(|name| name.matches('_').count() >= 2)
+        .filter(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        let found = source.contains(&format!("fn {name}("));
+        assert!(found, "docs/threat-model.md names {name}, which is no test");
+    }
+}
+
+fn sources(folder: &Path, all: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("entry").path();
+        let skipped = path.ends_with("target") || path.ends_with("node_modules");
+        if path.is_dir() && !skipped {
+            sources(&path, all);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            all.push_str(&read(&path));
+        }
+    }
+}

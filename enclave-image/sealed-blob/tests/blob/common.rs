@@ -2,7 +2,6 @@
 
 use measurement::{Measurement, Pcr};
 use sealed_blob::{InnerBlob, MasterKey, Origin, SealedShare, commitment, commitment_of_format_1};
-use zeroize::Zeroizing;
 
 /// The blob of version 1 in docs/sealed-blob.md.
 pub fn inner() -> InnerBlob {
@@ -39,7 +38,11 @@ pub fn inner_2() -> InnerBlob {
 
 /// A master key of 32 equal bytes.
 pub fn key(byte: u8) -> MasterKey {
-    MasterKey::new(Zeroizing::new([byte; 32]))
+    MasterKey::fill(|out| {
+        out.fill(byte);
+        Ok::<_, std::convert::Infallible>(())
+    })
+    .unwrap()
 }
 
 /// A register of 48 equal bytes.

@@ -160,7 +160,11 @@ proptest! {
         order in any::<u64>(),
     ) {
         let threshold = 1 + u8::try_from(threshold.index(count.into())).unwrap();
-        let key = MasterKey::new(Zeroizing::new(bytes));
+        let key = MasterKey::fill(|out| {
+            *out = bytes;
+            Ok::<_, std::convert::Infallible>(())
+        })
+        .unwrap();
         let shares = split(&key, threshold, count, random).unwrap();
         let mut chosen: Vec<&Share> = shares.iter().collect();
         chosen.rotate_left(usize::try_from(order % u64::from(count)).unwrap());

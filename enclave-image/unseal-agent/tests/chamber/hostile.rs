@@ -1,22 +1,23 @@
 //! Hosts that lie: each ends in a clear refusal, none with a key handed over.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use attestation::Claims;
 use aws_lc_rs::digest::{SHA384, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chamber_link::{SealRequest, Task, ToAgent};
+use chamber_link::{SealRequest, Task, ToAgent, ToHost};
 use cluster_manifest::{Kind, Manifest};
 use measurement::{Measurement, Pcr};
 use sealed_blob::{
     InnerBlob, MasterKey, Origin, SealedShare, bind, commitment, commitment_of_format_1, open,
     split,
 };
+use tokio::io::AsyncWriteExt;
 use unseal_agent::{Authorization, DocumentContent, Nsm};
-use zeroize::Zeroizing;
 
-use crate::chamber::Chamber;
+use crate::chamber::{Chamber, Noted, PATIENCE};
 use crate::office::{OTHER_SIGNER, Office, own_image, permit, run_manifest, said};
 use crate::world::{ADMITTED, CLUSTER, FOREIGN, World, key, request};
 
@@ -255,7 +256,13 @@ async fn another_clusters_manifest_of_the_same_authority_opens_nothing() {
 
 /// What a parent can make by itself: a key that it knows, wrapped under the cluster's own keys.
 async fn own_making(world: &World) -> (MasterKey, InnerBlob) {
-    let own = || MasterKey::new(Zeroizing::new([9; 32]));
+    let own = || {
+        MasterKey::fill(|out| {
+            out.fill(9);
+            Ok::<_, Infallible>(())
+        })
+        .unwrap()
+    };
     let fill =
         |out: &mut [u8]| aws_lc_rs::rand::fill(out).map_err(|_| sealed_blob::ShamirError::Random);
     let mut shares = Vec::new();
@@ -516,4 +523,62 @@ async fn the_register_is_locked_before_anything_else() {
             commitment: [0; 32]
         }
     );
+}
+
+/// A frame of the host's own writing.
+fn frame(json: &str) -> Vec<u8> {
+    let length = u32::try_from(json.len()).unwrap().to_be_bytes();
+    [&[1], &length[..], json.as_bytes()].concat()
+}
+
+#[tokio::test]
+async fn frames_that_are_cut_endless_or_slow_hand_nothing_over() {
+    let (world, office) = (World::start().await, Office::open());
+    let start = r#"{"type":"start","value":{"region":"us-east-1","manifest":"AAAA","task":{"unseal":{"blob":"AAAA","clusterId":null}}}}"#;
+    let whole = frame(start);
+    let long = u32::try_from(chamber_link::MAX_FRAME + 1).unwrap();
+    let endless = [&[1], &long.to_be_bytes()[..]].concat();
+    let run = |stream, workload: &Noted| {
+        let (nsm, trust, kms) = (own_image(&world), office.trusted(&world), world.kms());
+        let mut own = workload.clone();
+        async move { unseal_agent::run(stream, nsm, |_, _| kms, trust, &mut own).await }
+    };
+    for bytes in [
+        whole[..whole.len() / 2].to_vec(),
+        whole[..3].to_vec(),
+        endless,
+        frame("{}"),
+        frame("null"),
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        Vec::new(),
+    ] {
+        let (mut host, enclave) = tokio::io::duplex(4096);
+        let workload = Noted::default();
+        host.write_all(&bytes).await.unwrap();
+        host.shutdown().await.unwrap();
+        let ended = tokio::time::timeout(PATIENCE, run(enclave, &workload)).await;
+        assert!(ended.unwrap().is_err(), "{bytes:?}");
+        assert!(workload.commitments.lock().unwrap().is_empty());
+    }
+    // A byte at a time is a message like any other: here one whose manifest is none.
+    let (mut host, enclave) = tokio::io::duplex(4096);
+    let workload = Noted::default();
+    let slow = async {
+        for byte in &whole {
+            host.write_all(&[*byte]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut link = chamber_link::connect::<ToHost, ToAgent>(host);
+        loop {
+            if let ToHost::AttemptFailed { message, .. } = link.receiver.receive().await.unwrap() {
+                return message;
+            }
+        }
+    };
+    let why = tokio::select! {
+        _ = run(enclave, &workload) => panic!("it ended"),
+        why = tokio::time::timeout(PATIENCE, slow) => why.unwrap(),
+    };
+    assert!(why.contains("cluster manifest"), "{why}");
+    assert!(workload.commitments.lock().unwrap().is_empty());
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::Output;
+use super::{Connection, Output};
 
 /// The greatest length of a document's nonce in bytes.
 const MAX_NONCE: usize = 512;
@@ -21,6 +21,29 @@ pub enum AttestationVerb {
         /// What is asked of it.
         #[command(flatten)]
         asked: Asked,
+        /// Form of the answer.
+        #[arg(short, long, value_enum, default_value_t = Output::Human)]
+        output: Output,
+    },
+    /// Asks a running chamber for a document with a fresh nonce, and checks it.
+    #[command(
+        after_help = "Exit status: 0 verified, 1 not verified, and the reason is said, 2 no document: the pod, its host or the cluster does not give one.\n\nThe question goes through the API server: it needs the rights to get the pod and to create pods/proxy. What it proves is in the claims: cluster, sealed blob, commitment, manifest, unsealed or not, and the shares that were opened. Compare the registers with the release's.\n\nExamples:\n  kubectl chamber attestation get signer-0a1b2c3d4e-x7x7x -n chambers\n  kubectl chamber attestation get signer-0a1b2c3d4e-x7x7x -o json | jq .claims\n  kubectl chamber attestation get signer-0a1b2c3d4e-x7x7x --save document.cbor"
+    )]
+    Get {
+        /// Name of the chamber's pod.
+        pod: String,
+        /// A file with the root's certificate in PEM; without it AWS Nitro Enclaves Root G1, which is built in.
+        #[arg(long, value_name = "PEM")]
+        root: Option<String>,
+        /// A document of debug mode is not verified.
+        #[arg(long)]
+        require_production: bool,
+        /// Also writes the document, as CBOR, into this file.
+        #[arg(long, value_name = "FILE")]
+        save: Option<std::path::PathBuf>,
+        /// The cluster.
+        #[command(flatten)]
+        connection: Connection,
         /// Form of the answer.
         #[arg(short, long, value_enum, default_value_t = Output::Human)]
         output: Output,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use measurement::Pcr;
 
-pub use attestation::{Asked, AttestationVerb};
+pub use attestation::{Asked, AttestationVerb, Nonce};
 pub use manifest::{ManifestForm, ManifestVerb, Render, Sign, SigningKey, Verify};
 pub use policy::{Cluster, Format, PolicyVerb, Question, Report};
 

@@ -1,4 +1,4 @@
-//! `attestation`: documents, verified on this machine.
+//! `attestation`: documents, from files and from chambers, verified on this machine.
 
 mod told;
 
@@ -10,7 +10,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jiff::Timestamp;
 
-use crate::arguments::{Asked, AttestationVerb, Output};
+use crate::arguments::{Asked, AttestationVerb, Nonce, Output};
+use crate::cluster;
 use crate::input;
 use crate::output::{self, Answer, Exit, Failure};
 use crate::text;
@@ -20,6 +21,8 @@ use told::Told;
 const MOST: u64 = 4 * attestation::MAX_BYTES as u64;
 /// Bytes that are read of a root.
 const MOST_OF_ROOT: u64 = 65_536;
+/// Bytes of the nonce that a chamber is asked with.
+const NONCE: usize = 32;
 /// With or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -28,20 +31,47 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Does what was asked.
 pub fn run(verb: &AttestationVerb) -> Result<Answer, Failure> {
-    let AttestationVerb::Verify {
-        file,
-        asked,
-        output,
-    } = verb;
-    verify(file, asked, *output)
+    match verb {
+        AttestationVerb::Verify {
+            file,
+            asked,
+            output,
+        } => {
+            let bytes = document(read(file, MOST)?);
+            verify(file, &bytes, asked, *output)
+        }
+        AttestationVerb::Get {
+            pod,
+            root,
+            require_production,
+            save,
+            connection,
+            output,
+        } => {
+            let mut nonce = vec![0; NONCE];
+            aws_lc_rs::rand::fill(&mut nonce)
+                .map_err(|_| Failure::read(pod, &"no random bytes"))?;
+            let bytes = cluster::document(connection, pod, &nonce)?;
+            if let Some(file) = save {
+                let name = file.display().to_string();
+                std::fs::write(file, &bytes).map_err(|why| Failure::read(&name, &why))?;
+            }
+            let asked = Asked {
+                at: None,
+                root: root.clone(),
+                nonce: Some(Nonce(nonce)),
+                require_production: *require_production,
+            };
+            verify(pod, &bytes, &asked, *output)
+        }
+    }
 }
 
 /// Answers: exit status 0 verified, 1 not.
-fn verify(file: &str, asked: &Asked, output: Output) -> Result<Answer, Failure> {
+fn verify(file: &str, bytes: &[u8], asked: &Asked, output: Output) -> Result<Answer, Failure> {
     let root = root(asked.root.as_deref())?;
-    let bytes = document(read(file, MOST)?);
     let at = asked.at.unwrap_or_else(Timestamp::now);
-    let (verified, reason) = match attestation::verify(&bytes, &root, At::Time(at.as_millisecond()))
+    let (verified, reason) = match attestation::verify(bytes, &root, At::Time(at.as_millisecond()))
     {
         Ok(verified) => {
             let reason = unmet(&verified, asked);

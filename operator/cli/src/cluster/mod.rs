@@ -1,5 +1,6 @@
 //! The verbs that speak to a cluster: status, plan, pause, resume, abort, retry, revoke, unrevoke, transfer.
 
+mod attested;
 mod connection;
 mod observe;
 mod picture;
@@ -33,6 +34,15 @@ pub fn stored(connection: &Connection, name: &str) -> Result<Stored, Failure> {
         let connection::Connected { client, way } = connection::connect(connection)?;
         let read = stored::read(&client, name).await;
         read.map_err(|failure| failure.on_the_way(&way))
+    })
+}
+
+/// The attestation document of a chamber's pod that carries this nonce.
+pub fn document(connection: &Connection, pod: &str, nonce: &[u8]) -> Result<Vec<u8>, Failure> {
+    output::wait_for(async {
+        let connection::Connected { client, way } = connection::connect(connection)?;
+        let made = attested::document(&client, pod, nonce).await;
+        made.map_err(|failure| failure.on_the_way(&way))
     })
 }
 

@@ -48,6 +48,7 @@ pub async fn manifest_from_nothing(stage: &Stage) -> Result<()> {
         "not every chamber attested: {:?}",
         status.chambers
     );
+    desk.proves(stage, tenant, &status).await?;
     binding(&status, "False", "ManifestNotPinned")?;
     let pinned = json!({"keys": {"policy": {"profile": "Pinned", "pins": ["pcr16"]}}});
     stage.change(tenant, pinned).await?;
@@ -187,6 +188,44 @@ impl Desk {
         let text = std::fs::read_to_string(&file)?;
         let fragment: Value = serde_yaml_ng::from_str(&text)?;
         Ok(fragment["manifest"].clone())
+    }
+}
+
+impl Desk {
+    /// A person asks a chamber, too, and is told the same.
+    async fn proves(
+        &self,
+        stage: &Stage,
+        tenant: &Tenant,
+        status: &ChamberClusterStatus,
+    ) -> Result<()> {
+        let pod = &status.chambers.first().context("no chamber")?.pod;
+        let root = self.path("root.pem");
+        let get = [
+            "attestation",
+            "get",
+            pod,
+            "-n",
+            &tenant.namespace,
+            "--root",
+            &root,
+            "--require-production",
+            "-o",
+            "json",
+        ];
+        let told = programs::kubectl_chamber(stage, 0, &get).await?;
+        let told: Value = serde_json::from_str(&told)?;
+        let manifest = status.manifest.as_ref().context("status.manifest")?;
+        ensure!(
+            told["verified"] == true
+                && told["registers"]["PCR16"] == manifest.pcr16.as_str()
+                && told["claims"]["commitment"] == json!(status.commitment)
+                && told["claims"]["manifest"] == manifest.digest.as_str(),
+            "{told}"
+        );
+        // AWS's root is not the one of these tests.
+        let of_aws = ["attestation", "get", pod, "-n", &tenant.namespace];
+        programs::kubectl_chamber(stage, 1, &of_aws).await.map(drop)
     }
 }
 

@@ -1,0 +1,71 @@
+//! A document of a chamber, asked for through the API server: it needs `get` of the pod and `create` of `pods/proxy`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use chamber_api::names;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::output::Failure;
+
+#[derive(Deserialize)]
+struct Attested {
+    document: String,
+}
+
+/// The document that the pod's enclave makes for this nonce (16 to 64 bytes).
+pub async fn document(client: &Client, pod: &str, nonce: &[u8]) -> Result<Vec<u8>, Failure> {
+    let refused = |why: &dyn std::fmt::Display| Failure::Cluster(format!("pod {pod}: {why}"));
+    let pods = Api::<Pod>::default_namespaced(client.clone());
+    let found = pods.get(pod).await.map_err(|why| failed(pod, &why))?;
+    let port = port(&found).ok_or_else(|| {
+        refused(&format!(
+            "container {} has no port named {}: it is no chamber",
+            names::ENCLAVE_CONTAINER,
+            names::METRICS_PORT
+        ))
+    })?;
+    let namespace = client.default_namespace();
+    let path = format!("/api/v1/namespaces/{namespace}/pods/http:{pod}:{port}/proxy/attestation");
+    let request = http::Request::post(path)
+        .header("content-type", "application/json")
+        .body(
+            json!({"nonce": hex::encode(nonce)})
+                .to_string()
+                .into_bytes(),
+        )
+        .map_err(|why| refused(&why))?;
+    let text = client
+        .request_text(request)
+        .await
+        .map_err(|why| failed(pod, &why))?;
+    let answer: Attested = serde_json::from_str(&text)
+        .map_err(|_| refused(&"its host does not know /attestation: it is of a release before"))?;
+    BASE64
+        .decode(answer.document)
+        .map_err(|why| refused(&format!("its document is not base64: {why}")))
+}
+
+fn failed(pod: &str, why: &kube::Error) -> Failure {
+    match why {
+        kube::Error::Api(status) => {
+            Failure::Cluster(format!("pod {pod}: {}", status.message.trim()))
+        }
+        kube::Error::Service(_) | kube::Error::HyperError(_) => {
+            Failure::Unreachable(super::causes(why))
+        }
+        other => Failure::Cluster(format!("pod {pod}: {other}")),
+    }
+}
+
+fn port(pod: &Pod) -> Option<i32> {
+    let containers = &pod.spec.as_ref()?.containers;
+    let mut named = containers
+        .iter()
+        .filter(|container| container.name == names::ENCLAVE_CONTAINER);
+    let mut ports = named.next()?.ports.iter().flatten();
+    let port = ports.find(|port| port.name.as_deref() == Some(names::METRICS_PORT))?;
+    Some(port.container_port)
+}
