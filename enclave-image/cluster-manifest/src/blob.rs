@@ -86,10 +86,14 @@ fn same<T: PartialEq + fmt::Display + ?Sized>(
     })
 }
 
-/// Who sealed it, by the document that the blob carries.
-fn sealed_by(manifest: &Manifest, inner: &InnerBlob, root: &Root) -> Result<Provenance, Mismatch> {
+/// What the enclave was that sealed this blob, by the document that it carries; none of format 1.
+///
+/// # Errors
+///
+/// The document does not verify, does not speak of this blob, or is of an enclave in debug mode.
+pub fn check_document(inner: &InnerBlob, root: &Root) -> Result<Option<Verified>, Mismatch> {
     let Some(origin) = &inner.origin else {
-        return Ok(Provenance::WithoutDocument);
+        return Ok(None);
     };
     // Leaf certificates live for hours: the document proves who sealed, not when.
     let proven = verify(&origin.document, root, At::Document)?;
@@ -97,6 +101,14 @@ fn sealed_by(manifest: &Manifest, inner: &InnerBlob, root: &Root) -> Result<Prov
     if proven.debug() {
         return Err(Mismatch::Debug);
     }
+    Ok(Some(proven))
+}
+
+/// Who sealed it, and whether the manifest names them.
+fn sealed_by(manifest: &Manifest, inner: &InnerBlob, root: &Root) -> Result<Provenance, Mismatch> {
+    let (Some(origin), Some(proven)) = (&inner.origin, check_document(inner, root)?) else {
+        return Ok(Provenance::WithoutDocument);
+    };
     named(manifest, &proven)?;
     permitted(origin, &proven)
 }

@@ -13,7 +13,7 @@ mod envelope;
 mod error;
 
 pub use authority::{Algorithm, Authority, Fingerprint, Signature};
-pub use blob::{Provenance, check_blob, check_sealed};
+pub use blob::{Provenance, check_blob, check_document, check_sealed};
 pub use body::{Kind, MAX_SEALERS, Manifest};
 pub use digest::Digest;
 pub use envelope::{MAX_SIGNATURES, SignedManifest};

@@ -9,6 +9,7 @@ use chamber_api::ChamberCluster;
 use chamber_resource::release;
 use chamber_resource::spec::{self, Uids};
 use jiff::SignedDuration;
+use measurement::MANIFEST_REGISTER;
 use rollover::Spec;
 use serde_json::{Value, json};
 
@@ -40,6 +41,10 @@ pub fn spec(cluster: &ChamberCluster, uids: &Uids, drift: SignedDuration) -> Opt
     {
         pins.retain(|pin| pin.as_str().and_then(release::register).is_some());
     }
+    // A manifest is of all keys, so it fits none of the specs below; what chambers attest is in status and their sets.
+    if let Some(spec) = rest.pointer_mut("/spec").and_then(Value::as_object_mut) {
+        spec.remove("manifest");
+    }
     if release::of_spec(&cluster.spec).is_err() {
         as_recorded(&mut rest)?;
     }
@@ -66,7 +71,12 @@ pub fn spec(cluster: &ChamberCluster, uids: &Uids, drift: SignedDuration) -> Opt
 fn as_recorded(rest: &mut Value) -> Option<()> {
     let known = ["/status/rollover/to", "/status/current"];
     let known = known.iter().find_map(|at| rest.pointer(at))?;
-    let release = json!({"image": known["image"], "measurement": known["measurement"]});
+    let mut measurement = known["measurement"].clone();
+    // The spec's release never names it.
+    if let Some(registers) = measurement.as_object_mut() {
+        registers.remove(&format!("pcr{MANIFEST_REGISTER}"));
+    }
+    let release = json!({"image": known["image"], "measurement": measurement});
     *rest.pointer_mut("/spec/release")? = release;
     Some(())
 }

@@ -6,7 +6,6 @@ use chamber_api::{ChamberCluster, Management, Sealing, Share as ShareSpec, names
 use jiff::SignedDuration;
 use key_policy::{Profile, Template};
 use kube::ResourceExt;
-use measurement::MANIFEST_REGISTER;
 use rollover::{Deletion, DriftPolicy, OnFailure, Owner, Reason, Share, Spec, Verbs};
 
 use crate::arn::Arn;
@@ -41,7 +40,6 @@ pub fn checked(
     let (manifest, authorities) = manifest::facts(spec)?;
     verification::check(&spec.verification)?;
     let pins = pins(&spec.keys.policy.pins)?;
-    manifest_pin(cluster, &pins)?;
     let shares = spec
         .keys
         .shares
@@ -226,25 +224,6 @@ fn pins(pins: &[String]) -> Result<BTreeSet<u8>, Fault> {
             })
         })
         .collect()
-}
-
-/// What a pin of PCR16 needs in order to protect anything.
-fn manifest_pin(cluster: &ChamberCluster, pins: &BTreeSet<u8>) -> Result<(), Fault> {
-    let spec = &cluster.spec;
-    if !pins.contains(&MANIFEST_REGISTER) {
-        return Ok(());
-    }
-    if spec.release.authorities.is_empty() {
-        return Err(Fault::invalid(
-            "spec.keys.policy.pins has PCR16, and spec.release.authorities is empty: an image that measures no authority locks nothing in PCR16, so the keys would refuse its chambers. Name its authorities, or take the pin out",
-        ));
-    }
-    if spec.keys.policy.profile != chamber_api::Profile::Pinned {
-        return Err(Fault::invalid(
-            "spec.keys.policy.pins has PCR16 with profile Standard: an identity policy in the key's account goes past statement 3 there, and with it past the pin. Set spec.keys.policy.profile to Pinned",
-        ));
-    }
-    Ok(())
 }
 
 fn share(cluster: &ChamberCluster, share: &ShareSpec, pins: &BTreeSet<u8>) -> Result<Share, Fault> {

@@ -71,10 +71,17 @@ impl AdmittedSet {
     /// What the policy of a key is to hold. What only stays is kept while it is there, and does not come back.
     pub fn for_key(&self, share: &Share, policy: &Policy) -> Vec<Measurement> {
         let admitted = key_policy::found(policy, &share.template);
-        let images = admitted.map(|admitted| admitted.image_sha384);
+        // The whole tuple: an image with other registers than the policy pins would take the pins away.
         let is_there = |measurement: &&Measurement| {
-            let image = measurement.image_sha384.to_string();
-            images.as_ref().is_ok_and(|images| images.contains(&image))
+            admitted.as_ref().is_ok_and(|admitted| {
+                let image = measurement.image_sha384.to_string();
+                let mut pinned = admitted.registers.iter();
+                admitted.image_sha384.contains(&image)
+                    && pinned.all(|(index, values)| {
+                        let own = measurement.register(*index);
+                        own.is_some_and(|pcr| values.contains(&pcr.to_string()))
+                    })
+            })
         };
         let staying = self.inherited.get(&share.arn).into_iter();
         let staying = staying.chain(&self.stays).filter(is_there);

@@ -1,6 +1,11 @@
 //! The cluster manifest that an image with an authority needs: asked for before anything is started.
 
-use crate::{Action, Blob, Manifest, Plan, Reason, Rollover, Step, Transition, World};
+use key_policy::Profile;
+use measurement::MANIFEST_REGISTER;
+
+use crate::{
+    Action, Blob, Manifest, Plan, Reason, Release, Rollover, Share, Step, Transition, World,
+};
 
 /// Takes the run manifest into the target that was begun under its seal permit: both are one release, whose enclaves
 /// attest one register more. Not once a chamber was started from it, and not a manifest of another master key.
@@ -8,12 +13,35 @@ pub fn taken(world: &World, rollover: &Rollover) -> Option<Plan> {
     let wanted = &world.spec.release;
     let manifest = world.spec.manifest.as_ref()?;
     let fits = manifest.commitment.is_some() && manifest.commitment.as_deref() == sealed(world);
-    let same = rollover.to.revision == wanted.revision && rollover.to != *wanted;
+    let images = [&rollover.to, wanted].map(|release| release.measurement.of_image());
+    let [known, named] = images;
+    let same = rollover.to.revision == wanted.revision && rollover.to != *wanted && known.eq(named);
     let started = world.set(&wanted.revision).is_some();
     (same && fits && !started).then(|| {
         let note = Transition::ManifestTaken(wanted.clone());
         Plan::act(Step::of(rollover), Action::Transition(note))
     })
+}
+
+/// Why a pin of PCR16 would not protect the spec's release, or would keep its chambers out.
+pub fn unpinnable(world: &World, step: Step) -> Option<Plan> {
+    let pins = |share: &&Share| share.template.pins.contains(&MANIFEST_REGISTER);
+    let share = world.spec.shares.iter().find(pins)?;
+    let message = if world.spec.authorities.is_empty() {
+        "spec.keys.policy.pins has PCR16, and spec.release.authorities is empty: an image that measures no authority locks nothing in PCR16, so the keys would refuse its chambers. Name its authorities, or take the pin out first"
+    } else if share.template.profile == Profile::Standard {
+        "spec.keys.policy.pins has PCR16 with profile Standard: an identity policy in the key's account goes past statement 3 there, and with it past the pin. Set spec.keys.policy.profile to Pinned"
+    } else {
+        return None;
+    };
+    Some(Plan::block(step, Reason::InvalidSpec, message.to_owned()))
+}
+
+/// Whether the keys are to open for a release under its manifest alone: then nothing but an attested PCR16 will do.
+pub fn is_pinned(world: &World, release: &Release) -> bool {
+    let mut shares = world.spec.shares.iter();
+    release.measurement.register(MANIFEST_REGISTER).is_some()
+        && shares.any(|share| share.template.pins.contains(&MANIFEST_REGISTER))
 }
 
 /// What the spec's manifest still lacks for the spec's release; `None` where it lacks nothing, or none is needed.

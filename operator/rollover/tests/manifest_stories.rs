@@ -4,9 +4,10 @@
 
 mod play;
 
+use key_policy::Profile;
 use measurement::{MANIFEST_REGISTER, Pcr};
 use play::{COMMITMENT, Play, blocked, compare, release, share};
-use rollover::{Manifest, Plan, Reason, Release, plan};
+use rollover::{Gate, Manifest, Plan, Reason, Release, plan};
 
 /// The register of a run manifest, and of a later one.
 const PCR16: Pcr = Pcr::from_bytes([0x16; 48]);
@@ -60,9 +61,7 @@ fn wanted(play: &Play) -> String {
 fn a_first_start_asks_for_a_permit_and_after_the_seal_for_the_run_manifest() {
     let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
     play.world.spec.authorities = vec!["f1".into()];
-    for share in &mut play.world.spec.shares {
-        share.template.pins.insert(MANIFEST_REGISTER);
-    }
+    pin(&mut play);
     play.run(50);
     let message = wanted(&play);
     assert!(message.contains("sign a seal permit"), "{message}");
@@ -123,9 +122,7 @@ fn a_cluster_of_before_signs_on_its_way_to_a_release_with_an_authority() {
 #[test]
 fn the_pin_comes_when_the_last_image_without_it_is_retired_and_moves_with_the_manifest() {
     let mut play = Play::settled();
-    for share in &mut play.world.spec.shares {
-        share.template.pins.insert(MANIFEST_REGISTER);
-    }
+    pin(&mut play);
     play.world.spec.release = release(2);
     play.world.spec.authorities = vec!["f1".into()];
     sign(&mut play, run_manifest());
@@ -219,4 +216,148 @@ fn an_image_without_an_authority_needs_no_manifest_and_is_not_kept_from_running_
         "{}",
         play.story
     );
+}
+
+/// Settled under a run manifest that the keys pin, with profile Pinned.
+fn pinned() -> Play {
+    let mut play = Play::settled();
+    pin(&mut play);
+    play.world.spec.release = release(2);
+    play.world.spec.authorities = vec!["f1".into()];
+    sign(&mut play, run_manifest());
+    play.run(300);
+    assert!(play.policy(0).to_json().contains(&PCR16.to_string()));
+    play
+}
+
+fn pin(play: &mut Play) {
+    for share in &mut play.world.spec.shares {
+        share.template.pins.insert(MANIFEST_REGISTER);
+        share.template.profile = Profile::Pinned;
+    }
+}
+
+#[test]
+fn whoever_writes_status_takes_no_pin_away_and_adds_no_older_manifest() {
+    for forged in [release(2), under(LATER_PCR16, release(2))] {
+        let mut play = pinned();
+        play.world.record.current = Some(Release {
+            revision: "x".into(),
+            ..forged
+        });
+        for _ in 0..300 {
+            let more = play.turn();
+            for key in 0..3 {
+                let policy = play.policy(key).to_json();
+                assert!(policy.contains(&PCR16.to_string()), "{}", play.story);
+                assert!(!policy.contains(&LATER_PCR16.to_string()), "{}", play.story);
+            }
+            if !more {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_permit_in_the_middle_of_a_rollover_is_asked_about_and_turns_nothing_back() {
+    let mut play = pinned();
+    let run = play.world.spec.manifest.clone();
+    play.world.spec.release = under(PCR16, release(3));
+    play.until("Roll: waits, ChamberSealed");
+    play.world.spec.manifest = Some(permit());
+    play.world.spec.release = release(3);
+    let rollovers = play.world.record.rollovers;
+    play.run(200);
+    let message = wanted(&play);
+    assert!(message.contains("it is a seal permit"), "{message}");
+    assert_eq!(play.world.record.rollovers, rollovers, "{}", play.story);
+    play.world.spec.manifest = run;
+    play.world.spec.release = under(PCR16, release(3));
+    play.run(300);
+    assert!(
+        matches!(plan(&play.world), Plan::Settled { .. }),
+        "{}",
+        play.story
+    );
+}
+
+#[test]
+fn a_settled_cluster_says_that_its_manifest_is_gone_and_makes_no_set_without_it() {
+    let mut play = pinned();
+    play.world.spec.manifest = Some(permit());
+    play.world.spec.release = release(2);
+    play.run(50);
+    assert!(wanted(&play).contains("it is a seal permit"));
+    play.world.sets.clear();
+    play.run(50);
+    assert!(wanted(&play).contains("it is a seal permit"));
+    assert!(play.world.sets.is_empty(), "{}", play.story);
+    sign(&mut play, run_manifest());
+    play.run(100);
+    assert_eq!(play.world.unsealed(), 3, "{}", play.story);
+}
+
+#[test]
+fn a_pin_waits_until_every_chamber_has_proven_its_value() {
+    // The spec names an authority that the image does not measure: its chambers have nothing in PCR16.
+    for gate in [Gate::Disabled, Gate::Preferred] {
+        let mut play = Play::settled();
+        pin(&mut play);
+        play.world.spec.gate = gate;
+        play.world.record.attested = None;
+        play.silent = vec!["v2"];
+        play.world.spec.release = release(2);
+        play.world.spec.authorities = vec!["f1".into()];
+        sign(&mut play, run_manifest());
+        play.run(300);
+        assert!(
+            play.story.contains("Verify: waits, AttestationMissing"),
+            "{}",
+            play.story
+        );
+        assert!(!play.policy(0).to_json().contains(&PCR16.to_string()));
+    }
+    // The same where the pin comes later.
+    let mut play = Play::settled();
+    play.world.spec.gate = Gate::Disabled;
+    play.world.spec.release = release(2);
+    play.world.spec.authorities = vec!["f1".into()];
+    sign(&mut play, run_manifest());
+    play.run(300);
+    play.silent = vec!["v2"];
+    pin(&mut play);
+    play.run(20);
+    assert!(!play.policy(0).to_json().contains(&PCR16.to_string()));
+    play.silent.clear();
+    play.tick(None);
+    play.run(50);
+    assert!(
+        play.policy(0).to_json().contains(&PCR16.to_string()),
+        "{}",
+        play.story
+    );
+}
+
+#[test]
+fn a_release_without_an_authority_is_refused_while_the_manifest_is_pinned_and_the_current_one_is_cared_for()
+ {
+    let mut play = pinned();
+    play.world.spec.release = release(1);
+    play.world.spec.authorities.clear();
+    play.run(50);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::InvalidSpec);
+    assert!(
+        message.contains("spec.release.authorities is empty"),
+        "{message}"
+    );
+    assert!(play.policy(0).to_json().contains(&PCR16.to_string()));
+    play.world.spec.verbs.revoke = Some(format!(
+        "{} found on a disk",
+        release(2).measurement.image_sha384
+    ));
+    play.run(50);
+    let image = release(2).measurement.image_sha384.to_string();
+    assert!(!play.policy(0).to_json().contains(&image), "{}", play.story);
 }

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 use measurement::Measurement;
 use rollover::{Blob, PersistedState, Spec};
-use sealed_blob::{InnerBlob, Origin};
+use sealed_blob::InnerBlob;
 
 use crate::context::Context;
 use crate::observe::manifest;
@@ -28,15 +28,7 @@ impl Found {
     fn note(&mut self, cluster: &ChamberCluster, inner: &InnerBlob, root: &Root) {
         let objection = || manifest::objection(cluster, inner, root);
         self.objection = self.objection.take().or_else(objection);
-        self.lacks = match &inner.origin {
-            None => Some(
-                "is of format 1, which carries no sealing document: that an enclave made the master key is not shown".to_owned(),
-            ),
-            Some(Origin { manifest: None, .. }) => Some(
-                "was sealed without a permit: its sealing document shows which image made the master key, and no authority allowed it beforehand".to_owned(),
-            ),
-            Some(Origin { .. }) => None,
-        };
+        self.lacks = manifest::lacks(inner, root);
     }
 }
 

@@ -102,7 +102,7 @@ impl Wanted<'_> {
             .map_err(|error| error.to_string())
             .and_then(|bytes| blobs::check(&bytes, &self.target.measurement, self.spec))
             .and_then(|inner| {
-                manifest::permitted(self.cluster, &inner, self.root)?;
+                manifest::permitted(self.cluster, &inner, &self.target.measurement, self.root)?;
                 Ok(inner)
             });
         match checked {

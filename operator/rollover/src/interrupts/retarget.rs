@@ -31,6 +31,15 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     if let Some(plan) = manifest::taken(world, rollover) {
         return Some(plan);
     }
+    // One release under another manifest than it was begun with: that is the manifest's fault, and no other target.
+    let same_image = wanted
+        .measurement
+        .of_image()
+        .eq(rollover.to.measurement.of_image());
+    if wanted.revision == rollover.to.revision && same_image {
+        return manifest::wanted(world, Step::of(rollover))
+            .filter(|_| !world.no_way_back(rollover));
+    }
     let named_by_status_alone = only_status_names(world, &rollover.to);
     if world.failed().is_some() {
         return named_by_status_alone.then(|| not_the_target(world, rollover));

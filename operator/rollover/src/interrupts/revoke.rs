@@ -94,16 +94,27 @@ fn known<'a>(world: &'a World, share: &'a Share) -> impl Iterator<Item = Measure
     let current = world.record.current.iter();
     let sets = world.sets.iter().map(|set| &set.release);
     let others = current.chain(sets).chain([&world.spec.release]);
-    let mut seen = Vec::new();
-    recorded
-        .chain(others.map(|release| release.measurement.clone()))
-        .filter(move |measurement| {
-            let new = !seen.contains(&measurement.image_sha384);
-            if new {
-                seen.push(measurement.image_sha384);
-            }
-            new
-        })
+    let mut all: Vec<Measurement> = Vec::new();
+    for measurement in recorded.chain(others.map(|release| release.measurement.clone())) {
+        if !all.contains(&measurement) {
+            all.push(measurement);
+        }
+    }
+    // What is said of an image with fewer registers is said better elsewhere; alone it would take pins away.
+    let vaguer = |one: &Measurement, than: &Measurement| {
+        one.image_sha384 == than.image_sha384
+            && one.registers.len() < than.registers.len()
+            && one
+                .registers
+                .iter()
+                .all(|(at, pcr)| than.register(*at) == Some(pcr))
+    };
+    let best: Vec<_> = all
+        .iter()
+        .filter(|one| !all.iter().any(|other| vaguer(one, other)))
+        .cloned()
+        .collect();
+    best.into_iter()
 }
 
 /// The keys know of it before a policy is touched, so that a lost status does not bring it back.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     Action, Attestation, Chamber, FRESH, Gate, KeyWrite, Metrics, PodMetrics, Transition, World,
+    attested,
 };
 
 use super::usable::running;
@@ -175,7 +176,10 @@ fn all_proven(world: &World) -> Result<(), String> {
 
 /// Every chamber was asked just now, and no answer contradicts; where the spec demands it, each one attests.
 fn all_attested(world: &World) -> Result<(), String> {
-    let silence_passes = match world.spec.gate {
+    let Some(rollover) = &world.record.rollover else {
+        return Ok(());
+    };
+    let silence_passes = match attested::gate(world, &rollover.to) {
         Gate::Disabled => return Ok(()),
         Gate::Required => false,
         Gate::Preferred => world.record.attested.is_none(),

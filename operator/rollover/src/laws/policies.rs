@@ -41,6 +41,7 @@ pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
                 .map_err(|fault| format!("key {}: {fault}", write.name))
         };
         let (before, admitted) = (images(&write.expected)?, images(&write.policy)?);
+        registers_stay(world, write, share)?;
         let mut ours = write
             .policy
             .statements()
@@ -85,6 +86,44 @@ pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
         {
             return Err(format!(
                 "key {} would admit every enclave in debug mode",
+                write.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A register that a policy pins stays pinned, and takes no value that status alone knows, unless the spec or a set of
+/// ours says otherwise.
+fn registers_stay(world: &World, write: &KeyWrite, share: &Share) -> Result<(), String> {
+    let (Ok(before), Ok(after)) = (
+        key_policy::found(&write.expected, &share.template),
+        key_policy::found(&write.policy, &share.template),
+    ) else {
+        return Ok(());
+    };
+    let of_sets = world.sets.iter().map(|set| &set.release.measurement);
+    let approved: Vec<_> = of_sets.chain([&world.spec.release.measurement]).collect();
+    let pinned = before.registers.iter();
+    for (index, values) in pinned.filter(|(index, _)| share.template.pins.contains(index)) {
+        let own = |value: &&Measurement| value.register(*index).map(ToString::to_string);
+        let Some(now) = after.registers.get(index) else {
+            let lacks = |one: &&Measurement| {
+                one.register(*index).is_none()
+                    && after.image_sha384.contains(&one.image_sha384.to_string())
+            };
+            if after.image_sha384.is_empty() || approved.iter().any(lacks) {
+                continue;
+            }
+            return Err(format!(
+                "key {} would lose its pin of PCR{index}, which every approved release has",
+                write.name
+            ));
+        };
+        let known: Vec<_> = approved.iter().filter_map(own).collect();
+        if let Some(value) = now.difference(values).find(|value| !known.contains(value)) {
+            return Err(format!(
+                "key {} would admit {value} in PCR{index}, which nobody approved",
                 write.name
             ));
         }

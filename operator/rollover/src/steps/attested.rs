@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use measurement::MANIFEST_REGISTER;
 
 use crate::{
-    Action, Attestation, Attestations, Chamber, FRESH, Gate, Look, Plan, Reason, Rollover, Step,
-    Transition, World,
+    Action, Attestation, Attestations, Chamber, FRESH, Gate, KeyFacts, Look, Plan, Reason, Release,
+    Rollover, Share, Step, Transition, World, manifest,
 };
 
 const STEP: Step = Step::Verify;
+/// Between two questions of a settled cluster.
+const AGAIN: SignedDuration = SignedDuration::from_secs(30);
 /// What the chambers answered, by pod name.
 type Answers = BTreeMap<String, Attestation>;
 
@@ -20,18 +23,11 @@ pub fn next(
     chambers: &[Chamber],
     until: Timestamp,
 ) -> Option<Plan> {
-    if world.spec.gate == Gate::Disabled {
+    if gate(world, &rollover.to) == Gate::Disabled {
         return None;
     }
     if let Some(Attestations::Deferred { until }) = &world.attestations {
-        let message =
-            "the chambers were asked to attest a moment ago; they are asked again by themselves";
-        return Some(Plan::wait_until(
-            STEP,
-            Reason::AttestationMissing,
-            message,
-            Some(*until),
-        ));
+        return Some(deferred(STEP, *until));
     }
     let Some(answers) = answers(world) else {
         let revision = rollover.to.revision.clone();
@@ -43,14 +39,14 @@ pub fn next(
         .or_else(|| {
             chambers
                 .iter()
-                .find_map(|chamber| unproven(world, chamber, answers))
+                .find_map(|chamber| unproven(world, gate(world, &rollover.to), chamber, answers))
         })?;
     Some(Plan::wait_until(STEP, reason, message, Some(until)))
 }
 
 /// The first release that attests is written down: from then on `Preferred` takes silence for no answer.
 pub fn record(world: &World, rollover: &Rollover, chambers: &[Chamber]) -> Option<Plan> {
-    if world.spec.gate == Gate::Disabled || world.record.attested.is_some() {
+    if gate(world, &rollover.to) == Gate::Disabled || world.record.attested.is_some() {
         return None;
     }
     let answers = answers(world)?;
@@ -64,6 +60,52 @@ pub fn record(world: &World, rollover: &Rollover, chambers: &[Chamber]) -> Optio
         let note = Transition::Attested(rollover.to.revision.clone());
         Plan::act(STEP, Action::Transition(note))
     })
+}
+
+/// What the spec asks of the chambers of a release; a pin of PCR16 that no chamber has proven could keep all of them out.
+pub fn gate(world: &World, release: &Release) -> Gate {
+    if manifest::is_pinned(world, release) {
+        Gate::Required
+    } else {
+        world.spec.gate
+    }
+}
+
+/// A pin of PCR16 comes into the policies of a settled cluster only once every chamber has proven that it has the value.
+pub fn before_pin(world: &World, current: &Release) -> Option<Plan> {
+    let unpinned = |(share, facts): (&Share, &KeyFacts)| {
+        let found = facts.policy.as_ref().ok();
+        let found = found.and_then(|policy| key_policy::found(policy, &share.template).ok());
+        share.managed
+            && found.is_some_and(|found| !found.registers.contains_key(&MANIFEST_REGISTER))
+    };
+    if !manifest::is_pinned(world, current) || !world.facts().any(unpinned) {
+        return None;
+    }
+    let Some(answers) = answers(world) else {
+        let revision = current.revision.clone();
+        return Some(match &world.attestations {
+            Some(Attestations::Deferred { until }) => deferred(Step::Settled, *until),
+            _ => Plan::Look(Look::Attestation { revision }),
+        });
+    };
+    let chambers = world.set(&current.revision).map(|set| &set.chambers)?;
+    let (reason, message) = chambers
+        .iter()
+        .find_map(|chamber| refused(chamber, answers))
+        .or_else(|| {
+            chambers
+                .iter()
+                .find_map(|chamber| unproven(world, Gate::Required, chamber, answers))
+        })?;
+    let until = world.now.checked_add(AGAIN).ok();
+    Some(Plan::wait_until(Step::Settled, reason, message, until))
+}
+
+fn deferred(step: Step, until: Timestamp) -> Plan {
+    let message =
+        "the chambers were asked to attest a moment ago; they are asked again by themselves";
+    Plan::wait_until(step, Reason::AttestationMissing, message, Some(until))
 }
 
 fn answers(world: &World) -> Option<&Answers> {
@@ -84,22 +126,27 @@ fn refused(chamber: &Chamber, answers: &Answers) -> Option<(Reason, String)> {
 }
 
 /// What is missing of one chamber's proof.
-fn unproven(world: &World, chamber: &Chamber, answers: &Answers) -> Option<(Reason, String)> {
+fn unproven(
+    world: &World,
+    gate: Gate,
+    chamber: &Chamber,
+    answers: &Answers,
+) -> Option<(Reason, String)> {
     match answers.get(&chamber.name) {
         Some(Attestation::Attested { at, opened, .. }) => {
             let started = chamber.started_at.unwrap_or(Timestamp::MAX);
             let before = (*at < started).then(|| missing(chamber, "it was asked before its start"));
             before.or_else(|| unopened(world, chamber, opened))
         }
-        Some(Attestation::Silent(why)) => demanded(world).then(|| missing(chamber, why)),
+        Some(Attestation::Silent(why)) => demanded(world, gate).then(|| missing(chamber, why)),
         Some(Attestation::Refused(_)) => None,
         None => Some(missing(chamber, "it was not asked")),
     }
 }
 
 /// Whether silence stops.
-fn demanded(world: &World) -> bool {
-    match world.spec.gate {
+fn demanded(world: &World, gate: Gate) -> bool {
+    match gate {
         Gate::Required => true,
         Gate::Preferred => world.record.attested.is_some(),
         Gate::Disabled => false,
@@ -108,7 +155,7 @@ fn demanded(world: &World) -> bool {
 
 fn missing(chamber: &Chamber, why: &str) -> (Reason, String) {
     let message = format!(
-        "chamber {} does not attest: {why}. It is asked again; an image that cannot answer passes with spec.verification.attestation: Disabled only, which leaves the proof to Prometheus",
+        "chamber {} does not attest: {why}. It is asked again; an image that cannot answer passes only with spec.verification.attestation: Disabled, which leaves the proof to Prometheus, and not while spec.keys.policy.pins has PCR16",
         chamber.name
     );
     (Reason::AttestationMissing, message)

@@ -19,6 +19,7 @@ pub fn next(world: &World, current: Option<&Release>) -> Plan {
         Err((reason, message)) => return Plan::block(STEP, reason, message),
     };
     blob(world, current)
+        .or_else(|| manifest::unpinnable(world, STEP))
         .or_else(|| manifest::wanted(world, STEP))
         .or_else(|| prometheus(world))
         .unwrap_or_else(|| {

@@ -2,7 +2,7 @@
 
 use crate::{
     Action, Fence, Look, Object, Plan, Reason, Release, Resize, Rollover, Set, Step, World,
-    chambers, keys,
+    chambers, keys, manifest,
 };
 
 const STEP: Step = Step::Roll;
@@ -50,6 +50,11 @@ pub fn make(world: &World, step: Step, release: &Release) -> Plan {
             release.image, world.spec.release.revision
         );
         return Plan::block(step, Reason::TemplateLost, message);
+    }
+    if world.spec.release != *release
+        && let Some(plan) = manifest::wanted(world, step)
+    {
+        return plan;
     }
     Plan::act(step, Action::MakeSet(release.clone()))
 }

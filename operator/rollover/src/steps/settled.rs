@@ -6,7 +6,8 @@ use crate::admit::{Extent, ask, write_all};
 use crate::roll::within_budget;
 use crate::{
     Action, AdmittedSet, Blob, DriftPolicy, KeyFacts, Look, Plan, Reason, Release, Step,
-    Transition, World, chambers, claim, keys, measure, ownership, revoke, roll, seal, tags,
+    Transition, World, attested, chambers, claim, keys, manifest, measure, ownership, revoke, roll,
+    seal, tags,
 };
 
 const STEP: Step = Step::Settled;
@@ -34,12 +35,14 @@ pub fn next(world: &World) -> Plan {
         .or_else(|| unproven(world, current))
         .or_else(|| blob(world, current))
         .or_else(|| sets(world, current))
+        .or_else(|| attested::before_pin(world, current))
         .or_else(|| drift(world, &set))
         .or_else(|| keys::healthy(world, STEP))
         .or_else(|| ownership::heal(world, STEP))
         .or_else(|| still_admitted(world))
         .or_else(|| ask(world, STEP, &set, Extent::Exactly))
         .or_else(|| unresolved(world, current))
+        .or_else(|| manifest::wanted(world, STEP).filter(|_| world.spec.release != *current))
         .unwrap_or_else(|| rest(world))
 }
 

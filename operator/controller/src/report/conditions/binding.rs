@@ -83,28 +83,44 @@ pub fn manifest(world: &World) -> Option<Claim> {
     let open = under_another(world, &running.measurement);
     if open >= world.spec.threshold {
         let message = format!(
-            "not protected against an older manifest: {open} keys open under any manifest that the authority ever signed, and {} are enough. spec.keys.policy.pins: [pcr16] has them open under this one alone",
+            "not protected against an older manifest: {open} keys open for this image under another manifest, too, and {} are enough. spec.keys.policy.pins: [pcr16] has them open under this one alone, once no rollover between two manifests is in flight",
             world.spec.threshold
         );
         return claim(false, "ManifestNotPinned", message);
     }
-    let message = "chambers unseal only what the cluster manifest names, and the keys open under this one alone";
-    claim(true, "ManifestPinned", message.to_owned())
+    let message = if open == 0 {
+        "chambers unseal only what the cluster manifest names, and the keys open under this one alone".to_owned()
+    } else {
+        format!(
+            "chambers unseal only what the cluster manifest names; {open} keys open under another one, too, which is fewer than the threshold of {}",
+            world.spec.threshold
+        )
+    };
+    claim(true, "ManifestPinned", message)
 }
 
-/// How many keys would open for this image under another manifest; one that cannot be read may.
+/// How many keys would open for this image under another manifest: one that their policy names, or any.
 fn under_another(world: &World, running: &Measurement) -> usize {
-    let mut other = running.clone();
-    other.registers.insert(MANIFEST_REGISTER, Pcr::NOBODY);
-    let opens = |key: &Key<'_>| match key.reading {
-        Reading::Facts(facts) => {
-            facts.state == KeyState::Enabled
-                && facts
-                    .policy
-                    .as_ref()
-                    .is_ok_and(|policy| key_policy::decrypts(policy, &key.share.template, &other))
-        }
-        Reading::Unread | Reading::Failed { .. } => true,
+    let own = running.register(MANIFEST_REGISTER).map(ToString::to_string);
+    let opens = |key: &Key<'_>| {
+        let Reading::Facts(facts) = key.reading else {
+            return true;
+        };
+        // A policy that cannot be read may let anybody in.
+        let Ok(policy) = &facts.policy else {
+            return true;
+        };
+        let found = key_policy::found(policy, &key.share.template);
+        let named = found.map(|found| found.registers).unwrap_or_default();
+        let named = named.get(&MANIFEST_REGISTER).cloned().unwrap_or_default();
+        let others = named.iter().filter(|value| Some(*value) != own.as_ref());
+        let others = others.filter_map(|value| Pcr::parse(value).ok());
+        facts.state == KeyState::Enabled
+            && others.chain([Pcr::NOBODY]).any(|pcr| {
+                let mut other = running.clone();
+                other.registers.insert(MANIFEST_REGISTER, pcr);
+                key_policy::decrypts(policy, &key.share.template, &other)
+            })
     };
     world.keys().filter(opens).count()
 }
