@@ -126,6 +126,27 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_of_all_keys_holds_up_no_salvage_and_a_pin_stays() {
+        let spec = salvaged(|cluster| {
+            let arn = |name| format!("arn:aws:kms:eu-west-1:111122223333:key/{name}");
+            cluster["spec"]["manifest"] = json!({
+                "body": {"kind": "Run", "clusterId": "one", "generation": 1, "threshold": 2,
+                    "keys": [arn("a"), arn("b")], "signers": ["cd".repeat(48)], "commitment": "11".repeat(32)},
+                "signatures": [{"authority": "ab".repeat(32), "signature": "A".repeat(128)}]
+            });
+            cluster["spec"]["keys"]["policy"] = json!({"profile": "Pinned", "pins": ["pcr16"]});
+            cluster["spec"]["rollover"]["settleTime"] = json!("soon");
+        });
+        let spec = spec.unwrap();
+        assert_eq!((spec.shares.len(), spec.threshold), (2, 2));
+        assert!(
+            spec.shares
+                .iter()
+                .all(|share| share.template.pins.contains(&16))
+        );
+    }
+
+    #[test]
     fn a_key_that_cannot_be_used_leaves_the_others() {
         let spec =
             salvaged(|cluster| cluster["spec"]["keys"]["shares"][0]["arn"] = json!("alias/a"))

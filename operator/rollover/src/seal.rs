@@ -70,7 +70,7 @@ fn first(world: &World, target: &Release) -> Plan {
                 "the seal pod offers no blob of this cluster: {why}. Correct the image or the spec, then delete the seal pod"
             ),
         ),
-        SealPod::Running { since } => at_work(world, *since),
+        SealPod::Running { since, unanswered } => at_work(world, *since, unanswered.as_deref()),
         SealPod::Stuck(why) => Plan::wait(
             STEP,
             Reason::SealFailed,
@@ -92,17 +92,25 @@ fn first(world: &World, target: &Release) -> Plan {
 }
 
 /// It makes the master key, for as long as a release may take to make progress.
-fn at_work(world: &World, since: Timestamp) -> Plan {
+fn at_work(world: &World, since: Timestamp, unanswered: Option<&str>) -> Plan {
     let deadline = since.checked_add(world.spec.progress_deadline).ok();
     if deadline.is_none_or(|deadline| world.now < deadline) {
-        let message = "the seal pod makes the master key";
+        let message = match unanswered {
+            None => "the seal pod makes the master key".to_owned(),
+            Some(why) => format!(
+                "the seal pod makes the master key, as far as anybody can tell: {why}. The operator fetches the sealed blob from there: see that it may reach the pod (NetworkPolicy), and that the pod's image is no older than the operator"
+            ),
+        };
         let until = deadline
             .into_iter()
             .chain([verify::again(world.now, since)]);
         return Plan::wait_until(STEP, Reason::Sealing, message, until.min());
     }
     let message = format!(
-        "the seal pod is there since {since:.0} without an answer, longer than spec.rollover.progressDeadline. Read its log and `kubectl describe pod`, then delete the pod: it is made anew"
+        "the seal pod is there since {since:.0} without an answer{}, longer than spec.rollover.progressDeadline. Read its log and `kubectl describe pod`, then delete the pod: it is made anew",
+        unanswered
+            .map(|why| format!(" ({why})"))
+            .unwrap_or_default()
     );
     Plan::wait(STEP, Reason::SealFailed, message)
 }

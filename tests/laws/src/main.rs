@@ -62,7 +62,7 @@ fn fenced(arguments: &Arguments) -> [Size; 3] {
 }
 
 /// One image goes from one cluster manifest to another, and the keys pin the manifest.
-fn under_manifests(arguments: &Arguments) -> [Size; 3] {
+fn under_manifests(arguments: &Arguments) -> [Size; 4] {
     let size = |chambers, keys, threshold| Size {
         manifests: true,
         ..size(arguments, chambers, keys, threshold)
@@ -75,7 +75,11 @@ fn under_manifests(arguments: &Arguments) -> [Size; 3] {
         broken: 0b010,
         ..size(2, 2, 2)
     };
-    [size(2, 2, 2), broken, from_nothing]
+    let forged = Size {
+        forged: true,
+        ..size(1, 2, 2)
+    };
+    [size(2, 2, 2), broken, from_nothing, forged]
 }
 
 /// Chambers are asked to attest, and fall silent or lie.

@@ -34,7 +34,10 @@ pub fn of(setup: &Setup, state: &State) -> World {
         objects: Vec::new(),
         seal_pod: match state.seal {
             Seal::Absent => SealPod::Absent,
-            Seal::Running => SealPod::Running { since: setup.now },
+            Seal::Running => SealPod::Running {
+                since: setup.now,
+                unanswered: None,
+            },
             Seal::Offers => SealPod::Offers {
                 commitment: COMMITMENT.to_owned(),
             },

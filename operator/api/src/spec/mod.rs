@@ -81,6 +81,14 @@ pub use verification::{Attestation, Prometheus, Queries, Verification};
         .message("manifest.body.threshold or manifest.body.keys are not spec.keys.threshold and the ARNs of spec.keys.shares in their order: render and sign a manifest for these keys, in the same change")
         .reason(Reason::FieldValueInvalid)
         .field_path(".manifest"),
+    validation = Rule::new("!has(self.keys.policy) || !has(self.keys.policy.pins) || !self.keys.policy.pins.exists(p, p == 'pcr16' || p == 'PCR16') || (has(self.release.authorities) && self.release.authorities.size() > 0)")
+        .message("keys.policy.pins has PCR16, and release.authorities is empty: an image that measures no authority locks nothing in PCR16, so the keys would refuse its chambers. Name its authorities, or take the pin out first")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".keys.policy.pins"),
+    validation = Rule::new("!has(self.keys.policy) || !has(self.keys.policy.pins) || !self.keys.policy.pins.exists(p, p == 'pcr16' || p == 'PCR16') || (has(self.keys.policy.profile) && self.keys.policy.profile == 'Pinned')")
+        .message("keys.policy.pins has PCR16 with profile Standard: an identity policy in the key's account goes past statement 3 there, and with it past the pin. Set keys.policy.profile to Pinned")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".keys.policy.pins"),
     validation = Rule::new("!has(self.manifest) || self.sealing == 'Managed'")
         .message("manifest needs sealing Managed: with External nobody would read it")
         .reason(Reason::FieldValueInvalid)

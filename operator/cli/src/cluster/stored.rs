@@ -36,7 +36,8 @@ pub async fn read(client: &Client, name: &str) -> Result<Stored, Failure> {
     Ok(Stored { cluster, blob })
 }
 
-/// Every stored blob of a cluster has the same inner layer, so the first that is found counts.
+/// Every stored blob of a cluster has the same inner layer, so the first that is found is read. Whoever may create
+/// Secrets could have made it: whose master key it holds is judged by `manifest render`, which names the Secret.
 async fn blob(
     client: &Client,
     name: &str,

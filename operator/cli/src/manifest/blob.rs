@@ -1,10 +1,9 @@
-//! The sealed blob beside a manifest: read, opened, and told what it lacks.
+//! The sealed blob beside a manifest: read and opened.
 
 use attestation::Root;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_api::ChamberCluster;
-use cluster_manifest::Provenance;
 use measurement::Measurement;
 use sealed_blob::{InnerBlob, MAX_BYTES, open};
 
@@ -74,21 +73,6 @@ pub fn root(file: Option<&str>) -> Result<Root, Failure> {
     };
     let text = input::text(file, ROOT)?;
     Root::from_pem(&text).map_err(|why| Failure::read(file, &why))
-}
-
-/// What a blob shows of its sealing, in words.
-pub fn told(provenance: Provenance) -> &'static str {
-    match provenance {
-        Provenance::Attested => {
-            "sealed by an enclave that the manifest names, under a seal permit in its locked PCR16"
-        }
-        Provenance::WithoutPermit => {
-            "sealed by an enclave that the manifest names, without a seal permit: that image measures no authority. Your signature is the first to vouch for its commitment"
-        }
-        Provenance::WithoutDocument => {
-            "it has no sealing document (format 1), so nothing shows who made it. Your signature alone vouches for its commitment: compare it with the tag on the keys"
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod blob;
 mod der;
 mod file;
 mod key_file;
+mod master_key;
 mod render;
 mod sign;
 mod splice;

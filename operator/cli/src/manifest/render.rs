@@ -9,7 +9,7 @@ use measurement::Pcr;
 use sealed_blob::InnerBlob;
 use serde::Serialize;
 
-use super::{blob, file, refused, tell};
+use super::{blob, file, master_key, refused, tell};
 use crate::arguments::{ManifestForm, Render};
 use crate::cluster::{self, Stored};
 use crate::output::{self, Answer, Exit, Failure};
@@ -22,10 +22,10 @@ struct Fragment {
 
 /// Prints the manifest to sign.
 pub fn run(asked: &Render) -> Result<Answer, Failure> {
-    let (cluster, inner) = read(asked)?;
-    let signed = match &inner {
+    let (cluster, sealed) = read(asked)?;
+    let signed = match &sealed {
         None => of_spec(asked, &cluster)?,
-        Some(inner) => of_blob(asked, &cluster, inner)?,
+        Some(sealed) => of_blob(asked, &cluster, sealed)?,
     };
     tell(&signed);
     let unwritten = |why: &dyn std::fmt::Display| Failure::Write(why.to_string());
@@ -49,20 +49,30 @@ pub fn run(asked: &Render) -> Result<Answer, Failure> {
     })
 }
 
+/// A blob, and where it is from.
+struct Sealed {
+    name: String,
+    inner: InnerBlob,
+}
+
 /// The resource, and its blob where there is one.
-fn read(asked: &Render) -> Result<(ChamberCluster, Option<InnerBlob>), Failure> {
+fn read(asked: &Render) -> Result<(ChamberCluster, Option<Sealed>), Failure> {
     if let Some(name) = &asked.name {
         let Stored { cluster, blob } = cluster::stored(&asked.connection, name)?;
         let bound_to = cluster::measurements(&cluster)?;
-        let inner = blob.map(|(secret, text)| blob::inner(&secret, &text, &bound_to));
-        return Ok((cluster, inner.transpose()?));
+        let sealed = blob.map(|(name, text)| {
+            let inner = blob::inner(&name, &text, &bound_to)?;
+            Ok(Sealed { name, inner })
+        });
+        return Ok((cluster, sealed.transpose()?));
     }
     let file = asked.file.as_deref().unwrap_or("-");
     let cluster = file::cluster(file)?;
     if let Some(name) = &asked.blob {
         let bound_to = blob::bound_to(asked.measurement.as_deref(), Some(&cluster))?;
         let inner = blob::read(name, &bound_to)?;
-        return Ok((cluster, Some(inner)));
+        let name = name.clone();
+        return Ok((cluster, Some(Sealed { name, inner })));
     }
     let status = cluster.status.as_ref();
     if status.is_some_and(|status| status.commitment.is_some()) {
@@ -74,6 +84,12 @@ fn read(asked: &Render) -> Result<(ChamberCluster, Option<InnerBlob>), Failure> 
 
 /// Nothing is sealed: a permit to do it, under the spec's keys.
 fn of_spec(asked: &Render, cluster: &ChamberCluster) -> Result<SignedManifest, Failure> {
+    if asked.commitment.is_some() {
+        return Err(Failure::Usage(
+            "--commitment: nothing is sealed, so there is a seal permit to render, which names none. Where something is sealed, give its blob with --blob, or put back its Secret"
+                .to_owned(),
+        ));
+    }
     let spec = &cluster.spec;
     let (signers, sealing_images) = sealers(asked, cluster)?;
     let threshold = u8::try_from(spec.keys.threshold).unwrap_or(u8::MAX);
@@ -94,12 +110,14 @@ fn of_spec(asked: &Render, cluster: &ChamberCluster) -> Result<SignedManifest, F
     })
 }
 
-/// A blob is there: a run manifest for its master key, where it shows who sealed it.
+/// A blob is there: a run manifest for its master key, where it shows whose that is or a person compared it.
 fn of_blob(
     asked: &Render,
     cluster: &ChamberCluster,
-    inner: &InnerBlob,
+    Sealed { name, inner }: &Sealed,
 ) -> Result<SignedManifest, Failure> {
+    let what = format!("{name}: the sealed blob's commitment");
+    master_key::recorded(&what, &inner.commitment, cluster)?;
     let (signers, sealing_images) = sealers(asked, cluster)?;
     let manifest = Manifest {
         kind: Kind::Run {
@@ -122,17 +140,26 @@ fn of_blob(
     let fits = manifest::same_keys(&cluster.spec, manifest);
     fits.map_err(|fault| refused("the sealed blob", &fault))?;
     let root = blob::root(asked.root.as_deref())?;
+    master_key::permitted(name, inner, cluster, &root)?;
     let provenance = check_blob(manifest, inner, &root).map_err(|why| not_to_sign(&why))?;
-    eprintln!("sealed blob: {}", blob::told(provenance));
+    let vouched = master_key::vouched(provenance, inner, asked.commitment.as_ref());
+    vouched.map_err(|why| Failure::Refused(format!("{name}: {why}")))?;
+    eprintln!("sealed blob: {}", master_key::told(provenance));
     Ok(signed)
 }
 
 fn not_to_sign(why: &Mismatch) -> Failure {
     let cure = match why {
-        Mismatch::Sealer { .. } => {
-            ". If you believe that image or signer, name it with --sealing-image or --signer"
+        Mismatch::Sealer { image, signer } => {
+            let signer = match signer.as_str() {
+                "none" => String::new(),
+                pcr8 => format!(", or its signer with --signer {pcr8}"),
+            };
+            format!(
+                ". If you believe that image, name it with --sealing-image {image}{signer}; these flags take the place of what the release says"
+            )
         }
-        _ => "",
+        _ => String::new(),
     };
     Failure::Refused(format!("{why}{cure}"))
 }

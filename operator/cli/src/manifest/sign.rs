@@ -1,11 +1,11 @@
 //! `manifest sign`.
 
 use chamber_resource::manifest;
-use cluster_manifest::{Algorithm, Authority, Digest, Signature, SignedManifest};
+use cluster_manifest::{Algorithm, Authority, Digest, Kind, Signature, SignedManifest};
 
 use super::file::ManifestFile;
 use super::key_file::PrivateKey;
-use super::{der, refused, tell};
+use super::{der, master_key, refused, tell};
 use crate::arguments::{Sign, SigningKey};
 use crate::kms;
 use crate::output::{self, Answer, Exit, Failure};
@@ -23,6 +23,10 @@ pub fn run(asked: &Sign) -> Result<Answer, Failure> {
     if let Some(cluster) = &file.cluster {
         let fits = manifest::same_keys(&cluster.spec, found.unverified());
         fits.map_err(|fault| refused(name, &fault))?;
+        if let Kind::Run { commitment } = &found.unverified().kind {
+            let what = format!("{name}: spec.manifest.body.commitment");
+            master_key::recorded(&what, commitment, cluster)?;
+        }
     }
     let encoded = found.unverified().encode();
     let body = encoded.map_err(|why| Failure::Refused(format!("{name}: {why}")))?;

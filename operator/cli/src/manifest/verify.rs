@@ -7,10 +7,11 @@ use cluster_manifest::{
     Authority, Kind, Manifest, Mismatch, Provenance, Signature, SignedManifest, check_blob,
     check_sealed,
 };
+use sealed_blob::InnerBlob;
 use serde_json::{Value, json};
 
 use super::file::ManifestFile;
-use super::{blob, title};
+use super::{blob, master_key, title};
 use crate::arguments::Verify;
 use crate::input;
 use crate::output::{self, Answer, Colour, Exit, Failure, paint};
@@ -23,8 +24,17 @@ struct Found<'a> {
     signed: &'a SignedManifest,
     authorities: &'a [(&'a str, Authority)],
     verified: bool,
-    /// Whether the blob fits, where one was given.
-    blob: Option<Result<&'static str, Mismatch>>,
+    /// The blob, where one was given.
+    blob: Option<Judged>,
+}
+
+/// What was found of a blob.
+struct Judged {
+    commitment: [u8; 32],
+    /// What it shows of its sealing, where it is what the manifest speaks of.
+    fits: Result<Provenance, Mismatch>,
+    /// Why that is not enough.
+    unproven: Option<String>,
 }
 
 /// Whether it is signed, and whether the blob fits.
@@ -42,7 +52,8 @@ pub fn run(asked: &Verify) -> Result<Answer, Failure> {
             let bound_to = blob::bound_to(asked.measurement.as_deref(), file.cluster.as_ref())?;
             let inner = blob::read(sealed, &bound_to)?;
             let root = blob::root(asked.root.as_deref())?;
-            Some(fits(signed.unverified(), &inner, &root))
+            let fits = fits(signed.unverified(), &inner, &root);
+            Some(Judged::new(&inner, fits, asked.commitment.as_ref()))
         }
     };
     let found = Found {
@@ -51,7 +62,7 @@ pub fn run(asked: &Verify) -> Result<Answer, Failure> {
         authorities: &authorities,
         blob,
     };
-    let clean = found.verified && found.blob.as_ref().is_none_or(Result::is_ok);
+    let clean = found.verified && found.blob.as_ref().is_none_or(Judged::clean);
     Ok(Answer {
         text: output::form(&found.value(), asked.output, || found.text())?,
         exit: Exit::of(clean),
@@ -66,14 +77,57 @@ fn authority(file: &str) -> Result<(&str, Authority), Failure> {
 
 fn fits(
     manifest: &Manifest,
-    inner: &sealed_blob::InnerBlob,
+    inner: &InnerBlob,
     root: &attestation::Root,
-) -> Result<&'static str, Mismatch> {
-    let provenance = match manifest.kind {
-        Kind::Run { .. } => check_blob(manifest, inner, root)?,
-        Kind::SealPermit => check_sealed(manifest, inner, root).map(|()| Provenance::Attested)?,
-    };
-    Ok(blob::told(provenance))
+) -> Result<Provenance, Mismatch> {
+    match manifest.kind {
+        Kind::Run { .. } => check_blob(manifest, inner, root),
+        Kind::SealPermit => check_sealed(manifest, inner, root).map(|()| Provenance::Attested),
+    }
+}
+
+impl Judged {
+    fn new(
+        inner: &InnerBlob,
+        fits: Result<Provenance, Mismatch>,
+        compared: Option<&[u8; 32]>,
+    ) -> Self {
+        let provenance = fits.as_ref().ok();
+        let vouched =
+            provenance.map(|provenance| master_key::vouched(*provenance, inner, compared));
+        Self {
+            commitment: inner.commitment,
+            unproven: vouched.and_then(Result::err),
+            fits,
+        }
+    }
+
+    fn clean(&self) -> bool {
+        self.fits.is_ok() && self.unproven.is_none()
+    }
+
+    fn value(&self) -> Value {
+        let mismatch = self.fits.as_ref().err().map(ToString::to_string);
+        let provenance = self.fits.as_ref().ok().copied();
+        json!({
+            "fits": self.clean(),
+            "provenance": provenance.map(master_key::name),
+            "commitment": hex::encode(self.commitment),
+            "shows": provenance.filter(|_| self.clean()).map(master_key::told),
+            "why": mismatch.or_else(|| self.unproven.clone()),
+        })
+    }
+
+    fn text(&self) -> String {
+        match (&self.fits, &self.unproven) {
+            (Err(why), _) => format!("{}: {why}", paint(Colour::Red, "does not fit")),
+            (Ok(_), Some(why)) => format!("{}: {why}", paint(Colour::Red, "unproven")),
+            (Ok(provenance), None) => {
+                let shows = master_key::told(*provenance);
+                format!("{}: {shows}", paint(Colour::Green, "fits"))
+            }
+        }
+    }
 }
 
 impl Found<'_> {
@@ -96,10 +150,6 @@ impl Found<'_> {
             let (state, file) = self.judge(signature);
             json!({"authority": signature.authority.to_string(), "state": state, "file": file})
         });
-        let blob = self.blob.as_ref().map(|fits| match fits {
-            Ok(shows) => json!({"fits": true, "shows": shows}),
-            Err(why) => json!({"fits": false, "why": why.to_string()}),
-        });
         json!({
             "kind": match manifest.kind { Kind::SealPermit => "SealPermit", Kind::Run { .. } => "Run" },
             "clusterId": manifest.cluster_id,
@@ -108,7 +158,7 @@ impl Found<'_> {
             "pcr16": self.signed.digest().register().to_string(),
             "verified": self.verified,
             "signatures": signatures.collect::<Vec<_>>(),
-            "blob": blob,
+            "blob": self.blob.as_ref().map(Judged::value),
         })
     }
 
@@ -138,16 +188,8 @@ impl Found<'_> {
             )
         };
         line("verified", &verified);
-        match &self.blob {
-            Some(Ok(shows)) => line(
-                "blob",
-                &format!("{}: {shows}", paint(Colour::Green, "fits")),
-            ),
-            Some(Err(why)) => line(
-                "blob",
-                &format!("{}: {why}", paint(Colour::Red, "does not fit")),
-            ),
-            None => {}
+        if let Some(blob) = &self.blob {
+            line("blob", &blob.text());
         }
         text
     }

@@ -11,7 +11,7 @@ use rollover::{Failing, PersistedState, SealPod, Spec, World};
 use serde::Deserialize;
 
 use crate::context::Context;
-use crate::hosts::{Hosts, Offer};
+use crate::hosts::{self, Hosts, Offer};
 use crate::objects;
 use crate::observe::{blobs, chambers, manifest};
 
@@ -53,14 +53,24 @@ async fn look(hosts: &Hosts, pod: &Pod, wanted: &Wanted<'_>) -> (SealPod, Option
     match judged {
         SealPod::Running { .. } if runs(pod) => match hosts.offer(pod).await {
             Ok(offer) => wanted.served(offer),
-            // It has not sealed yet, or its host tells when it ends.
-            Err(_) => (judged, None),
+            Err(why) => (at_work(judged, &why), None),
         },
         SealPod::Offers { .. } => {
             let text = terminated(pod).and_then(said);
             (judged, text.and_then(|said| said.sealed_blob))
         }
         _ => (judged, None),
+    }
+}
+
+/// It has not sealed yet, by its host's word, or nobody can tell.
+fn at_work(judged: SealPod, why: &hosts::Error) -> SealPod {
+    match judged {
+        SealPod::Running { since, .. } => SealPod::Running {
+            since,
+            unanswered: (*why != hosts::Error::Status { code: 404 }).then(|| why.to_string()),
+        },
+        other => other,
     }
 }
 
@@ -182,6 +192,7 @@ fn judge(pod: &Pod, wanted: &Wanted<'_>) -> SealPod {
                 since: pod
                     .creation_timestamp()
                     .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+                unanswered: None,
             },
         },
     }
@@ -360,7 +371,10 @@ mod tests {
             (json!(null), 200),
         ] {
             let (seen, text) = served(answer.clone(), code).await;
-            assert!(matches!(seen, SealPod::Running { .. }), "{answer} {code}");
+            let SealPod::Running { unanswered, .. } = seen else {
+                panic!("{answer} {code}");
+            };
+            assert_eq!(unanswered.is_none(), code == 404, "{answer} {code}");
             assert_eq!(text, None);
         }
     }

@@ -107,6 +107,8 @@ pub enum SealPod {
     Running {
         /// When it was made.
         since: Timestamp,
+        /// Why its host does not say how far it is, where it does not.
+        unanswered: Option<String>,
     },
     /// It does not start: what Kubernetes says.
     Stuck(String),

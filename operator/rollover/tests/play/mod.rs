@@ -579,7 +579,10 @@ impl Play {
             Action::StartSeal(release) => {
                 self.sealing = Some(release);
                 let since = self.world.now;
-                self.world.seal_pod = SealPod::Running { since };
+                self.world.seal_pod = SealPod::Running {
+                    since,
+                    unanswered: None,
+                };
             }
             Action::RemoveSealPod => self.world.seal_pod = SealPod::Absent,
             Action::Resize(resizes) => {

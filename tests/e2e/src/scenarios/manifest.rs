@@ -74,9 +74,13 @@ pub async fn manifest_on_the_way(stage: &Stage) -> Result<()> {
         .blocked(tenant, "ManifestWanted", &["run manifest", &commitment])
         .await?;
     let desk = Desk::set(stage, tenant)?;
-    // The image that sealed is signed with nothing: the authority names it by what it measures.
+    // The image that sealed is signed with nothing: the authority names it by what it measures. It measures no authority,
+    // so its blob shows no permit: the commitment from before is what it is compared with.
+    let compared = ["--commitment", commitment.as_str()];
     let sealer = ["--sealing-image", v1.image_sha384()];
-    let run = desk.signed(stage, tenant, &sealer).await?;
+    let run = desk
+        .signed(stage, tenant, &[sealer, compared].concat())
+        .await?;
     let spec = json!({
         "manifest": run,
         "keys": {"policy": {"profile": "Pinned", "pins": ["pcr16"]}},

@@ -1,6 +1,7 @@
 //! `manifest`: what is rendered, signed and verified, as the program prints it.
 
 mod docs;
+mod foreign;
 mod openssl;
 mod render;
 mod sign;

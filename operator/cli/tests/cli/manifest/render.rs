@@ -4,7 +4,7 @@ use cluster_manifest::{Digest, Kind, Manifest};
 use nsm_emulator::TestRoot;
 use serde_json::{Value, json};
 
-use super::world::{CLUSTER, Folder, ends, inner, sealed, text, told};
+use super::world::{CLUSTER, Folder, commitment, ends, inner, sealed, text, told, with_manifest};
 use crate::api_server::{ApiServer, Kubeconfig, with_variables};
 use crate::chamber;
 
@@ -116,12 +116,9 @@ fn a_blob_gets_a_run_manifest_and_is_told_what_it_shows() {
         (inner(), "no sealing document (format 1)"),
     ] {
         let blob = folder.write("blob.txt", text(&inner));
-        let run = ends(
-            0,
-            &[
-                "manifest", "render", "-f", &file, "--blob", &blob, "--root", &pem,
-            ],
-        );
+        let (render, compared) = (["manifest", "render", "-f", &file], commitment());
+        let flags = ["--blob", &blob, "--root", &pem, "--commitment", &compared];
+        let run = ends(0, &[&render[..], &flags].concat());
         assert!(run.err.contains(shows), "{}", run.err);
         let body = &yaml(&run.out)["manifest"]["body"];
         assert_eq!(body["kind"], "Run");
@@ -154,11 +151,10 @@ fn a_blob_that_somebody_else_made_is_not_one_to_sign_for() {
     );
     assert_eq!(run.out, "");
     let run = render(&["--root", &pem, "--signer", &"01".repeat(48)]);
-    assert!(
-        run.err.contains(&"1a".repeat(48)) && run.err.contains("--sealing-image"),
-        "{}",
-        run.err
-    );
+    for (flag, byte) in [("--sealing-image", "1a"), ("--signer", "8a")] {
+        let flag = format!("{flag} {}", byte.repeat(48));
+        assert!(run.err.contains(&flag), "{}", run.err);
+    }
     let mut other = inner();
     other.shares.reverse();
     folder.write("blob.txt", text(&other));
@@ -178,15 +174,10 @@ fn a_later_generation_needs_the_digest_of_the_one_before() {
     second.generation = 2;
     let blob = folder.write("blob.txt", text(&second));
     let file = folder.write("c.yaml", CLUSTER);
+    let compared = commitment();
     let render = |more: &[&str]| {
-        chamber(
-            &[
-                &["manifest", "render", "-f", &file, "--blob", &blob][..],
-                more,
-            ]
-            .concat(),
-            "",
-        )
+        let render = ["manifest", "render", "-f", &file, "--commitment", &compared];
+        chamber(&[&render[..], &["--blob", &blob], more].concat(), "")
     };
     let run = render(&[]);
     assert_eq!(run.status, 2, "{}", run.err);
@@ -195,14 +186,11 @@ fn a_later_generation_needs_the_digest_of_the_one_before() {
     let run = render(&["--previous", &previous]);
     assert_eq!(yaml(&run.out)["manifest"]["body"]["previous"], previous);
     // The manifest that the resource has is the one before.
-    let permit = ends(0, &["manifest", "render", "-f", &file]);
-    let digest = told(&permit, "digest");
-    let indented: String = permit
-        .out
-        .lines()
-        .flat_map(|line| ["  ", line, "\n"])
-        .collect();
-    folder.write("c.yaml", format!("{CLUSTER}{indented}"));
+    folder.write("blob.txt", text(&inner()));
+    let first = render(&[]);
+    let digest = told(&first, "digest");
+    folder.write("c.yaml", with_manifest(&first.out));
+    folder.write("blob.txt", text(&second));
     assert_eq!(
         yaml(&render(&[]).out)["manifest"]["body"]["previous"],
         digest
@@ -260,21 +248,28 @@ fn server(blob: Option<String>, commitment: Option<&str>) -> ApiServer {
 #[test]
 fn a_name_is_looked_up_with_its_sealed_secret() {
     let blob = || Some(text(&inner()));
-    for (blob, commitment, status, words) in [
-        (None, None, 0, "kind: SealPermit"),
-        (blob(), Some("c0"), 0, "kind: Run"),
-        (blob(), None, 0, "kind: Run"),
+    let (own, other) = (commitment(), "f0".repeat(32));
+    let compared = ["--commitment", &own];
+    let cases: [(_, Option<&str>, &[&str], _, _); 6] = [
+        (None, None, &[], 0, "kind: SealPermit"),
+        (None, None, &compared, 2, "nothing is sealed"),
+        (blob(), Some(&own), &compared, 0, "kind: Run"),
+        (blob(), None, &compared, 0, "kind: Run"),
+        (blob(), Some(&other), &compared, 1, "Secret signer-sealed-"),
         (
             None,
-            Some("c0"),
+            Some(&own),
+            &[],
             2,
             "no Secret signer-sealed-... holds its blob",
         ),
-    ] {
+    ];
+    for (blob, commitment, more, status, words) in cases {
         let server = server(blob, commitment);
         let cluster = json!({"server": format!("http://127.0.0.1:{}", server.port())});
         let kubeconfig = Kubeconfig::of("manifest", &[("one", cluster)]);
         let arguments = ["manifest", "render", "signer", "-n", "chambers"];
+        let arguments = [&arguments[..], more].concat();
         let run = with_variables(&arguments, &[("KUBECONFIG", &kubeconfig.file())]);
         assert_eq!(run.status, status, "{}", run.err);
         assert!(

@@ -133,6 +133,18 @@ pub fn inner() -> InnerBlob {
     }
 }
 
+/// Hex of the blob's commitment.
+pub fn commitment() -> String {
+    "c0".repeat(32)
+}
+
+/// `CLUSTER` with this manifest, as render prints it, under its spec.
+pub fn with_manifest(fragment: &str) -> String {
+    let lines = fragment.lines();
+    let indented: String = lines.flat_map(|line| ["  ", line, "\n"]).collect();
+    format!("{CLUSTER}{indented}")
+}
+
 /// The blob as the release's own enclave seals it, under this permit where one is given.
 pub fn sealed(root: &TestRoot, permit: Option<Digest>) -> InnerBlob {
     let mut inner = inner();
