@@ -10,6 +10,10 @@ use serde_json::json;
 
 use crate::output::Failure;
 
+/// Of a host that has no such path.
+const UNKNOWN: &str =
+    "its host does not know /attestation: it was built before there were attestation documents";
+
 #[derive(Deserialize)]
 struct Attested {
     document: String,
@@ -37,12 +41,13 @@ pub async fn document(client: &Client, pod: &str, nonce: &[u8]) -> Result<Vec<u8
                 .into_bytes(),
         )
         .map_err(|why| refused(&why))?;
-    let text = client
-        .request_text(request)
-        .await
-        .map_err(|why| failed(pod, &why))?;
-    let answer: Attested = serde_json::from_str(&text)
-        .map_err(|_| refused(&"its host does not know /attestation: it is of a release before"))?;
+    let asked = client.request_text(request).await;
+    let text = asked.map_err(|why| match why {
+        // The pod is there: its host says so, with no word more.
+        kube::Error::Api(status) if status.code == 404 => refused(&UNKNOWN),
+        why => failed(pod, &why),
+    })?;
+    let answer: Attested = serde_json::from_str(&text).map_err(|_| refused(&UNKNOWN))?;
     BASE64
         .decode(answer.document)
         .map_err(|why| refused(&format!("its document is not base64: {why}")))

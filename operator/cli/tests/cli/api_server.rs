@@ -1,6 +1,6 @@
 //! A stand-in for an API server, and for an HTTP proxy on the way to one: it records what it is asked.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
@@ -24,6 +24,13 @@ impl ApiServer {
 
     /// As `start`, with what is there by the path of a request.
     pub fn start_with(object: impl Fn(&str) -> Option<Value> + Send + Sync + 'static) -> Self {
+        Self::start_asked(move |path, _| object(path))
+    }
+
+    /// As `start_with`, by the path and the body.
+    pub fn start_asked(
+        object: impl Fn(&str, &[u8]) -> Option<Value> + Send + Sync + 'static,
+    ) -> Self {
         let object = Arc::new(object);
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -52,7 +59,7 @@ impl ApiServer {
 fn serve(
     stream: &TcpStream,
     record: &Mutex<Vec<String>>,
-    object: &dyn Fn(&str) -> Option<Value>,
+    object: &dyn Fn(&str, &[u8]) -> Option<Value>,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
@@ -65,12 +72,14 @@ fn serve(
         }
         let is_tunnel = head.starts_with("CONNECT ");
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut question = vec![0; length(&head)];
+        reader.read_exact(&mut question)?;
         record.lock().unwrap().push(head);
         if is_tunnel {
             writer.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
             continue;
         }
-        let (status, body) = match object(&path) {
+        let (status, body) = match object(&path, &question) {
             Some(found) => ("200 OK", found),
             None => ("404 Not Found", absent()),
         };
@@ -81,6 +90,14 @@ fn serve(
             body.len()
         )?;
     }
+}
+
+/// Of the body.
+fn length(head: &str) -> usize {
+    let head = head.to_ascii_lowercase();
+    let mut lines = head.lines();
+    let length = lines.find_map(|line| line.strip_prefix("content-length:"));
+    length.map_or(0, |length| length.trim().parse().unwrap())
 }
 
 fn absent() -> Value {

@@ -3,6 +3,7 @@
 
 mod api_server;
 mod attestation;
+mod attested;
 mod connection;
 mod docs;
 mod explain;
