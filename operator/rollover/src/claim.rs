@@ -76,7 +76,7 @@ fn behind(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, Str
 /// Whether a key's tags say that the others are retired for this rollover's target: an ended one of the same number does not.
 pub fn proves_retire(facts: &KeyFacts, number: u64, rollover: &Rollover) -> bool {
     tags::progress_of(&facts.tags) >= Some((number, true))
-        && facts.tags.get(tags::RETIRED_FOR) == Some(&rollover.to.measurement.id())
+        && facts.tags.get(tags::RETIRED_FOR) == Some(&tags::retired_for(&rollover.to.measurement))
 }
 
 /// The furthest progress that any key of this cluster carries.

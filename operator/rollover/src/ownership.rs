@@ -21,7 +21,7 @@ pub fn admit(world: &World, step: Step) -> Option<Plan> {
 /// The same, and for which measurement the others are retired: from then on the only way is forward.
 pub fn retire(world: &World, step: Step, rollover: &Rollover) -> Option<Plan> {
     let progress = (world.record.rollovers, true);
-    let stays = rollover.to.measurement.id();
+    let stays = tags::retired_for(&rollover.to.measurement);
     tag(
         world,
         step,

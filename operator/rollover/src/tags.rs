@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use measurement::Pcr;
+use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
 
 use crate::world::external_id;
 use crate::{PersistedState, Rollover};
@@ -23,6 +23,15 @@ pub const COMMITMENT: &str = "chamber.dev/commitment";
 pub const ROLLOVER: &str = "chamber.dev/rollover";
 /// Id of the measurement that a rollover has begun to retire the others for: it proves Retire to whoever reads status.
 pub const RETIRED_FOR: &str = "chamber.dev/retired-for";
+
+/// What that tag says of a target: its image's id, and with a manifest the beginning of its PCR16, because one image
+/// under two manifests has one id.
+pub fn retired_for(target: &Measurement) -> String {
+    match target.register(MANIFEST_REGISTER) {
+        None => target.id(),
+        Some(pcr) => format!("{}-{}", target.id(), &pcr.to_string()[..10]),
+    }
+}
 /// When a lost owner tag was put back (RFC 3339): the policy is not written before [`HEALING`] is over.
 pub const HEALED_AT: &str = "chamber.dev/healed-at";
 /// Revoked images: the first [`PREFIX`] hex characters of each, by spaces. Pages count from 1.

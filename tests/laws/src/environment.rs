@@ -203,7 +203,8 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
                 release + 1
             );
             events.push(fault(state, what, |state| {
-                state.keys[index].revoked |= 1 << release;
+                // An image is revoked, whatever manifest it runs under.
+                state.keys[index].revoked |= setup.of_image(u8::try_from(release).unwrap_or(0));
             }));
         }
         events.push(fault(
@@ -248,7 +249,7 @@ fn faults(setup: &Setup, state: &State, events: &mut Vec<Event>) {
         }));
     }
     if setup.size.forged {
-        forged(state, events);
+        forged(setup, state, events);
     }
     let backup = first_status(setup);
     if !setup.size.from_nothing && state.record != backup {
@@ -259,7 +260,7 @@ fn faults(setup: &Setup, state: &State, events: &mut Vec<Event>) {
 }
 
 /// What somebody writes who may write status and nothing else.
-fn forged(state: &State, events: &mut Vec<Event>) {
+fn forged(setup: &Setup, state: &State, events: &mut Vec<Event>) {
     for release in (0..).take(RELEASES) {
         events.push(fault(
             state,
@@ -273,7 +274,7 @@ fn forged(state: &State, events: &mut Vec<Event>) {
             state,
             format!("status is forged: v{} was revoked", release + 1),
             |state| {
-                state.record.revoked |= 1 << release;
+                state.record.revoked |= setup.of_image(release);
             },
         ));
         events.push(fault(

@@ -53,7 +53,7 @@ pub enum Mutant {
     TakesAnothersKeys,
     /// Law 4: chambers are not asked what they attest.
     SkipsTheGate,
-    /// Law 4: chambers of the target's image under the manifest before do not count.
+    /// Law 1: of one image under two manifests, the keys admit the newer one alone, as if it were the same.
     OverlooksManifests,
     /// Law 1: a Deny of which nobody can say whether it holds is taken not to hold.
     OverlooksFences,
@@ -80,7 +80,7 @@ pub const ALL: [(u8, Mutant); 21] = [
     (2, Mutant::BelievesOneHolder),
     (10, Mutant::TakesAnothersKeys),
     (1, Mutant::OverlooksFences),
-    (4, Mutant::OverlooksManifests),
+    (1, Mutant::OverlooksManifests),
     (4, Mutant::SkipsTheGate),
 ];
 
@@ -126,7 +126,6 @@ impl Mutant {
                     share.template.assume = [assumed].into();
                 }
             }
-            Self::OverlooksManifests => overlook_manifests(&mut seen),
             Self::TakesAnothersKeys => seen.spec.verbs.transfer = Some(OTHER.to_owned()),
             _ => {}
         }
@@ -139,6 +138,15 @@ impl Mutant {
                 let index = index(world, write_key);
                 let images = setup.images(index, policy).unwrap_or(0);
                 Some(setup.policy(index, images | FOREIGN).clone())
+            }),
+            (Self::OverlooksManifests, next) => each_write(next, |write_key, policy| {
+                let index = index(world, write_key);
+                let images = setup.images(index, policy).unwrap_or(0);
+                Some(
+                    setup
+                        .policy(index, if images == 0b11 { 0b10 } else { images })
+                        .clone(),
+                )
             }),
             (Self::LocksRootOut, next) => each_write(next, |_, policy| {
                 without(policy, "EnableIAMRootPermissionsBreakGlass")
@@ -208,17 +216,6 @@ fn fill_metrics(world: &mut World) {
     }
 }
 
-/// Nothing is seen of the chambers that run the target's image under another manifest.
-fn overlook_manifests(world: &mut World) {
-    let Some(rollover) = &world.record.rollover else {
-        return;
-    };
-    let (revision, id) = (&rollover.to.revision, rollover.to.measurement.id());
-    world
-        .sets
-        .retain(|set| set.release.revision == *revision || set.release.measurement.id() != id);
-}
-
 fn forget_the_seal(world: &mut World) {
     if world.record.current.is_some() {
         return;
@@ -274,7 +271,7 @@ fn retire_at_once(world: &World, next: Plan) -> Plan {
     let mut stays = String::new();
     if let Some(rollover) = &mut world.record.rollover {
         rollover.phase = Phase::Retiring { since: world.now };
-        stays = rollover.to.measurement.id();
+        stays = tags::retired_for(&rollover.to.measurement);
     }
     for reading in world.readings.values_mut() {
         if let Reading::Facts(facts) = reading {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use measurement::Measurement;
-use rollover::{Action, KeyWrite, Look, Phase, Plan, Transition, World, laws};
+use rollover::{Action, KeyWrite, Look, Phase, Plan, Transition, World, laws, tags};
 
 use crate::checks;
 use crate::mutant::Mutant;
@@ -126,7 +126,8 @@ pub fn parts(setup: &Setup, world: &World, action: &Action) -> Result<Vec<Part>,
         } => {
             let stays = retired_for.as_ref().and_then(|id| {
                 let mut releases = setup.releases.iter();
-                let found = releases.position(|release| release.measurement.id() == *id);
+                let found =
+                    releases.position(|release| tags::retired_for(&release.measurement) == *id);
                 u8::try_from(found?).ok()
             });
             let progress = (u8::try_from(progress.0).unwrap_or(u8::MAX), progress.1);
@@ -141,7 +142,7 @@ pub fn parts(setup: &Setup, world: &World, action: &Action) -> Result<Vec<Part>,
             let bits = (0..RELEASES)
                 .filter(|index| {
                     let image = setup.releases[*index].measurement.image_sha384;
-                    images.contains(&rollover::tags::prefix(&image))
+                    images.contains(&tags::prefix(&image))
                 })
                 .fold(0, |bits, index| bits | 1 << index);
             arns.iter()
@@ -253,7 +254,7 @@ pub fn perform(
         }
         Part::Blob(release, first) => {
             checks::blob(state, *release, *first)?;
-            state.blobs |= setup.blobs_of(*release);
+            state.blobs |= setup.of_image(*release);
         }
         Part::Seal(start) => {
             checks::seal(state, *start)?;

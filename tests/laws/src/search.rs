@@ -95,7 +95,7 @@ pub fn first(setup: &Setup) -> State {
         finalizer: false,
         gone: false,
         sets,
-        blobs: if sealed { setup.blobs_of(0) } else { 0 },
+        blobs: if sealed { setup.of_image(0) } else { 0 },
         seal: Seal::Absent,
         sealed,
         keys: std::array::from_fn::<_, KEYS, _>(key),

@@ -155,8 +155,8 @@ impl Setup {
         self.now - SignedDuration::from_mins(i64::from(age))
     }
 
-    /// The releases that start from the blob of this one, as bits: one image under two manifests has one.
-    pub fn blobs_of(&self, release: u8) -> Images {
+    /// The releases of the same image as this one, as bits: they start from one blob, and are revoked together.
+    pub fn of_image(&self, release: u8) -> Images {
         let of = |index: usize| self.releases.get(index).map(|one| one.measurement.id());
         let same = |index: &usize| of(*index) == of(release.into());
         (0..RELEASES)

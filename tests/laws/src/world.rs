@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use measurement::Measurement;
 use rollover::{
-    Attestation, Attestations, Blob, Chamber, Deletion, Failure, KeyFacts, KeyState, Metrics,
-    Phase, PodMetrics, Reading, Readings, Release, SealPod, Verbs, World, tags,
+    Attestation, Attestations, Blob, Chamber, Deletion, Failure, KeyFacts, KeyState, Manifest,
+    Metrics, Phase, PodMetrics, Reading, Readings, Release, SealPod, Verbs, World, tags,
 };
 
 use crate::setup::{OTHER, Setup, measurement};
@@ -24,6 +24,10 @@ pub fn of(setup: &Setup, state: &State) -> World {
     spec.paused = state.asked.paused;
     spec.verbs = verbs(setup, state);
     spec.deletion = state.asked.deleting.then_some(Deletion { orphans: false });
+    if setup.size.manifests {
+        spec.authorities = vec!["authority".to_owned()];
+        spec.manifest = Some(manifest(state));
+    }
     World {
         now: setup.now,
         spec,
@@ -51,10 +55,20 @@ pub fn of(setup: &Setup, state: &State) -> World {
         finalizer: state.finalizer,
         ownership_conflict: None,
         retire_witnessed: state.witnessed.map(|(number, target)| {
-            let id = setup.releases[usize::from(target)].measurement.id();
+            let id = tags::retired_for(&setup.releases[usize::from(target)].measurement);
             (u64::from(number), id)
         }),
         refusals: BTreeMap::new(),
+    }
+}
+
+/// What the authority signs is there in time: a permit before the seal, then the run manifest.
+fn manifest(state: &State) -> Manifest {
+    Manifest {
+        digest: "digest".to_owned(),
+        commitment: (state.sealed || state.blobs != 0).then(|| COMMITMENT.to_owned()),
+        believed: true,
+        signed_by: vec!["authority".to_owned()],
     }
 }
 
@@ -172,7 +186,7 @@ fn facts(setup: &Setup, index: usize, seen: &Seen) -> KeyFacts {
         tags.insert(tags::ROLLOVER.to_owned(), text);
     }
     if let Some(release) = key.retired_for {
-        let id = setup.releases[usize::from(release)].measurement.id();
+        let id = tags::retired_for(&setup.releases[usize::from(release)].measurement);
         tags.insert(tags::RETIRED_FOR.to_owned(), id);
     }
     let revoked = (0..RELEASES).filter(|release| key.revoked & (1 << release) != 0);

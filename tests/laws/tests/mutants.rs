@@ -26,7 +26,7 @@ fn size(mutant: Mutant) -> Size {
         },
         accepted: 0,
         external: mutant == Mutant::ForgetsWhatWasFound,
-        gate: if mutant == Mutant::SkipsTheGate {
+        gate: if matches!(mutant, Mutant::SkipsTheGate | Mutant::OverlooksManifests) {
             Gate::Required
         } else {
             Gate::Disabled

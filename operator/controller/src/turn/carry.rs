@@ -103,7 +103,7 @@ async fn settle(
         (&done.part, &world.record.rollover)
     {
         let uid = kube::ResourceExt::uid(cluster).unwrap_or_default();
-        let target = rollover.to.measurement.id();
+        let target = rollover::tags::retired_for(&rollover.to.measurement);
         ctx.begun_to_retire(&uid, world.record.rollovers, target);
     }
     if let Some(part) = &done.part {

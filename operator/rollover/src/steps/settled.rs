@@ -146,12 +146,16 @@ fn unproven(world: &World, current: &Release) -> Option<Plan> {
         .filter(|(share, facts)| share.managed && claim::is_ours(world, facts))
         .peekable();
     ours.peek()?;
-    let stays = current.measurement.id();
+    let stays = tags::retired_for(&current.measurement);
     let proves = |facts: &KeyFacts| {
         let of = facts.tags.get(tags::RETIRED_FOR);
         tags::progress_of(&facts.tags) == Some(retires) && of.is_none_or(|id| *id == stays)
     };
-    if ours.any(|(_, facts)| proves(facts)) {
+    // The keys' own word: they open for what runs, and not for what status calls verified.
+    let opens =
+        |release: &Release| keys::usable(world, &release.measurement) >= world.spec.threshold;
+    let contradicted = opens(&other.release) && !opens(current);
+    if ours.any(|(_, facts)| proves(facts)) && !contradicted {
         return None;
     }
     let message = format!(

@@ -58,7 +58,7 @@ pub struct World {
     pub finalizer: bool,
     /// An older claim to the cluster id or a key.
     pub ownership_conflict: Option<OwnershipConflict>,
-    /// Number and target's measurement id of the rollover whose Retire this process itself has begun: it need not be
+    /// Number and target ([`tags::retired_for`]) of the rollover whose Retire this process itself has begun: it need not be
     /// proven to it again.
     pub retire_witnessed: Option<(u64, String)>,
     /// Keys that refused what would have changed them, by ARN.
@@ -186,7 +186,8 @@ impl World {
         let witnessed = self.retire_witnessed.as_ref();
         if rollover.retires()
             && witnessed.is_some_and(|(number, target)| {
-                *number == self.record.rollovers && *target == rollover.to.measurement.id()
+                *number == self.record.rollovers
+                    && *target == tags::retired_for(&rollover.to.measurement)
             })
         {
             return true;

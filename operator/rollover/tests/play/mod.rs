@@ -531,7 +531,7 @@ impl Play {
         self.world.record.acted(&action, self.world.now);
         if let Action::Transition(Transition::RetireBegun) = action {
             let record = &self.world.record;
-            let target = record.rollover.as_ref().unwrap().to.measurement.id();
+            let target = tags::retired_for(&record.rollover.as_ref().unwrap().to.measurement);
             self.world.retire_witnessed = Some((record.rollovers, target));
         }
         match action {
