@@ -46,12 +46,19 @@ impl SdkKms {
     }
 }
 
+/// The Region of a key, which its ARN names: no host chooses where a key's KMS is.
+fn in_region_of(key_arn: &str) -> Builder {
+    let region = key_arn.split(':').nth(3).unwrap_or_default().to_owned();
+    aws_sdk_kms::Config::builder().region(Region::new(region))
+}
+
 impl Kms for SdkKms {
     async fn decrypt(&self, request: DecryptRequest) -> Result<DecryptReply, KmsFault> {
         let recipient = RecipientInfo::builder()
             .key_encryption_algorithm(KeyEncryptionMechanism::RsaesOaepSha256)
             .attestation_document(Blob::new(request.document))
             .build();
+        let region = in_region_of(&request.key_arn);
         let reply = self
             .client
             .decrypt()
@@ -59,6 +66,8 @@ impl Kms for SdkKms {
             .ciphertext_blob(Blob::new(request.ciphertext))
             .set_encryption_context(Some(request.context.into_iter().collect()))
             .recipient(recipient)
+            .customize()
+            .config_override(region)
             .send()
             .await
             .map_err(|error| fault(&error))?;
@@ -69,6 +78,7 @@ impl Kms for SdkKms {
     }
 
     async fn encrypt(&self, request: EncryptRequest) -> Result<EncryptReply, KmsFault> {
+        let region = in_region_of(&request.key_arn);
         let reply = self
             .client
             .encrypt()
@@ -76,6 +86,8 @@ impl Kms for SdkKms {
             // The SDK's copy cannot be wiped: it is one share of a key that the enclave's memory holds anyway.
             .plaintext(Blob::new(request.plaintext.to_vec()))
             .set_encryption_context(Some(request.context.into_iter().collect()))
+            .customize()
+            .config_override(region)
             .send()
             .await
             .map_err(|error| fault(&error))?;

@@ -361,3 +361,24 @@ fn a_release_without_an_authority_is_refused_while_the_manifest_is_pinned_and_th
     let image = release(2).measurement.image_sha384.to_string();
     assert!(!play.policy(0).to_json().contains(&image), "{}", play.story);
 }
+
+#[test]
+fn a_status_that_calls_the_next_manifest_verified_takes_nothing_from_what_runs() {
+    for emptied in [false, true] {
+        let mut play = pinned();
+        let later = Release {
+            revision: "v2-later".into(),
+            ..under(LATER_PCR16, release(2))
+        };
+        if emptied {
+            let share = play.world.spec.shares[0].clone();
+            play.set_facts(0, |facts| facts.policy = Ok(share.template.render(&[])));
+        }
+        play.world.spec.release = later.clone();
+        play.world.record.current = Some(later);
+        play.run(50);
+        let (reason, _) = blocked(&play);
+        assert_eq!(reason, Reason::StatusForged, "{}", play.story);
+        assert_eq!(play.world.unsealed(), 3);
+    }
+}

@@ -397,7 +397,7 @@ fn kept(setup: &Setup, found: &BTreeMap<String, Measurement>) -> u8 {
 /// The law that the planner would have broken.
 pub fn fuse(world: &World, action: &Action) -> Result<(), Violation> {
     laws::check(world, action).map_err(|breach| {
-        let message = format!("the fuse: {}", breach.message);
+        let message = format!("the fuse: {action}: {}", breach.message);
         Violation::of(breach.law, message)
     })
 }

@@ -73,10 +73,9 @@ impl World {
     }
 
     fn client(&self, who: &str) -> Client {
-        client(
-            &self.endpoint(),
-            SharedCredentialsProvider::new(credentials(who)),
-        )
+        let credentials = SharedCredentialsProvider::new(credentials(who));
+        let config = config("us-east-1".into(), credentials).endpoint_url(self.endpoint());
+        Client::from_conf(config.build())
     }
 
     pub fn endpoint(&self) -> String {
@@ -84,7 +83,8 @@ impl World {
     }
 
     pub fn kms(&self) -> SdkKms {
-        SdkKms::new(self.client(CHAMBER))
+        let credentials = SharedCredentialsProvider::new(credentials(CHAMBER));
+        SdkKms::new(client(&self.endpoint(), credentials))
     }
 
     pub fn nsm(&self, image: Pcr) -> TestNsm {
@@ -170,8 +170,10 @@ impl World {
     }
 }
 
+/// As an agent makes its client.
 pub fn client(endpoint: &str, credentials: SharedCredentialsProvider) -> Client {
-    let config = config("us-east-1".into(), credentials).endpoint_url(endpoint);
+    // Another Region than the keys': their ARNs say where KMS is asked.
+    let config = config("eu-central-1".into(), credentials).endpoint_url(endpoint);
     Client::from_conf(config.build())
 }
 

@@ -151,10 +151,9 @@ fn unproven(world: &World, current: &Release) -> Option<Plan> {
         let of = facts.tags.get(tags::RETIRED_FOR);
         tags::progress_of(&facts.tags) == Some(retires) && of.is_none_or(|id| *id == stays)
     };
-    // The keys' own word: they open for what runs, and not for what status calls verified.
-    let opens =
-        |release: &Release| keys::usable(world, &release.measurement) >= world.spec.threshold;
-    let contradicted = opens(&other.release) && !opens(current);
+    // The keys' own word: they open for what runs, and not enough of them for what status calls verified.
+    let opens = |release: &Release| keys::usable(world, &release.measurement);
+    let contradicted = opens(&other.release) > 0 && opens(current) < world.spec.threshold;
     if ours.any(|(_, facts)| proves(facts)) && !contradicted {
         return None;
     }
