@@ -73,13 +73,16 @@ pub fn gate(world: &World, release: &Release) -> Gate {
 
 /// A pin of PCR16 comes into the policies of a settled cluster only once every chamber has proven that it has the value.
 pub fn before_pin(world: &World, current: &Release) -> Option<Plan> {
-    let unpinned = |(share, facts): (&Share, &KeyFacts)| {
-        let found = facts.policy.as_ref().ok();
-        let found = found.and_then(|policy| key_policy::found(policy, &share.template).ok());
-        share.managed
-            && found.is_some_and(|found| !found.registers.contains_key(&MANIFEST_REGISTER))
+    // One key that pins it already says that it was proven; one that admits nobody is put right at once.
+    let image = current.measurement.image_sha384.to_string();
+    let found = |(share, facts): (&Share, &KeyFacts)| {
+        let policy = facts.policy.as_ref().ok().filter(|_| share.managed)?;
+        let found = key_policy::found(policy, &share.template).ok()?;
+        let admits = found.image_sha384.contains(&image);
+        admits.then(|| found.registers.contains_key(&MANIFEST_REGISTER))
     };
-    if !manifest::is_pinned(world, current) || !world.facts().any(unpinned) {
+    let pins: Vec<bool> = world.facts().filter_map(found).collect();
+    if !manifest::is_pinned(world, current) || pins.is_empty() || pins.contains(&true) {
         return None;
     }
     let Some(answers) = answers(world) else {
