@@ -28,6 +28,8 @@ pub(super) struct Bounds {
 #[derive(Clone, Debug)]
 struct Pod {
     measurement: String,
+    /// The seal pod: it serves nobody, however ready it is.
+    seals: bool,
     unsealed: bool,
     stopped: bool,
 }
@@ -52,7 +54,7 @@ impl Replay {
             } => self.made(bounds, pod, measurement, *seals),
             What::PodSeen { pod, unsealed } => {
                 if let Some(pod) = self.pods.get_mut(pod) {
-                    pod.unsealed = *unsealed;
+                    pod.unsealed = *unsealed && !pod.seals;
                 }
                 vec![]
             }
@@ -125,6 +127,7 @@ impl Replay {
         }
         let pod = Pod {
             measurement: measurement.to_owned(),
+            seals,
             unsealed: false,
             stopped: false,
         };
