@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use attestation::{Claims, ClaimsError, GateClaims};
 use proptest::prelude::*;
+use wire_format::FormatError;
 
 /// "chamber.dev/attestation", a zero byte, version 1.
 const PREFIX: &str = "6368616d6265722e6465762f6174746573746174696f6e0001";
@@ -94,7 +95,7 @@ fn what_no_encoding_stands_for_is_refused_in_both_directions() {
         let mut claims = gate();
         change(&mut claims);
         match Claims::Gate(claims).encode() {
-            Err(ClaimsError::Field { field, .. }) => field,
+            Err(ClaimsError::Format(FormatError::Field { field, .. })) => field,
             other => panic!("{other:?}"),
         }
     };
@@ -150,11 +151,20 @@ fn one_byte_less_or_more_is_refused() {
             if length < 24 {
                 assert_eq!(why, ClaimsError::NotOurs);
             } else {
-                assert!(matches!(why, ClaimsError::Truncated { .. }), "{why}");
+                assert!(
+                    matches!(why, ClaimsError::Format(FormatError::Truncated { .. })),
+                    "{why}"
+                );
             }
         }
         let longer = [bytes, vec![0]].concat();
-        assert_eq!(Claims::decode(&longer), Err(ClaimsError::Trailing(1)));
+        assert_eq!(
+            Claims::decode(&longer),
+            Err(ClaimsError::Format(FormatError::Trailing {
+                document: "claims",
+                more: 1
+            }))
+        );
     }
 }
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::reader::Reader;
-use super::{ClaimsError, Digest};
+use wire_format::{FormatError, Reader, check_cluster_id, put_short};
 
-/// As in the sealed blob.
-const MAX_CLUSTER_ID: usize = 45;
+use super::{DOCUMENT, Digest};
+
 const SEALED: u8 = 0;
 const UNSEALED: u8 = 1;
 /// Bits of the field of opened shares.
@@ -32,14 +31,10 @@ pub struct GateClaims {
 
 impl GateClaims {
     /// What follows the purpose.
-    pub(super) fn encode(&self) -> Result<Vec<u8>, ClaimsError> {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, FormatError> {
         self.check()?;
-        let length = self.cluster_id.len();
-        // `check` has bounded it far below this.
-        let length =
-            u8::try_from(length).map_err(|_| field("cluster id length", length, "1 to 45"))?;
-        let mut out = vec![length];
-        out.extend_from_slice(self.cluster_id.as_bytes());
+        let mut out = Vec::new();
+        put_short(&mut out, DOCUMENT, "cluster id", self.cluster_id.as_bytes())?;
         out.extend_from_slice(&self.blob);
         out.extend_from_slice(&self.commitment);
         out.extend_from_slice(&self.manifest.unwrap_or([0; 48]));
@@ -50,12 +45,9 @@ impl GateClaims {
     }
 
     /// Reads what follows the purpose.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ClaimsError> {
-        let length = reader.byte("cluster id length")?;
-        let cluster_id = reader.take(length.into(), "cluster id")?;
-        let cluster_id = std::str::from_utf8(cluster_id)
-            .map_err(|_| field("cluster id", "bytes that are no text", "ASCII"))?
-            .to_owned();
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+        let cluster_id = reader.short("cluster id")?;
+        let cluster_id = reader.text("cluster id", cluster_id)?;
         let blob = reader.array("blob digest")?;
         let commitment = reader.array("commitment")?;
         let manifest = Some(reader.array("manifest digest")?).filter(|digest| *digest != [0; 48]);
@@ -64,7 +56,7 @@ impl GateClaims {
             UNSEALED => true,
             other => return Err(field("state", other, "0 (sealed) or 1 (unsealed)")),
         };
-        let bits = u16::from_be_bytes(reader.array("opened shares")?);
+        let bits = reader.u16("opened shares")?;
         let opened = (1..=MAX_SHARE).filter(|i| bits & bit(*i) != 0).collect();
         let claims = Self {
             cluster_id,
@@ -79,14 +71,8 @@ impl GateClaims {
     }
 
     /// The rules that hold for every field, checked in both directions.
-    fn check(&self) -> Result<(), ClaimsError> {
-        let id = self.cluster_id.as_bytes();
-        let plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        if id.is_empty() || id.len() > MAX_CLUSTER_ID || !id.iter().all(plain) {
-            let found = format!("{:?}", self.cluster_id);
-            let allowed = "1 to 45 characters of a-z, 0-9 and '-'";
-            return Err(field("cluster id", found, allowed));
-        }
+    fn check(&self) -> Result<(), FormatError> {
+        check_cluster_id(DOCUMENT, &self.cluster_id)?;
         if self.manifest == Some([0; 48]) {
             return Err(field("manifest digest", "zeros", "a digest, or none"));
         }
@@ -109,10 +95,6 @@ const fn bit(index: u8) -> u16 {
     }
 }
 
-fn field(field: &'static str, found: impl fmt::Display, allowed: &'static str) -> ClaimsError {
-    ClaimsError::Field {
-        field,
-        found: found.to_string(),
-        allowed,
-    }
+fn field(field: &'static str, found: impl fmt::Display, allowed: &'static str) -> FormatError {
+    FormatError::field(DOCUMENT, field, found, allowed)
 }

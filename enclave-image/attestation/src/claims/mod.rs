@@ -4,13 +4,13 @@
 
 mod error;
 mod gate;
-mod reader;
 
 pub use error::ClaimsError;
 pub use gate::GateClaims;
 
-use reader::Reader;
+use wire_format::{FormatError, Reader};
 
+const DOCUMENT: &str = "claims";
 /// Begins every claim: no other use of `user_data` does.
 const DOMAIN: &[u8] = b"chamber.dev/attestation\0";
 const VERSION: u8 = 1;
@@ -60,10 +60,18 @@ impl Claims {
     /// Reads the bytes of `user_data`; whatever `encode` does not write is refused.
     pub fn decode(bytes: &[u8]) -> Result<Self, ClaimsError> {
         let rest = bytes.strip_prefix(DOMAIN).ok_or(ClaimsError::NotOurs)?;
-        let mut reader = Reader::new(rest);
+        let mut reader = Reader::new(DOCUMENT, rest);
         match reader.byte("version")? {
             VERSION => {}
-            found => return Err(ClaimsError::Version { found }),
+            found => {
+                let (document, known) = (DOCUMENT, "1");
+                return Err(FormatError::Version {
+                    document,
+                    found,
+                    known,
+                }
+                .into());
+            }
         }
         let claims = match reader.byte("purpose")? {
             SEAL => Self::Seal {
@@ -76,7 +84,10 @@ impl Claims {
             PROBE => Self::Probe {
                 subject: reader.array("subject")?,
             },
-            found => return Err(ClaimsError::Purpose { found }),
+            found => {
+                let allowed = "1 (seal), 2 (rewrap), 3 (gate), 4 (probe)";
+                return Err(FormatError::field(DOCUMENT, "purpose", found, allowed).into());
+            }
         };
         reader.end()?;
         Ok(claims)
