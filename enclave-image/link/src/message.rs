@@ -16,7 +16,7 @@ pub enum ToAgent {
     /// Other answer to [`ToHost::NeedCredentials`]: why there are none.
     NoCredentials(String),
     /// A document that proves this enclave's state is wanted; answered by [`ToHost::Attestation`] or
-    /// [`ToHost::NoAttestation`].
+    /// [`ToHost::NoAttestation`]. Of those that come while one is answered, the last is.
     Attest {
         /// 16 to 64 bytes, hex: the document carries them.
         nonce: String,

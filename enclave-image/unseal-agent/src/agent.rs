@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_link::{Link, LinkError, Receiver, SealRequest, Sender, Start, Task, ToAgent, ToHost};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::credentials::{Answer, LinkCredentials};
 use crate::gate::Gate;
@@ -71,12 +71,10 @@ pub async fn run<N: Nsm, K: Kms, W: Workload>(
     let (nsm, gate) = (Arc::new(nsm), Arc::new(Gate::default()));
     let (answers, from_host) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel();
-    let prover = Prover {
-        nsm: Arc::clone(&nsm),
-        gate: Arc::clone(&gate),
-        sender: sender.clone(),
-    };
-    tokio::spawn(listen(receiver, answers, stop, prover));
+    let (asked, questions) = watch::channel(String::new());
+    let prover = (Arc::clone(&nsm), Arc::clone(&gate));
+    tokio::spawn(prove(prover, sender.clone(), questions));
+    tokio::spawn(listen(receiver, answers, asked, stop));
     let credentials = LinkCredentials::new(sender.clone(), from_host);
     let provider = SharedCredentialsProvider::new(credentials);
     let work = async {
@@ -120,38 +118,37 @@ async fn refuse(sender: &Sender<ToHost>, start: &Start, why: &str) -> Result<(),
     }
 }
 
-/// What it takes to answer whoever asks for proof of this chamber's state.
-struct Prover<N> {
-    nsm: Arc<N>,
-    gate: Arc<Gate>,
+/// Answers whoever asks for proof of this chamber's state, beside all other work: one that waits for KMS answers, too.
+///
+/// One document at a time, and of the nonces that came meanwhile the last: a host that asks without reading keeps neither
+/// the security module busy nor memory in use.
+async fn prove<N: Nsm>(
+    (nsm, gate): (Arc<N>, Arc<Gate>),
     sender: Sender<ToHost>,
-}
-
-impl<N: Nsm> Prover<N> {
-    /// Answers beside all other work: a chamber that waits for KMS answers, too.
-    fn prove(&self, nonce: String) {
-        let answer = Arc::clone(&self.gate).answer(Arc::clone(&self.nsm), nonce);
-        let sender = self.sender.clone();
-        tokio::spawn(async move {
-            // A host that is gone needs none.
-            let _ = sender.send(answer.await).await;
-        });
+    mut questions: watch::Receiver<String>,
+) {
+    while questions.changed().await.is_ok() {
+        let nonce = questions.borrow_and_update().clone();
+        let answer = gate.answer(Arc::clone(&nsm), nonce).await;
+        if sender.send(answer).await.is_err() {
+            return;
+        }
     }
 }
 
 /// Takes the host's messages apart until it says stop or goes away.
-async fn listen<N: Nsm>(
+async fn listen(
     mut receiver: Receiver<ToAgent>,
     answers: mpsc::Sender<Answer>,
+    asked: watch::Sender<String>,
     stop: oneshot::Sender<()>,
-    prover: Prover<N>,
 ) {
     loop {
         let answer = match receiver.receive().await {
             Ok(ToAgent::Credentials(credentials)) => Ok(credentials),
             Ok(ToAgent::NoCredentials(why)) => Err(why),
             Ok(ToAgent::Attest { nonce }) => {
-                prover.prove(nonce);
+                asked.send_replace(nonce);
                 continue;
             }
             Ok(ToAgent::Start(_)) => continue,

@@ -29,7 +29,6 @@ struct State {
     blob: Option<Blob>,
     unsealed: bool,
     opened: BTreeSet<u8>,
-    asked: bool,
 }
 
 struct Blob {
@@ -79,15 +78,9 @@ impl Gate {
         self.lock().unsealed = unsealed;
     }
 
-    /// The answer to a question with this nonce; one question at a time, so that nobody keeps the module busy.
-    pub async fn answer<N: Nsm>(self: Arc<Self>, nsm: Arc<N>, nonce: String) -> ToHost {
-        if std::mem::replace(&mut self.lock().asked, true) {
-            let message = "a document is being made already".to_owned();
-            return ToHost::NoAttestation { nonce, message };
-        }
-        let made = self.document(nsm, &nonce).await;
-        self.lock().asked = false;
-        match made {
+    /// The answer to a question with this nonce.
+    pub async fn answer<N: Nsm>(&self, nsm: Arc<N>, nonce: String) -> ToHost {
+        match self.document(nsm, &nonce).await {
             Ok(document) => ToHost::Attestation {
                 nonce,
                 document: BASE64.encode(document),

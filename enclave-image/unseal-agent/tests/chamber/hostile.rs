@@ -128,7 +128,7 @@ async fn a_chamber_proves_its_state_with_the_nonce_it_was_asked_with() {
     }
     chamber.workload.crash.notify_one();
     chamber
-        .until(|m| matches!(m, chamber_link::ToHost::WorkloadEnded { .. }))
+        .until(|m| matches!(m, ToHost::WorkloadEnded { .. }))
         .await;
     let (_, claims) = said(&world, &chamber.prove(NONCE).await.unwrap());
     let Claims::Gate(gate) = claims else {
@@ -148,6 +148,25 @@ async fn a_sealed_chamber_proves_nothing_before_it_opened_a_blob() {
     chamber.failure().await;
     let why = chamber.prove(NONCE).await.unwrap_err();
     assert_eq!(why, "no sealed blob was opened yet");
+}
+
+#[tokio::test]
+async fn of_many_questions_that_nobody_waits_for_the_last_is_answered() {
+    let (world, office) = (World::start().await, Office::open());
+    let blob = office.sealed(&world).await;
+    let manifest = run_manifest(inner_of(&blob).commitment);
+    let mut chamber = unsealing(&world, &office, office.sign(&manifest), &blob).await;
+    chamber.unsealed().await;
+    let nonces: Vec<_> = (0..100).map(|nonce| format!("{nonce:032x}")).collect();
+    for nonce in nonces.iter().cloned() {
+        chamber.say(ToAgent::Attest { nonce }).await;
+    }
+    let last = |m: &ToHost| matches!(m, ToHost::Attestation { nonce, .. } if *nonce == nonces[99]);
+    let seen = chamber.until(last).await.into_iter();
+    let answers =
+        seen.filter(|m| matches!(m, ToHost::Attestation { .. } | ToHost::NoAttestation { .. }));
+    // A document is larger than what the stream holds: further ones would wait in the enclave's memory.
+    assert!(answers.count() < 10, "one document at a time");
 }
 
 #[tokio::test]

@@ -4,16 +4,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_link::{Link, LinkError, ShareResult, Task, ToAgent, ToHost};
 use measurement::Measurement;
+use tokio::io::DuplexStream;
 use unseal_agent::{AgentError, Trust, run};
 
 use crate::chamber::{Chamber, Noted, PATIENCE};
 use crate::world::{ADMITTED, CLUSTER, FOREIGN, World, request};
 
-fn trust(world: &World) -> Trust {
-    Trust {
+/// How an agent ends that has this stream to its host.
+async fn ended(world: &World, enclave: DuplexStream) -> Result<(), AgentError> {
+    let trust = Trust {
         root: world.root(),
         authorities: Vec::new(),
-    }
+    };
+    let (nsm, kms) = (world.nsm(ADMITTED), |_, _| world.kms());
+    run(enclave, nsm, kms, trust, &mut Noted::default()).await
 }
 
 #[tokio::test]
@@ -174,15 +178,7 @@ async fn a_host_that_does_not_begin_with_start_is_of_another_release() {
     let (host, enclave) = tokio::io::duplex(4096);
     let link: Link<ToHost, ToAgent> = chamber_link::connect(host);
     link.sender.send(ToAgent::Stop).await.unwrap();
-    let kms = |_, _| world.kms();
-    let ended = run(
-        enclave,
-        world.nsm(ADMITTED),
-        kms,
-        trust(&world),
-        &mut Noted::default(),
-    )
-    .await;
+    let ended = ended(&world, enclave).await;
     assert!(matches!(ended, Err(AgentError::NoStart)));
 }
 
@@ -193,15 +189,7 @@ async fn a_host_that_says_nothing_sensible_is_an_error() {
     tokio::io::AsyncWriteExt::write_all(&mut host, b"GET / HTTP/1.1\r\n")
         .await
         .unwrap();
-    let kms = |_, _| world.kms();
-    let ended = run(
-        enclave,
-        world.nsm(ADMITTED),
-        kms,
-        trust(&world),
-        &mut Noted::default(),
-    )
-    .await;
+    let ended = ended(&world, enclave).await;
     let expected = |error: &AgentError| {
         matches!(
             error,
