@@ -1,6 +1,6 @@
 //! Who may do what with which attestation, under several policies side by side.
 
-use measurement::{Measurement, Pcr};
+use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
 
 use crate::Policy;
 use crate::evaluate::{self, Context, Decision, Identity, Principal, Request};
@@ -14,7 +14,7 @@ const ACTIONS: [&str; 5] = [
     "kms:CreateGrant",
     "kms:PutKeyPolicy",
 ];
-/// An image that no release has.
+/// An image that no release has, and a manifest that none runs under.
 const ANOTHER: [u8; 48] = [0x5a; 48];
 
 /// One question, and its answer under each of the policies.
@@ -92,19 +92,41 @@ fn same(one: &[Decision], other: &[Decision]) -> bool {
     one.iter().zip(other).all(alike)
 }
 
-/// No attestation, each of the releases, and an image that is none of them.
+/// No attestation, each of the releases, their images under another cluster manifest, and an image that is none of them.
 fn attestations(context: &Context, live: &[Measurement]) -> Vec<(String, Context)> {
-    let name = |release: &Measurement| {
-        let text = release.image_sha384.to_string();
-        text.get(..10).unwrap_or(&text).to_owned()
-    };
     let of = |measurement: &Measurement| context.clone().attesting(measurement);
-    let each = live.iter().map(|release| (name(release), of(release)));
-    [("none".to_owned(), context.clone())]
-        .into_iter()
-        .chain(each)
-        .chain([("another image".to_owned(), of(&another_image()))])
-        .collect()
+    let each = live
+        .iter()
+        .map(|release| (name(release, live), of(release)));
+    let mut rows = vec![("none".to_owned(), context.clone())];
+    rows.extend(each);
+    for (at, release) in live.iter().enumerate() {
+        let told = live[..at].iter().any(|before| before.same_image(release));
+        if release.register(MANIFEST_REGISTER).is_some() && !told {
+            let mut other = release.clone();
+            let another = Pcr::from_bytes(ANOTHER);
+            other.registers.insert(MANIFEST_REGISTER, another);
+            let name = format!("{} under another manifest", short(&release.image_sha384));
+            rows.push((name, of(&other)));
+        }
+    }
+    rows.push(("another image".to_owned(), of(&another_image())));
+    rows
+}
+
+/// The beginning of its image's measurement; of one image under two manifests, which manifest, too.
+fn name(release: &Measurement, live: &[Measurement]) -> String {
+    let image = short(&release.image_sha384);
+    let twins = live.iter().filter(|other| other.same_image(release));
+    match release.register(MANIFEST_REGISTER) {
+        Some(manifest) if twins.count() > 1 => format!("{image} with PCR16 {}", short(manifest)),
+        _ => image,
+    }
+}
+
+fn short(pcr: &Pcr) -> String {
+    let text = pcr.to_string();
+    text.get(..10).unwrap_or(&text).to_owned()
 }
 
 /// An image that no release has.

@@ -1,7 +1,8 @@
 //! Who may do what under several policies side by side.
 
 use key_policy::evaluate::Decision;
-use key_policy::{Access, access};
+use key_policy::{Access, Profile, access};
+use measurement::Pcr;
 
 use crate::common::{release, template, with};
 
@@ -100,4 +101,32 @@ fn what_depends_is_a_third_answer() {
         };
         assert_eq!(word(&anybody.by[0]), others, "{key:?}");
     }
+}
+
+#[test]
+fn one_image_under_two_manifests_is_told_apart_and_asked_under_a_third() {
+    let under = |byte: u8| {
+        let mut one = release(1);
+        one.registers.insert(16, Pcr::from_bytes([byte; 48]));
+        one
+    };
+    let live = [under(0x16), under(0x17)];
+    let mut template = template();
+    template.pins = [16].into();
+    template.profile = Profile::Pinned;
+    let policy = template.render(&live);
+    let rows = access(&[&policy], &template, &live).into_iter();
+    let decrypts: Vec<_> = rows
+        .filter(|row| row.action == "kms:Decrypt" && row.principal.contains("Enclave"))
+        .map(|row| (row.attested, row.by[0].is_allowed()))
+        .collect();
+    let expected = [
+        ("none", false),
+        ("0101010101 with PCR16 1616161616", true),
+        ("0101010101 with PCR16 1717171717", true),
+        ("0101010101 under another manifest", false),
+        ("another image", false),
+    ];
+    let expected = expected.map(|(attested, allowed)| (attested.to_owned(), allowed));
+    assert_eq!(decrypts, expected);
 }
