@@ -58,6 +58,11 @@ impl Measurement {
         self.all().filter(|(index, _)| *index != MANIFEST_REGISTER)
     }
 
+    /// Whether both are of one image, under whatever manifest.
+    pub fn same_image(&self, other: &Self) -> bool {
+        self.of_image().eq(other.of_image())
+    }
+
     /// Every register of the tuple with its index, in order, PCR0 first.
     pub fn all(&self) -> impl Iterator<Item = (u8, &Pcr)> {
         std::iter::once((0, &self.image_sha384))
@@ -93,6 +98,7 @@ mod tests {
         assert_ne!(plain, under);
         assert_eq!(plain.id(), under.id());
         assert_eq!(under.of_image().count(), 1);
+        assert!(plain.same_image(&under) && !plain.same_image(&Measurement::image(pcr(3))));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chamber_api::names;
-use k8s_openapi::api::core::v1::{Container, Pod};
+use chamber_resource::pod::host_port;
+use k8s_openapi::api::core::v1::Pod;
 use reqwest::{RequestBuilder, StatusCode, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -90,19 +90,11 @@ impl Hosts {
 fn url(pod: &Pod, path: &str) -> Result<String, Error> {
     let ip = pod.status.as_ref().and_then(|status| status.pod_ip.clone());
     let ip: IpAddr = ip.and_then(|ip| ip.parse().ok()).ok_or(Error::Address)?;
-    let mut containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let enclave = containers.find(|container| container.name == names::ENCLAVE_CONTAINER);
-    let port = enclave.and_then(port).ok_or(Error::Port)?;
+    let port = host_port(pod).ok_or(Error::Port)?;
     Ok(match ip {
         IpAddr::V4(ip) => format!("http://{ip}:{port}/{path}"),
         IpAddr::V6(ip) => format!("http://[{ip}]:{port}/{path}"),
     })
-}
-
-fn port(container: &Container) -> Option<u16> {
-    let mut ports = container.ports.iter().flatten();
-    let port = ports.find(|port| port.name.as_deref() == Some(names::METRICS_PORT))?;
-    u16::try_from(port.container_port).ok()
 }
 
 /// Sends it, and reads the answer while it is not too large: a length that is announced is not trusted.

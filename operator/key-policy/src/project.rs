@@ -58,6 +58,18 @@ pub struct Admitted {
     pub registers: BTreeMap<u8, BTreeSet<String>>,
 }
 
+impl Admitted {
+    /// Whether a measurement is listed: its image, and its own value of every register that is pinned.
+    pub fn lists(&self, measurement: &Measurement) -> bool {
+        let listed = |pcr: &Pcr, values: &BTreeSet<String>| values.contains(&pcr.to_string());
+        listed(&measurement.image_sha384, &self.image_sha384)
+            && self.registers.iter().all(|(index, values)| {
+                let own = measurement.register(*index);
+                own.is_some_and(|pcr| listed(pcr, values))
+            })
+    }
+}
+
 /// What a policy of the five statements admits.
 pub fn admitted(policy: &Policy, template: &Template) -> Result<Admitted, NotOurs> {
     let admitted = legible(policy, template)?;
@@ -124,14 +136,7 @@ pub fn admits(
     template: &Template,
     measurement: &Measurement,
 ) -> Result<bool, NotOurs> {
-    let admitted = admitted(policy, template)?;
-    let listed = |pcr: &Pcr, values: &BTreeSet<String>| values.contains(&pcr.to_string());
-    let mut registers = admitted.registers.iter();
-    let allowed = listed(&measurement.image_sha384, &admitted.image_sha384)
-        && registers.all(|(index, values)| {
-            let own = measurement.register(*index);
-            own.is_some_and(|pcr| listed(pcr, values))
-        });
+    let allowed = admitted(policy, template)?.lists(measurement);
     let context = Context::open().attesting(measurement);
     let key = template.resource();
     // A register that the measurement does not name may be another one.

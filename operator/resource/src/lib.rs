@@ -7,6 +7,7 @@ pub mod bounds;
 mod fault;
 pub mod manifest;
 pub mod persisted_state;
+pub mod pod;
 pub mod release;
 pub mod spec;
 mod verification;

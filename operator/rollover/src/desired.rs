@@ -73,15 +73,8 @@ impl AdmittedSet {
         let admitted = key_policy::found(policy, &share.template);
         // The whole tuple: an image with other registers than the policy pins would take the pins away.
         let is_there = |measurement: &&Measurement| {
-            admitted.as_ref().is_ok_and(|admitted| {
-                let image = measurement.image_sha384.to_string();
-                let mut pinned = admitted.registers.iter();
-                admitted.image_sha384.contains(&image)
-                    && pinned.all(|(index, values)| {
-                        let own = measurement.register(*index);
-                        own.is_some_and(|pcr| values.contains(&pcr.to_string()))
-                    })
-            })
+            let admitted = admitted.as_ref();
+            admitted.is_ok_and(|admitted| admitted.lists(measurement))
         };
         let staying = self.inherited.get(&share.arn).into_iter();
         let staying = staying.chain(&self.stays).filter(is_there);

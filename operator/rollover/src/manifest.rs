@@ -13,14 +13,16 @@ pub fn taken(world: &World, rollover: &Rollover) -> Option<Plan> {
     let wanted = &world.spec.release;
     let manifest = world.spec.manifest.as_ref()?;
     let fits = manifest.commitment.is_some() && manifest.commitment.as_deref() == sealed(world);
-    let images = [&rollover.to, wanted].map(|release| release.measurement.of_image());
-    let [known, named] = images;
-    let same = rollover.to.revision == wanted.revision && rollover.to != *wanted && known.eq(named);
     let started = world.set(&wanted.revision).is_some();
-    (same && fits && !started).then(|| {
+    (differs_by_manifest(&rollover.to, wanted) && fits && !started).then(|| {
         let note = Transition::ManifestTaken(wanted.clone());
         Plan::act(Step::of(rollover), Action::Transition(note))
     })
+}
+
+/// Whether two descriptions are of one release, and name different manifests or only one of them names one.
+pub fn differs_by_manifest(one: &Release, other: &Release) -> bool {
+    one.revision == other.revision && one != other && one.measurement.same_image(&other.measurement)
 }
 
 /// Why a pin of PCR16 would not protect the spec's release, or would keep its chambers out.

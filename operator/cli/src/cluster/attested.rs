@@ -3,11 +3,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_api::names;
+use chamber_resource::pod::host_port;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::failed;
 use crate::output::Failure;
 
 /// Of a host that has no such path.
@@ -23,8 +25,11 @@ struct Attested {
 pub async fn document(client: &Client, pod: &str, nonce: &[u8]) -> Result<Vec<u8>, Failure> {
     let refused = |why: &dyn std::fmt::Display| Failure::Cluster(format!("pod {pod}: {why}"));
     let pods = Api::<Pod>::default_namespaced(client.clone());
-    let found = pods.get(pod).await.map_err(|why| failed(pod, &why))?;
-    let port = port(&found).ok_or_else(|| {
+    let found = pods
+        .get(pod)
+        .await
+        .map_err(|why| failed(&format!("pod {pod}"), &why))?;
+    let port = host_port(&found).ok_or_else(|| {
         refused(&format!(
             "container {} has no port named {}: it is no chamber",
             names::ENCLAVE_CONTAINER,
@@ -45,32 +50,10 @@ pub async fn document(client: &Client, pod: &str, nonce: &[u8]) -> Result<Vec<u8
     let text = asked.map_err(|why| match why {
         // The pod is there: its host says so, with no word more.
         kube::Error::Api(status) if status.code == 404 => refused(&UNKNOWN),
-        why => failed(pod, &why),
+        why => failed(&format!("pod {pod}"), &why),
     })?;
     let answer: Attested = serde_json::from_str(&text).map_err(|_| refused(&UNKNOWN))?;
     BASE64
         .decode(answer.document)
         .map_err(|why| refused(&format!("its document is not base64: {why}")))
-}
-
-fn failed(pod: &str, why: &kube::Error) -> Failure {
-    match why {
-        kube::Error::Api(status) => {
-            Failure::Cluster(format!("pod {pod}: {}", status.message.trim()))
-        }
-        kube::Error::Service(_) | kube::Error::HyperError(_) => {
-            Failure::Unreachable(super::causes(why))
-        }
-        other => Failure::Cluster(format!("pod {pod}: {other}")),
-    }
-}
-
-fn port(pod: &Pod) -> Option<i32> {
-    let containers = &pod.spec.as_ref()?.containers;
-    let mut named = containers
-        .iter()
-        .filter(|container| container.name == names::ENCLAVE_CONTAINER);
-    let mut ports = named.next()?.ports.iter().flatten();
-    let port = ports.find(|port| port.name.as_deref() == Some(names::METRICS_PORT))?;
-    Some(port.container_port)
 }

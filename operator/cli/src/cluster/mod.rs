@@ -82,12 +82,15 @@ async fn ask(verb: &ClusterVerb, name: &str, client: &Client) -> Result<Answer, 
 
 /// What the API server said, with the resource that was asked for.
 fn refused(name: &str, why: &kube::Error) -> Failure {
+    failed(&format!("chambercluster {name}"), why)
+}
+
+/// The same of any object, such as `pod signer-0`.
+fn failed(what: &str, why: &kube::Error) -> Failure {
     match why {
-        kube::Error::Api(status) => {
-            Failure::Cluster(format!("chambercluster {name}: {}", status.message))
-        }
+        kube::Error::Api(status) => Failure::Cluster(format!("{what}: {}", status.message.trim())),
         kube::Error::Service(_) | kube::Error::HyperError(_) => Failure::Unreachable(causes(why)),
-        other => Failure::Cluster(format!("chambercluster {name}: {other}")),
+        other => Failure::Cluster(format!("{what}: {other}")),
     }
 }
 

@@ -26,13 +26,7 @@ fn the_questions_of_the_page_are_answered_as_it_says() {
             .chain(command.split(' '))
             .collect();
         let run = crate::chamber(&arguments, "");
-        assert_eq!(
-            run.status.to_string(),
-            status,
-            "{line}: {}{}",
-            run.out,
-            run.err
-        );
+        run.ends_as(line, status);
         asked += 1;
     }
     assert_eq!(asked, 3);
@@ -57,13 +51,7 @@ fn the_documents_of_the_page_are_judged_as_it_says() {
             .chain(arguments)
             .collect();
         let run = crate::chamber(&arguments, "");
-        assert_eq!(
-            run.status.to_string(),
-            status,
-            "{line}: {}{}",
-            run.out,
-            run.err
-        );
+        run.ends_as(line, status);
         judged += 1;
     }
     assert_eq!(judged, 6);

@@ -33,6 +33,14 @@ struct Run {
     err: String,
 }
 
+impl Run {
+    /// With the exit status that stands behind a page's line.
+    fn ends_as(&self, line: &str, status: &str) {
+        let (found, out, err) = (self.status.to_string(), &self.out, &self.err);
+        assert_eq!(found, status, "{line}: {out}{err}");
+    }
+}
+
 /// What decides about colours (anstyle-query): whoever runs the tests may have set each, and CI sets `CI`.
 const COLOUR_VARIABLES: [&str; 6] = [
     "NO_COLOR",

@@ -1,6 +1,8 @@
 //! The resource is being deleted: policies are left with one measurement, or it is said why not.
 
-use measurement::Measurement;
+use std::collections::BTreeSet;
+
+use measurement::{MANIFEST_REGISTER, Measurement};
 
 use crate::admit::{key_write, sound};
 use crate::claim::{self, Claim};
@@ -32,7 +34,12 @@ fn without_record(world: &World) -> Plan {
     }
     let two = |(share, facts): (&Share, &KeyFacts)| {
         let found = key_policy::found(facts.policy.as_ref().ok()?, &share.template).ok()?;
-        (found.image_sha384.len() > 1).then(|| share.name.clone())
+        // Two values of the manifest's register are one image under two manifests.
+        let manifests = found
+            .registers
+            .get(&MANIFEST_REGISTER)
+            .map_or(0, BTreeSet::len);
+        (found.image_sha384.len() > 1 || manifests > 1).then(|| share.name.clone())
     };
     let names: Vec<_> = world.facts().filter_map(two).collect();
     allow((!names.is_empty()).then(|| {

@@ -32,11 +32,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         return Some(plan);
     }
     // One release under another manifest than it was begun with: that is the manifest's fault, and no other target.
-    let same_image = wanted
-        .measurement
-        .of_image()
-        .eq(rollover.to.measurement.of_image());
-    if wanted.revision == rollover.to.revision && same_image {
+    if manifest::differs_by_manifest(&rollover.to, wanted) {
         return manifest::wanted(world, Step::of(rollover))
             .filter(|_| !world.no_way_back(rollover));
     }

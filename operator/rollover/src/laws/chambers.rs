@@ -116,7 +116,8 @@ fn none_of_the_old(world: &World) -> Result<(), String> {
     let target = rollover.to.measurement.id();
     // One image under two manifests has one id: there the release tells its chambers apart.
     let same_image = rollover.from.as_ref().is_some_and(|from| {
-        from.measurement.id() == target && from.measurement != rollover.to.measurement
+        from.measurement.same_image(&rollover.to.measurement)
+            && from.measurement != rollover.to.measurement
     });
     let old = |chamber: &&Chamber| {
         chamber.measurement_id != target || (same_image && chamber.revision != rollover.to.revision)

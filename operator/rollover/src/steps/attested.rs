@@ -33,14 +33,8 @@ pub fn next(
         let revision = rollover.to.revision.clone();
         return Some(Plan::Look(Look::Attestation { revision }));
     };
-    let (reason, message) = chambers
-        .iter()
-        .find_map(|chamber| refused(chamber, answers))
-        .or_else(|| {
-            chambers
-                .iter()
-                .find_map(|chamber| unproven(world, gate(world, &rollover.to), chamber, answers))
-        })?;
+    let gate = gate(world, &rollover.to);
+    let (reason, message) = objection(world, gate, chambers, answers)?;
     Some(Plan::wait_until(STEP, reason, message, Some(until)))
 }
 
@@ -93,14 +87,7 @@ pub fn before_pin(world: &World, current: &Release) -> Option<Plan> {
         });
     };
     let chambers = world.set(&current.revision).map(|set| &set.chambers)?;
-    let (reason, message) = chambers
-        .iter()
-        .find_map(|chamber| refused(chamber, answers))
-        .or_else(|| {
-            chambers
-                .iter()
-                .find_map(|chamber| unproven(world, Gate::Required, chamber, answers))
-        })?;
+    let (reason, message) = objection(world, Gate::Required, chambers, answers)?;
     let until = world.now.checked_add(AGAIN).ok();
     Some(Plan::wait_until(Step::Settled, reason, message, until))
 }
@@ -115,7 +102,21 @@ fn answers(world: &World) -> Option<&Answers> {
     world.attestations.as_ref()?.within(FRESH, world.now)
 }
 
-/// A document that proves something else is told before anything that is merely missing.
+/// The first that speaks against a chamber: a document that proves something else before anything that is merely missing.
+fn objection(
+    world: &World,
+    gate: Gate,
+    chambers: &[Chamber],
+    answers: &Answers,
+) -> Option<(Reason, String)> {
+    let refused = chambers
+        .iter()
+        .find_map(|chamber| refused(chamber, answers));
+    let unproven = |chamber| unproven(world, gate, chamber, answers);
+    refused.or_else(|| chambers.iter().find_map(unproven))
+}
+
+/// What a document proves that it should not.
 fn refused(chamber: &Chamber, answers: &Answers) -> Option<(Reason, String)> {
     let Some(Attestation::Refused(why)) = answers.get(&chamber.name) else {
         return None;

@@ -74,13 +74,7 @@ async fn the_commands_of_the_page_do_what_it_says() {
                 folder.write("chambercluster.yaml", with_manifest(&permit));
             }
             let run = shell(&folder, &format!("{PROGRAMS}{command}"), &variables);
-            assert_eq!(
-                run.status.to_string(),
-                status,
-                "{line}: {}{}",
-                run.out,
-                run.err
-            );
+            run.ends_as(line, status);
             commands += 1;
         }
         commands

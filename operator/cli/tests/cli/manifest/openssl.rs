@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::world::{CLUSTER, Folder, ends, has_openssl, openssl, shell};
+use super::world::{CLUSTER, Folder, ends, has_openssl, openssl, shell, signed, verified};
 
 /// The manifest of `CLUSTER`, with a signature of somebody else's making.
 fn with_signature(folder: &Folder, public: &str, signature: &[u8]) -> String {
@@ -22,6 +22,14 @@ fn with_signature(folder: &Folder, public: &str, signature: &[u8]) -> String {
     folder.write("signed.yaml", manifest.to_string())
 }
 
+/// `a.key` and `a.pub`, of this algorithm.
+fn key_pair(folder: &Folder, algorithm: &[&str]) {
+    let make = ["genpkey", "-out", "a.key", "-algorithm"];
+    openssl(folder, &[&make[..], algorithm].concat());
+    let public = ["pkey", "-in", "a.key", "-pubout", "-out", "a.pub"];
+    openssl(folder, &public);
+}
+
 fn body(folder: &Folder) {
     let program = env!("CARGO_BIN_EXE_kubectl-chamber");
     folder.write("c.yaml", CLUSTER);
@@ -35,14 +43,7 @@ fn an_ed25519_signature_of_openssl_is_the_one_that_sign_makes() {
         return;
     }
     let folder = Folder::new("openssl-ed25519");
-    openssl(
-        &folder,
-        &["genpkey", "-algorithm", "ED25519", "-out", "a.key"],
-    );
-    openssl(
-        &folder,
-        &["pkey", "-in", "a.key", "-pubout", "-out", "a.pub"],
-    );
+    key_pair(&folder, &["ED25519"]);
     body(&folder);
     let signature = openssl(
         &folder,
@@ -51,28 +52,8 @@ fn an_ed25519_signature_of_openssl_is_the_one_that_sign_makes() {
         ],
     );
     let file = with_signature(&folder, "a.pub", &signature);
-    ends(
-        0,
-        &[
-            "manifest",
-            "verify",
-            "-f",
-            &file,
-            "--authority",
-            &folder.path("a.pub"),
-        ],
-    );
-    let signed = ends(
-        0,
-        &[
-            "manifest",
-            "sign",
-            "-f",
-            &file,
-            "--key",
-            &folder.path("a.key"),
-        ],
-    );
+    verified(&file, &folder.path("a.pub"));
+    let signed = signed(&file, &folder.path("a.key"));
     assert!(
         signed.out.contains(&BASE64.encode(signature)),
         "{}",
@@ -87,59 +68,14 @@ fn a_p384_signature_of_openssl_is_verified() {
         return;
     }
     let folder = Folder::new("openssl-p384");
-    openssl(
-        &folder,
-        &[
-            "genpkey",
-            "-algorithm",
-            "EC",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-384",
-            "-out",
-            "a.key",
-        ],
-    );
-    openssl(
-        &folder,
-        &["pkey", "-in", "a.key", "-pubout", "-out", "a.pub"],
-    );
+    key_pair(&folder, &["EC", "-pkeyopt", "ec_paramgen_curve:P-384"]);
     body(&folder);
     let der = openssl(&folder, &["dgst", "-sha384", "-sign", "a.key", "body.bin"]);
     let file = with_signature(&folder, "a.pub", &fixed(&der));
-    ends(
-        0,
-        &[
-            "manifest",
-            "verify",
-            "-f",
-            &file,
-            "--authority",
-            &folder.path("a.pub"),
-        ],
-    );
-    let signed = ends(
-        0,
-        &[
-            "manifest",
-            "sign",
-            "-f",
-            &file,
-            "--key",
-            &folder.path("a.key"),
-        ],
-    );
+    verified(&file, &folder.path("a.pub"));
+    let signed = signed(&file, &folder.path("a.key"));
     let signed = folder.write("again.yaml", signed.out);
-    ends(
-        0,
-        &[
-            "manifest",
-            "verify",
-            "-f",
-            &signed,
-            "--authority",
-            &folder.path("a.pub"),
-        ],
-    );
+    verified(&signed, &folder.path("a.pub"));
 }
 
 fn fixed(der: &[u8]) -> Vec<u8> {

@@ -7,7 +7,9 @@ use kms_emulator::{Config, Server};
 use nsm_emulator::TestRoot;
 use serde_json::json;
 
-use super::world::{CLUSTER, Folder, ed25519, ends, p384, pem, told};
+use super::world::{
+    CLUSTER, Folder, ed25519, ends, p384, pem, signed, signed_in_place, told, verified,
+};
 use crate::chamber;
 
 /// What render prints for `CLUSTER`.
@@ -30,22 +32,9 @@ fn each_kind_of_key_signs_and_is_verified() {
     let folder = Folder::new("kinds");
     let file = folder.write("m.yaml", fragment(&folder));
     for keys in [ed25519(&folder, "one"), p384(&folder, "two")] {
-        let run = ends(
-            0,
-            &["manifest", "sign", "-f", &file, "--key", &keys.private],
-        );
+        let run = signed(&file, &keys.private);
         let signed = folder.write("signed.yaml", &run.out);
-        let verified = ends(
-            0,
-            &[
-                "manifest",
-                "verify",
-                "-f",
-                &signed,
-                "--authority",
-                &keys.public,
-            ],
-        );
+        let verified = verified(&signed, &keys.public);
         assert!(
             verified.out.contains(&told(&run, "digest")),
             "{}",
@@ -59,12 +48,7 @@ fn an_authority_has_one_signature_and_others_keep_theirs() {
     let folder = Folder::new("again");
     let file = folder.write("m.yaml", fragment(&folder));
     let (one, two) = (p384(&folder, "one"), ed25519(&folder, "two"));
-    let sign = |key: &str| {
-        ends(
-            0,
-            &["manifest", "sign", "-f", &file, "--key", key, "--in-place"],
-        )
-    };
+    let sign = |key: &str| signed_in_place(&file, key);
     let digest = told(&sign(&one.private), "digest");
     let first = folder.read("m.yaml");
     assert_eq!(told(&sign(&one.private), "digest"), digest);
@@ -74,17 +58,7 @@ fn an_authority_has_one_signature_and_others_keep_theirs() {
     sign(&two.private);
     assert_eq!(folder.read("m.yaml").matches("- authority:").count(), 2);
     for keys in [one, two] {
-        ends(
-            0,
-            &[
-                "manifest",
-                "verify",
-                "-f",
-                &file,
-                "--authority",
-                &keys.public,
-            ],
-        );
+        verified(&file, &keys.public);
     }
 }
 
@@ -97,18 +71,7 @@ fn a_whole_resource_keeps_its_comments_and_its_order() {
         format!("{before}---\nkind: ConfigMap # another object\n"),
     );
     let keys = ed25519(&folder, "one");
-    let run = ends(
-        0,
-        &[
-            "manifest",
-            "sign",
-            "-f",
-            &file,
-            "--key",
-            &keys.private,
-            "--in-place",
-        ],
-    );
+    let run = signed_in_place(&file, &keys.private);
     assert_eq!(run.out, "");
     let after = folder.read("c.yaml");
     let kept: Vec<_> = after
@@ -121,17 +84,7 @@ fn a_whole_resource_keeps_its_comments_and_its_order() {
         after.ends_with("---\nkind: ConfigMap # another object\n"),
         "{after}"
     );
-    ends(
-        0,
-        &[
-            "manifest",
-            "verify",
-            "-f",
-            &file,
-            "--authority",
-            &keys.public,
-        ],
-    );
+    verified(&file, &keys.public);
 }
 
 #[test]
@@ -140,59 +93,17 @@ fn what_cannot_be_kept_is_written_anew_and_means_the_same() {
     let value: serde_json::Value = serde_yaml_ng::from_str(&fragment(&folder)).unwrap();
     let keys = ed25519(&folder, "one");
     let json = folder.write("m.json", value.to_string());
-    let run = ends(
-        0,
-        &[
-            "manifest",
-            "sign",
-            "-f",
-            &json,
-            "--key",
-            &keys.private,
-            "--in-place",
-        ],
-    );
+    let run = signed_in_place(&json, &keys.private);
     assert!(!run.err.contains("comments are lost"), "{}", run.err);
     assert!(serde_json::from_str::<serde_json::Value>(&folder.read("m.json")).is_ok());
-    ends(
-        0,
-        &[
-            "manifest",
-            "verify",
-            "-f",
-            &json,
-            "--authority",
-            &keys.public,
-        ],
-    );
+    verified(&json, &keys.public);
     let flow = folder.write(
         "m.yaml",
         format!("# a comment\nmanifest: {}\n", value["manifest"]),
     );
-    let run = ends(
-        0,
-        &[
-            "manifest",
-            "sign",
-            "-f",
-            &flow,
-            "--key",
-            &keys.private,
-            "--in-place",
-        ],
-    );
+    let run = signed_in_place(&flow, &keys.private);
     assert!(run.err.contains("comments are lost"), "{}", run.err);
-    ends(
-        0,
-        &[
-            "manifest",
-            "verify",
-            "-f",
-            &flow,
-            "--authority",
-            &keys.public,
-        ],
-    );
+    verified(&flow, &keys.public);
 }
 
 #[test]
@@ -353,10 +264,7 @@ async fn a_key_in_kms_signs_with_the_callers_own_credentials() {
         assert_eq!(status, 0, "{told}");
         let public = public_key(&server, id).await;
         let public = folder.write("kms.pub", pem("PUBLIC KEY", &public));
-        ends(
-            0,
-            &["manifest", "verify", "-f", &file, "--authority", &public],
-        );
+        verified(&file, &public);
     }
     for (who, id, words) in [
         (

@@ -4,7 +4,10 @@ use cluster_manifest::Digest;
 use nsm_emulator::TestRoot;
 use serde_json::Value;
 
-use super::world::{CLUSTER, Folder, Keys, ed25519, ends, inner, p384, sealed, text, told};
+use super::world::{
+    CLUSTER, Folder, Keys, ed25519, ends, inner, p384, sealed, signed_in_place, text, told,
+    verified,
+};
 
 struct World {
     folder: Folder,
@@ -24,18 +27,7 @@ fn world(name: &str) -> World {
     let file = folder.write("c.yaml", CLUSTER);
     let rendered = ends(0, &["manifest", "render", "-f", &file]);
     let permit = folder.write("permit.yaml", &rendered.out);
-    ends(
-        0,
-        &[
-            "manifest",
-            "sign",
-            "-f",
-            &permit,
-            "--key",
-            &one.private,
-            "--in-place",
-        ],
-    );
+    signed_in_place(&permit, &one.private);
     let digest = Digest::parse(&told(&rendered, "digest")).unwrap();
     World {
         folder,
@@ -99,17 +91,7 @@ fn a_changed_body_is_not_verified() {
     // Order and spelling are no change.
     let value: Value = serde_yaml_ng::from_str(&world.folder.read("permit.yaml")).unwrap();
     let file = world.folder.write("same.json", format!("{value:#}"));
-    ends(
-        0,
-        &[
-            "manifest",
-            "verify",
-            "-f",
-            &file,
-            "--authority",
-            &world.one.public,
-        ],
-    );
+    verified(&file, &world.one.public);
 }
 
 #[test]
@@ -126,18 +108,7 @@ fn a_blob_fits_the_permit_that_it_was_sealed_under_and_its_run_manifest() {
         ],
     );
     let run = folder.write("run.yaml", rendered.out);
-    ends(
-        0,
-        &[
-            "manifest",
-            "sign",
-            "-f",
-            &run,
-            "--key",
-            &world.two.private,
-            "--in-place",
-        ],
-    );
+    signed_in_place(&run, &world.two.private);
     let verify = |status, file: &str, key: &Keys, more: &[&str]| {
         let verify = [
             "manifest",

@@ -176,6 +176,25 @@ pub fn text(inner: &InnerBlob) -> String {
     BASE64.encode(bind(inner, &release).unwrap())
 }
 
+/// `manifest verify` of a file, which has to be signed well by this authority.
+pub fn verified(file: &str, public: &str) -> Run {
+    ends(
+        0,
+        &["manifest", "verify", "-f", file, "--authority", public],
+    )
+}
+
+/// `manifest sign` of a file with this key.
+pub fn signed(file: &str, private: &str) -> Run {
+    ends(0, &["manifest", "sign", "-f", file, "--key", private])
+}
+
+/// The same, written into the file.
+pub fn signed_in_place(file: &str, private: &str) -> Run {
+    let sign = ["manifest", "sign", "-f", file, "--key", private];
+    ends(0, &[&sign[..], &["--in-place"]].concat())
+}
+
 /// The program's answer, which must end with this status.
 pub fn ends(status: i32, arguments: &[&str]) -> Run {
     let run = chamber(arguments, "");
