@@ -7,6 +7,7 @@ mod connection;
 mod error;
 mod frame;
 mod message;
+pub mod ports;
 
 pub use connection::{Link, Receiver, Sender, connect};
 pub use error::LinkError;

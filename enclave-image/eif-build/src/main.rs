@@ -1,0 +1,3 @@
+//! Builds an enclave image file: kernel, ramdisks, EIF, signature and measurements.json.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The production program: AWS's root, AWS's TLS roots, `/dev/nsm`, vsock. It has no options.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The agent of an emulated chamber.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The host of an emulated chamber.
+
+fn main() {}

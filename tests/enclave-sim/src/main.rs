@@ -1,0 +1,3 @@
+//! `enclave-sim`: the devices of one emulated enclave.
+
+fn main() {}
