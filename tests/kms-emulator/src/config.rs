@@ -41,6 +41,27 @@ pub struct Config {
     /// Which of the two documented codes a key pending deletion answers with.
     #[serde(default)]
     pub pending_deletion_code: PendingDeletionCode,
+    /// What KMS answers with over TLS, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+}
+
+/// Names and key of the port that speaks TLS.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate and those between it and the root, PEM.
+    pub certificate_pem: String,
+    /// Its private key, PKCS #8 in PEM.
+    pub key_pem: String,
+}
+
+impl std::fmt::Debug for TlsConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsConfig")
+            .field("certificate_pem", &self.certificate_pem)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The code of a cryptographic call on a key that is pending deletion.

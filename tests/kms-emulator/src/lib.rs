@@ -25,11 +25,12 @@ mod policy_text;
 mod server;
 mod sigv4;
 mod sts;
+mod tls;
 mod wire;
 mod world;
 
 pub use config::{
     Config, ConfigError, CredentialConfig, GrantConfig, IdentityPolicyConfig, KeyConfig, KeySpec,
-    PendingDeletionCode, RoleConfig,
+    PendingDeletionCode, RoleConfig, TlsConfig,
 };
 pub use server::{Server, StartError};

@@ -21,6 +21,9 @@ struct Arguments {
     /// Where the admin port answers.
     #[arg(long, default_value = "0.0.0.0:4567")]
     admin: SocketAddr,
+    /// Where KMS and STS answer over TLS; needs `tls` in the configuration.
+    #[arg(long)]
+    tls: Option<SocketAddr>,
     /// What to log, such as `info` or `kms_emulator=debug`.
     #[arg(long, env = "KMS_EMULATOR_LOG", default_value = "info")]
     log: String,
@@ -47,10 +50,14 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let config = Config::load(&arguments.config)?;
-    let server = Server::start(config, arguments.listen, arguments.admin).await?;
+    let mut server = Server::start(config, arguments.listen, arguments.admin).await?;
+    let tls = match arguments.tls {
+        Some(address) => format!(" tls={}", server.also_over_tls(address).await?),
+        None => String::new(),
+    };
     // On standard output, for whoever started it with port 0.
     println!(
-        "kms={} admin={}",
+        "kms={} admin={}{tls}",
         server.kms_address(),
         server.admin_address()
     );

@@ -1,4 +1,4 @@
-//! Two ports, served until told to stop.
+//! Two ports, and one with TLS where that is asked for, served until told to stop.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,13 +14,15 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, TlsConfig};
 use crate::emulator::Emulator;
-use crate::{admin, api};
+use crate::{admin, api, tls};
 
 /// How long requests in flight may take after the stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -42,6 +44,8 @@ pub struct Server {
     admin: SocketAddr,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    router: Router,
+    certificate: Option<TlsConfig>,
 }
 
 /// Why the emulator did not start.
@@ -58,6 +62,9 @@ pub enum StartError {
         /// What the operating system says.
         error: std::io::Error,
     },
+    /// TLS was asked for, and the configuration has no certificate that it can be spoken with.
+    #[error("tls: {0}; expected certificatePem and keyPem")]
+    Tls(String),
 }
 
 impl Server {
@@ -67,20 +74,36 @@ impl Server {
         kms: SocketAddr,
         admin: SocketAddr,
     ) -> Result<Self, StartError> {
+        let certificate = config.tls.clone();
         let emulator = Arc::new(Emulator::new(config)?);
         let (kms_listener, kms) = listen(kms).await?;
         let (admin_listener, admin) = listen(admin).await?;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let kms_router = api::router(Arc::clone(&emulator));
-        tasks.spawn(serve(kms_listener, kms_router, stopped.clone()));
-        tasks.spawn(serve(admin_listener, admin::router(emulator), stopped));
+        let router = api::router(Arc::clone(&emulator));
+        tasks.spawn(serve(kms_listener, None, router.clone(), stopped.clone()));
+        let pages = admin::router(emulator);
+        tasks.spawn(serve(admin_listener, None, pages, stopped));
         Ok(Self {
             kms,
             admin,
             stop,
             tasks,
+            router,
+            certificate,
         })
+    }
+
+    /// KMS and STS answer here, too, over TLS with the configured certificate.
+    pub async fn also_over_tls(&mut self, address: SocketAddr) -> Result<SocketAddr, StartError> {
+        let certificate = self.certificate.as_ref();
+        let certificate = certificate.ok_or_else(|| StartError::Tls("not configured".into()))?;
+        let acceptor = tls::acceptor(certificate).map_err(StartError::Tls)?;
+        let (listener, bound) = listen(address).await?;
+        let (router, stopped) = (self.router.clone(), self.stop.subscribe());
+        self.tasks
+            .spawn(serve(listener, Some(acceptor), router, stopped));
+        Ok(bound)
     }
 
     /// Where KMS and STS answer.
@@ -107,7 +130,12 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartE
     Ok((listener, bound))
 }
 
-async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let graceful = GracefulShutdown::new();
     // Owned here, so that dropping the server ends its connections too.
     let mut connections = JoinSet::new();
@@ -117,9 +145,17 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiv
                 Ok((stream, _)) => {
                     // Small answers must not wait for the client's acknowledgement; without it they are only slower.
                     drop(stream.set_nodelay(true));
-                    let connection = graceful.watch(connection(stream, router.clone()));
+                    let (router, watcher) = (router.clone(), graceful.watcher());
+                    let tls = tls.clone();
                     // How a connection ends is its client's business.
-                    connections.spawn(async move { drop(connection.await) });
+                    connections.spawn(async move {
+                        match tls {
+                            None => drop(watcher.watch(connection(stream, router)).await),
+                            Some(tls) => if let Ok(stream) = tls::greet(&tls, stream).await {
+                                drop(watcher.watch(connection(stream, router)).await);
+                            },
+                        }
+                    });
                 }
                 // Out of file descriptors, most likely: let some connections end first.
                 Err(error) => {
@@ -140,8 +176,8 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiv
     }
 }
 
-fn connection(
-    stream: TcpStream,
+fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
     router: Router,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send + 'static {
     let inner = TowerToHyperService::new(router);

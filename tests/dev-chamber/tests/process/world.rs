@@ -174,6 +174,7 @@ fn config(root: String) -> Config {
         keys: ["a", "b", "c"].iter().map(key).collect(),
         state_before_authorization: false,
         pending_deletion_code: kms_emulator::PendingDeletionCode::default(),
+        tls: None,
     }
 }
 

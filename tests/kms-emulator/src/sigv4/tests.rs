@@ -29,6 +29,7 @@ fn identities(token: Option<&str>) -> Identities {
         keys: Vec::new(),
         state_before_authorization: false,
         pending_deletion_code: crate::PendingDeletionCode::default(),
+        tls: None,
     })
     .unwrap()
 }

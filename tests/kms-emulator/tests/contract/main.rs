@@ -18,4 +18,5 @@ mod raw;
 mod sign;
 mod states;
 mod sts;
+mod tls;
 mod world;

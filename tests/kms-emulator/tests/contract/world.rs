@@ -7,7 +7,9 @@ use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::config::{BehaviorVersion, Region};
 use aws_sdk_kms::error::ProvideErrorMetadata;
 use aws_sdk_kms::operation::RequestId;
-use kms_emulator::{Config, CredentialConfig, IdentityPolicyConfig, KeyConfig, RoleConfig, Server};
+use kms_emulator::{
+    Config, CredentialConfig, IdentityPolicyConfig, KeyConfig, RoleConfig, Server, StartError,
+};
 use nsm_emulator::TestRoot;
 use serde_json::{Value, json};
 
@@ -61,6 +63,12 @@ impl World {
             server,
             http: reqwest::Client::new(),
         }
+    }
+
+    /// KMS over TLS, too.
+    pub async fn also_over_tls(&mut self) -> Result<SocketAddr, StartError> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        self.server.also_over_tls(any).await
     }
 
     pub async fn stop(self) {
@@ -229,5 +237,6 @@ pub fn config(nitro_root_pem: String) -> Config {
         keys: keys.to_vec(),
         state_before_authorization: false,
         pending_deletion_code: kms_emulator::PendingDeletionCode::default(),
+        tls: None,
     }
 }
