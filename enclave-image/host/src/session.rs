@@ -79,7 +79,7 @@ impl<E: Enclave> Session<'_, E> {
                 return Some(Outcome::Sealed { blob, commitment });
             }
             ToHost::SealFailed { message } => return Some(Outcome::SealFailed { message }),
-            ToHost::NeedCredentials => {
+            ToHost::NeedCredentials(_) => {
                 tokio::spawn(give_credentials(self.credentials.clone(), sender.clone()));
             }
             ToHost::AttemptFailed {

@@ -100,7 +100,7 @@ impl State {
                     commitment: commitment.clone(),
                 });
             }
-            ToHost::NeedCredentials | ToHost::SealFailed { .. } => {}
+            ToHost::NeedCredentials(_) | ToHost::SealFailed { .. } => {}
         }
     }
 }

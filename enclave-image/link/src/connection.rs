@@ -113,18 +113,16 @@ impl<Out: Serialize + Send + Sync + 'static> Sender<Out> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Credentials, ToAgent, ToHost};
+    use crate::{Credentials, ToAgent, ToHost, Wanted};
 
     #[tokio::test]
     async fn messages_cross_both_ways_and_the_end_is_seen() {
         let (left, right) = tokio::io::duplex(64);
         let mut host = connect::<ToHost, ToAgent>(left);
         let mut agent = connect::<ToAgent, ToHost>(right);
-        agent.sender.send(ToHost::NeedCredentials).await.unwrap();
-        assert_eq!(
-            host.receiver.receive().await.unwrap(),
-            ToHost::NeedCredentials
-        );
+        let need = ToHost::NeedCredentials(Wanted::default());
+        agent.sender.send(need.clone()).await.unwrap();
+        assert_eq!(host.receiver.receive().await.unwrap(), need);
         let credentials = Credentials {
             access_key_id: "AKIA".into(),
             secret_access_key: "s3cret".into(),

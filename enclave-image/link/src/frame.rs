@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use crate::LinkError;
+use crate::{LinkError, ports};
 
 /// The protocol's version, first byte of every frame.
 pub const VERSION: u8 = 1;
@@ -20,7 +20,9 @@ pub(crate) async fn write(
     message: &impl Serialize,
 ) -> Result<(), LinkError> {
     let frame = encode(message)?;
-    stream.write_all(&frame).await?;
+    for chunk in frame.chunks(ports::CHUNK) {
+        stream.write_all(chunk).await?;
+    }
     stream.flush().await?;
     Ok(())
 }
@@ -89,8 +91,15 @@ pub(crate) async fn read<T: DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ToHost;
+    use crate::{ToHost, Wanted};
     use proptest::prelude::*;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    const NEED: ToHost = ToHost::NeedCredentials(Wanted {
+        refused: None,
+        clock: None,
+    });
 
     fn run<T>(future: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
@@ -104,12 +113,59 @@ mod tests {
     #[test]
     fn a_frame_comes_back() {
         let mut bytes = Vec::new();
-        run(write(&mut bytes, &ToHost::NeedCredentials)).unwrap();
+        run(write(&mut bytes, &NEED)).unwrap();
         assert_eq!(bytes[..5], [VERSION, 0, 0, 0, 26]);
-        assert!(matches!(
-            read_bytes(&bytes),
-            Ok(Some(ToHost::NeedCredentials))
-        ));
+        assert_eq!(read_bytes(&bytes).unwrap(), Some(NEED));
+    }
+
+    #[test]
+    fn a_wish_for_credentials_says_more_where_there_is_more_to_say() {
+        let json = |wanted| serde_json::to_string(&ToHost::NeedCredentials(wanted)).unwrap();
+        let old = r#"{"type":"needCredentials"}"#;
+        assert_eq!(json(Wanted::default()), old);
+        let wanted = Wanted {
+            refused: Some("ASIA".into()),
+            clock: Some(7),
+        };
+        let new = r#"{"type":"needCredentials","refused":"ASIA","clock":7}"#;
+        assert_eq!(json(wanted.clone()), new);
+        for (text, expected) in [(old, Wanted::default()), (new, wanted)] {
+            let read: ToHost = serde_json::from_str(text).unwrap();
+            assert_eq!(read, ToHost::NeedCredentials(expected));
+        }
+    }
+
+    /// Counts the writes that a frame is made of.
+    struct Writes(Vec<usize>);
+
+    impl AsyncWrite for Writes {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<std::io::Result<usize>> {
+            self.0.push(bytes.len());
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn a_long_frame_is_written_in_chunks() {
+        let long = ToHost::SealFailed {
+            message: "x".repeat(40_000),
+        };
+        let mut writes = Writes(Vec::new());
+        run(write(&mut writes, &long)).unwrap();
+        assert_eq!(writes.0.len(), 3);
+        assert!(writes.0.iter().all(|length| *length <= ports::CHUNK));
     }
 
     #[test]

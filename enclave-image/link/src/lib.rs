@@ -12,4 +12,4 @@ pub mod ports;
 pub use connection::{Link, Receiver, Sender, connect};
 pub use error::LinkError;
 pub use frame::{MAX_FRAME, VERSION};
-pub use message::{Credentials, SealRequest, ShareResult, Start, Task, ToAgent, ToHost};
+pub use message::{Credentials, SealRequest, ShareResult, Start, Task, ToAgent, ToHost, Wanted};

@@ -102,7 +102,7 @@ pub enum ToHost {
         image_sha384: String,
     },
     /// Credentials are wanted; answered by [`ToAgent::Credentials`] or [`ToAgent::NoCredentials`].
-    NeedCredentials,
+    NeedCredentials(Wanted),
     /// What became of one share in one attempt.
     Share {
         /// ARN of its key.
@@ -160,6 +160,18 @@ pub enum ToHost {
         /// Why.
         message: String,
     },
+}
+
+/// Why an agent asks for credentials. Agents of older images say nothing of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wanted {
+    /// Access key id of the last credentials, where KMS called them expired: the host fetches others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// The enclave's clock, seconds since 1970: the host tells one that is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<u64>,
 }
 
 /// How one share ended in one attempt; also the label `result` of `chamber_tee_share_total`.

@@ -12,6 +12,10 @@ pub const HEARTBEAT: u32 = 9000;
 /// The parent itself, from inside an enclave.
 pub const PARENT_CID: u32 = 3;
 
+/// Bytes of one write at most: a vsock device may cut longer ones into packets of several parts, which not every backend
+/// takes.
+pub const CHUNK: usize = 16 * 1024;
+
 const RELAY: u32 = 0x4B4D_0000;
 
 /// The parent listens for this enclave: HTTP `CONNECT host:443`, then TLS to that KMS endpoint.

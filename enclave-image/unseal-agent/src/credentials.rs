@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, Result, future};
-use chamber_link::{Sender, ToHost};
+use chamber_link::{Sender, ToHost, Wanted};
 use tokio::sync::{Mutex, mpsc};
 
 /// An answer of the host: credentials, or why there are none.
@@ -39,7 +39,10 @@ impl LinkCredentials {
         let mut answers = self.answers.lock().await;
         // An answer to a question that was given up would be stale.
         while answers.try_recv().is_ok() {}
-        let sent = self.sender.send(ToHost::NeedCredentials).await;
+        let sent = self
+            .sender
+            .send(ToHost::NeedCredentials(Wanted::default()))
+            .await;
         sent.map_err(CredentialsError::provider_error)?;
         match answers.recv().await {
             Some(Ok(answer)) => Ok(Credentials::new(

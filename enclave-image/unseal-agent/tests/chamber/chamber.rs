@@ -120,7 +120,7 @@ impl Chamber {
         loop {
             let received = tokio::time::timeout(PATIENCE, self.link.receiver.receive()).await;
             let message = received.unwrap().unwrap();
-            if message != ToHost::NeedCredentials {
+            if !matches!(message, ToHost::NeedCredentials(_)) {
                 return message;
             }
             self.asked += 1;
