@@ -28,7 +28,7 @@ const AUTHORITY: &str = "authority.pem";
 /// The images and the measurement files of the chamber's releases.
 #[derive(Clone, Debug)]
 pub struct Images {
-    /// The folder of the tars, and of `chamber-<release>.measurement.json`.
+    /// The folder of the tars, of `chamber-<release>.measurement.json`, and of the keys and roots of the test world.
     pub dir: PathBuf,
     /// Tars to load.
     pub tars: Vec<PathBuf>,
@@ -45,8 +45,10 @@ pub fn build_all() -> Result<Images> {
     for release in RELEASES {
         images.push(chamber(&bin, &dir, release, None)?);
     }
-    let mut authority = Command::new(bin.join("dev-chamber"));
-    run(authority.args(["authority", "--out"]).arg(&dir))?;
+    for made in ["authority", "roots"] {
+        let mut make = Command::new(bin.join("dev-chamber"));
+        run(make.args([made, "--out"]).arg(&dir))?;
+    }
     images.push(chamber(&bin, &dir, TRUSTED, Some(&dir.join(AUTHORITY)))?);
     let (mut tars, mut digests) = (Vec::new(), Vec::new());
     for image in images {

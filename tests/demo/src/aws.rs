@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
+use crate::roots::Roots;
+
 /// The one region.
 pub const REGION: &str = "us-east-1";
 /// The one account.
@@ -167,15 +169,12 @@ impl Tenant {
 }
 
 /// Everything the emulator is configured with.
-pub fn emulator_config(
-    operator: &Credentials,
-    tenants: &[Tenant],
-    nitro_root_pem: &str,
-) -> Result<Value> {
+pub fn emulator_config(operator: &Credentials, tenants: &[Tenant], roots: &Roots) -> Result<Value> {
     let mut config = json!({
         "region": REGION,
         "accounts": [ACCOUNT],
-        "nitroRootPem": nitro_root_pem,
+        "nitroRootPem": roots.nsm,
+        "tls": roots.kms_tls,
         "attestationMaxAgeSeconds": 300,
         "credentials": [operator.entry()],
         "roles": [],
@@ -279,7 +278,12 @@ mod tests {
             Tenant::new("b", "two", "id-two", 3).unwrap(),
         ];
         let operator = operator_credentials().unwrap();
-        let config = emulator_config(&operator, &tenants, "PEM").unwrap();
+        let roots = Roots {
+            nsm: "PEM".into(),
+            nsm_signer: String::new(),
+            kms_tls: json!({}),
+        };
+        let config = emulator_config(&operator, &tenants, &roots).unwrap();
         let count = |list: &str| config[list].as_array().unwrap().len();
         assert_eq!(
             (count("credentials"), count("roles"), count("keys")),

@@ -8,6 +8,7 @@ use cluster::{Cluster, images, requirements};
 use tokio::task::spawn_blocking;
 
 use crate::releases::{Release, Releases};
+use crate::roots::Roots;
 
 /// A cluster with the project's images in it.
 #[derive(Clone, Debug)]
@@ -88,6 +89,11 @@ impl ClusterHost {
     /// The private key of the authority that some releases measure, PEM.
     pub fn authority_key(&self) -> PathBuf {
         self.images.dir.join("authority.key.pem")
+    }
+
+    /// What stands for AWS's roots in the images of these releases.
+    pub fn roots(&self) -> Result<Roots> {
+        Roots::load(&self.images.dir)
     }
 
     /// The measured releases.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use nsm_emulator::TestRoot;
 use serde_json::Value;
 
 use crate::aws::{self, Credentials, Tenant};
@@ -14,6 +13,7 @@ use crate::emulator::Emulator;
 use crate::manifests::{self, AWS_NAMESPACE, MONITORING_NAMESPACE, OPERATOR};
 use crate::operator::{self, Helm};
 use crate::releases::Releases;
+use crate::roots::Roots;
 use crate::{chambers, kubernetes};
 
 /// Everything the demo and the end-to-end tests stand on.
@@ -25,8 +25,7 @@ pub struct Environment {
     /// The two releases.
     pub releases: Releases,
     operator: Credentials,
-    root: TestRoot,
-    root_pem: String,
+    roots: Roots,
 }
 
 impl Environment {
@@ -41,14 +40,13 @@ impl Environment {
     pub async fn on(host: ClusterHost, tenants: &[Tenant]) -> Result<Self> {
         let client = connect(&host).await?;
         let releases = host.releases()?;
-        let root = TestRoot::generate()?;
+        let roots = host.roots()?;
         let environment = Self {
             client,
             host,
             releases,
             operator: aws::operator_credentials()?,
-            root_pem: root.certificate_pem(),
-            root,
+            roots,
         };
         environment.clear(tenants).await?;
         environment.apply_surroundings(tenants).await?;
@@ -84,7 +82,7 @@ impl Environment {
     /// The operator's identity at AWS, as the standard environment variables, and the root that chambers attest under.
     pub fn operator_environment(&self) -> BTreeMap<&'static str, &str> {
         let mut variables = self.operator.environment();
-        variables.insert("CHAMBER_TEST_NITRO_ROOT", &self.root_pem);
+        variables.insert("CHAMBER_TEST_NITRO_ROOT", &self.roots.nsm);
         variables
     }
 
@@ -118,7 +116,7 @@ impl Environment {
         for file in [manifests::NAMESPACES, manifests::PROMETHEUS] {
             kubernetes::apply_all(&self.client, &kubernetes::documents(file)?).await?;
         }
-        let config = aws::emulator_config(&self.operator, tenants, &self.root_pem)?.to_string();
+        let config = aws::emulator_config(&self.operator, tenants, &self.roots)?.to_string();
         let files = BTreeMap::from([("config.json", config.as_str())]);
         let secret = manifests::secret(AWS_NAMESPACE, "kms-emulator", &files);
         kubernetes::apply(&self.client, &secret).await?;
@@ -133,8 +131,7 @@ impl Environment {
     async fn prepare(&self, tenant: &Tenant) -> Result<()> {
         let namespace = manifests::namespace(&tenant.namespace);
         kubernetes::apply(&self.client, &namespace).await?;
-        let signer = self.root.issue_signer()?.to_json();
-        let secrets = manifests::tenant_secrets(tenant, &signer);
+        let secrets = manifests::tenant_secrets(tenant, &self.roots.nsm_signer);
         kubernetes::apply_all(&self.client, &secrets).await
     }
 }

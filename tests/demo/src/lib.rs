@@ -14,6 +14,7 @@ pub mod manifests;
 pub mod operator;
 pub mod probe;
 pub mod releases;
+pub mod roots;
 pub mod story;
 pub mod wait;
 

@@ -98,7 +98,12 @@ fn the_emulator_accepts_the_demos_configuration() {
     let root = nsm_emulator::TestRoot::generate().expect("root");
     let operator = demo::aws::operator_credentials().expect("credentials");
     let tenant = demo::Tenant::new("demo", "signer", "demo-local-signer", 3).expect("tenant");
-    let config = demo::aws::emulator_config(&operator, &[tenant], &root.certificate_pem())
+    let roots = demo::roots::Roots {
+        nsm: root.certificate_pem(),
+        nsm_signer: String::new(),
+        kms_tls: serde_json::json!({"certificatePem": "", "keyPem": ""}),
+    };
+    let config = demo::aws::emulator_config(&operator, &[tenant], &roots)
         .expect("config")
         .to_string();
     let runtime = tokio::runtime::Runtime::new().expect("runtime");

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use aws_sdk_kms::config::SharedCredentialsProvider;
 use tokio::net::UnixStream;
-use unseal_agent::SdkKms;
+use unseal_agent::{LinkCredentials, SdkKms};
 
 use crate::nsm::EmulatedNsm;
 use crate::workload::SignerProcess;
@@ -27,7 +27,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let (module, trust) = files::security_module(&options.enclave)?;
     let nsm = EmulatedNsm(module);
     let mut signer = SignerProcess::new(options.workload.workload);
-    unseal_agent::run(host_stream()?, nsm, kms, trust, &mut signer).await?;
+    unseal_agent::run(host_stream()?, nsm, kms, Ok(trust), &mut signer).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -39,11 +39,12 @@ fn host_stream() -> anyhow::Result<UnixStream> {
 }
 
 /// KMS where the environment says; a real enclave knows no such setting.
-fn kms(region: String, credentials: SharedCredentialsProvider) -> SdkKms {
-    let mut config = unseal_agent::config(region, credentials);
+fn kms(region: String, credentials: LinkCredentials) -> SdkKms {
+    let told = credentials.clone();
+    let mut config = unseal_agent::config(region, SharedCredentialsProvider::new(credentials));
     let endpoint = ["AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok());
     config.set_endpoint_url(endpoint);
-    SdkKms::new(aws_sdk_kms::Client::from_conf(config.build()))
+    SdkKms::new(config, move || told.refused())
 }

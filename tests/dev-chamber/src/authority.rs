@@ -1,8 +1,6 @@
 //! `authority`: a key pair that signs cluster manifests of tests. A real one is made away from the cluster.
 
-use std::fs;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -10,6 +8,8 @@ use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use zeroize::Zeroizing;
+
+use crate::files;
 
 /// The private key's file, PKCS #8.
 const KEY: &str = "authority.key.pem";
@@ -30,22 +30,10 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
             .context("generating an Ed25519 key")?;
         let made = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pair.as_ref())?;
         let spki: PublicKeyX509Der<'_> = made.public_key().as_der()?;
-        write(&public, "PUBLIC KEY", spki.as_ref(), 0o644)?;
-        write(&key, "PRIVATE KEY", pair.as_ref(), 0o600)?;
+        let text = |tag, der| Zeroizing::new(pem::encode(&pem::Pem::new(tag, der)));
+        files::write(&public, &text("PUBLIC KEY", spki.as_ref()), 0o644)?;
+        files::write(&key, &text("PRIVATE KEY", pair.as_ref()), 0o600)?;
     }
     println!("{}", public.display());
     Ok(ExitCode::SUCCESS)
-}
-
-fn write(path: &Path, tag: &str, der: &[u8], mode: u32) -> anyhow::Result<()> {
-    use std::io::Write;
-    let text = Zeroizing::new(pem::encode(&pem::Pem::new(tag, der)));
-    let mut file = fs::OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(mode)
-        .open(path)
-        .with_context(|| format!("writing {}", path.display()))?;
-    Ok(file.write_all(text.as_bytes())?)
 }

@@ -1,6 +1,9 @@
-//! The files that make a process an enclave of a certain image.
+//! The files that make a process an enclave of a certain image, and those that test worlds are made of.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -64,5 +67,17 @@ fn test_root(signer: &Signer) -> anyhow::Result<Root> {
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+    fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+}
+
+/// A new file, or an old one with this content, with these permissions from its first byte on.
+pub fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(mode)
+        .open(path)
+        .with_context(|| format!("writing {}", path.display()))?;
+    Ok(file.write_all(text.as_bytes())?)
 }

@@ -15,6 +15,7 @@ mod measure;
 mod nsm;
 mod probe;
 mod request;
+mod roots;
 mod signer;
 mod workload;
 
@@ -50,6 +51,8 @@ enum Command {
     Measure(measure::Options),
     /// Makes the key pair of an authority.
     Authority(authority::Options),
+    /// Makes the roots of a test world: of security modules, and of KMS's TLS.
+    Roots(roots::Options),
 }
 
 /// What makes this process an enclave of a certain image.
@@ -97,6 +100,7 @@ async fn main() -> ExitCode {
         Command::Client(options) => client::run(options).await,
         Command::Measure(options) => measure::run(&options),
         Command::Authority(options) => authority::run(&options),
+        Command::Roots(options) => roots::run(&options),
     };
     done.unwrap_or_else(|error| {
         tracing::error!("{error:#}");

@@ -1,7 +1,7 @@
 //! `signer`: the workload. It signs with an Ed25519 key made of the master key.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -35,6 +35,9 @@ const BIND_PAUSE: Duration = Duration::from_millis(100);
 pub struct Options {
     #[command(flatten)]
     workload: Workload,
+    /// The descriptor that the master key comes on: standard input, or what the workload of an enclave gets.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(RawFd).range(0..))]
+    key_descriptor: RawFd,
 }
 
 /// Empty while sealed.
@@ -43,9 +46,8 @@ type Key = Arc<OnceLock<Ed25519KeyPair>>;
 /// Serves until the agent closes the pipe or a signal comes; requests in flight are finished.
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let signalled = drain::signalled()?;
-    let input = std::io::stdin().as_fd().try_clone_to_owned()?;
-    let pipe = pipe::Receiver::from_owned_fd(input)
-        .context("standard input is no pipe: `agent` starts the signer")?;
+    let pipe = pipe::Receiver::from_owned_fd(inherited(options.key_descriptor)?)
+        .context("the key's descriptor is no pipe: `agent` starts the signer")?;
     let key = Key::default();
     let (lost, agent_lost) = oneshot::channel();
     tokio::spawn(listen_to_agent(pipe, Arc::clone(&key), lost));
@@ -59,6 +61,16 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         })
         .await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A descriptor that this process was started with, as one of its own.
+#[expect(
+    unsafe_code,
+    reason = "the standard library has no safe way to an inherited descriptor"
+)]
+fn inherited(descriptor: RawFd) -> std::io::Result<OwnedFd> {
+    // SAFETY: whether it is open is found out by duplicating it; nobody else closes it while this runs.
+    unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
