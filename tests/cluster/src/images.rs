@@ -158,11 +158,11 @@ pub fn pause(tar: &Path) -> Result<()> {
 }
 
 /// A program that cargo built, at the root of the image.
-fn program(bin: &Path, name: &str) -> Result<ImageFile> {
+pub(crate) fn program(bin: &Path, name: &str) -> Result<ImageFile> {
     read(&bin.join(name), &format!("/{name}"))
 }
 
-fn read(file: &Path, path: &str) -> Result<ImageFile> {
+pub(crate) fn read(file: &Path, path: &str) -> Result<ImageFile> {
     let content = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
     let executable = fs::metadata(file)?.permissions().mode() & 0o100 != 0;
     Ok(ImageFile {
@@ -174,7 +174,7 @@ fn read(file: &Path, path: &str) -> Result<ImageFile> {
 }
 
 /// Builds packages statically and gives the folder of their programs.
-fn cargo(packages: &[&str]) -> Result<PathBuf> {
+pub(crate) fn cargo(packages: &[&str]) -> Result<PathBuf> {
     let mut build = Command::new("cargo");
     build
         .args([

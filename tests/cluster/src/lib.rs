@@ -10,6 +10,7 @@ mod command;
 mod components;
 mod configs;
 mod control;
+pub mod enclave_images;
 mod go;
 pub mod host;
 pub mod images;

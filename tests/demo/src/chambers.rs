@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::aws::Tenant;
+use crate::aws::{REGION, Tenant};
 use crate::manifests::{
-    CHAMBER_CREDENTIALS, PROMETHEUS_URL, aws_environment, container_security, nsm_volume,
+    CHAMBER_CREDENTIALS, KMS_TLS, PROMETHEUS_URL, aws_environment, container_security, nsm_volume,
     pod_security,
 };
-use crate::releases::Release;
+use crate::releases::{Form, Release};
 
 /// What tests vary; the default is the demo's.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub fn chamber_cluster(tenant: &Tenant, release: &Release, shape: &Shape) -> Val
             "clusterId": tenant.cluster_id,
             "release": {"image": release.image, "measurement": release.measurement},
             "keys": {"threshold": shape.threshold, "shares": shares(tenant)},
-            "chambers": {"replicas": shape.replicas, "template": template()},
+            "chambers": {"replicas": shape.replicas, "template": template(release.form)},
             "sealing": "Managed",
             "verification": {"prometheus": {"url": PROMETHEUS_URL}, "soakTime": shape.soak_time},
             "rollover": {"maxUnavailable": 1, "maxSurge": 0, "settleTime": shape.settle_time},
@@ -67,9 +67,21 @@ fn shares(tenant: &Tenant) -> Value {
     ('a'..='z').zip(tenant.key_arns()).map(share).collect()
 }
 
-/// What the operator cannot know: where KMS is, as whom, and where the development form finds its signing key.
-pub fn template() -> Value {
+/// What the operator cannot know: where KMS is, as whom, and where the stand-in of the security module finds its key.
+fn template(form: Form) -> Value {
     let (mount, volume) = nsm_volume();
+    let (mut environment, mut mounts, mut volumes) =
+        (aws_environment(), json!([mount]), json!([volume]));
+    if form == Form::Enclave {
+        // The agent knows KMS's real endpoints alone: the host's relay leads those to the emulator.
+        environment = json!([
+            {"name": "AWS_REGION", "value": REGION},
+            {"name": "CHAMBER_TEST_KMS", "value": KMS_TLS},
+        ]);
+        // Sockets of the emulated devices.
+        mounts = json!([mounts[0], {"name": "run", "mountPath": "/run"}]);
+        volumes = json!([volumes[0], {"name": "run", "emptyDir": {"medium": "Memory"}}]);
+    }
     json!({"spec": {
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
@@ -82,12 +94,12 @@ pub fn template() -> Value {
                 {"name": "http", "containerPort": 9000},
                 {"name": "metrics", "containerPort": 3000},
             ],
-            "env": aws_environment(),
+            "env": environment,
             "envFrom": [{"secretRef": {"name": CHAMBER_CREDENTIALS}}],
-            "volumeMounts": [mount],
+            "volumeMounts": mounts,
             "securityContext": container_security(),
         }],
-        "volumes": [volume],
+        "volumes": volumes,
     }})
 }
 
@@ -103,6 +115,7 @@ mod tests {
             image: "image".into(),
             measurement: json!({}),
             authorities: Vec::new(),
+            form: Form::Process,
         };
         let object = chamber_cluster(&tenant, &release, &Shape::default());
         let shares = object["spec"]["keys"]["shares"].as_array().unwrap();
@@ -123,6 +136,7 @@ mod tests {
             image: "image".into(),
             measurement: json!({"imageSha384": "a".repeat(96)}),
             authorities: Vec::new(),
+            form: Form::Process,
         };
         let object = chamber_cluster(&tenant, &release, &Shape::default());
         let typed: chamber_api::ChamberCluster = serde_json::from_value(object.clone()).unwrap();

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use cluster::images::Images;
-use cluster::{Cluster, images, requirements};
+use cluster::{Cluster, enclave_images, images, requirements};
 use tokio::task::spawn_blocking;
 
-use crate::releases::{Release, Releases};
+use crate::releases::{Form, Release, Releases};
 use crate::roots::Roots;
 
 /// A cluster with the project's images in it.
@@ -98,15 +98,27 @@ impl ClusterHost {
 
     /// The measured releases.
     pub fn releases(&self) -> Result<Releases> {
-        let load = |name: &'static str| {
-            let file = format!("chamber-{name}.measurement.json");
-            let image = format!("chamber.local/chamber:{name}");
-            Release::load(name, &image, &self.images.dir.join(file))
-        };
+        let load = |name| Release::load(name, Form::Process, &self.images.dir);
         Ok(Releases {
             v1: load("v1")?,
             v2: load("v2")?,
             v3: load("v3")?,
         })
+    }
+
+    /// The same with v1 and v2 as enclave image files that QEMU boots: builds them and brings them into the node.
+    pub async fn enclave_releases(&self) -> Result<Releases> {
+        let host = self.clone();
+        spawn_blocking(move || {
+            let images = enclave_images::build(&host.images)?;
+            host.cluster.load(&images.tars)?;
+            let load = |name| Release::load(name, Form::Enclave, &images.dir);
+            Ok(Releases {
+                v1: load("v1")?,
+                v2: load("v2")?,
+                ..host.releases()?
+            })
+        })
+        .await?
     }
 }

@@ -22,6 +22,8 @@ pub const ADMIN_CREDENTIALS: &str = "admin-aws";
 pub const NSM_SIGNER: &str = "nsm-signer";
 /// KMS and STS as pods reach them.
 pub const KMS_URL: &str = "http://kms-emulator.aws:4566";
+/// KMS over TLS.
+pub const KMS_TLS: &str = "kms-emulator.aws:443";
 /// Prometheus as the operator reaches it.
 pub const PROMETHEUS_URL: &str = "http://prometheus.monitoring:9090";
 

@@ -6,6 +6,26 @@ use anyhow::{Context, Result, anyhow};
 use measurement::{Measurement, Pcr};
 use serde_json::Value;
 
+/// How a chamber's enclave is emulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// A process plays it.
+    #[default]
+    Process,
+    /// An enclave image file that QEMU boots.
+    Enclave,
+}
+
+impl Form {
+    /// The image's name before the tag, and the start of the names of its files.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Process => "chamber",
+            Self::Enclave => "enclave",
+        }
+    }
+}
+
 /// A container image and what its enclave attests.
 #[derive(Clone, Debug)]
 pub struct Release {
@@ -17,6 +37,8 @@ pub struct Release {
     pub measurement: Value,
     /// Public keys (PEM) of the authorities that the image measures.
     pub authorities: Vec<String>,
+    /// What plays the enclave.
+    pub form: Form,
 }
 
 /// All of them.
@@ -31,9 +53,11 @@ pub struct Releases {
 }
 
 impl Release {
-    /// From the measurement file that was written when the image was built.
-    pub fn load(name: &'static str, image: &str, file: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(file).with_context(|| {
+    /// From the measurement file that was written to this folder when the image was built.
+    pub fn load(name: &'static str, form: Form, folder: &Path) -> Result<Self> {
+        let image = format!("chamber.local/{}:{name}", form.name());
+        let file = folder.join(format!("{}-{name}.measurement.json", form.name()));
+        let text = std::fs::read_to_string(&file).with_context(|| {
             format!(
                 "measurement of {image}, {}: build the images first",
                 file.display()
@@ -47,9 +71,10 @@ impl Release {
         let authorities = listed.context("authorities is missing")?;
         let release = Self {
             name,
-            image: image.into(),
+            image,
             measurement,
             authorities: serde_json::from_value(authorities)?,
+            form,
         };
         release
             .parsed()
@@ -121,6 +146,7 @@ mod tests {
             image: format!("image:{name}"),
             measurement: json!({"imageSha384": digit.repeat(96), "pcr2": "e".repeat(96)}),
             authorities: Vec::new(),
+            form: Form::Process,
         }
     }
 

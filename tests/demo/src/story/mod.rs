@@ -6,4 +6,4 @@ mod printer;
 mod rollover;
 mod summary;
 
-pub use rollover::{NAME, tell};
+pub use rollover::{NAME, form, tell};

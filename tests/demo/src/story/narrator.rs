@@ -158,7 +158,7 @@ fn line(kind: Kind, text: String) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::releases::Release;
+    use crate::releases::{Form, Release};
     use serde_json::{Value, json};
 
     fn narrator() -> Narrator {
@@ -167,6 +167,7 @@ mod tests {
             image: format!("chamber:{name}"),
             measurement: json!({"imageSha384": digit.repeat(96)}),
             authorities: Vec::new(),
+            form: Form::Process,
         };
         Narrator::new(Releases {
             v1: release("v1", "a"),

@@ -15,7 +15,7 @@ use super::summary::{Moments, Summary};
 use crate::aws::Tenant;
 use crate::chambers::Shape;
 use crate::cluster_host::ClusterHost;
-use crate::releases::Release;
+use crate::releases::{Form, Release};
 use crate::wait::Seen;
 use crate::{Environment, load, operator, probe};
 
@@ -23,13 +23,37 @@ use crate::{Environment, load, operator, probe};
 pub const NAME: &str = "demo";
 /// Patience for the first start, and for the rollover: many times what they take.
 const LIMIT: Duration = Duration::from_mins(3);
+/// The same where each chamber boots a machine.
+const BOOTING_LIMIT: Duration = Duration::from_mins(10);
 
 /// A change of step and when it was seen.
 pub type Timeline = Vec<(String, Duration)>;
 
+/// What `MODE` asks for.
+pub fn form(mode: Option<&str>) -> Result<Form> {
+    match mode {
+        None | Some("" | "process") => Ok(Form::Process),
+        Some("enclave") => Ok(Form::Enclave),
+        Some(other) => bail!("MODE={other}; expected process or enclave"),
+    }
+}
+
+/// What is no real thing here, and what is.
+const fn emulated(form: Form) -> &'static str {
+    match form {
+        Form::Process => {
+            "emulated: KMS, and each enclave by a process with a stand-in of the security module; MODE=enclave boots enclave image files"
+        }
+        Form::Enclave => {
+            "emulated: KMS, and each enclave by QEMU without KVM, with a security module that signs under a test root; image files, kernel, agent and attestation are real"
+        }
+    }
+}
+
 /// Tells the whole story; an error says what did not happen. The answer is whether every check held.
-pub async fn tell() -> Result<bool> {
+pub async fn tell(form: Form) -> Result<bool> {
     let printer = Printer::new();
+    printer.say(emulated(form));
     let tenant =
         Tenant::with_admin_role(NAME, "signer", "demo-local-signer", 3, "ChamberKmsKeyAdmin")?;
     printer.say("images and a clean cluster");
@@ -38,7 +62,11 @@ pub async fn tell() -> Result<bool> {
     printer.say("the KMS emulator with three keys that admit nobody, and Prometheus");
     let told = async {
         let started = Environment::on(host, std::slice::from_ref(&tenant));
-        let environment = Box::pin(started).await?;
+        let mut environment = Box::pin(started).await?;
+        if form == Form::Enclave {
+            printer.say("enclave image files of v1 and v2");
+            environment.releases = environment.host.enclave_releases().await?;
+        }
         Box::pin(perform(&environment, &tenant, printer)).await
     };
     told.await
@@ -135,11 +163,15 @@ impl Stage<'_> {
         what: &str,
         mut done: impl FnMut(&ChamberCluster) -> Seen<()>,
     ) -> Result<()> {
-        let deadline = Instant::now() + LIMIT;
+        let limit = match self.environment.releases.v1.form {
+            Form::Process => LIMIT,
+            Form::Enclave => BOOTING_LIMIT,
+        };
+        let deadline = Instant::now() + limit;
         let mut last = "the operator has said nothing yet".to_owned();
         loop {
             let happening = match timeout_at(deadline, self.feed.next()).await {
-                Err(_) => bail!("waited {LIMIT:?} for {what}: {last}"),
+                Err(_) => bail!("waited {limit:?} for {what}: {last}"),
                 Ok(None) => bail!("the watch ended while waiting for {what}"),
                 Ok(Some(happening)) => happening,
             };
@@ -208,5 +240,18 @@ fn both_admitted(cluster: &ChamberCluster) -> Seen<()> {
             Seen::Yes(())
         }
         _ => Seen::NotYet("not every key admits both".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_that_is_none_is_named() {
+        assert_eq!(form(None).unwrap(), Form::Process);
+        assert_eq!(form(Some("enclave")).unwrap(), Form::Enclave);
+        let error = form(Some("nitro")).unwrap_err().to_string();
+        assert_eq!(error, "MODE=nitro; expected process or enclave");
     }
 }

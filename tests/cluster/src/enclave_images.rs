@@ -1,0 +1,132 @@
+//! Images of chambers whose enclaves are emulated: host, QEMU and an enclave image file with the signer of the demo.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::command::run;
+use crate::images::{Images, cargo, program, read};
+use crate::oci::{Image, ImageFile};
+use crate::paths;
+
+/// What builds an image, and what is in it.
+const PACKAGES: [&str; 4] = [
+    "emulated-chamber",
+    "enclave-sim",
+    "eif-build",
+    "dev-chamber",
+];
+/// The releases: their measurements differ.
+const RELEASES: [&str; 2] = ["v1", "v2"];
+/// The roots that these enclaves believe in place of AWS's.
+const ROOTS: [&str; 2] = ["nsm-root.pem", "kms-root.pem"];
+/// How the signer runs in an enclave: see docs/enclave-image.md.
+const WORKLOAD: &str =
+    r#"{"args": ["signer", "--workload", "127.0.0.1:9000", "--key-descriptor", "3"]}"#;
+
+/// The two releases as emulated enclaves; the error says what an emulated enclave needs and this machine does not have.
+pub fn build(images: &Images) -> Result<Images> {
+    let dir = images.dir.clone();
+    let kernel = script("enclave-image/kernel/build.sh")?;
+    let qemu = script("tests/enclave-sim/qemu.sh")?;
+    let bin = cargo(&PACKAGES)?;
+    let (mut tars, mut digests) = (Vec::new(), Vec::new());
+    for release in RELEASES {
+        let eif = eif(&bin, &dir, release, &kernel)?;
+        let mut files = vec![
+            program(&bin, "emulated-host")?,
+            program(&bin, "enclave-sim")?,
+            read(&eif, "/chamber.eif")?,
+            // For the demo's probes and its client: they are processes that call themselves this image.
+            program(&bin, "dev-chamber")?,
+            read(&measurement(&dir, release), "/measurement.json")?,
+        ];
+        tree(&qemu, "/qemu", &mut files)?;
+        let image = Image {
+            name: format!("chamber.local/enclave:{release}"),
+            entrypoint: &["/emulated-host"],
+            files,
+        };
+        let tar = dir.join(format!("enclave-{release}.tar"));
+        digests.push((image.name.clone(), image.write(&tar)?));
+        tars.push(tar);
+    }
+    Ok(Images { dir, tars, digests })
+}
+
+/// The measurement file of a release, as the process form has one.
+fn measurement(dir: &Path, release: &str) -> PathBuf {
+    dir.join(format!("enclave-{release}.measurement.json"))
+}
+
+/// Runs a script of the project; what it made is its last line.
+fn script(path: &str) -> Result<PathBuf> {
+    let mut bash = Command::new("bash");
+    bash.arg(path).current_dir(paths::project());
+    let said = run(&mut bash).with_context(|| path.to_owned())?;
+    let made = said.lines().last();
+    Ok(made
+        .with_context(|| format!("{path} printed nothing"))?
+        .into())
+}
+
+/// The enclave image file of a release, with its measurements beside it.
+fn eif(bin: &Path, dir: &Path, release: &str, kernel: &Path) -> Result<PathBuf> {
+    let files = dir.join(format!("enclave-{release}"));
+    let etc = files.join("etc/chamber");
+    fs::create_dir_all(&etc)?;
+    fs::write(etc.join("workload.json"), WORKLOAD)?;
+    fs::write(files.join("etc/release"), release)?;
+    for root in ROOTS {
+        fs::copy(dir.join(root), etc.join(root))?;
+    }
+    let eif = dir.join(format!("enclave-{release}.eif"));
+    let mut build = Command::new(bin.join("eif-build"));
+    build.arg("--kernel").arg(kernel);
+    build.arg("--init").arg(bin.join("emulated-agent"));
+    build.arg("--workload").arg(bin.join("dev-chamber"));
+    build.arg("--files").arg(&files);
+    build.arg("--out").arg(&eif);
+    build.arg("--measurements").arg(measurement(dir, release));
+    run(&mut build)?;
+    Ok(eif)
+}
+
+/// All files of a folder, below `path` in the image.
+fn tree(folder: &Path, path: &str, files: &mut Vec<ImageFile>) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut entries = entries.collect::<std::io::Result<Vec<_>>>()?;
+    // Equal content gives equal bytes.
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let inside = format!("{path}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            tree(&entry.path(), &inside, files)?;
+        } else {
+            files.push(read(&entry.path(), &inside)?);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_taken_with_what_is_below_in_one_order() {
+        let dir = std::env::temp_dir().join(format!("cluster-tree-{}", std::process::id()));
+        fs::create_dir_all(dir.join("lib")).unwrap();
+        for file in ["b", "a", "lib/c"] {
+            fs::write(dir.join(file), file).unwrap();
+        }
+        let mut files = Vec::new();
+        tree(&dir, "/qemu", &mut files).unwrap();
+        fs::remove_dir_all(&dir).unwrap();
+        let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["/qemu/a", "/qemu/b", "/qemu/lib/c"]);
+        assert_eq!(files[2].content, b"lib/c");
+    }
+}
