@@ -1,8 +1,8 @@
 //! The agent's life: greet the host, do its task, end gracefully.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use aws_sdk_kms::config::SharedCredentialsProvider;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_link::{Link, LinkError, Receiver, SealRequest, Sender, Start, Task, ToAgent, ToHost};
@@ -12,7 +12,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::credentials::{Answer, LinkCredentials};
 use crate::gate::Gate;
 use crate::unseal::failed;
-use crate::{Authorization, Backoff, Kms, Nsm, NsmError, ShareReport, Trust, Workload, seal};
+use crate::{
+    Authorization, Backoff, Kms, Nsm, NsmError, ShareReport, Trust, TrustError, Workload, seal,
+};
+
+/// How long a host may take to say what to do.
+const START: Duration = Duration::from_mins(1);
 
 /// The ways out of the enclave: security module and KMS.
 pub struct Tools<N, K> {
@@ -42,6 +47,9 @@ pub enum AgentError {
         "the host's first message was not Start: host and enclave image are of different releases"
     )]
     NoStart,
+    /// The host did not say what to do.
+    #[error("the host said nothing for {START:?} after it had connected: start the enclave anew")]
+    Silent,
     /// The security module does not tell PCR0.
     #[error(transparent)]
     Nsm(#[from] NsmError),
@@ -49,12 +57,13 @@ pub enum AgentError {
 
 /// Runs until the host says stop or goes away.
 ///
-/// `kms` makes the client from a region and the credentials that the host provides; `trust` is what the image measures.
+/// `kms` makes the client from a region and the credentials that the host provides; `trust` is what the image measures, or
+/// why that cannot be told: the host hears it.
 pub async fn run<N: Nsm, K: Kms, W: Workload>(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     nsm: N,
-    kms: impl FnOnce(String, SharedCredentialsProvider) -> K,
-    trust: Trust,
+    kms: impl FnOnce(String, LinkCredentials) -> K,
+    trust: Result<Trust, TrustError>,
     workload: &mut W,
 ) -> Result<(), AgentError> {
     let Link {
@@ -63,11 +72,12 @@ pub async fn run<N: Nsm, K: Kms, W: Workload>(
     } = chamber_link::connect::<ToAgent, ToHost>(stream);
     let image_sha384 = nsm.pcr(0)?.to_string();
     sender.send(ToHost::Hello { image_sha384 }).await?;
-    let ToAgent::Start(start) = receiver.receive().await? else {
+    let first = tokio::time::timeout(START, receiver.receive()).await;
+    let ToAgent::Start(start) = first.map_err(|_| AgentError::Silent)?? else {
         return Err(AgentError::NoStart);
     };
     // Before anything else: what the register says has to hold for all that this enclave ever does.
-    let authorized = trust.accept(&nsm, start.manifest.as_deref());
+    let authorized = trust.and_then(|trust| trust.accept(&nsm, start.manifest.as_deref()));
     let (nsm, gate) = (Arc::new(nsm), Arc::new(Gate::default()));
     let (answers, from_host) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel();
@@ -76,12 +86,11 @@ pub async fn run<N: Nsm, K: Kms, W: Workload>(
     tokio::spawn(prove(prover, sender.clone(), questions));
     tokio::spawn(listen(receiver, answers, asked, stop));
     let credentials = LinkCredentials::new(sender.clone(), from_host);
-    let provider = SharedCredentialsProvider::new(credentials);
     let work = async {
         match authorized {
             Ok(authorization) => {
                 gate.under(authorization.digest());
-                let kms = Arc::new(kms(start.region.clone(), provider));
+                let kms = Arc::new(kms(start.region.clone(), credentials));
                 let agent = Agent {
                     tools: Tools { nsm, kms },
                     sender: sender.clone(),

@@ -102,7 +102,7 @@ impl From<KmsFault> for ShareFault {
         tracing::debug!(code = fault.code, text = fault.message, "KMS");
         Self {
             result: fault.result,
-            detail: fault.code,
+            detail: fault.detail(),
         }
     }
 }

@@ -65,8 +65,53 @@ pub struct KmsFault {
     pub result: ShareResult,
     /// KMS's error code, or the agent's word for a failure on the way.
     pub code: String,
-    /// KMS's text.
+    /// KMS's text, or what failed on the way.
     pub message: String,
+}
+
+impl KmsFault {
+    /// For the host: KMS's code says enough, a failure on the way does not.
+    pub fn detail(&self) -> String {
+        if ON_THE_WAY.contains(&self.code.as_str()) {
+            self.to_string()
+        } else {
+            self.code.clone()
+        }
+    }
+}
+
+/// No answer within the time for one call.
+pub(crate) const TIMEOUT: &str = "Timeout";
+/// The way to KMS failed: relay, TLS or HTTP.
+pub(crate) const NO_CONNECTION: &str = "NoConnection";
+/// Something answered that is no answer of KMS.
+pub(crate) const UNREADABLE: &str = "UnreadableAnswer";
+/// There were no credentials, or no request could be made.
+pub(crate) const NOT_SENT: &str = "RequestNotSent";
+/// KMS calls the request's time wrong.
+pub(crate) const CLOCK_SKEW: &str = "ClockSkew";
+const ON_THE_WAY: [&str; 5] = [TIMEOUT, NO_CONNECTION, UNREADABLE, NOT_SENT, CLOCK_SKEW];
+
+/// Whether KMS refused the credentials and not their request: others are needed (AWS's common errors).
+pub(crate) fn is_expired(code: &str) -> bool {
+    matches!(
+        code,
+        "ExpiredTokenException"
+            | "ExpiredToken"
+            | "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+    )
+}
+
+/// Whether KMS refused a request for its time: it allows some minutes (AWS's common errors, and the text of a signature
+/// that is too old or from the future).
+pub(crate) fn is_clock_skew(code: &str, message: &str) -> bool {
+    let of_time = message.contains("Signature expired") || message.contains("not yet current");
+    match code {
+        "RequestExpired" | "RequestTimeTooSkewed" => true,
+        "InvalidSignatureException" | "SignatureDoesNotMatch" => of_time,
+        _ => false,
+    }
 }
 
 /// The class of one of KMS's error codes (API reference of Decrypt and Encrypt, and the common errors).
@@ -119,6 +164,34 @@ mod tests {
         for (code, class) in cases {
             assert_eq!(classify(code, false), class, "{code}");
         }
+    }
+
+    #[test]
+    fn what_a_new_question_cures_is_known_by_its_code() {
+        assert!(is_expired("ExpiredTokenException") && is_expired("UnrecognizedClientException"));
+        assert!(!is_expired("AccessDeniedException"));
+        let old = "Signature expired: 20261126T070000Z is now earlier than 20261126T071500Z";
+        assert!(is_clock_skew("InvalidSignatureException", old));
+        let early = "Signature not yet current: 20261126T080000Z is still later than now";
+        assert!(is_clock_skew("InvalidSignatureException", early));
+        assert!(is_clock_skew("RequestExpired", ""));
+        let wrong = "The request signature we calculated does not match";
+        assert!(!is_clock_skew("InvalidSignatureException", wrong));
+        assert!(!is_clock_skew("AccessDeniedException", old));
+    }
+
+    #[test]
+    fn the_host_is_told_what_failed_on_the_way_and_not_kms_text() {
+        let fault = |code: &str| KmsFault {
+            result: ShareResult::Transient,
+            code: code.into(),
+            message: "why".into(),
+        };
+        assert_eq!(fault(NO_CONNECTION).detail(), "NoConnection: why");
+        assert_eq!(
+            fault("KMSInternalException").detail(),
+            "KMSInternalException"
+        );
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub enum TrustError {
         "no cluster manifest was given, and this image measures an authority key: set spec.manifest (kubectl chamber manifest render says what to sign)"
     )]
     NoManifest,
+    /// What the image holds cannot be used; the text names the file and the cure.
+    #[error("this image was built with a fault: {0}")]
+    Image(String),
     /// Not a manifest, or not signed by an authority of this image.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

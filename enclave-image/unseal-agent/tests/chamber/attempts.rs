@@ -86,7 +86,10 @@ async fn throttling_and_faults_of_kms_have_their_classes() {
     world.knobs(r#"{"loseAnswers":{"Decrypt":3}}"#).await;
     let (results, details, _) = attempt(&world.enclave(ADMITTED), &inner).await;
     assert_eq!(results, [Transient; 3]);
-    assert_eq!(details[0], "NoConnection");
+    assert_eq!(
+        details[0],
+        "NoConnection: connection closed before message completed"
+    );
 }
 
 /// Whoever holds the chamber's credentials may Encrypt: a forged share is no theory.

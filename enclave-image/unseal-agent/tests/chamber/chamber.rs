@@ -11,9 +11,9 @@ use measurement::Pcr;
 use sealed_blob::{MasterKey, commitment};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use unseal_agent::{AgentError, Nsm, SdkKms, Trust, Workload, run};
+use unseal_agent::{AgentError, LinkCredentials, Nsm, SdkKms, Trust, Workload, run};
 
-use crate::world::{CHAMBER, CLUSTER, TestNsm, World, client};
+use crate::world::{CHAMBER, CLUSTER, TestNsm, World, settings};
 
 /// Far above what anything here takes; a hang fails instead of hanging.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -54,6 +54,8 @@ pub struct Chamber {
     pub agent: JoinHandle<Result<(), AgentError>>,
     pub credentials: bool,
     pub asked: u32,
+    /// Access key ids that the agent called expired when it asked for others.
+    pub refused: Vec<String>,
 }
 
 impl Chamber {
@@ -78,8 +80,11 @@ impl Chamber {
         let (endpoint, mut own) = (world.endpoint(), workload.clone());
         let image_sha384 = nsm.pcr(0).unwrap().to_string();
         let agent = tokio::spawn(async move {
-            let kms = |_, credentials| SdkKms::new(client(&endpoint, credentials));
-            run(enclave, nsm, kms, trust, &mut own).await
+            let kms = |_, credentials: LinkCredentials| {
+                let told = credentials.clone();
+                SdkKms::new(settings(&endpoint, credentials), move || told.refused())
+            };
+            run(enclave, nsm, kms, Ok(trust), &mut own).await
         });
         let mut chamber = Self {
             link: chamber_link::connect(host),
@@ -87,6 +92,7 @@ impl Chamber {
             agent,
             credentials: true,
             asked: 0,
+            refused: Vec::new(),
         };
         assert_eq!(chamber.next().await, ToHost::Hello { image_sha384 });
         let start = Start {
@@ -120,10 +126,11 @@ impl Chamber {
         loop {
             let received = tokio::time::timeout(PATIENCE, self.link.receiver.receive()).await;
             let message = received.unwrap().unwrap();
-            if !matches!(message, ToHost::NeedCredentials(_)) {
+            let ToHost::NeedCredentials(wanted) = message else {
                 return message;
-            }
+            };
             self.asked += 1;
+            self.refused.extend(wanted.refused);
             self.say(if self.credentials {
                 ToAgent::Credentials(Credentials {
                     access_key_id: CHAMBER.into(),

@@ -560,7 +560,7 @@ async fn frames_that_are_cut_endless_or_slow_hand_nothing_over() {
     let run = |stream, workload: &Noted| {
         let (nsm, trust, kms) = (own_image(&world), office.trusted(&world), world.kms());
         let mut own = workload.clone();
-        async move { unseal_agent::run(stream, nsm, |_, _| kms, trust, &mut own).await }
+        async move { unseal_agent::run(stream, nsm, |_, _| kms, Ok(trust), &mut own).await }
     };
     for bytes in [
         whole[..whole.len() / 2].to_vec(),

@@ -2,13 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chamber_link::{Link, LinkError, ShareResult, Task, ToAgent, ToHost};
+use chamber_link::{Link, LinkError, ShareResult, Start, Task, ToAgent, ToHost};
 use measurement::Measurement;
 use tokio::io::DuplexStream;
-use unseal_agent::{AgentError, Trust, run};
+use unseal_agent::{AgentError, Trust, TrustError, run};
 
 use crate::chamber::{Chamber, Noted, PATIENCE};
-use crate::world::{ADMITTED, CLUSTER, FOREIGN, World, request};
+use crate::world::{ADMITTED, CHAMBER, CLUSTER, FOREIGN, World, request};
 
 /// How an agent ends that has this stream to its host.
 async fn ended(world: &World, enclave: DuplexStream) -> Result<(), AgentError> {
@@ -17,7 +17,7 @@ async fn ended(world: &World, enclave: DuplexStream) -> Result<(), AgentError> {
         authorities: Vec::new(),
     };
     let (nsm, kms) = (world.nsm(ADMITTED), |_, _| world.kms());
-    run(enclave, nsm, kms, trust, &mut Noted::default()).await
+    run(enclave, nsm, kms, Ok(trust), &mut Noted::default()).await
 }
 
 #[tokio::test]
@@ -109,6 +109,77 @@ async fn a_share_that_was_throttled_is_asked_for_until_it_opens_although_the_oth
     assert_eq!((throttled.len(), opened.len()), (1, 3));
     assert_eq!(opened.last(), throttled.last());
     assert_eq!(chamber.workload.commitments.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn credentials_that_kms_calls_expired_are_dropped_and_the_host_hears_which() {
+    let world = World::start().await;
+    let (blob, _) = world.sealed().await;
+    world
+        .knobs(r#"{"failures":{"Decrypt":{"code":"ExpiredTokenException","count":3}}}"#)
+        .await;
+    let mut chamber = Chamber::unsealing(&world, ADMITTED, &blob).await;
+    let (why, _) = chamber.failure().await;
+    assert!(why.contains("ExpiredTokenException"), "{why}");
+    assert_eq!(
+        chamber.asked, 1,
+        "three shares share what was asked for once"
+    );
+    chamber.unsealed().await;
+    assert_eq!(
+        (chamber.asked, &*chamber.refused),
+        (2, &[CHAMBER.to_owned()][..])
+    );
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_told_as_such() {
+    let world = World::start().await;
+    let (blob, _) = world.sealed().await;
+    world.knobs(r#"{"clockOffsetSeconds":7200}"#).await;
+    let mut chamber = Chamber::unsealing(&world, ADMITTED, &blob).await;
+    let (why, denied) = chamber.failure().await;
+    assert!(why.contains("ClockSkew") && denied == 0, "{why}");
+    world.knobs(r#"{"clockOffsetSeconds":0}"#).await;
+    chamber.unsealed().await;
+}
+
+#[tokio::test]
+async fn a_fault_of_the_image_is_told_to_the_host_and_stops_every_task() {
+    let world = World::start().await;
+    let (stream, enclave) = tokio::io::duplex(4096);
+    let fault = TrustError::Image("/etc/chamber/workload.json: no port".into());
+    let (nsm, kms) = (world.nsm(ADMITTED), world.kms());
+    let agent = tokio::spawn(async move {
+        run(enclave, nsm, |_, _| kms, Err(fault), &mut Noted::default()).await
+    });
+    let mut host: Link<ToHost, ToAgent> = chamber_link::connect(stream);
+    assert!(matches!(
+        host.receiver.receive().await,
+        Ok(ToHost::Hello { .. })
+    ));
+    let start = Start {
+        region: "us-east-1".into(),
+        manifest: None,
+        task: Task::Seal(request()),
+    };
+    host.sender.send(ToAgent::Start(start)).await.unwrap();
+    let Ok(ToHost::SealFailed { message }) = host.receiver.receive().await else {
+        panic!("sealed all the same");
+    };
+    assert!(message.contains("workload.json: no port"), "{message}");
+    drop(host);
+    assert!(agent.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_never_says_what_to_do_is_left() {
+    let world = World::start().await;
+    let (_stream, enclave) = tokio::io::duplex(4096);
+    assert!(matches!(
+        ended(&world, enclave).await,
+        Err(AgentError::Silent)
+    ));
 }
 
 #[tokio::test]

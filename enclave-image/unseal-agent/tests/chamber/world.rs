@@ -7,7 +7,7 @@ use std::sync::Arc;
 use attestation::Root;
 use aws_credential_types::Credentials;
 use aws_sdk_kms::Client;
-use aws_sdk_kms::config::SharedCredentialsProvider;
+use aws_sdk_kms::config::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_kms::primitives::Blob;
 use chamber_link::SealRequest;
 use key_policy::Template;
@@ -66,6 +66,7 @@ impl World {
             keys: ["a", "b", "c"].iter().map(key).collect(),
             state_before_authorization: false,
             pending_deletion_code: kms_emulator::PendingDeletionCode::default(),
+            tls: None,
         };
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = Server::start(config, any, any).await.unwrap();
@@ -84,7 +85,7 @@ impl World {
 
     pub fn kms(&self) -> SdkKms {
         let credentials = SharedCredentialsProvider::new(credentials(CHAMBER));
-        SdkKms::new(client(&self.endpoint(), credentials))
+        SdkKms::new(settings(&self.endpoint(), credentials), || {})
     }
 
     pub fn nsm(&self, image: Pcr) -> TestNsm {
@@ -170,11 +171,17 @@ impl World {
     }
 }
 
-/// As an agent makes its client.
-pub fn client(endpoint: &str, credentials: SharedCredentialsProvider) -> Client {
+/// As an agent sets its clients up.
+pub fn settings(
+    endpoint: &str,
+    credentials: impl ProvideCredentials + 'static,
+) -> aws_sdk_kms::config::Builder {
     // Another Region than the keys': their ARNs say where KMS is asked.
-    let config = config("eu-central-1".into(), credentials).endpoint_url(endpoint);
-    Client::from_conf(config.build())
+    config(
+        "eu-central-1".into(),
+        SharedCredentialsProvider::new(credentials),
+    )
+    .endpoint_url(endpoint)
 }
 
 fn credentials(who: &str) -> Credentials {
