@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 export RUST_BACKTRACE ?= 0
 
 .PHONY: sarif-peer eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e mutants
-.PHONY: kill-matrix faults bench-rollover images crds
+.PHONY: kill-matrix faults bench-rollover images product-images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
 help: ## Says what there is.
@@ -89,7 +89,10 @@ faults: program ## Rollovers while API server, etcd, kubelet, Prometheus, KMS or
 bench-rollover: program ## Time and cost of a rollover, against a bare Deployment of the same pods.
 	cargo run -q --locked -p e2e --bin bench-rollover
 
-images: program ## The container images, as OCI tars, with their digests.
+product-images: program ## The images that users run (operator, command line, chamber), as OCI tars, with their digests.
+	@$(CLUSTER) product-images
+
+images: program ## The container images of the tests, as OCI tars, with their digests.
 	@$(CLUSTER) images
 
 cluster-up: program ## A cluster to work with (NAME=dev).

@@ -68,14 +68,18 @@ fn file_name(image: &str) -> String {
 /// The production operator's library under a test root: the chambers' security modules are emulated.
 fn operator(bin: &Path) -> Result<Image> {
     let mut files = vec![program(bin, "dev-operator")?];
-    if Path::new(CERTIFICATES).exists() {
-        files.push(read(Path::new(CERTIFICATES), CERTIFICATES)?);
-    }
+    files.extend(certificates()?);
     Ok(Image {
         name: "chamber.local/chamber-operator:dev".into(),
         entrypoint: &["/dev-operator", "run"],
         files,
     })
+}
+
+/// This machine's roots of TLS, where it has them.
+pub(crate) fn certificates() -> Result<Option<ImageFile>> {
+    let file = Path::new(CERTIFICATES);
+    file.exists().then(|| read(file, CERTIFICATES)).transpose()
 }
 
 fn emulator(bin: &Path) -> Result<Image> {

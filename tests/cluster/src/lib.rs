@@ -21,6 +21,7 @@ mod network;
 mod oci;
 mod paths;
 mod pki;
+pub mod product_images;
 pub mod requirements;
 mod run_dir;
 

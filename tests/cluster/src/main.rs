@@ -7,7 +7,8 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use cluster::binaries::Binaries;
-use cluster::{Cluster, Subnet, binaries, images, inside, keeper, requirements};
+use cluster::images::Images;
+use cluster::{Cluster, Subnet, binaries, images, inside, keeper, product_images, requirements};
 
 /// A real Kubernetes control plane and node in one namespace of this machine.
 #[derive(Parser)]
@@ -56,6 +57,8 @@ enum Action {
     /// Builds the project's images; prints their digests, and the folder of their tars last.
     #[command(alias = "image")]
     Images,
+    /// Builds the images that users run: operator, command line and chamber; prints as `images` does.
+    ProductImages,
     /// The process that makes the namespaces and cleans up after them.
     #[command(hide = true)]
     Keep(Place),
@@ -118,12 +121,9 @@ fn act(action: Action) -> Result<()> {
         Action::Images => {
             requirements::check()?;
             requirements::install()?;
-            let images = images::build_all()?;
-            for (name, digest) in &images.digests {
-                println!("{name} {digest}");
-            }
-            println!("{}", images.dir.display());
+            show(&images::build_all()?);
         }
+        Action::ProductImages => show(&product_images::build()?),
         Action::Keep(place) => {
             keeper::keep(
                 place.dir,
@@ -140,6 +140,13 @@ fn act(action: Action) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn show(images: &Images) {
+    for (name, digest) in &images.digests {
+        println!("{name} {digest}");
+    }
+    println!("{}", images.dir.display());
 }
 
 /// A command whose kubectl and helm speak to the cluster.
