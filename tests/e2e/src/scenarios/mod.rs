@@ -1,6 +1,7 @@
 //! The scenarios, one theme a file.
 
 mod bad_input;
+mod enclave;
 mod examples;
 mod fence;
 mod manifest;
@@ -47,6 +48,7 @@ pub const ALL: &[Scenario] = &[
     scenario!(rollover::decrypt_lags_behind, true),
     scenario!(manifest::manifest_from_nothing),
     scenario!(manifest::manifest_on_the_way),
+    scenario!(enclave::enclave_image_files),
     scenario!(policies::profile_pinned),
     scenario!(policies::keys_taken_over),
     scenario!(policies::dry_run_then_real),
