@@ -11,7 +11,7 @@ use crate::{AttestRequest, NsmError, Signer, document};
 /// Locked at boot, and so in every document, set or not.
 const LOCKED_AT_BOOT: std::ops::Range<u8> = 0..16;
 /// Registers that there are; 16 and above are the application's.
-const REGISTERS: u8 = 32;
+pub const REGISTERS: u8 = 32;
 
 /// One enclave's security module.
 pub struct NsmEmulator {
@@ -93,6 +93,27 @@ impl NsmEmulator {
             return Err(NsmError::ReadOnlyIndex(index));
         }
         Ok(())
+    }
+
+    /// `LockPCRs`: the registers below `range`, of which any may be locked already.
+    pub fn lock_below(&self, range: u16) -> Result<(), NsmError> {
+        match u8::try_from(range) {
+            Ok(range) if range <= REGISTERS => {
+                self.lock_registers().locked.extend(0..range);
+                Ok(())
+            }
+            _ => Err(NsmError::InvalidRange(range)),
+        }
+    }
+
+    /// The registers that are locked, as `DescribeNSM` tells them.
+    pub fn locked(&self) -> BTreeSet<u8> {
+        self.lock_registers().locked.clone()
+    }
+
+    /// The module's id: `i-<instance>-enc<enclave>`.
+    pub fn module_id(&self) -> &str {
+        &self.module_id
     }
 
     /// Fills `out` with random bytes.

@@ -16,6 +16,9 @@ pub enum NsmError {
     /// No such register (its `InvalidIndex`).
     #[error("there is no register {0}: the module has 0 to 31")]
     InvalidIndex(u8),
+    /// More registers than there are (its `InvalidIndex`).
+    #[error("cannot lock {0} registers: the module has 32")]
+    InvalidRange(u16),
     /// The register is locked (its `ReadOnlyIndex`).
     #[error("register {0} is locked: it can neither be extended nor locked again")]
     ReadOnlyIndex(u8),

@@ -10,7 +10,7 @@ mod root;
 mod signer;
 
 pub use document::{AttestRequest, Limit};
-pub use emulator::{INSTANCE, NsmEmulator};
+pub use emulator::{INSTANCE, NsmEmulator, REGISTERS};
 pub use error::NsmError;
 pub use root::{LeafTemplate, TestRoot};
 pub use signer::Signer;

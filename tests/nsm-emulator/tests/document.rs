@@ -165,6 +165,22 @@ fn a_document_has_locked_registers_only_and_a_locked_one_stays() {
     ));
 }
 
+#[test]
+fn a_range_of_registers_is_locked_whatever_of_it_is_locked_already() {
+    let module = emulator();
+    assert_eq!(module.locked().len(), 17, "0 to 15, and 17");
+    module.lock_below(19).unwrap();
+    module.lock_below(19).unwrap();
+    assert!(module.locked().contains(&18) && !module.locked().contains(&19));
+    assert!(module.extend(18, b"x").is_err() && module.extend(19, b"x").is_ok());
+    assert!(matches!(
+        module.lock_below(33),
+        Err(NsmError::InvalidRange(33))
+    ));
+    module.lock_below(32).unwrap();
+    assert_eq!(module.locked().len(), 32);
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_signers_file_panic(text in ".{0,200}") {
