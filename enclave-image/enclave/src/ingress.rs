@@ -1,0 +1,135 @@
+//! From the host to the workload: each connection of the parent becomes one to the workload's TCP port.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::vsock::Listener;
+
+/// Connections at a time; more are closed at once, so that a flood costs the workload no memory.
+const CONNECTIONS: usize = 256;
+/// A connection on which nothing moved for so long is closed.
+pub const IDLE: Duration = Duration::from_mins(5);
+/// The workload is on the same machine.
+const CONNECT: Duration = Duration::from_secs(2);
+const BUFFER: usize = chamber_link::ports::CHUNK;
+
+/// Relays until the enclave's end.
+pub(crate) async fn serve(listener: Listener, workload: SocketAddr) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let stream = listener.accept().await;
+        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+            continue;
+        };
+        tokio::spawn(async move {
+            if let Err(error) = relay(stream, workload, IDLE).await {
+                tracing::debug!(%error, "a connection to the workload ended");
+            }
+            drop(place);
+        });
+    }
+}
+
+/// Copies both ways until both have ended, one failed, or nothing moved for `idle`. A workload that is not there is an
+/// error at once.
+pub async fn relay(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    workload: SocketAddr,
+    idle: Duration,
+) -> io::Result<()> {
+    let connecting = timeout(CONNECT, TcpStream::connect(workload)).await;
+    let mut near = connecting.map_err(|_| io::ErrorKind::TimedOut)??;
+    let moved = Arc::new(Moved::new());
+    let mut far = Watched {
+        stream,
+        moved: Arc::clone(&moved),
+    };
+    tokio::select! {
+        copied = copy_bidirectional_with_sizes(&mut far, &mut near, BUFFER, BUFFER) => copied.map(|_| ()),
+        () = moved.not_for(idle) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// When bytes last moved.
+struct Moved {
+    start: Instant,
+    millis: AtomicU64,
+}
+
+impl Moved {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            millis: AtomicU64::new(0),
+        }
+    }
+
+    fn now(&self) {
+        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.millis.store(millis, Ordering::Relaxed);
+    }
+
+    /// Ends when nothing has moved for so long.
+    async fn not_for(&self, idle: Duration) {
+        loop {
+            let last = Duration::from_millis(self.millis.load(Ordering::Relaxed));
+            let end = self.start + last + idle;
+            if Instant::now() >= end {
+                return;
+            }
+            sleep_until(end).await;
+        }
+    }
+}
+
+/// A stream that notes when bytes move.
+struct Watched<S> {
+    stream: S,
+    moved: Arc<Moved>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if polled.is_ready() {
+            self.moved.now();
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if polled.is_ready() {
+            self.moved.now();
+        }
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
