@@ -4,17 +4,28 @@
 //! turns the agent's reports into `/metrics`, `/healthz` and `/readyz`; `/attestation` passes a nonce to the enclave and
 //! its document back, and `/sealed-blob` offers what a seal made. It holds no key and decides nothing.
 
+mod chamber;
+mod exposition;
 mod http;
+mod ingress;
+mod keys;
 mod launcher;
 mod metrics;
 mod proof;
+mod pump;
+mod relay;
 mod session;
 mod settings;
 mod state;
 mod supervisor;
 mod termination;
+mod traffic;
+mod vsock;
 
-pub use launcher::{Enclave, Launcher};
+pub use chamber::Chamber;
+pub use launcher::{Enclave, Hypervisor, Launcher};
+pub use relay::{Dns, Resolver};
 pub use settings::{SettingsError, start};
 pub use supervisor::{Host, Outcome, run};
 pub use termination::{MAX_BYTES as MAX_TERMINATION_BYTES, message};
+pub use vsock::{Vsock, VsockListener};

@@ -1,12 +1,11 @@
-//! The counters and their text (Prometheus' text exposition format 0.0.4).
-//!
-//! Written by hand, because client libraries append `_total` to `kms_attestation_rejected`, whose name is given.
+//! What the agent reports, counted.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::time::Duration;
 
 use chamber_link::ShareResult;
+
+use crate::exposition::Page;
 
 /// Everything that is counted. Counters start at 0 with the process.
 #[derive(Debug, Default)]
@@ -24,8 +23,7 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// One line a sample, with HELP and TYPE; the names that gates look at are there from the start.
-    pub fn render(&self) -> String {
-        let mut out = Page(String::new());
+    pub fn render(&self, out: &mut Page) {
         out.family(
             "chamber_tee_unseal_total",
             "counter",
@@ -87,46 +85,21 @@ impl Metrics {
         let help = "Enclaves that ended by themselves and were started again.";
         out.family("chamber_enclave_restarts_total", "counter", help);
         out.sample("chamber_enclave_restarts_total", &[], self.restarts);
-        out.0
     }
-}
-
-struct Page(String);
-
-impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
-        self.line(name, labels, &value.to_string());
-    }
-
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: &str) {
-        self.0.push_str(name);
-        for (at, (label, text)) in labels.iter().enumerate() {
-            let open = if at == 0 { '{' } else { ',' };
-            let _ = write!(self.0, "{open}{label}=\"{}\"", escape(text));
-        }
-        let close = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.0, "{close} {value}");
-    }
-}
-
-/// Label values come from the enclave, whom nobody has to trust for the shape of this page.
-fn escape(text: &str) -> String {
-    text.replace('\\', r"\\")
-        .replace('"', "\\\"")
-        .replace('\n', r"\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn page(metrics: &Metrics) -> String {
+        let mut page = Page::default();
+        metrics.render(&mut page);
+        page.text()
+    }
+
     fn samples(metrics: &Metrics) -> Vec<String> {
-        let page = metrics.render();
+        let page = page(metrics);
         let lines = page.lines().filter(|line| !line.starts_with('#'));
         lines.map(ToOwned::to_owned).collect()
     }
@@ -145,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_rejection_counter_keeps_its_given_name_and_is_a_counter() {
-        let page = Metrics::default().render();
+        let page = page(&Metrics::default());
         assert!(page.contains("\n# TYPE kms_attestation_rejected counter\n"));
         assert!(!page.contains("kms_attestation_rejected_total"));
     }

@@ -5,12 +5,15 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use chamber_link::{Credentials, Link, Receiver, Sender, Start, ToAgent, ToHost};
-use tokio::time::Instant;
+use measurement::Pcr;
+use tokio::time::{Instant, timeout};
 
 use crate::launcher::Enclave;
 use crate::state::State;
 use crate::supervisor::Outcome;
 
+/// From the connection until the agent names its image.
+const HELLO_TIME: Duration = Duration::from_secs(30);
 /// How long the agent may take to end the workload; below Kubernetes' 30 s until SIGKILL.
 const GRACE: Duration = Duration::from_secs(25);
 /// How long an enclave may live on after its agent has closed the stream.
@@ -28,6 +31,8 @@ pub(crate) struct Session<'a, E> {
     pub start: &'a Start,
     pub credentials: &'a SharedCredentialsProvider,
     pub state: &'a Arc<State>,
+    /// The image that was started, where it is known.
+    pub expected: Option<Pcr>,
     pub enclave: E,
 }
 
@@ -42,6 +47,9 @@ impl<E: Enclave> Session<'_, E> {
             sender,
             mut receiver,
         } = link;
+        if let Some(end) = self.greeted(&mut receiver, &sender, shutdown).await {
+            return end;
+        }
         if let Err(error) = sender.send(ToAgent::Start(self.start.clone())).await {
             return self.lost(error.to_string()).await;
         }
@@ -69,6 +77,52 @@ impl<E: Enclave> Session<'_, E> {
                 }
             }
         }
+    }
+
+    /// Waits for the agent's first words. An enclave of another image than the one that was started is told nothing.
+    async fn greeted(
+        &mut self,
+        receiver: &mut Receiver<ToHost>,
+        sender: &Sender<ToAgent>,
+        shutdown: &mut (impl Future<Output = ()> + Unpin),
+    ) -> Option<End> {
+        let first = tokio::select! {
+            first = timeout(HELLO_TIME, receiver.receive()) => first,
+            how = self.enclave.ended() => return Some(End::Crashed(how)),
+            () = &mut *shutdown => {
+                self.state.stopping();
+                self.stop(sender).await;
+                return Some(End::Done(Outcome::Stopped));
+            }
+        };
+        let why = match first {
+            Ok(Ok(hello @ ToHost::Hello { .. })) => match self.is_expected(&hello) {
+                Ok(()) => {
+                    self.take(hello, sender);
+                    return None;
+                }
+                Err(why) => why,
+            },
+            Ok(Ok(_)) => "its agent's first message was not Hello: host and enclave image are of different releases".to_owned(),
+            Ok(Err(error)) => format!("its agent did not greet: {error}"),
+            Err(_) => format!("its agent did not greet within {HELLO_TIME:?}"),
+        };
+        self.enclave.kill().await;
+        Some(End::Crashed(why))
+    }
+
+    fn is_expected(&self, hello: &ToHost) -> Result<(), String> {
+        let (Some(expected), ToHost::Hello { image_sha384 }) = (self.expected, hello) else {
+            return Ok(());
+        };
+        if Pcr::parse(image_sha384) == Ok(expected) {
+            return Ok(());
+        }
+        // Its words, and nobody has to trust their length.
+        let found: String = image_sha384.chars().take(96).collect();
+        Err(format!(
+            "it attests PCR0 {found:?}, and the image that was started has {expected}: it is told nothing"
+        ))
     }
 
     /// Notes a message; a result of sealing ends the session.
@@ -137,7 +191,7 @@ impl<E: Enclave> Session<'_, E> {
 
     /// The stream is of no more use: the enclave has to end too.
     async fn lost(mut self, why: String) -> End {
-        let Ok(how) = tokio::time::timeout(CLOSING, self.enclave.ended()).await else {
+        let Ok(how) = timeout(CLOSING, self.enclave.ended()).await else {
             self.enclave.kill().await;
             return End::Crashed(format!("its agent fell silent: {why}"));
         };

@@ -1,13 +1,16 @@
 //! What the host knows, shared between the session and the pages.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chamber_link::{ShareResult, ToHost};
 use serde::Serialize;
+use tokio::sync::watch;
 
+use crate::exposition::Page;
 use crate::metrics::Metrics;
 use crate::proof::Questions;
+use crate::traffic::Traffic;
 
 /// Counters, and whether the pod takes requests.
 #[derive(Debug, Default)]
@@ -15,12 +18,14 @@ pub(crate) struct State {
     inner: Mutex<Inner>,
     /// Questions for proof of the enclave's state, and their answers.
     pub questions: Questions,
+    stopping: watch::Sender<bool>,
+    /// Of relay and ingress, where there are any.
+    traffic: Option<Arc<Traffic>>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     metrics: Metrics,
-    stopping: bool,
     sealed: Option<SealedBlob>,
 }
 
@@ -35,6 +40,14 @@ pub(crate) struct SealedBlob {
 }
 
 impl State {
+    /// With these counters on the page.
+    pub fn with_traffic(traffic: Arc<Traffic>) -> Self {
+        Self {
+            traffic: Some(traffic),
+            ..Self::default()
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Every change is a single assignment, so a panic elsewhere leaves nothing half done.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -42,12 +55,16 @@ impl State {
 
     /// Unsealed, and not about to end.
     pub fn ready(&self) -> bool {
-        let inner = self.lock();
-        inner.metrics.unsealed && !inner.stopping
+        self.lock().metrics.unsealed && !*self.stopping.borrow()
     }
 
     pub fn render(&self) -> String {
-        self.lock().metrics.render()
+        let mut page = Page::default();
+        self.lock().metrics.render(&mut page);
+        if let Some(traffic) = &self.traffic {
+            traffic.render(&mut page);
+        }
+        page.text()
     }
 
     /// The blob that was made here, if one was.
@@ -55,8 +72,18 @@ impl State {
         self.lock().sealed.clone()
     }
 
+    /// No more requests are to come.
     pub fn stopping(&self) {
-        self.lock().stopping = true;
+        self.stopping.send_replace(true);
+    }
+
+    /// Resolves when [`State::stopping`] was called.
+    pub fn stopped(&self) -> impl Future<Output = ()> + use<> {
+        let mut stopping = self.stopping.subscribe();
+        async move {
+            // A state that is gone has stopped, too.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        }
     }
 
     /// The enclave ended by itself.

@@ -54,9 +54,18 @@ pub async fn run(
     launcher: &mut impl Launcher,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Outcome> {
-    let state = Arc::new(State::default());
-    let pages = axum::serve(host.listener, http::router(Arc::clone(&state))).into_future();
-    let work = supervise(&host.start, &host.credentials, &state, launcher, shutdown);
+    run_with(&Arc::new(State::default()), host, launcher, shutdown).await
+}
+
+/// [`run`] with a state that others look at, too.
+pub(crate) async fn run_with(
+    state: &Arc<State>,
+    host: Host,
+    launcher: &mut impl Launcher,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<Outcome> {
+    let pages = axum::serve(host.listener, http::router(Arc::clone(state))).into_future();
+    let work = supervise(&host.start, &host.credentials, state, launcher, shutdown);
     tokio::select! {
         outcome = work => Ok(outcome),
         served = pages => served.and(Err(io::Error::other("the pages' server ended"))),
@@ -74,13 +83,21 @@ async fn supervise(
     let mut delay = FIRST_DELAY;
     loop {
         let began = Instant::now();
-        let why = match launcher.launch().await {
+        let started = tokio::select! {
+            started = launcher.launch() => started,
+            () = &mut shutdown => {
+                state.stopping();
+                return Outcome::Stopped;
+            }
+        };
+        let why = match started {
             Ok((enclave, stream)) => {
                 let link = chamber_link::connect::<ToHost, ToAgent>(stream);
                 let session = Session {
                     start,
                     credentials,
                     state,
+                    expected: launcher.measurement(),
                     enclave,
                 };
                 match session.run(link, &mut shutdown).await {
@@ -102,7 +119,10 @@ async fn supervise(
         tracing::error!(why, ?delay, "the enclave ended; starting it again");
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
-            () = &mut shutdown => return Outcome::Stopped,
+            () = &mut shutdown => {
+                state.stopping();
+                return Outcome::Stopped;
+            }
         }
         delay = (delay * 2).min(LONGEST_DELAY);
     }

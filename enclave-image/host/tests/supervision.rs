@@ -11,6 +11,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use chamber_host::{Enclave, Host, Launcher, Outcome, run};
 use chamber_link::{Link, Start, Task, ToAgent, ToHost};
+use measurement::Pcr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
@@ -27,11 +28,16 @@ enum Script {
     Proves(String),
     /// Says this and lives on, deaf to everything.
     Deaf(ToHost),
+    /// Begins with this in place of a greeting, and listens to what it is told.
+    Greets(ToHost),
 }
 
 struct Scripted {
     launches: VecDeque<Script>,
     kills: Arc<AtomicU32>,
+    expected: Option<Pcr>,
+    /// Messages that came after a greeting of [`Script::Greets`].
+    told: Arc<AtomicU32>,
 }
 
 impl Scripted {
@@ -39,6 +45,8 @@ impl Scripted {
         Self {
             launches: launches.into(),
             kills: Arc::default(),
+            expected: None,
+            told: Arc::default(),
         }
     }
 
@@ -67,6 +75,10 @@ impl Launcher for Scripted {
     type Enclave = FakeEnclave;
     type Stream = DuplexStream;
 
+    fn measurement(&self) -> Option<Pcr> {
+        self.expected
+    }
+
     async fn launch(&mut self) -> io::Result<(FakeEnclave, DuplexStream)> {
         let script = self.launches.pop_front().unwrap_or(Script::DoesNotStart);
         if matches!(script, Script::DoesNotStart) {
@@ -74,23 +86,38 @@ impl Launcher for Scripted {
         }
         let (host, agent) = tokio::io::duplex(4096);
         let (end, ended) = watch::channel(false);
-        tokio::spawn(play(script, agent, end));
+        tokio::spawn(play(script, agent, end, Arc::clone(&self.told)));
         let kills = Arc::clone(&self.kills);
         Ok((FakeEnclave { ended, kills }, host))
     }
 }
 
-async fn play(script: Script, stream: DuplexStream, end: watch::Sender<bool>) {
+async fn play(
+    script: Script,
+    stream: DuplexStream,
+    end: watch::Sender<bool>,
+    told: Arc<AtomicU32>,
+) {
     let link: Link<ToAgent, ToHost> = chamber_link::connect(stream);
+    let mut receiver = link.receiver;
+    if let Script::Greets(first) = script {
+        link.sender.send(first).await.unwrap();
+        while receiver.receive().await.is_ok() {
+            told.fetch_add(1, Ordering::Relaxed);
+        }
+        return std::future::pending().await;
+    }
+    link.sender.send(hello("ab")).await.unwrap();
+    let first = receiver.receive().await.unwrap();
+    assert!(matches!(first, ToAgent::Start(_)), "{first:?}");
     match script {
-        Script::DoesNotStart => {}
+        Script::DoesNotStart | Script::Greets(_) => {}
         Script::Says { message, ends } => {
             link.sender.send(message).await.unwrap();
             link.sender.close().await.unwrap();
             end.send_replace(ends);
         }
         Script::Proves(document) => {
-            let mut receiver = link.receiver;
             while let Ok(message) = receiver.receive().await {
                 if let ToAgent::Attest { nonce } = message {
                     let document = document.clone();
@@ -130,6 +157,13 @@ async fn get(address: SocketAddr, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
+}
+
+/// A greeting of the image whose PCR0 has this byte 48 times.
+fn hello(byte: &str) -> ToHost {
+    ToHost::Hello {
+        image_sha384: byte.repeat(48),
+    }
 }
 
 fn unsealed() -> ToHost {
@@ -281,8 +315,37 @@ async fn an_enclave_that_does_not_stop_is_ended_within_the_grace_of_a_pod() {
     let (host, _) = host().await;
     let mut launcher = Scripted::new([Script::Deaf(unsealed())]);
     let began = tokio::time::Instant::now();
-    let outcome = run(host, &mut launcher, std::future::ready(())).await;
+    let shutdown = tokio::time::sleep(std::time::Duration::from_secs(1));
+    let outcome = run(host, &mut launcher, shutdown).await;
     assert_eq!(outcome.unwrap(), Outcome::Stopped);
     assert_eq!(launcher.kills(), 1);
     assert!(began.elapsed() < std::time::Duration::from_secs(30));
+}
+
+/// Enclaves that greet like this and are killed for it, until one has been.
+async fn greeting(expected: Option<Pcr>, first: ToHost) -> (u32, u32) {
+    let (host, _) = host().await;
+    let mut launcher = Scripted::new([Script::Greets(first)]);
+    launcher.expected = expected;
+    let shutdown = tokio::time::sleep(std::time::Duration::from_secs(40));
+    let (told, kills) = (Arc::clone(&launcher.told), Arc::clone(&launcher.kills));
+    let outcome = run(host, &mut launcher, shutdown).await;
+    assert_eq!(outcome.unwrap(), Outcome::Stopped);
+    (told.load(Ordering::Relaxed), kills.load(Ordering::Relaxed))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_enclave_of_another_image_is_ended_and_told_nothing() {
+    let image = |byte| Some(Pcr::from_bytes([byte; 48]));
+    assert_eq!(greeting(image(0xab), hello("cd")).await, (0, 1));
+    assert_eq!(greeting(image(0xab), hello("00")).await, (0, 1), "debug");
+    assert_eq!(greeting(image(0xab), hello("no hex")).await, (0, 1));
+    // The right image, and one that nobody expects, are told what to do, and then to stop.
+    assert_eq!(greeting(image(0xab), hello("ab")).await, (2, 1));
+    assert_eq!(greeting(None, hello("cd")).await, (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_enclave_that_begins_with_anything_else_is_ended_and_told_nothing() {
+    assert_eq!(greeting(None, unsealed()).await, (0, 1));
 }
