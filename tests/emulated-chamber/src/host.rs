@@ -1,3 +1,0 @@
-//! The host of an emulated chamber.
-
-fn main() {}
