@@ -17,7 +17,7 @@ pub fn chamber(
     labels: &BTreeMap<String, String>,
     managed_sealing: bool,
 ) -> Value {
-    let mut env = identity(cluster);
+    let mut env = identity(cluster, release);
     if managed_sealing {
         env.extend(manifest(cluster));
         let secret = names::sealed_secret(&cluster.name_any(), &release.measurement.id());
@@ -47,7 +47,7 @@ pub fn seal(
     labels: &BTreeMap<String, String>,
     request: &str,
 ) -> Value {
-    let mut env = identity(cluster);
+    let mut env = identity(cluster, release);
     env.extend(manifest(cluster));
     env.push(json!({"name": "CHAMBER_SEAL_REQUEST", "value": request}));
     let mut template = common(cluster, release, labels);
@@ -78,10 +78,12 @@ pub fn manifest_text(cluster: &ChamberCluster) -> Option<String> {
     signed.to_text().ok()
 }
 
-fn identity(cluster: &ChamberCluster) -> Vec<Value> {
+/// Who this pod is, and the only image that its host may boot.
+fn identity(cluster: &ChamberCluster, release: &Release) -> Vec<Value> {
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
     vec![
         json!({"name": "CHAMBER_CLUSTER_ID", "value": cluster.spec.cluster_id}),
+        json!({"name": "CHAMBER_IMAGE_SHA384", "value": release.measurement.image_sha384.to_string()}),
         field("POD_NAME", "metadata.name"),
         field("POD_NAMESPACE", "metadata.namespace"),
     ]
@@ -211,13 +213,18 @@ mod tests {
             [
                 "AWS_REGION",
                 "CHAMBER_CLUSTER_ID",
+                "CHAMBER_IMAGE_SHA384",
                 "POD_NAME",
                 "POD_NAMESPACE",
                 "TEE_AUTO_UNSEAL_BLOB"
             ]
         );
         assert_eq!(
-            enclave["env"][2]["valueFrom"]["fieldRef"]["fieldPath"],
+            enclave["env"][2]["value"],
+            release().measurement.image_sha384.to_string()
+        );
+        assert_eq!(
+            enclave["env"][3]["valueFrom"]["fieldRef"]["fieldPath"],
             "metadata.name"
         );
     }
