@@ -8,7 +8,7 @@ use std::time::Duration;
 use chamber_link::ports;
 use unseal_agent::{Nsm, Trust, TrustError};
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::error::Fatal;
 use crate::kms::Parent;
 use crate::nsm::{Device, Module};
@@ -55,7 +55,9 @@ async fn serve(nsm: Module<Device>, roots: Roots) -> Result<(), Fatal> {
     }
     entropy::seed(&nsm)?;
     let clock = Clock::start(&nsm, &roots.nsm)?;
-    tokio::spawn(clock.clone().keep(nsm.clone(), roots.nsm.clone()));
+    clock::set_kernel(clock.now());
+    let kept = clock.clone();
+    tokio::spawn(kept.keep(nsm.clone(), roots.nsm.clone(), clock::set_kernel));
     let (config, trust) = measured(&roots);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.port));
     tokio::spawn(ingress::serve(entrance, address));

@@ -48,9 +48,7 @@ impl Clock {
 
     /// Sets it by a document of the module, which has to be believed under this root.
     pub fn start(nsm: &impl Nsm, root: &Root) -> Result<Self, Fatal> {
-        let clock = Self::new(read(nsm, root)?, since_boot);
-        clock.set_kernel();
-        Ok(clock)
+        Ok(Self::new(read(nsm, root)?, since_boot))
     }
 
     /// Time since 1970.
@@ -60,12 +58,17 @@ impl Clock {
     }
 
     /// Sets it anew every few minutes; without an answer it goes on with what it has. Never ends.
-    pub async fn keep(self, nsm: impl Nsm + Clone, root: Root) {
+    ///
+    /// `tell` hears the time whenever it was set.
+    pub async fn keep(self, nsm: impl Nsm + Clone, root: Root, tell: impl Fn(Duration)) {
         loop {
             tokio::time::sleep(REFRESH).await;
             let (nsm, root) = (nsm.clone(), root.clone());
             match spawn_blocking(move || read(&nsm, &root)).await {
-                Ok(Ok(unix)) => self.set(unix),
+                Ok(Ok(unix)) => {
+                    self.set(unix);
+                    tell(unix);
+                }
                 Ok(Err(error)) => tracing::warn!(%error, "the clock was not set anew"),
                 Err(error) => tracing::warn!(%error, "the clock was not set anew"),
             }
@@ -76,20 +79,17 @@ impl Clock {
         let at = (self.since_boot)();
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         *reading = Reading { unix, at };
-        drop(reading);
-        self.set_kernel();
     }
+}
 
-    /// For the workload: the agent itself never reads the kernel's wall clock.
-    fn set_kernel(&self) {
-        let now = self.now();
-        let time = Timespec {
-            tv_sec: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(now.subsec_nanos()),
-        };
-        if let Err(error) = clock_settime(ClockId::Realtime, time) {
-            tracing::warn!(%error, "the kernel's wall clock was not set");
-        }
+/// Sets the kernel's wall clock, for the workload: the agent itself never reads it.
+pub(crate) fn set_kernel(now: Duration) {
+    let time = Timespec {
+        tv_sec: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(now.subsec_nanos()),
+    };
+    if let Err(error) = clock_settime(ClockId::Realtime, time) {
+        tracing::warn!(%error, "the kernel's wall clock was not set");
     }
 }
 

@@ -51,6 +51,10 @@ const MAX_UID: u32 = 65_533;
 impl Config {
     /// Reads the file's bytes.
     pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
+        // The reader takes a list for a struct, too.
+        if json.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ConfigError::Json("not a JSON object".to_owned()));
+        }
         let config: Self =
             serde_json::from_slice(json).map_err(|error| ConfigError::Json(error.to_string()))?;
         config.check()?;

@@ -1,0 +1,61 @@
+//! Connections to the workload.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use enclave::ingress::{IDLE, relay};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+#[tokio::test]
+async fn bytes_go_both_ways_and_an_end_of_one_way_leaves_the_other() {
+    let (listener, address) = listen().await;
+    let (mut client, far) = tokio::io::duplex(64 * 1024);
+    let relaying = tokio::spawn(relay(far, address, IDLE));
+    let (mut server, _) = listener.accept().await.unwrap();
+    let request = vec![0x5a; 100_000];
+    let sent = request.clone();
+    let asking = tokio::spawn(async move {
+        client.write_all(&sent).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    });
+    let mut got = Vec::new();
+    server.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, request);
+    server.write_all(b"late answer").await.unwrap();
+    drop(server);
+    assert_eq!(asking.await.unwrap(), "late answer");
+    relaying.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn without_a_workload_the_connection_ends_at_once() {
+    let (listener, address) = listen().await;
+    drop(listener);
+    let (mut client, far) = tokio::io::duplex(64);
+    let refused = relay(far, address, IDLE).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_moves_is_closed() {
+    let (listener, address) = listen().await;
+    let (mut client, far) = tokio::io::duplex(64);
+    let relaying = tokio::spawn(relay(far, address, Duration::from_millis(20)));
+    let (mut server, _) = listener.accept().await.unwrap();
+    let closed = relaying.await.unwrap().unwrap_err();
+    assert_eq!(closed.kind(), ErrorKind::TimedOut);
+    assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
+    assert_eq!(server.read(&mut [0; 1]).await.unwrap(), 0);
+}
