@@ -20,7 +20,9 @@ impl Description {
         }
     }
 
-    /// As nitro-cli prints it, without what it says of the signer's certificate.
+    /// As nitro-cli prints it, without what it says of the signer's certificate, and with what the measured files say.
+    ///
+    /// `Authorities` and `InitSha256` are null where `FilesUnknown` says why that cannot be told.
     pub fn to_json(&self) -> Value {
         let mut measurements = json!({
             "HashAlgorithm": "Sha384 { ... }",
@@ -41,7 +43,7 @@ impl Description {
             }
         }
         let of = |name: &str| self.metadata.get(name).cloned().unwrap_or(Value::Null);
-        json!({
+        let mut json = json!({
             "EifVersion": self.version,
             "Measurements": measurements,
             "IsSigned": self.pcr8.is_some(),
@@ -49,6 +51,17 @@ impl Description {
             "ImageName": of("ImageName"),
             "ImageVersion": of("ImageVersion"),
             "Metadata": metadata,
-        })
+            "Authorities": null,
+            "InitSha256": null,
+        });
+        match &self.files {
+            Ok(files) => {
+                let authorities = files.authorities.iter().map(hex::encode);
+                json["Authorities"] = authorities.collect();
+                json["InitSha256"] = json!(files.init_sha256.map(hex::encode));
+            }
+            Err(error) => json["FilesUnknown"] = json!(error.to_string()),
+        }
+        json
     }
 }

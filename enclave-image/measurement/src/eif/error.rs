@@ -1,4 +1,4 @@
-//! Why a file is no enclave image.
+//! Why a file is no enclave image, why its files cannot be told, and why none can be written.
 
 /// Why a file is no enclave image.
 #[derive(Debug, thiserror::Error)]
@@ -71,4 +71,75 @@ pub enum EifError {
     /// The metadata section is no JSON object.
     #[error("has metadata that is no JSON object: {0}")]
     Metadata(String),
+}
+
+/// Why it cannot be told what the files of an image say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("ramdisk {ramdisk}: {fault}")]
+pub struct RamdiskError {
+    /// Which ramdisk, from 1.
+    pub ramdisk: usize,
+    /// What is wrong with it.
+    pub fault: RamdiskFault,
+}
+
+/// What is wrong with a ramdisk.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RamdiskFault {
+    /// It is not gzip, or could not be read.
+    #[error("cannot be unpacked: {0}")]
+    Unpack(String),
+    /// The archive is none that the kernel and we read alike.
+    #[error("its archive cannot be read: {0}")]
+    Archive(&'static str),
+    /// An entry that could make other files of those that are read here.
+    #[error("{name:?} {fault}")]
+    Entry {
+        /// Its path.
+        name: String,
+        /// What is wrong.
+        fault: &'static str,
+    },
+    /// The authorities' file.
+    #[error("etc/chamber/authorities.pem cannot be read: {0}")]
+    Authorities(String),
+}
+
+impl From<std::io::Error> for RamdiskFault {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unpack(error.to_string())
+    }
+}
+
+/// Why an image file cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The file could not be written.
+    #[error("the image file could not be written: {0}")]
+    Write(#[from] std::io::Error),
+    /// More ramdisks than the header has room for beside the other sections, or none.
+    #[error("the image has {0} ramdisks, expected 1 to {most}", most = super::MAX_RAMDISKS)]
+    Ramdisks(usize),
+    /// Metadata or signature that the reader would refuse.
+    #[error("the image has {found} bytes of {part}, expected {most} at most")]
+    TooLarge {
+        /// Signature or metadata.
+        part: &'static str,
+        /// Size found.
+        found: u64,
+        /// The bound.
+        most: u64,
+    },
+    /// A signature of another size.
+    #[error("the signature has {0} bytes, expected 96: r and s of ECDSA on P-384")]
+    Signature(usize),
+    /// A certificate that is not PEM.
+    #[error("the signer's certificate cannot be used: {0}")]
+    Certificate(&'static str),
+    /// Metadata that the reader would refuse.
+    #[error("the image's metadata is no JSON object: {0}")]
+    Metadata(String),
+    /// The signature could not be encoded.
+    #[error("the image's signature could not be encoded")]
+    Encode,
 }

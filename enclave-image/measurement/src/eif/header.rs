@@ -8,6 +8,11 @@ pub const HEADER_BYTES: usize = 548;
 pub const SECTION_HEADER_BYTES: usize = 12;
 /// Sections that the header has room for.
 pub const MAX_SECTIONS: usize = 32;
+/// The version that is written.
+const VERSION: u16 = 4;
+/// Memory and CPUs that AWS's tools note in a header; whoever starts the enclave says what it gets.
+const DEFAULT_MEMORY: u64 = 1 << 30;
+const DEFAULT_CPUS: u64 = 2;
 
 /// What a section holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +39,17 @@ impl SectionType {
             5 => Self::Metadata,
             found => return Err(EifError::SectionType { index, found }),
         })
+    }
+
+    /// Its number in a section's header.
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Kernel => 1,
+            Self::Cmdline => 2,
+            Self::Ramdisk => 3,
+            Self::Signature => 4,
+            Self::Metadata => 5,
+        }
     }
 
     /// Its name, for messages.
@@ -84,6 +100,40 @@ impl Header {
             crc: u32::try_from(number(bytes, HEADER_BYTES - 4, 4)).unwrap_or_default(),
         })
     }
+}
+
+/// The 548 bytes for sections of these sizes (a size is without the section's header), without their checksum.
+///
+/// Sections beyond [`MAX_SECTIONS`] are left out: the caller has counted them.
+pub fn encode(sizes: &[u64]) -> [u8; HEADER_BYTES] {
+    let mut bytes = [0; HEADER_BYTES];
+    let mut put = |at: usize, number: &[u8]| bytes[at..at + number.len()].copy_from_slice(number);
+    put(0, b".eif");
+    put(4, &VERSION.to_be_bytes());
+    put(8, &DEFAULT_MEMORY.to_be_bytes());
+    put(16, &DEFAULT_CPUS.to_be_bytes());
+    let sizes = &sizes[..sizes.len().min(MAX_SECTIONS)];
+    put(
+        26,
+        &u16::try_from(sizes.len()).unwrap_or_default().to_be_bytes(),
+    );
+    let mut offset = HEADER_BYTES as u64;
+    for (index, size) in sizes.iter().enumerate() {
+        put(28 + 8 * index, &offset.to_be_bytes());
+        put(284 + 8 * index, &size.to_be_bytes());
+        offset = offset
+            .saturating_add(SECTION_HEADER_BYTES as u64)
+            .saturating_add(*size);
+    }
+    bytes
+}
+
+/// A section's header; its flags are zero.
+pub fn encode_section(kind: SectionType, size: u64) -> [u8; SECTION_HEADER_BYTES] {
+    let mut bytes = [0; SECTION_HEADER_BYTES];
+    bytes[..2].copy_from_slice(&kind.number().to_be_bytes());
+    bytes[4..].copy_from_slice(&size.to_be_bytes());
+    bytes
 }
 
 /// Type and size of a section, from its header.

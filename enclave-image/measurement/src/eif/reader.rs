@@ -1,11 +1,14 @@
 //! Reads a file front to back, once.
 
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 
 use serde_json::{Map, Value};
 
+use super::error::RamdiskError;
+use super::files::{ImageFiles, Root};
 use super::header::{self, HEADER_BYTES, Header, SECTION_HEADER_BYTES, SectionType};
 use super::measure::{self, Registers};
+use super::source::Source;
 use super::{EifError, signature};
 use crate::Pcr;
 
@@ -13,8 +16,6 @@ use crate::Pcr;
 pub const MAX_SIGNATURE: u64 = 64 * 1024;
 /// Bytes of a metadata section at most.
 pub const MAX_METADATA: u64 = 1024 * 1024;
-/// Bytes that are read at once.
-const CHUNK: usize = 64 * 1024;
 
 /// What an image file says.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,18 +32,57 @@ pub struct Description {
     pub pcr8: Option<Pcr>,
     /// Whether the checksum is right.
     pub crc_matches: bool,
-    /// The metadata section; empty where there is none.
+    /// The metadata section; empty where there is none. Nothing measures it.
     pub metadata: Map<String, Value>,
+    /// What the ramdisks say, or why that cannot be told: such an image may be good, but was not built by `eif-build`.
+    pub files: Result<ImageFiles, RamdiskError>,
 }
 
-/// Reads an image file. Memory is bounded whatever the file says; time is that of reading it.
+/// The measured sections of an image file, as they are put into memory to boot it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// The kernel.
+    pub kernel: Vec<u8>,
+    /// The command line, as it stands in the file.
+    pub cmdline: Vec<u8>,
+    /// The ramdisks in order; one after another they are the initial file system.
+    pub ramdisks: Vec<Vec<u8>>,
+}
+
+/// Reads an image file. Memory is bounded whatever the file says; time is that of reading and unpacking at most 1 GiB a ramdisk.
 pub fn read(file: impl Read) -> Result<Description, EifError> {
-    let mut source = Source {
-        file,
-        crc: crc32fast::Hasher::new(),
-        position: 0,
-        buffer: vec![0; CHUNK],
-    };
+    visit(file, |_, _| {})
+}
+
+/// Reads an image file and keeps what is booted of it: memory is the file's size.
+pub fn take_apart(file: impl Read) -> Result<(Description, Parts), EifError> {
+    let mut parts = Parts::default();
+    let description = visit(file, |place, bytes| {
+        let part = match place {
+            Place::Kernel => &mut parts.kernel,
+            Place::Cmdline => &mut parts.cmdline,
+            Place::Ramdisk(index) => {
+                if parts.ramdisks.len() <= index {
+                    parts.ramdisks.resize(index + 1, Vec::new());
+                }
+                &mut parts.ramdisks[index]
+            }
+        };
+        part.extend_from_slice(bytes);
+    })?;
+    Ok((description, parts))
+}
+
+/// Where measured bytes stand.
+#[derive(Clone, Copy)]
+enum Place {
+    Kernel,
+    Cmdline,
+    Ramdisk(usize),
+}
+
+fn visit(file: impl Read, mut seen: impl FnMut(Place, &[u8])) -> Result<Description, EifError> {
+    let mut source = Source::new(file);
     let mut bytes = [0; HEADER_BYTES];
     source.fill(&mut bytes, "the header")?;
     let header = Header::parse(&bytes)?;
@@ -56,7 +96,7 @@ pub fn read(file: impl Read) -> Result<Description, EifError> {
         source.fill(&mut bytes, "a section's header")?;
         let (kind, found) = header::section(index, &bytes)?;
         agree(index, "the size", *size, found)?;
-        contents.section(index, kind, found, &mut source)?;
+        contents.section(index, kind, found, &mut source, &mut seen)?;
     }
     source.end()?;
     contents.describe(header.version, header.crc == source.crc.finalize())
@@ -83,6 +123,7 @@ struct Contents {
     has_signature: bool,
     ramdisks: usize,
     registers: Registers,
+    root: Root,
     pcr8: Option<Pcr>,
     metadata: Map<String, Value>,
 }
@@ -94,33 +135,52 @@ impl Contents {
         kind: SectionType,
         size: u64,
         source: &mut Source<impl Read>,
+        seen: &mut impl FnMut(Place, &[u8]),
     ) -> Result<(), EifError> {
         self.order(index, kind)?;
         match kind {
-            SectionType::Kernel | SectionType::Cmdline => {
-                source.stream(size, kind.name(), |bytes| {
-                    self.registers.update(None, bytes);
-                })
-            }
+            SectionType::Kernel => self.measured(Place::Kernel, size, source, seen),
+            SectionType::Cmdline => self.measured(Place::Cmdline, size, source, seen),
             SectionType::Ramdisk => {
-                let ramdisk = self.ramdisks;
+                let place = Place::Ramdisk(self.ramdisks);
                 self.ramdisks += 1;
-                source.stream(size, kind.name(), |bytes| {
-                    self.registers.update(Some(ramdisk), bytes);
-                })
+                self.measured(place, size, source, seen)
             }
             SectionType::Signature => {
-                let section = source.held(size, "signature", MAX_SIGNATURE)?;
+                let section = held(source, size, "signature", MAX_SIGNATURE)?;
                 self.pcr8 = Some(measure::of_certificate(&signature::certificate(&section)?));
                 Ok(())
             }
             SectionType::Metadata => {
-                let section = source.held(size, "metadata", MAX_METADATA)?;
+                let section = held(source, size, "metadata", MAX_METADATA)?;
                 self.metadata = serde_json::from_slice(&section)
                     .map_err(|error| EifError::Metadata(error.to_string()))?;
                 Ok(())
             }
         }
+    }
+
+    fn measured(
+        &mut self,
+        place: Place,
+        size: u64,
+        source: &mut Source<impl Read>,
+        seen: &mut impl FnMut(Place, &[u8]),
+    ) -> Result<(), EifError> {
+        let (name, ramdisk) = match place {
+            Place::Kernel => (SectionType::Kernel.name(), None),
+            Place::Cmdline => (SectionType::Cmdline.name(), None),
+            Place::Ramdisk(index) => (SectionType::Ramdisk.name(), Some(index)),
+        };
+        let registers = &mut self.registers;
+        let mut section = source.section(size, name, |bytes| {
+            registers.update(ramdisk, bytes);
+            seen(place, bytes);
+        });
+        if ramdisk.is_some() {
+            self.root.ramdisk(&mut section);
+        }
+        section.finish()
     }
 
     /// Registers are of kernel, command line and ramdisks in this order: another one would be another image.
@@ -158,72 +218,25 @@ impl Contents {
             pcr8: self.pcr8,
             crc_matches,
             metadata: self.metadata,
+            files: self.root.finish(),
         })
     }
 }
 
-/// The file, with what is known of the part that was read.
-struct Source<R> {
-    file: R,
-    crc: crc32fast::Hasher,
-    position: u64,
-    buffer: Vec<u8>,
-}
-
-impl<R: Read> Source<R> {
-    fn fill(&mut self, bytes: &mut [u8], part: &'static str) -> Result<(), EifError> {
-        self.file
-            .read_exact(bytes)
-            .map_err(|error| failed(error, part))?;
-        self.crc.update(bytes);
-        self.position = self.position.saturating_add(bytes.len() as u64);
-        Ok(())
+/// A section that is needed as a whole.
+fn held(
+    source: &mut Source<impl Read>,
+    size: u64,
+    part: &'static str,
+    most: u64,
+) -> Result<Vec<u8>, EifError> {
+    if size > most {
+        let found = size;
+        return Err(EifError::TooLarge { part, found, most });
     }
-
-    fn stream(
-        &mut self,
-        size: u64,
-        part: &'static str,
-        mut take: impl FnMut(&[u8]),
-    ) -> Result<(), EifError> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut rest = size;
-        while rest > 0 {
-            let next = usize::try_from(rest).unwrap_or(CHUNK).min(CHUNK);
-            self.fill(&mut buffer[..next], part)?;
-            take(&buffer[..next]);
-            rest -= next as u64;
-        }
-        self.buffer = buffer;
-        Ok(())
-    }
-
-    /// A section that is needed as a whole.
-    fn held(&mut self, size: u64, part: &'static str, most: u64) -> Result<Vec<u8>, EifError> {
-        if size > most {
-            return Err(EifError::TooLarge {
-                part,
-                found: size,
-                most,
-            });
-        }
-        let mut held = Vec::new();
-        self.stream(size, part, |bytes| held.extend_from_slice(bytes))?;
-        Ok(held)
-    }
-
-    fn end(&mut self) -> Result<(), EifError> {
-        match self.file.read_exact(&mut [0]) {
-            Ok(()) => Err(EifError::Trailing),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(()),
-            Err(error) => Err(EifError::Read(error)),
-        }
-    }
-}
-
-fn failed(error: std::io::Error, part: &'static str) -> EifError {
-    match error.kind() {
-        ErrorKind::UnexpectedEof => EifError::Truncated { part },
-        _ => EifError::Read(error),
-    }
+    let mut held = Vec::new();
+    source
+        .section(size, part, |bytes| held.extend_from_slice(bytes))
+        .finish()?;
+    Ok(held)
 }

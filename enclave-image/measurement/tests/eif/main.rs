@@ -1,15 +1,17 @@
 //! Image files: good ones, broken ones, and ones that were made to hurt.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-mod writer;
+mod files;
+mod images;
+mod written;
 
 use std::io::Read;
 
+use images::{assemble, bytes, image, sections};
 use measurement::Pcr;
 use measurement::eif::{EifError, MAX_METADATA, MAX_SIGNATURE, read};
 use proptest::prelude::*;
 use sha2::{Digest, Sha384};
-use writer::{sections, write};
 
 fn expected(parts: &[&[u8]]) -> Pcr {
     let inner = Sha384::digest(parts.concat());
@@ -65,7 +67,7 @@ fn files_of_awss_own_writer_are_described_as_it_measures_them() {
 fn registers_are_as_aws_defines_them() {
     let parts = sections(true);
     let (kernel, cmdline, first, second) = (&parts[0].1, &parts[1].1, &parts[3].1, &parts[4].1);
-    let found = read(write(&parts).as_slice()).unwrap();
+    let found = read(image(true).as_slice()).unwrap();
     assert_eq!(found.pcr0, expected(&[kernel, cmdline, first, second]));
     assert_eq!(found.pcr1, expected(&[kernel, cmdline, first]));
     assert_eq!(found.pcr2, expected(&[second]));
@@ -80,8 +82,7 @@ fn registers_are_as_aws_defines_them() {
 /// Seen on an image of one ramdisk: PCR0 is PCR1, and PCR2 is that of nothing.
 #[test]
 fn one_ramdisk_leaves_the_second_register_as_of_nothing() {
-    let parts = &sections(false)[..4];
-    let found = read(write(parts).as_slice()).unwrap();
+    let found = read(bytes(b"kernel", &[b"the only ramdisk".to_vec()], None).as_slice()).unwrap();
     assert_eq!(found.pcr0, found.pcr1);
     assert!(found.pcr2.to_string().starts_with("21b9efbc1848"));
     assert_eq!(found.pcr8, None);
@@ -89,7 +90,7 @@ fn one_ramdisk_leaves_the_second_register_as_of_nothing() {
 
 #[test]
 fn what_nitro_cli_prints() {
-    let found = read(write(&sections(true)).as_slice()).unwrap();
+    let found = read(image(true).as_slice()).unwrap();
     let json = found.to_json();
     assert_eq!(json["EifVersion"], 4);
     assert_eq!(json["Measurements"]["HashAlgorithm"], "Sha384 { ... }");
@@ -112,15 +113,15 @@ fn what_nitro_cli_prints() {
     assert_eq!(json["ImageVersion"], "1.2");
     assert_eq!(json["Metadata"]["BuildTool"], "test");
     assert_eq!(json["Metadata"]["DockerInfo"]["Os"], "linux");
-    let unsigned = read(write(&sections(false)).as_slice()).unwrap().to_json();
+    let unsigned = read(image(false).as_slice()).unwrap().to_json();
     assert_eq!(unsigned["IsSigned"], false);
     assert!(unsigned["Measurements"].get("PCR8").is_none());
 }
 
 #[test]
 fn metadata_and_signature_are_not_measured() {
-    let bare = read(write(&measured()).as_slice()).unwrap();
-    let full = read(write(&sections(true)).as_slice()).unwrap();
+    let bare = read(assemble(&measured()).as_slice()).unwrap();
+    let full = read(image(true).as_slice()).unwrap();
     assert_eq!(
         (bare.pcr0, bare.pcr1, bare.pcr2),
         (full.pcr0, full.pcr1, full.pcr2)
@@ -129,7 +130,7 @@ fn metadata_and_signature_are_not_measured() {
 
 #[test]
 fn a_wrong_checksum_is_told_and_no_error() {
-    let mut file = write(&sections(false));
+    let mut file = image(false);
     let last = file.iter().position(|byte| *byte == b'k').unwrap();
     file[last] = b'K';
     assert!(!read(file.as_slice()).unwrap().crc_matches);
@@ -137,7 +138,7 @@ fn a_wrong_checksum_is_told_and_no_error() {
 
 #[test]
 fn every_prefix_is_cut_off() {
-    let file = write(&sections(true));
+    let file = image(true);
     for length in (0..700)
         .chain((700..file.len()).step_by(997))
         .chain([file.len() - 1])
@@ -171,7 +172,7 @@ fn announced_sizes_allocate_nothing() {
     for (kind, most) in [(4, MAX_SIGNATURE), (5, MAX_METADATA)] {
         let mut parts = measured()[..3].to_vec();
         parts.push((kind, vec![]));
-        let mut file = write(&parts);
+        let mut file = assemble(&parts);
         let (size, end) = (u64::MAX.to_be_bytes(), file.len());
         file[284 + 24..292 + 24].copy_from_slice(&size);
         file[end - 8..].copy_from_slice(&size);
@@ -189,7 +190,7 @@ fn announced_sizes_allocate_nothing() {
 fn each_fault_has_its_error() {
     let good = sections(true);
     let spoilt = |at: usize, byte: u8| {
-        let mut file = write(&good);
+        let mut file = image(true);
         file[at] = byte;
         read(file.as_slice()).unwrap_err()
     };
@@ -215,7 +216,7 @@ fn each_fault_has_its_error() {
         spoilt(549, 9),
         EifError::SectionType { found: 9, .. }
     ));
-    let of = |parts: &[(u16, Vec<u8>)]| read(write(parts).as_slice()).unwrap_err();
+    let of = |parts: &[(u16, Vec<u8>)]| read(assemble(parts).as_slice()).unwrap_err();
     assert!(matches!(of(&good[..2]), EifError::Missing("ramdisk")));
     assert!(matches!(of(&good[1..]), EifError::Order { index: 0, .. }));
     for again in [&good[2..3], &good[5..6], &good[0..1], &good[1..2]] {
@@ -226,7 +227,7 @@ fn each_fault_has_its_error() {
     assert!(matches!(with(4, b"x"), EifError::Signature(_)));
     assert!(matches!(with(4, &[0x80]), EifError::Signature(_)));
     assert!(matches!(with(5, b"[]"), EifError::Metadata(_)));
-    let mut longer = write(&good);
+    let mut longer = image(true);
     longer.push(0);
     assert!(matches!(
         read(longer.as_slice()).unwrap_err(),
@@ -239,7 +240,7 @@ proptest! {
     fn a_changed_file_is_refused_or_has_another_checksum(
         changes in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 1..4)
     ) {
-        let good = write(&sections(true));
+        let good = image(true);
         let mut file = good.clone();
         for (index, change) in changes {
             file[index.index(good.len())] ^= change;
@@ -252,7 +253,7 @@ proptest! {
 
     #[test]
     fn headers_of_anything_are_no_panic(header in prop::collection::vec(any::<u8>(), 0..700)) {
-        let mut file = write(&sections(true));
+        let mut file = image(true);
         let length = header.len().min(file.len());
         file[4..length.max(4)].copy_from_slice(&header[..length.max(4) - 4]);
         let _ = read(file.as_slice());
