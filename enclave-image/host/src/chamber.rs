@@ -196,3 +196,6 @@ impl<H: Hypervisor> Enclave for Running<H> {
         self.enclave.kill().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

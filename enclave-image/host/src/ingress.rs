@@ -85,3 +85,6 @@ async fn connection(client: TcpStream, enclave: impl Vsock, traffic: &Traffic) {
     let _open = flow.opened();
     flow.ended(&pump(client, workload, LIMITS, &flow.bytes).await);
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,3 +53,6 @@ fn register(image: &Description, index: u8) -> Option<Pcr> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! its document back, and `/sealed-blob` offers what a seal made. It holds no key and decides nothing.
 
 mod chamber;
+mod credentials;
 mod exposition;
 mod http;
 mod ingress;
@@ -14,11 +15,14 @@ mod metrics;
 mod proof;
 mod pump;
 mod relay;
+mod server;
 mod session;
 mod settings;
 mod state;
 mod supervisor;
 mod termination;
+#[cfg(test)]
+mod testing;
 mod traffic;
 mod vsock;
 

@@ -19,6 +19,12 @@ pub(crate) struct Metrics {
     pub spoiled: Vec<u8>,
     pub image_sha384: Option<String>,
     pub unseal_time: Duration,
+    pub fetched: u64,
+    pub not_fetched: u64,
+    /// Seconds since 1970.
+    pub credentials_end: Option<u64>,
+    /// Seconds; negative behind this machine's.
+    pub clock_skew: Option<i64>,
 }
 
 impl Metrics {
@@ -85,6 +91,29 @@ impl Metrics {
         let help = "Enclaves that ended by themselves and were started again.";
         out.family("chamber_enclave_restarts_total", "counter", help);
         out.sample("chamber_enclave_restarts_total", &[], self.restarts);
+        self.render_credentials(out);
+    }
+
+    fn render_credentials(&self, out: &mut Page) {
+        let name = "chamber_credentials_total";
+        let help = "Times that AWS credentials were asked of their source, by result.";
+        out.family(name, "counter", help);
+        out.sample(name, &[("result", "fetched")], self.fetched);
+        out.sample(name, &[("result", "failed")], self.not_fetched);
+        let name = "chamber_credentials_expiry_timestamp_seconds";
+        let help =
+            "End of the AWS credentials that are held; others are fetched five minutes before.";
+        out.family(name, "gauge", help);
+        if let Some(end) = self.credentials_end {
+            out.sample(name, &[], end);
+        }
+        let name = "chamber_enclave_clock_skew_seconds";
+        let help =
+            "The enclave's clock less this machine's; KMS takes requests within 300 s of its own.";
+        out.family(name, "gauge", help);
+        if let Some(skew) = self.clock_skew {
+            out.line(name, &[], &skew.to_string());
+        }
     }
 }
 

@@ -91,7 +91,11 @@ impl Account {
         loop {
             let length = reader.read(&mut chunk).await?;
             if length == 0 {
-                return Ok(writer.shutdown().await?);
+                return match writer.shutdown().await {
+                    // Who is gone already needs not be told.
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+                    done => Ok(done?),
+                };
             }
             let moved = self.moved.fetch_add(length as u64, Ordering::Relaxed) + length as u64;
             if moved > self.limits.bytes {
@@ -120,3 +124,6 @@ impl Account {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

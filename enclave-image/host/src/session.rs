@@ -1,13 +1,14 @@
 //! One enclave's time: from its agent's greeting to its end.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use chamber_link::{Credentials, Link, Receiver, Sender, Start, ToAgent, ToHost};
+use chamber_link::{Link, Receiver, Sender, Start, ToAgent, ToHost, Wanted};
 use measurement::Pcr;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
+use crate::credentials::CredentialsCache;
 use crate::launcher::Enclave;
 use crate::state::State;
 use crate::supervisor::Outcome;
@@ -29,10 +30,12 @@ pub(crate) enum End {
 
 pub(crate) struct Session<'a, E> {
     pub start: &'a Start,
-    pub credentials: &'a SharedCredentialsProvider,
+    pub credentials: &'a Arc<CredentialsCache>,
     pub state: &'a Arc<State>,
     /// The image that was started, where it is known.
     pub expected: Option<Pcr>,
+    /// Held while the agent's question for credentials is answered.
+    pub asking: Arc<Semaphore>,
     pub enclave: E,
 }
 
@@ -133,9 +136,7 @@ impl<E: Enclave> Session<'_, E> {
                 return Some(Outcome::Sealed { blob, commitment });
             }
             ToHost::SealFailed { message } => return Some(Outcome::SealFailed { message }),
-            ToHost::NeedCredentials(_) => {
-                tokio::spawn(give_credentials(self.credentials.clone(), sender.clone()));
-            }
+            ToHost::NeedCredentials(wanted) => self.give_credentials(wanted, sender),
             ToHost::AttemptFailed {
                 message,
                 retry_in_millis,
@@ -159,6 +160,19 @@ impl<E: Enclave> Session<'_, E> {
             }
         }
         None
+    }
+
+    /// Answers beside all other work. One question at a time: the answer to it is as good for those that come meanwhile.
+    fn give_credentials(&self, wanted: Wanted, sender: &Sender<ToAgent>) {
+        let Ok(turn) = Arc::clone(&self.asking).try_acquire_owned() else {
+            return;
+        };
+        let (credentials, sender) = (Arc::clone(self.credentials), sender.clone());
+        tokio::spawn(async move {
+            // An agent that is gone needs none.
+            let _ = sender.send(credentials.answer(&wanted).await).await;
+            drop(turn);
+        });
     }
 
     /// Asks the agent to end, and sees to it that it does.
@@ -197,28 +211,4 @@ impl<E: Enclave> Session<'_, E> {
         };
         End::Crashed(how)
     }
-}
-
-/// Fetched anew on each demand, so that they can be refreshed for as long as the pod lives.
-async fn give_credentials(provider: SharedCredentialsProvider, sender: Sender<ToAgent>) {
-    let answer = match provider.provide_credentials().await {
-        Ok(found) => ToAgent::Credentials(Credentials {
-            access_key_id: found.access_key_id().to_owned(),
-            secret_access_key: found.secret_access_key().to_owned(),
-            session_token: found.session_token().map(ToOwned::to_owned),
-            expires_at: found
-                .expiry()
-                .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
-                .map(|since| since.as_secs()),
-        }),
-        Err(error) => {
-            let error: &dyn std::error::Error = &error;
-            let cause = error.source().map(|cause| format!(": {cause}"));
-            let why = format!("{error}{}", cause.unwrap_or_default());
-            tracing::error!(why, "no AWS credentials for the agent");
-            ToAgent::NoCredentials(why)
-        }
-    };
-    // An agent that is gone needs none.
-    let _ = sender.send(answer).await;
 }

@@ -86,6 +86,23 @@ impl State {
         }
     }
 
+    /// AWS credentials were fetched, valid until then (seconds since 1970).
+    pub fn credentials(&self, end: Option<u64>) {
+        let metrics = &mut self.lock().metrics;
+        metrics.fetched += 1;
+        metrics.credentials_end = end;
+    }
+
+    /// The source of AWS credentials failed.
+    pub fn no_credentials(&self) {
+        self.lock().metrics.not_fetched += 1;
+    }
+
+    /// How far the enclave's clock is from this machine's, in seconds.
+    pub fn clock_skew(&self, skew: i64) {
+        self.lock().metrics.clock_skew = Some(skew);
+    }
+
     /// The enclave ended by itself.
     pub fn crashed(&self) {
         let mut inner = self.lock();

@@ -7,10 +7,13 @@ use std::time::Duration;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use chamber_link::{Start, ToAgent, ToHost};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::credentials::CredentialsCache;
 use crate::http;
 use crate::launcher::Launcher;
+use crate::server;
 use crate::session::{End, Session};
 use crate::state::State;
 
@@ -64,17 +67,19 @@ pub(crate) async fn run_with(
     launcher: &mut impl Launcher,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Outcome> {
-    let pages = axum::serve(host.listener, http::router(Arc::clone(state))).into_future();
-    let work = supervise(&host.start, &host.credentials, state, launcher, shutdown);
+    let pages = server::serve(host.listener, http::router(Arc::clone(state)));
+    let credentials = CredentialsCache::new(host.credentials, Arc::clone(state));
+    let credentials = Arc::new(credentials);
+    let work = supervise(&host.start, &credentials, state, launcher, shutdown);
     tokio::select! {
         outcome = work => Ok(outcome),
-        served = pages => served.and(Err(io::Error::other("the pages' server ended"))),
+        () = pages => Err(io::Error::other("the pages' server ended")),
     }
 }
 
 async fn supervise(
     start: &Start,
-    credentials: &SharedCredentialsProvider,
+    credentials: &Arc<CredentialsCache>,
     state: &Arc<State>,
     launcher: &mut impl Launcher,
     shutdown: impl Future<Output = ()>,
@@ -98,6 +103,7 @@ async fn supervise(
                     credentials,
                     state,
                     expected: launcher.measurement(),
+                    asking: Arc::new(Semaphore::new(1)),
                     enclave,
                 };
                 match session.run(link, &mut shutdown).await {

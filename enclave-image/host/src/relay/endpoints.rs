@@ -85,3 +85,6 @@ impl fmt::Display for Endpoints {
         f.write_str(&regions.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests;

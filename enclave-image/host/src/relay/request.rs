@@ -61,3 +61,6 @@ fn parse(bytes: &[u8]) -> Result<Option<Request>, Refusal> {
         rest: bytes[length..].to_vec(),
     }))
 }
+
+#[cfg(test)]
+mod tests;

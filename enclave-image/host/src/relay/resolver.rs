@@ -54,3 +54,6 @@ fn is_inward(address: IpAddr) -> bool {
 fn is_aws_local(address: Ipv6Addr) -> bool {
     address.segments()[..2] == [0xfd00, 0x0ec2]
 }
+
+#[cfg(test)]
+mod tests;
