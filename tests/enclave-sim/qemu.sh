@@ -4,7 +4,7 @@
 # The folder is kept in ~/.cache/chamber-operator/qemu; delete it for a newer one.
 #   qemu-system-x86_64   the program; call it by `lib/ld-linux-x86-64.so.2 --library-path lib ./qemu-system-x86_64`
 #   lib                  its loader and libraries
-#   firmware             what the machine microvm boots with (option -L)
+#   firmware             what the machine microvm boots a kernel with when it has no ACPI (option -L)
 #   version              of the Debian package
 # Debian's archive is the one of this machine's apt sources, or DEBIAN_MIRROR.
 set -euo pipefail
@@ -27,7 +27,7 @@ run() {
 
 # Whether the QEMU in folder $1 has the device. Asking for the list of all devices would load modules of the system's.
 has_device() {
-    run "$1" -device "$device,help" >/dev/null 2>&1
+    [ -f "$1/firmware/qboot.rom" ] && run "$1" -device "$device,help" >/dev/null 2>&1
 }
 
 # The archive and its keyring: of the first deb822 stanza, or else the first line, whose address ends in /debian.
@@ -84,7 +84,7 @@ pick() {
             *) refuse "it needs the library $library, which was not unpacked" ;;
         esac
     done <"$1.libraries"
-    cp "$1"/usr/share/seabios/bios-microvm.bin "$1"/usr/share/qemu/{linuxboot_dma.bin,pvh.bin} "$2/firmware/"
+    cp "$1"/usr/share/qemu/{qboot.rom,linuxboot_dma.bin} "$2/firmware/"
     run "$2" --version | head -n 1 >"$2/version"
 }
 
