@@ -33,11 +33,6 @@ impl Caller {
         }
     }
 
-    /// The socket, to watch it.
-    pub const fn socket(&mut self) -> &mut UnixStream {
-        &mut self.socket
-    }
-
     /// The socket, when the line is complete.
     pub fn into_socket(self) -> UnixStream {
         self.socket

@@ -22,9 +22,8 @@ const PARENTS: [u64; 2] = [PARENT_CID, 2];
 pub const MOST: usize = 256;
 /// Resets that wait for room in the guest's queue at most; until then the guest is not listened to.
 const MOST_RESETS: usize = 64;
-/// Ports that the parent connects from.
+/// The parent connects from here upwards.
 const FIRST_PORT: u32 = 1 << 30;
-/// The listener's token; all others are counted up from there.
 const LISTENER: Token = Token(0);
 
 /// One stream as the guest names it.
@@ -131,17 +130,18 @@ impl Switch {
         if !self.has_room() {
             return tracing::warn!("vsock: {MOST} connections are open: a client is turned away");
         }
-        let mut caller = Caller::new(socket);
-        let token = self.new_token();
-        let watched = self.poll.registry().register(
-            caller.socket(),
-            token,
-            Interest::READABLE | Interest::WRITABLE,
-        );
-        match watched {
-            Ok(()) => self.hear_out(token, caller),
+        match self.watch(socket) {
+            Ok((token, socket)) => self.hear_out(token, Caller::new(socket)),
             Err(error) => tracing::warn!("vsock: a client cannot be watched: {error}"),
         }
+    }
+
+    fn watch(&mut self, mut socket: UnixStream) -> io::Result<(Token, UnixStream)> {
+        self.last_token = Token(self.last_token.0 + 1);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.poll.registry();
+        registry.register(&mut socket, self.last_token, interest)?;
+        Ok((self.last_token, socket))
     }
 
     /// Whether one more fits. Streams that only wait for the guest's last word make room.
@@ -219,16 +219,11 @@ impl Switch {
             return self.resets.push_back(name);
         }
         let path = self.dir.join(format!("vsock_{}", name.parent_port));
-        let token = self.new_token();
-        let connected = UnixStream::connect(path).and_then(|mut socket| {
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll
-                .registry()
-                .register(&mut socket, token, interest)?;
-            Ok(socket)
-        });
+        let connected = UnixStream::connect(path).and_then(|socket| self.watch(socket));
         match connected {
-            Ok(socket) => self.open(token, name, Connection::of_guest(socket, request)),
+            Ok((token, socket)) => {
+                self.open(token, name, Connection::of_guest(socket, request));
+            }
             Err(error) => {
                 tracing::debug!(
                     "vsock: nobody at the parent's port {}: {error}",
@@ -300,10 +295,5 @@ impl Switch {
             forwarded: packet.forwarded,
         };
         (header, packet.data)
-    }
-
-    fn new_token(&mut self) -> Token {
-        self.last_token = Token(self.last_token.0 + 1);
-        self.last_token
     }
 }

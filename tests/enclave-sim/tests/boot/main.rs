@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use attestation::{At, Root, Verified, verify};
 use aws_nitro_enclaves_nsm_api::api::Response;
 use eif_build::Ramdisk;
+use enclave_sim::pcrs::Pcrs;
 use enclave_sim::{Launch, Qemu, RunDir, Sockets};
 use measurement::Pcr;
 use measurement::eif::{self, Image};
@@ -125,6 +126,7 @@ fn judge(document: &[u8], root: &TestRoot) -> Verified {
 struct Boot {
     root: TestRoot,
     launch: Launch,
+    dir: RunDir,
     _files: tempfile::TempDir,
 }
 
@@ -135,11 +137,22 @@ fn prepare() -> Boot {
     fs::write(&signer, &*root.issue_signer().unwrap().to_json()).unwrap();
     let eif = image(files.path());
     let enclave_sim = Path::new(env!("CARGO_BIN_EXE_enclave-sim"));
-    let launch = Launch::new(&eif, &last_line("qemu.sh", &[]), enclave_sim, &signer);
     Boot {
         root,
-        launch,
+        launch: Launch::new(&eif, &last_line("qemu.sh", &[]), enclave_sim, &signer),
+        dir: RunDir::new(&std::env::temp_dir()).unwrap(),
         _files: files,
+    }
+}
+
+/// What comes of `talk`, unless the enclave ends before or takes too long: why is on its console.
+async fn during<T>(enclave: &Qemu, talk: impl Future<Output = T>) -> T {
+    tokio::select! {
+        biased;
+        talked = talk => talked,
+        _ = tokio::time::timeout(LIMIT, enclave.wait()) => {
+            panic!("{}\n{}", enclave.console(), enclave.device_log());
+        }
     }
 }
 
@@ -147,10 +160,9 @@ fn prepare() -> Boot {
 #[ignore = "needs QEMU 11 and a kernel, which are fetched and built the first time"]
 async fn an_image_boots_attests_and_talks_both_ways() {
     let boot = prepare();
-    let dir = RunDir::new(&std::env::temp_dir()).unwrap();
-    let ports = [7000, 7001, 7002].map(|port| dir.sockets().listen(port).unwrap());
+    let ports = [7000, 7001, 7002].map(|port| boot.dir.sockets().listen(port).unwrap());
+    let enclave = Qemu::start(&boot.launch, boot.dir).await.unwrap();
     let begun = Instant::now();
-    let enclave = Qemu::start(&boot.launch, dir).await.unwrap();
     let talk = async {
         let document = judge(&receive(&ports[0]).await, &boot.root);
         let attested = begun.elapsed();
@@ -160,22 +172,15 @@ async fn an_image_boots_attests_and_talks_both_ways() {
         let exchanged = exchange(&enclave.sockets()).await;
         (document, attested, report, exchanged)
     };
-    let talked = tokio::select! {
-        talked = talk => talked,
-        // Whatever it is, it is on the console.
-        _ = tokio::time::timeout(LIMIT, enclave.wait()) => {
-            panic!("{}\n{}", enclave.console(), enclave.device_log());
-        }
-    };
+    let (document, attested, report, exchanged) = during(&enclave, talk).await;
     enclave.wait().await.unwrap();
-    let (document, attested, report, exchanged) = talked;
     let report: HashMap<&str, u64> = report
         .lines()
         .map(|line| line.split_once(' ').unwrap())
         .map(|(name, value)| (name, value.parse().unwrap()))
         .collect();
     eprintln!(
-        "at the host after {attested:?}: the document; host to enclave and back: {exchanged:?}; {report:?}"
+        "document at the host after {attested:?}; host to enclave and back: {exchanged:?}; {report:?}"
     );
     for (index, pcr) in enclave.registers() {
         assert_eq!(document.pcrs[index], *pcr, "register {index}");
@@ -192,4 +197,46 @@ async fn an_image_boots_attests_and_talks_both_ways() {
     assert_eq!(report["refused_errno"], 104, "ECONNRESET");
     assert!(report["refused_us"] < 1_000_000);
     assert_eq!(enclave.device_log(), "ready\n");
+}
+
+#[tokio::test]
+#[ignore = "needs QEMU 11 and a kernel, which are fetched and built the first time"]
+async fn a_small_enclave_in_debug_mode_leaves_nothing_but_zeros_and_ends_when_dropped() {
+    let mut boot = prepare();
+    boot.launch.debug = true;
+    boot.launch.memory_mib = 64;
+    boot.launch.cpus = 2;
+    boot.launch.memory_file = true;
+    boot.launch.module_id = Some("i-00000000000000001-enc1".into());
+    boot.launch.registers = Pcrs::from([(4, Pcr::from_bytes([4; 48]))]);
+    let port = boot.dir.sockets().listen(7000).unwrap();
+    let enclave = Qemu::start(&boot.launch, boot.dir).await.unwrap();
+    let talk = async { judge(&receive(&port).await, &boot.root) };
+    let document = during(&enclave, talk).await;
+    assert!(document.debug());
+    assert_eq!(document.module_id, "i-00000000000000001-enc1");
+    let zero = document.pcrs.iter().filter(|(_, pcr)| pcr.is_zero());
+    assert_eq!(zero.count(), 15, "all but 4 and 16");
+    let memory = fs::read(enclave.memory().unwrap()).unwrap();
+    assert_eq!(memory.len(), 64 << 20);
+    assert!(
+        memory
+            .windows(CMDLINE.len())
+            .any(|part| part == CMDLINE.as_bytes())
+    );
+    let dir = enclave.dir().to_owned();
+    assert!(!processes_of(&dir).is_empty());
+    drop(enclave);
+    assert_eq!(processes_of(&dir), Vec::<String>::new());
+    assert!(!dir.exists());
+}
+
+/// Command lines that name a folder.
+fn processes_of(dir: &Path) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).into_owned());
+    lines
+        .filter(|line| line.contains(dir.to_str().unwrap()))
+        .collect()
 }
