@@ -8,8 +8,9 @@ WISHES ?= 1
 FUZZ_SECONDS ?= 60
 export RUST_BACKTRACE ?= 0
 
-.PHONY: sarif-peer eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e mutants
-.PHONY: kill-matrix faults bench-rollover images product-images crds
+.PHONY: sarif-peer eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e mutants enclave
+.PHONY: eif eif-reproducible
+.PHONY: kill-matrix faults bench-rollover bench-unseal images product-images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
 help: ## Says what there is.
@@ -70,6 +71,10 @@ eif-peer: ## describe-eif against image files that AWS's own crate wrote (needs 
 policy-terraform: ## The rendered Terraform against the rendered JSON, as python-hcl2 reads it (needs python3 with venv).
 	bash operator/cli/tests/terraform.sh
 
+enclave: program ## Enclave image files, booted by QEMU: unsealing, memory, hostile hosts (the first time it builds a kernel: 5 minutes).
+	@places=$$($(CLUSTER) enclave-images) && env $$(echo "$$places" | tail -n 1) \
+	cargo test -p emulated-chamber --locked --test enclave -- --ignored --nocapture
+
 e2e: program ## The end-to-end tests, on clusters of their own (or the one that KUBECONFIG names).
 	[ -n "$$KUBECONFIG" ] || cargo test -p cluster --locked --test live -- --ignored
 	@cargo build --locked -p kubectl-chamber
@@ -86,8 +91,18 @@ faults: program ## Rollovers while API server, etcd, kubelet, Prometheus, KMS or
 	@unset KUBECONFIG; export OTHER_OPERATOR="$${OTHER_OPERATOR:-$$(bash tests/e2e/operator-before.sh)}"; \
 	cargo run -q --locked -p e2e --bin faults -- $(FAULTS); status=$$?; $(CLUSTER) down --name faults; exit $$status
 
+bench-unseal: ## Time from an agent's start to the master key, against what it cannot be without: an RSA key and one round trip to KMS.
+	cargo bench --locked -p unseal-agent --bench unseal
+
 bench-rollover: program ## Time and cost of a rollover, against a bare Deployment of the same pods.
 	cargo run -q --locked -p e2e --bin bench-rollover
+
+eif: ## The enclave image file target/enclave/chamber.eif (WORKLOAD=binary FILES=folder AUTHORITIES=pem EIF_KEY=pem|EIF_KMS_KEY=arn EIF_CERT=pem).
+	@WORKLOAD='$(WORKLOAD)' FILES='$(FILES)' AUTHORITIES='$(AUTHORITIES)' EIF_KEY='$(EIF_KEY)' EIF_KMS_KEY='$(EIF_KMS_KEY)' \
+	EIF_CERT='$(EIF_CERT)' bash enclave-image/build.sh
+
+eif-reproducible: ## The enclave image file twice, the second time elsewhere, compared bit for bit (KERNEL=1: the kernel, too).
+	@KERNEL='$(KERNEL)' bash tests/eif-reproducible.sh
 
 product-images: program ## The images that users run (operator, command line, chamber), as OCI tars, with their digests.
 	@$(CLUSTER) product-images

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use cluster_manifest::Authority;
-use pem::{EncodeConfig, LineEnding, Pem};
+use pem::Pem;
 
 /// Reads PEM files, each with one or more blocks `PUBLIC KEY`.
 pub fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Authority>> {
@@ -44,6 +44,5 @@ pub fn file(authorities: &[Authority]) -> Vec<u8> {
         .iter()
         .map(|authority| Pem::new("PUBLIC KEY", authority.der()))
         .collect();
-    let form = EncodeConfig::new().set_line_ending(LineEnding::LF);
-    pem::encode_many_config(&blocks, form).into_bytes()
+    pem::encode_many_config(&blocks, crate::LINES).into_bytes()
 }

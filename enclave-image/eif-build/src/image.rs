@@ -15,6 +15,8 @@ use crate::{authorities, kernel, measurements, tree};
 
 /// The path of the user's program.
 const WORKLOAD: &str = "workload";
+/// The command line that goes with our kernel: one option a line, with the reasons.
+const CMDLINE: &str = include_str!("../../kernel/cmdline");
 /// Where the agent mounts file systems.
 const MOUNT_POINTS: [&str; 3] = ["dev", "proc", "sys"];
 
@@ -85,6 +87,7 @@ pub fn build(inputs: &Inputs) -> anyhow::Result<Built> {
         kernel_sha256: sha256(&kernel),
         kernel_config_sha256: config.map(|config| sha256(&config)),
         cmdline: &inputs.cmdline,
+        authorities: &authorities,
     };
     Ok(Built {
         measurements: measurements::json(&description, &about)?,
@@ -95,6 +98,13 @@ pub fn build(inputs: &Inputs) -> anyhow::Result<Built> {
         has_workload: user.has(WORKLOAD),
         eif: file,
     })
+}
+
+/// The command line of an image for which none is given.
+pub fn default_cmdline() -> String {
+    let lines = CMDLINE.lines().filter(|line| !line.starts_with('#'));
+    let options: Vec<_> = lines.flat_map(str::split_whitespace).collect();
+    options.join(" ")
 }
 
 /// Ours: the agent as `/init`, and where it mounts file systems. PCR1 is of this and the kernel.

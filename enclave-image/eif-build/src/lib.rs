@@ -11,6 +11,9 @@ mod ramdisk;
 mod signer;
 mod tree;
 
-pub use image::{Built, Inputs, build};
+pub use image::{Built, Inputs, build, default_cmdline};
 pub use ramdisk::Ramdisk;
 pub use signer::Key;
+
+/// How PEM is written, on every system alike.
+const LINES: pem::EncodeConfig = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);

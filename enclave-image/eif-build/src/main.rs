@@ -18,8 +18,8 @@ struct Options {
     /// All options of the kernel: their hash is written to measurements.json.
     #[arg(long, value_name = "FILE")]
     kernel_config: Option<PathBuf>,
-    /// Command line of the kernel.
-    #[arg(long)]
+    /// Command line of the kernel; that of enclave-image/kernel/cmdline unless it is given.
+    #[arg(long, default_value_t = eif_build::default_cmdline())]
     cmdline: String,
     /// First program: the static binary unseal-agent.
     #[arg(long, value_name = "BINARY")]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use measurement::eif;
+use measurement::eif::{self, Description};
 
 use crate::arguments::Output;
 use crate::input;
@@ -31,10 +31,31 @@ pub fn run(file: &str, output: Output) -> Result<Answer, Failure> {
             "checksum",
             if found.crc_matches { "right" } else { "wrong" }
         );
+        text.push_str(&measured_files(&found));
         text
     };
     Ok(Answer {
         text: output::form(&found.to_json(), output, human)?,
         exit: Exit::of(found.crc_matches),
     })
+}
+
+/// What the measured ramdisks say: which agent it is, and whose manifests it believes.
+fn measured_files(found: &Description) -> String {
+    let files = match &found.files {
+        Ok(files) => files,
+        Err(why) => return format!("{:<10}unknown: {why}\n", "files"),
+    };
+    let mut text = String::new();
+    if let Some(hash) = &files.init_sha256 {
+        let _ = writeln!(text, "{:<10}SHA-256 {}", "/init", hex::encode(hash));
+    }
+    for authority in &files.authorities {
+        let _ = writeln!(text, "{:<10}{}", "authority", hex::encode(authority));
+    }
+    if files.authorities.is_empty() {
+        let none = "none: without one, the agent believes its host which keys are the cluster's";
+        let _ = writeln!(text, "{:<10}{none}", "authority");
+    }
+    text
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::command::run;
-use crate::images::{Images, cargo, program, read};
+use crate::images::{Images, cargo, folder, program, read};
 use crate::oci::{Image, ImageFile};
 use crate::paths;
 
@@ -26,12 +26,25 @@ const ROOTS: [&str; 2] = ["nsm-root.pem", "kms-root.pem"];
 const WORKLOAD: &str =
     r#"{"args": ["signer", "--workload", "127.0.0.1:9000", "--key-descriptor", "3"]}"#;
 
+/// What was built.
+#[derive(Clone, Debug)]
+pub struct EnclaveImages {
+    /// Container images of chambers; their folder has the enclave image files, too.
+    pub images: Images,
+    /// The folder with QEMU.
+    pub qemu: PathBuf,
+    /// The program with the devices that QEMU does not have.
+    pub devices: PathBuf,
+}
+
 /// The two releases as emulated enclaves; the error says what an emulated enclave needs and this machine does not have.
-pub fn build(images: &Images) -> Result<Images> {
-    let dir = images.dir.clone();
+pub fn build() -> Result<EnclaveImages> {
     let kernel = script("enclave-image/kernel/build.sh")?;
     let qemu = script("tests/enclave-sim/qemu.sh")?;
     let bin = cargo(&PACKAGES)?;
+    let dir = folder(&bin)?;
+    let mut roots = Command::new(bin.join("dev-chamber"));
+    run(roots.args(["roots", "--out"]).arg(&dir))?;
     let (mut tars, mut digests) = (Vec::new(), Vec::new());
     for release in RELEASES {
         let eif = eif(&bin, &dir, release, &kernel)?;
@@ -53,7 +66,11 @@ pub fn build(images: &Images) -> Result<Images> {
         digests.push((image.name.clone(), image.write(&tar)?));
         tars.push(tar);
     }
-    Ok(Images { dir, tars, digests })
+    Ok(EnclaveImages {
+        images: Images { dir, tars, digests },
+        qemu,
+        devices: bin.join("enclave-sim"),
+    })
 }
 
 /// The measurement file of a release, as the process form has one.
@@ -89,8 +106,11 @@ fn eif(bin: &Path, dir: &Path, release: &str, kernel: &Path) -> Result<PathBuf> 
     build.arg("--workload").arg(bin.join("dev-chamber"));
     build.arg("--files").arg(&files);
     build.arg("--out").arg(&eif);
-    build.arg("--measurements").arg(measurement(dir, release));
+    let measurements = dir.join(format!("enclave-{release}.measurements.json"));
+    build.arg("--measurements").arg(&measurements);
     run(&mut build)?;
+    let told: serde_json::Value = serde_json::from_slice(&fs::read(&measurements)?)?;
+    fs::write(measurement(dir, release), told["Release"].to_string())?;
     Ok(eif)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, UnparsedPublicKey};
-use pem::{EncodeConfig, LineEnding, Pem};
+use pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A point of P-384, not compressed: 0x04, x, y.
@@ -35,8 +35,7 @@ impl Certificate {
                 "{name} is of another key than one on P-384: make one with `openssl ecparam -name secp384r1`"
             );
         }
-        let form = EncodeConfig::new().set_line_ending(LineEnding::LF);
-        let pem = pem::encode_config(&Pem::new("CERTIFICATE", block.contents()), form);
+        let pem = pem::encode_config(&Pem::new("CERTIFICATE", block.contents()), crate::LINES);
         Ok(Self { name, pem, point })
     }
 

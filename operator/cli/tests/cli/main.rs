@@ -5,6 +5,7 @@ mod api_server;
 mod attestation;
 mod attested;
 mod connection;
+mod describe_eif;
 mod docs;
 mod explain;
 mod keys;
@@ -408,15 +409,4 @@ fn wrong_use_is_status_two_and_help_teaches() {
             run.out
         );
     }
-}
-
-#[test]
-fn describe_eif_refuses_what_is_no_image() {
-    let run = chamber(&["describe-eif", "-"], &"x".repeat(1000));
-    assert_eq!(run.status, 2);
-    assert!(
-        run.err.contains("standard input: does not begin with"),
-        "{}",
-        run.err
-    );
 }
