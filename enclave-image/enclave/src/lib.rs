@@ -1,13 +1,13 @@
 //! PID 1 of the enclave: boots, opens the security module and vsock, ends TLS, runs the agent and the workload.
 //!
 //! One binary, two processes. The first ([`init`]) mounts, hardens, starts the second, reaps, and reboots when that ends,
-//! however it ends. The second ([`agent`]) is the agent of the crate `unseal-agent` with its ways out: `/dev/nsm`
-//! ([`nsm`]), vsock ([`vsock`]), KMS over the host's relay ([`kms`]), and the user's program ([`workload`]).
+//! however it ends. The second is the agent of the crate `unseal-agent` with its ways out: `/dev/nsm` ([`nsm`]), vsock, KMS
+//! over the host's relay ([`kms`]), connections to the workload ([`ingress`]), and the workload itself ([`workload`]).
 //!
 //! [`run`] is all of it. The roots of trust come from the caller's code, and never from a file that the host gives, an
 //! environment variable or an option.
 
-pub mod agent;
+mod agent;
 mod chunked;
 pub mod clock;
 mod console;

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::{MountFlags, mount, mount_remount};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use rustix::thread::set_no_new_privs;
 
@@ -69,7 +69,7 @@ const SWITCHES: [(&str, &str); 10] = [
     ("net/ipv4/ip_unprivileged_port_start", "0"),
 ];
 
-/// Mounts, limits, device files, switches, and the loopback interface.
+/// Limits, mounts, device files, switches, the loopback interface; then the image is read-only.
 pub fn prepare() -> Result<(), Fatal> {
     limits()?;
     for wanted in &MOUNTS {
@@ -90,7 +90,12 @@ pub fn prepare() -> Result<(), Fatal> {
     for (switch, value) in SWITCHES {
         set(Path::new("/proc/sys"), switch, value)?;
     }
-    lo::up().map_err(Fatal::system("switching lo on"))
+    lo::up().map_err(Fatal::system("switching lo on"))?;
+    // Nobody changes the image in memory: the kernel's own root folder may be open to all.
+    let image = MountFlags::RDONLY
+        .union(MountFlags::NOSUID)
+        .union(MountFlags::NODEV);
+    mount_remount("/", image, c"").map_err(Fatal::system("making / read-only"))
 }
 
 /// For this process and all that it starts: no core dumps, and no more rights than they have.
