@@ -6,6 +6,7 @@
 
 mod chamber;
 mod credentials;
+mod environment;
 mod exposition;
 mod http;
 mod ingress;
@@ -27,9 +28,10 @@ mod traffic;
 mod vsock;
 
 pub use chamber::Chamber;
+pub use environment::{EnvironmentError, signalled};
 pub use launcher::{Enclave, Hypervisor, Launcher};
 pub use relay::{Dns, Resolver};
 pub use settings::{SettingsError, start};
 pub use supervisor::{Host, Outcome, run};
-pub use termination::{MAX_BYTES as MAX_TERMINATION_BYTES, message};
+pub use termination::{MAX_BYTES as MAX_TERMINATION_BYTES, conclude, message};
 pub use vsock::{Vsock, VsockListener};

@@ -1,5 +1,8 @@
 //! The container's termination message: why a seal failed, and what it made where that is short enough.
 
+use std::path::Path;
+use std::process::ExitCode;
+
 use serde_json::json;
 
 use crate::supervisor::Outcome;
@@ -16,6 +19,25 @@ pub fn message(outcome: &Outcome) -> Option<(String, bool)> {
             let text = json!({"sealedBlob": blob, "commitment": commitment}).to_string();
             // Most are longer: whoever wanted it has taken it from `/sealed-blob`.
             (text.len() <= MAX_BYTES).then_some((text, true))
+        }
+    }
+}
+
+/// Writes the message of how the host ended (an error: why it could not work at all), and tells how the process ends.
+pub fn conclude(outcome: Result<Outcome, String>, path: &Path) -> ExitCode {
+    let outcome = outcome.unwrap_or_else(|message| Outcome::SealFailed { message });
+    let Some((text, good)) = message(&outcome) else {
+        return ExitCode::SUCCESS;
+    };
+    if !good {
+        tracing::error!("{text}");
+    }
+    match std::fs::write(path, text) {
+        Ok(()) if good => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
+        Err(error) => {
+            tracing::error!(%error, path = %path.display(), "writing the termination message");
+            ExitCode::FAILURE
         }
     }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use aws_config::BehaviorVersion;
 use chamber_host::{Host, Outcome};
 use tokio::net::TcpListener;
 
@@ -45,41 +44,18 @@ impl Options {
 }
 
 pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    let outcome = match outcome(&options).await {
-        Ok(outcome) => outcome,
-        // The message is all that `kubectl describe` shows of a container that does not start.
-        Err(error) => Outcome::SealFailed {
-            message: format!("{error:#}"),
-        },
-    };
-    let Some((message, good)) = chamber_host::message(&outcome) else {
-        return Ok(ExitCode::SUCCESS);
-    };
-    if !good {
-        tracing::error!("{message}");
-    }
-    let path = &options.termination_log;
-    std::fs::write(path, message).with_context(|| format!("writing {}", path.display()))?;
-    Ok(if good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let outcome = outcome(&options).await;
+    // The message is all that `kubectl describe` shows of a container that does not start.
+    let outcome = outcome.map_err(|error| format!("{error:#}"));
+    Ok(chamber_host::conclude(outcome, &options.termination_log))
 }
 
 async fn outcome(options: &Options) -> anyhow::Result<Outcome> {
     let shutdown = drain::signalled()?;
-    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    let region = aws.region().map(ToString::to_string);
-    let host = Host {
-        start: chamber_host::start(region, |name| std::env::var(name).ok())?,
-        credentials: aws
-            .credentials_provider()
-            .context("no AWS credentials provider: the AWS configuration has none")?,
-        listener: TcpListener::bind(options.metrics)
-            .await
-            .with_context(|| format!("listening on {}", options.metrics))?,
-    };
+    let listener = TcpListener::bind(options.metrics)
+        .await
+        .with_context(|| format!("listening on {}", options.metrics))?;
+    let host = Host::from_environment(listener).await?;
     let mut launcher = AgentLauncher {
         enclave: options.enclave.clone(),
         workload: options.workload.clone(),
