@@ -1,6 +1,7 @@
 //! The program: what it builds, what measures what, what it refuses, and who signs.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod examples;
 mod inputs;
 mod kms;
 mod refused;
