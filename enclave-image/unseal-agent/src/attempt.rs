@@ -48,7 +48,18 @@ impl Attempt {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Self, EnvelopeError> {
         let key = spawn_blocking(RecipientKey::generate).await;
-        let key = Arc::new(key.map_err(|_| EnvelopeError::Open)??);
+        let key = key.map_err(|_| EnvelopeError::Open)??;
+        Ok(Self::with_key(tools, inner, key, wanted))
+    }
+
+    /// The same with a key that was made for this attempt alone.
+    pub fn with_key<N: Nsm, K: Kms>(
+        tools: &Tools<N, K>,
+        inner: Arc<InnerBlob>,
+        key: RecipientKey,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Self {
+        let key = Arc::new(key);
         let mut running = JoinSet::new();
         let shares = (1..).zip(&inner.shares);
         for (index, sealed) in shares.filter(|(_, sealed)| wanted(&sealed.key_arn)) {
@@ -65,11 +76,11 @@ impl Attempt {
                 report(key_arn, index, opened)
             });
         }
-        Ok(Self {
+        Self {
             inner,
             running,
             opened: Vec::new(),
-        })
+        }
     }
 
     /// The next share that has ended, in the order of their ends; `None` after the last.

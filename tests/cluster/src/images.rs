@@ -39,8 +39,7 @@ pub struct Images {
 /// Builds every image but pause. Static: the images hold nothing else.
 pub fn build_all() -> Result<Images> {
     let bin = cargo(&PACKAGES)?;
-    let dir = bin.join("images");
-    fs::create_dir_all(&dir)?;
+    let dir = folder(&bin)?;
     let mut images = vec![operator(&bin)?, emulator(&bin)?, prometheus(&bin)?];
     for release in RELEASES {
         images.push(chamber(&bin, &dir, release, None)?);
@@ -57,6 +56,13 @@ pub fn build_all() -> Result<Images> {
         tars.push(tar);
     }
     Ok(Images { dir, tars, digests })
+}
+
+/// Where the images of tests are, and what they measure.
+pub(crate) fn folder(bin: &Path) -> Result<PathBuf> {
+    let dir = bin.join("images");
+    fs::create_dir_all(&dir)?;
+    Ok(dir)
 }
 
 /// `chamber.local/chamber:v1` is in `chamber-v1.tar`.

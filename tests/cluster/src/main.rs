@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use cluster::binaries::Binaries;
 use cluster::images::Images;
-use cluster::{Cluster, Subnet, binaries, images, inside, keeper, product_images, requirements};
+use cluster::{
+    Cluster, Subnet, binaries, enclave_images, images, inside, keeper, product_images, requirements,
+};
 
 /// A real Kubernetes control plane and node in one namespace of this machine.
 #[derive(Parser)]
@@ -57,6 +59,8 @@ enum Action {
     /// Builds the project's images; prints their digests, and the folder of their tars last.
     #[command(alias = "image")]
     Images,
+    /// Builds the images of chambers whose enclaves QEMU boots; prints where everything is, as variables.
+    EnclaveImages,
     /// Builds the images that users run: operator, command line and chamber; prints as `images` does.
     ProductImages,
     /// The process that makes the namespaces and cleans up after them.
@@ -122,6 +126,17 @@ fn act(action: Action) -> Result<()> {
             requirements::check()?;
             requirements::install()?;
             show(&images::build_all()?);
+        }
+        Action::EnclaveImages => {
+            requirements::check()?;
+            requirements::install()?;
+            let built = enclave_images::build()?;
+            println!(
+                "ENCLAVE_IMAGES={} ENCLAVE_QEMU={} ENCLAVE_DEVICES={}",
+                built.images.dir.display(),
+                built.qemu.display(),
+                built.devices.display()
+            );
         }
         Action::ProductImages => show(&product_images::build()?),
         Action::Keep(place) => {

@@ -110,7 +110,7 @@ impl ClusterHost {
     pub async fn enclave_releases(&self) -> Result<Releases> {
         let host = self.clone();
         spawn_blocking(move || {
-            let images = enclave_images::build(&host.images)?;
+            let images = enclave_images::build()?.images;
             host.cluster.load(&images.tars)?;
             let load = |name| Release::load(name, Form::Enclave, &images.dir);
             Ok(Releases {

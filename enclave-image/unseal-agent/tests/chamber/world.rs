@@ -35,6 +35,10 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
+        Self::with_keys(&["a", "b", "c"]).await
+    }
+
+    pub async fn with_keys(ids: &[&str]) -> Self {
         let root = TestRoot::generate().unwrap();
         let key = |id: &&str| KeyConfig {
             id: (*id).to_owned(),
@@ -63,7 +67,7 @@ impl World {
             ],
             roles: Vec::new(),
             identity_policies: Vec::new(),
-            keys: ["a", "b", "c"].iter().map(key).collect(),
+            keys: ids.iter().map(key).collect(),
             state_before_authorization: false,
             pending_deletion_code: kms_emulator::PendingDeletionCode::default(),
             tls: None,

@@ -2,9 +2,6 @@
 //!
 //! Its options are those of this machine, not of a Nitro instance: another `main` of the same library.
 
-mod hypervisor;
-mod vsock;
-
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,11 +11,10 @@ use anyhow::Context;
 use aws_config::BehaviorVersion;
 use chamber_host::{Chamber, Host, Outcome, Resolver};
 use clap::Parser;
+use emulated_chamber::hypervisor::Emulator;
 use enclave_sim::Launch;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-
-use crate::hypervisor::Emulator;
 
 #[derive(Parser)]
 #[command(

@@ -1,0 +1,61 @@
+//! What every image must do: seal, unseal, serve, attest, end.
+
+use std::time::Instant;
+
+use attestation::{At, Root};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use chamber_host::Outcome;
+
+use crate::world::{World, unseal};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "boots an image: make enclave, a part of make test, runs it"]
+async fn an_image_seals_unseals_serves_attests_and_ends() {
+    let world = World::start().await;
+    let blob = world.sealed().await;
+    let began = Instant::now();
+    let running = world.chamber(unseal(&blob), world.launch()).await;
+    running.get("/readyz").await;
+    println!("boot to serving: {:.1} s", began.elapsed().as_secs_f64());
+
+    let signed = format!("{}/sign", running.service);
+    let first = running.post(&signed, "message".to_owned()).await;
+    let second = running.post(&signed, "message".to_owned()).await;
+    assert_eq!(first, second);
+
+    let nonce = "ab".repeat(32);
+    let question = format!(r#"{{"nonce":"{nonce}"}}"#);
+    let answer = running.post(&running.pages("/attestation"), question).await;
+    let document = BASE64.decode(answer["document"].as_str().unwrap()).unwrap();
+    let root = std::env::var("ENCLAVE_IMAGES").unwrap() + "/nsm-root.pem";
+    let root = Root::from_pem(&std::fs::read_to_string(root).unwrap()).unwrap();
+    let told = attestation::verify(&document, &root, At::Document).unwrap();
+    assert_eq!(
+        told.pcrs.get(&0),
+        Some(&world.image()),
+        "what describe-eif says"
+    );
+    assert_eq!(told.nonce.as_deref(), Some(&[0xab; 32][..]));
+
+    let began = Instant::now();
+    assert_eq!(running.end().await, Outcome::Stopped);
+    println!("asked to end: {:.1} s", began.elapsed().as_secs_f64());
+    assert_eq!(
+        std::fs::read_dir(world.run()).unwrap().count(),
+        0,
+        "nothing is left"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "boots an image: make enclave, a part of make test, runs it"]
+async fn sixty_four_mebibytes_are_enough() {
+    let world = World::start().await;
+    let blob = world.sealed().await;
+    let mut launch = world.launch();
+    launch.memory_mib = 64;
+    let running = world.chamber(unseal(&blob), launch).await;
+    running.get("/readyz").await;
+    running.end().await;
+}

@@ -1,0 +1,7 @@
+//! Enclave image files, booted: `make enclave` builds them, says where they are, and runs these.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Tests may.
+
+mod boots;
+mod hostile;
+mod memory;
+mod world;
