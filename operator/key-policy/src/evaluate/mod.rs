@@ -5,19 +5,24 @@
 //!
 //! A request may be known in part. What it does not say is unknown, not absent, and an answer may depend on it.
 
+mod any_case;
 mod compare;
 mod condition;
 mod context;
 mod depends;
+mod examples;
 mod fact;
+mod key_arn;
 mod operations;
 mod pattern;
 mod principal;
 mod request;
 mod statements;
+mod together;
 mod truth;
 mod unknowns;
 mod verdict;
+mod wildcard;
 
 use crate::Policy;
 use crate::statement::Effect;
@@ -33,6 +38,7 @@ use statements::Scope;
 pub(crate) use statements::{
     Application, applies, applies_whoever_asks, names_action, naming, unknown_keys,
 };
+pub(crate) use together::one_applies;
 pub use truth::Truth;
 pub(crate) use verdict::everything;
 use verdict::{Asked, Verdict};
