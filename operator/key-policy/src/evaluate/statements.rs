@@ -165,6 +165,12 @@ pub(crate) fn names_action(statement: &Statement, action: &str) -> bool {
     })
 }
 
+/// Whether a statement is about a key, of whose requests nothing is known.
+pub(crate) fn names_key(policy: &Policy, statement: &Statement, key: &str) -> Truth {
+    let nothing = Context::open();
+    resource(statement, key, Facts::of(policy, "kms:Decrypt", &nothing))
+}
+
 /// Whether a statement is about this resource, an ARN in which a star is a part that is not known.
 fn resource(statement: &Statement, resource: &str, facts: Facts<'_>) -> Truth {
     let Some(Match { negated, listed }) = &statement.resources else {

@@ -574,6 +574,9 @@ fn operations_reach_as_far_as_the_reference_says() {
         ("kms:GenerateRandom", Some(Reach::NoKey)),
         ("kms:ListKeys", Some(Reach::NoKey)),
         ("kms:EnableKey", Some(Reach::OwnAccount)),
+        ("kms:Decapsulate", Some(Reach::AnyAccount)),
+        ("kms:Encapsulate", Some(Reach::AnyAccount)),
+        ("kms:GetKeyLastUsage", Some(Reach::OwnAccount)),
         ("kms:Foo", None),
         ("kms:*", None),
         ("s3:GetObject", None),
@@ -795,6 +798,174 @@ fn a_listed_session_is_spared_alone() {
     assert_eq!(Question::of(&other_role).answer(), "allowed A");
 }
 
+/// Operator and values of one Deny, those of another, and whether together they always hold.
+const COMPLEMENTS: [(&str, &str, &str, &str, bool); 26] = [
+    ("StringEquals", r#""a""#, "StringNotEquals", r#""a""#, true),
+    (
+        "StringEquals",
+        r#"["a","b"]"#,
+        "StringNotEquals",
+        r#"["b","a"]"#,
+        true,
+    ),
+    (
+        "StringEquals",
+        r#"["a","b"]"#,
+        "StringNotEquals",
+        r#"["a"]"#,
+        true,
+    ),
+    (
+        "StringEquals",
+        r#""a""#,
+        "StringNotEquals",
+        r#"["a","b"]"#,
+        false,
+    ),
+    (
+        "StringLike",
+        r#""s3.*""#,
+        "StringNotLike",
+        r#""s3.*""#,
+        true,
+    ),
+    (
+        "StringLike",
+        r#"["s3.*","ec2.*"]"#,
+        "StringNotLike",
+        r#"["ec2.*","s3.*"]"#,
+        true,
+    ),
+    (
+        "StringLike",
+        r#""s3.a""#,
+        "StringNotEquals",
+        r#""s3.a""#,
+        true,
+    ),
+    (
+        "StringLike",
+        r#""s3.*""#,
+        "StringNotLike",
+        r#""ec2.*""#,
+        false,
+    ),
+    (
+        "ArnLike",
+        r#""arn:aws:s3:::a*""#,
+        "ArnNotEquals",
+        r#""arn:aws:s3:::a*""#,
+        true,
+    ),
+    (
+        "IpAddress",
+        r#""10.0.0.0/8""#,
+        "NotIpAddress",
+        r#""10.0.0.0/8""#,
+        true,
+    ),
+    (
+        "IpAddress",
+        r#""10.0.0.0/8""#,
+        "NotIpAddress",
+        r#""10.0.0.0/9""#,
+        true,
+    ),
+    (
+        "IpAddress",
+        r#""10.0.0.0/9""#,
+        "NotIpAddress",
+        r#""10.0.0.0/8""#,
+        false,
+    ),
+    (
+        "IpAddress",
+        r#""2001:db8::/32""#,
+        "NotIpAddress",
+        r#""2001:db8::/32""#,
+        true,
+    ),
+    (
+        "NumericLessThan",
+        "300",
+        "NumericGreaterThanEqualsIfExists",
+        "300",
+        true,
+    ),
+    (
+        "NumericLessThan",
+        "300",
+        "NumericGreaterThanIfExists",
+        "300",
+        false,
+    ),
+    (
+        "NumericLessThan",
+        "300",
+        "NumericGreaterThanIfExists",
+        "200",
+        true,
+    ),
+    (
+        "NumericLessThan",
+        "200",
+        "NumericGreaterThanIfExists",
+        "300",
+        false,
+    ),
+    (
+        "NumericLessThanEquals",
+        "299",
+        "NumericGreaterThanEqualsIfExists",
+        "301",
+        false,
+    ),
+    (
+        "DateLessThan",
+        r#""2026-01-01T00:00:00Z""#,
+        "DateGreaterThanEquals",
+        r#""2026-01-01""#,
+        true,
+    ),
+    (
+        "DateLessThan",
+        r#""2026-01-01T00:00:00Z""#,
+        "DateGreaterThan",
+        r#""2026-01-01""#,
+        false,
+    ),
+    (
+        "DateLessThanEquals",
+        r#""2026-01-01""#,
+        "DateGreaterThanEquals",
+        r#""2026-01-03""#,
+        false,
+    ),
+    ("Bool", r#""true""#, "BoolIfExists", r#""false""#, true),
+    ("Null", r#""true""#, "Null", r#""false""#, true),
+    (
+        "StringEquals",
+        r#""a""#,
+        "StringNotEqualsIgnoreCase",
+        r#""A""#,
+        false,
+    ),
+    (
+        "StringEqualsIgnoreCase",
+        r#""a""#,
+        "StringNotEqualsIgnoreCase",
+        r#""A""#,
+        true,
+    ),
+    (
+        "ForAnyValue:StringEquals",
+        r#""a""#,
+        "ForAnyValue:StringNotEquals",
+        r#""a""#,
+        false,
+    ),
+];
+
 /// A condition and its complement: whatever is not known, one of the two holds.
 #[test]
 fn complements_leave_nothing_open() {
@@ -808,172 +979,7 @@ fn complements_leave_nothing_open() {
         };
         format!(r#""Resource":"*","Condition":{{"{operator}":{{"{key}":{values}}}}}"#)
     };
-    for (one, of_one, other, of_other, whole) in [
-        ("StringEquals", r#""a""#, "StringNotEquals", r#""a""#, true),
-        (
-            "StringEquals",
-            r#"["a","b"]"#,
-            "StringNotEquals",
-            r#"["b","a"]"#,
-            true,
-        ),
-        (
-            "StringEquals",
-            r#"["a","b"]"#,
-            "StringNotEquals",
-            r#"["a"]"#,
-            true,
-        ),
-        (
-            "StringEquals",
-            r#""a""#,
-            "StringNotEquals",
-            r#"["a","b"]"#,
-            false,
-        ),
-        (
-            "StringLike",
-            r#""s3.*""#,
-            "StringNotLike",
-            r#""s3.*""#,
-            true,
-        ),
-        (
-            "StringLike",
-            r#"["s3.*","ec2.*"]"#,
-            "StringNotLike",
-            r#"["ec2.*","s3.*"]"#,
-            true,
-        ),
-        (
-            "StringLike",
-            r#""s3.a""#,
-            "StringNotEquals",
-            r#""s3.a""#,
-            true,
-        ),
-        (
-            "StringLike",
-            r#""s3.*""#,
-            "StringNotLike",
-            r#""ec2.*""#,
-            false,
-        ),
-        (
-            "ArnLike",
-            r#""arn:aws:s3:::a*""#,
-            "ArnNotEquals",
-            r#""arn:aws:s3:::a*""#,
-            true,
-        ),
-        (
-            "IpAddress",
-            r#""10.0.0.0/8""#,
-            "NotIpAddress",
-            r#""10.0.0.0/8""#,
-            true,
-        ),
-        (
-            "IpAddress",
-            r#""10.0.0.0/8""#,
-            "NotIpAddress",
-            r#""10.0.0.0/9""#,
-            true,
-        ),
-        (
-            "IpAddress",
-            r#""10.0.0.0/9""#,
-            "NotIpAddress",
-            r#""10.0.0.0/8""#,
-            false,
-        ),
-        (
-            "IpAddress",
-            r#""2001:db8::/32""#,
-            "NotIpAddress",
-            r#""2001:db8::/32""#,
-            true,
-        ),
-        (
-            "NumericLessThan",
-            "300",
-            "NumericGreaterThanEqualsIfExists",
-            "300",
-            true,
-        ),
-        (
-            "NumericLessThan",
-            "300",
-            "NumericGreaterThanIfExists",
-            "300",
-            false,
-        ),
-        (
-            "NumericLessThan",
-            "300",
-            "NumericGreaterThanIfExists",
-            "200",
-            true,
-        ),
-        (
-            "NumericLessThan",
-            "200",
-            "NumericGreaterThanIfExists",
-            "300",
-            false,
-        ),
-        (
-            "NumericLessThanEquals",
-            "299",
-            "NumericGreaterThanEqualsIfExists",
-            "301",
-            false,
-        ),
-        (
-            "DateLessThan",
-            r#""2026-01-01T00:00:00Z""#,
-            "DateGreaterThanEquals",
-            r#""2026-01-01""#,
-            true,
-        ),
-        (
-            "DateLessThan",
-            r#""2026-01-01T00:00:00Z""#,
-            "DateGreaterThan",
-            r#""2026-01-01""#,
-            false,
-        ),
-        (
-            "DateLessThanEquals",
-            r#""2026-01-01""#,
-            "DateGreaterThanEquals",
-            r#""2026-01-03""#,
-            false,
-        ),
-        ("Bool", r#""true""#, "BoolIfExists", r#""false""#, true),
-        ("Null", r#""true""#, "Null", r#""false""#, true),
-        (
-            "StringEquals",
-            r#""a""#,
-            "StringNotEqualsIgnoreCase",
-            r#""A""#,
-            false,
-        ),
-        (
-            "StringEqualsIgnoreCase",
-            r#""a""#,
-            "StringNotEqualsIgnoreCase",
-            r#""A""#,
-            true,
-        ),
-        (
-            "ForAnyValue:StringEquals",
-            r#""a""#,
-            "ForAnyValue:StringNotEquals",
-            r#""a""#,
-            false,
-        ),
-    ] {
+    for (one, of_one, other, of_other, whole) in COMPLEMENTS {
         let second = deny(&values(other, of_other)).replace("\"D\"", "\"E\"");
         let all = allow(r#""Resource":"*""#);
         let policy = format!("{all},{},{second}", deny(&values(one, of_one)));
@@ -992,7 +998,11 @@ fn complements_leave_nothing_open() {
         let seen = !answer.contains('?') || unproven || one.contains("ForAny");
         assert!(seen, "{one} {of_one} {other} {of_other}: {answer}");
     }
-    // The key itself: all that a list names, and all that it does not.
+}
+
+/// All keys that a list names and all that it does not are all keys; and what a variable has to be is tried.
+#[test]
+fn lists_of_keys_and_variables_have_complements() {
     let (named, others) = (
         format!(r#""Resource":"{KEY}""#),
         format!(r#""NotResource":"{KEY}""#),
