@@ -2,6 +2,7 @@
 
 use key_policy::{Denial, Finding, NotOurs, Policy, RuleId, Severity, Template};
 use measurement::Measurement;
+use sha2::{Digest, Sha256};
 
 use crate::{
     Key, KeyFacts, KeyState, Look, Plan, Reading, Reason, Release, Share, Step, World, claim, tags,
@@ -147,6 +148,12 @@ pub fn wanted(share: &Share, found: &Policy, live: &[Measurement]) -> Result<Pol
         return Ok(key_policy::adopt(found, &share.template, live));
     }
     key_policy::project(found, &share.template, live)
+}
+
+/// Digest of what this cluster's own statements say where these measurements are admitted, hex.
+pub fn content(template: &Template, live: &[Measurement]) -> String {
+    let own = template.render(live).canonical_text();
+    hex::encode(&Sha256::digest(own.as_bytes())[..16])
 }
 
 /// Whether a policy is taken over, rather than projected: it is not as the template has it, and the spec allows it.

@@ -25,7 +25,7 @@ mod transition;
 mod world;
 
 pub use desired::{AdmittedSet, policy as desired_policy};
-pub use keys::in_sync;
+pub use keys::{content as policy_content, in_sync};
 pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
 pub use preview::{Changes, KeyPreview, Preview, document, preview};
 pub use reason::{Outlook, Reason};
@@ -34,7 +34,7 @@ pub use world::{
     Attestation, Attestations, Blob, Chamber, Deletion, DriftPolicy, Failing, Failure, Gate, Key,
     KeyFacts, KeyState, Manifest, Metrics, Object, ObjectProblem, OnFailure, Owner,
     OwnershipConflict, PersistedState, Phase, PodMetrics, Reading, Readings, Refusal, Release,
-    Rollover, SealPod, Set, Share, Spec, Verbs, World,
+    Rollover, SealPod, Set, Share, Spec, Verbs, World, Written,
 };
 
 use jiff::SignedDuration;
@@ -93,7 +93,9 @@ fn conflicting(ownership_conflict: &OwnershipConflict) -> Plan {
 
 /// The five steps, in order; the first that is not done says what to do.
 fn in_flight(world: &World, rollover: &Rollover) -> Plan {
-    keys::healthy(world, Step::of(rollover))
+    let unwell = keys::healthy(world, Step::of(rollover));
+    unwell
+        .map(|unwell| retire::beside(world, rollover).unwrap_or(unwell))
         .or_else(|| admit::next(world, rollover))
         .or_else(|| roll::next(world, rollover))
         .or_else(|| verify::next(world, rollover))

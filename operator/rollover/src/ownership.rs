@@ -64,7 +64,7 @@ impl Marks {
         let retires = rollover.is_none() || retiring.is_some();
         Self {
             progress: (world.record.rollovers, retires),
-            retired_for: retiring.map(|rollover| rollover.to.measurement.id()),
+            retired_for: retiring.map(|rollover| tags::retired_for(&rollover.to.measurement)),
         }
     }
 }

@@ -175,6 +175,8 @@ pub struct KeyWrite {
     pub expected: Policy,
     /// The policy to write.
     pub policy: Policy,
+    /// Digest of what this cluster's own statements are to say, hex: equal ones are one order, whatever else the policy holds.
+    pub content: String,
 }
 
 /// A `ReplicaSet` that is marked as this leader's, while it is as it was seen.

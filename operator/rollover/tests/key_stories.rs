@@ -638,6 +638,7 @@ fn law_2_stops_an_empty_list() {
         arn: share.arn.clone(),
         expected: expected.clone(),
         policy,
+        content: String::new(),
     };
     play.set_facts(0, |facts| facts.policy = Ok(expected));
     let broken = laws::check(&play.world, &Action::WritePolicies(vec![write])).unwrap_err();

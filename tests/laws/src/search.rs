@@ -95,6 +95,7 @@ pub fn first(setup: &Setup) -> State {
         finalizer: false,
         gone: false,
         sets,
+        templates: u8::from(settled),
         blobs: if sealed { setup.of_image(0) } else { 0 },
         seal: Seal::Absent,
         sealed,

@@ -145,6 +145,9 @@ fn observed(
         .as_ref()
         .is_some_and(|r| r.retire_begun_at.is_some());
     status.keys = entries::keys(world, &live, retiring, &before.keys);
+    status
+        .key_writes
+        .retain(|write| world.share(&write.arn).is_some());
     status.plan = plan::of(world);
     let in_sync = status.keys.iter().filter(|key| key.in_sync).count();
     status.keys_in_sync = Some(format!("{in_sync}/{}", world.spec.shares.len()));

@@ -167,6 +167,12 @@ fn written(
     if let Some(Plan::Block { message, .. }) = sound(world, STEP, std::slice::from_ref(&write)) {
         return Err(message);
     }
+    if world.record.flips(&share.arn, world.now) {
+        return Err(format!(
+            "something else changes the policy of key {} back again and again",
+            share.name
+        ));
+    }
     match world.refusals.get(&share.arn) {
         Some(refusal) if world.now.duration_since(refusal.since) > world.spec.progress_deadline => {
             Err(refusal.message.clone())

@@ -68,6 +68,15 @@ fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, messag
                 "the first start makes no progress. {why}. Correct the release or its surroundings"
             ),
         ),
+        // Who returns is not sent back to what was left: the two would take turns for ever.
+        Some(from) if returns(world, rollover) || is_failed(world, &from.revision) => Plan::block(
+            step,
+            Reason::ReleaseFailed,
+            format!(
+                "the return to release {} makes no progress, too. {why}. See why its chambers stay sealed (their logs, the keys, KMS): it goes on by itself when they open",
+                rollover.to.revision
+            ),
+        ),
         Some(_) if world.spec.on_failure == OnFailure::Pause => note(false),
         Some(from) if !can_return(world, from) => Plan::block(
             step,
@@ -77,14 +86,6 @@ fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, messag
                 from.revision
             ),
         ),
-        Some(from) if is_failed(world, &from.revision) => Plan::block(
-            step,
-            Reason::ReleaseFailed,
-            format!(
-                "the return to release {} makes no progress, too. {why}. See why its chambers stay sealed (their logs, the keys, KMS): it goes on by itself when they open",
-                rollover.to.revision
-            ),
-        ),
         Some(_) => note(true),
     }
 }
@@ -92,6 +93,13 @@ fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, messag
 /// Whether the release before is more than a name in status, and was not revoked.
 fn can_return(world: &World, from: &Release) -> bool {
     !world.revoked(&from.measurement.image_sha384) && !only_status_names(world, from)
+}
+
+/// Whether the rollover goes to what ran last, and the spec names something else.
+fn returns(world: &World, rollover: &Rollover) -> bool {
+    let current = world.record.current.as_ref();
+    let to_current = current.is_some_and(|current| current.revision == rollover.to.revision);
+    to_current && rollover.to.revision != world.spec.release.revision
 }
 
 fn is_failed(world: &World, revision: &str) -> bool {

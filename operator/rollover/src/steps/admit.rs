@@ -88,15 +88,24 @@ pub fn write_all(world: &World, step: Step, set: &AdmittedSet) -> Option<Plan> {
             .first()
             .and_then(|one| self::refused(world, step, one));
     }
-    if world.record.policies_flip(world.now) {
-        let names: Vec<_> = writes.iter().map(|write| write.name.as_str()).collect();
+    let (flipping, writes): (Vec<_>, Vec<_>) = writes
+        .into_iter()
+        .partition(|write| world.record.flips(&write.arn, world.now));
+    sound(world, step, &writes)
+        .or_else(|| ownership::write(world, step, &writes))
+        .or_else(|| conflict(step, &flipping))
+}
+
+/// Whose policies something else changes back again and again: that is not fought.
+fn conflict(step: Step, flipping: &[KeyWrite]) -> Option<Plan> {
+    let names: Vec<_> = flipping.iter().map(|write| write.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
         let message = format!(
             "the policy of key {} was put right again and again within an hour, and something else changes it back. Stop that writer (Terraform: ignore_changes = [policy, tags, tags_all]), then set the annotation chamber.dev/retry to a new value",
             names.join(", ")
         );
-        return Some(Plan::block(step, Reason::PolicyConflict, message));
-    }
-    sound(world, step, &writes).or_else(|| ownership::write(world, step, &writes))
+        Plan::block(step, Reason::PolicyConflict, message)
+    })
 }
 
 /// What KMS would refuse for ever is not sent.
@@ -178,6 +187,7 @@ pub fn key_write(
         arn: share.arn.clone(),
         expected: found.clone(),
         policy,
+        content: keys::content(&share.template, &live),
     }))
 }
 

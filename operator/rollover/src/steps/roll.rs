@@ -34,8 +34,8 @@ pub fn keep_size(world: &World, rollover: &Rollover, step: Step) -> Option<Plan>
     Some(order(world, step, vec![resize]))
 }
 
-/// Makes the `ReplicaSet` of a release, from the template that the release was made of: only the spec has one, and
-/// only while it names that release.
+/// Makes the `ReplicaSet` of a release from what the release was made of: the spec while it names that release, and
+/// afterwards what was kept of its first `ReplicaSet`.
 pub fn make(world: &World, step: Step, release: &Release) -> Plan {
     let name = &release.revision;
     let in_the_way = world.objects.iter().find(
@@ -44,14 +44,16 @@ pub fn make(world: &World, step: Step, release: &Release) -> Plan {
     if let Some(problem) = in_the_way {
         return Plan::block(step, problem.reason, problem.message.clone());
     }
-    if world.spec.release.revision != *name {
+    let named = world.spec.release.revision == *name;
+    if !named && !world.templates.contains(name) {
         let message = format!(
             "the ReplicaSet of release {name} ({}) is gone, and spec.release with spec.chambers.template is now {}: nothing tells what {name} ran. Write image, measurement and template of {name} back into the spec, or name a release to go on to",
             release.image, world.spec.release.revision
         );
         return Plan::block(step, Reason::TemplateLost, message);
     }
-    if world.spec.release != *release
+    if named
+        && world.spec.release != *release
         && let Some(plan) = manifest::wanted(world, step)
     {
         return plan;

@@ -21,12 +21,13 @@ pub fn next(world: &World) -> Plan {
     {
         return Plan::act(STEP, Action::Transition(Transition::FailureForgotten));
     }
-    if world.finalizer {
-        return Plan::act(STEP, Action::RemoveFinalizer(None));
-    }
+    // Where status was lost, policies may hold two measurements: a deletion must still say so.
     let Some(current) = &world.record.current else {
         return first_start(world);
     };
+    if world.finalizer {
+        return Plan::act(STEP, Action::RemoveFinalizer(None));
+    }
     if current.revision != world.spec.release.revision && world.failed().is_none() {
         return measure::next(world, Some(current));
     }

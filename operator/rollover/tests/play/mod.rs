@@ -593,16 +593,23 @@ impl Play {
                 }
                 self.replicate();
             }
-            Action::MakeSet(release) => self.world.sets.push(Set {
-                version: "1".into(),
-                fenced: true,
-                name: format!("signer-{}", release.revision),
-                release,
-                replicas: 0,
-                chambers: vec![],
-            }),
+            Action::MakeSet(release) => {
+                self.world.templates.insert(release.revision.clone());
+                self.world.sets.push(Set {
+                    version: "1".into(),
+                    fenced: true,
+                    name: format!("signer-{}", release.revision),
+                    release,
+                    replicas: 0,
+                    chambers: vec![],
+                });
+            }
             Action::Fence(_) => self.world.sets.iter_mut().for_each(|set| set.fenced = true),
-            Action::RemoveSets(names) => self.world.sets.retain(|set| !names.contains(&set.name)),
+            Action::RemoveSets(names) => {
+                let removed = |revision: &str| names.contains(&format!("signer-{revision}"));
+                self.world.templates.retain(|revision| !removed(revision));
+                self.world.sets.retain(|set| !names.contains(&set.name));
+            }
         }
     }
 
