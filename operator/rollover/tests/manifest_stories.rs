@@ -48,11 +48,9 @@ fn sign(play: &mut Play, manifest: Manifest) {
 /// Why the planner waits for a manifest.
 fn wanted(play: &Play) -> String {
     match plan(&play.world) {
-        Plan::Wait {
-            reason: Reason::ManifestWanted,
-            message,
-            ..
-        } => message,
+        Plan::Wait { obstacle, .. } if obstacle.reason() == Reason::ManifestWanted => {
+            obstacle.to_string()
+        }
         other => panic!("{other:?}\n{}", play.story),
     }
 }

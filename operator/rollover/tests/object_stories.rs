@@ -18,9 +18,7 @@ fn waits(play: &mut Play) -> (Reason, String) {
         play.turn();
     }
     match plan(&play.world) {
-        Plan::Wait {
-            reason, message, ..
-        } => (reason, message),
+        Plan::Wait { obstacle, .. } => (obstacle.reason(), obstacle.to_string()),
         other => panic!("{other:?}\n{}", play.story),
     }
 }

@@ -311,15 +311,11 @@ fn each_gap_in_a_pods_metrics_holds_retire_and_names_the_query_and_the_pod() {
             panic!("{}", play.story);
         };
         wrong(pods.values_mut().next_back().unwrap());
-        let Plan::Wait {
-            reason: found,
-            message,
-            ..
-        } = plan(&play.world)
-        else {
+        let Plan::Wait { obstacle, .. } = plan(&play.world) else {
             panic!("{words}: nothing is waited for");
         };
-        assert_eq!(found, reason, "{message}");
+        let message = obstacle.to_string();
+        assert_eq!(obstacle.reason(), reason, "{message}");
         assert!(message.contains(words), "{message}");
         let retire = rollover::Action::Transition(rollover::Transition::RetireBegun);
         let breach = laws::check(&play.world, &retire).unwrap_err();

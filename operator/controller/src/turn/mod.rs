@@ -13,7 +13,7 @@ use chamber_resource::Fault;
 use chamber_resource::spec::{self, Uids};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use rollover::{Action, Plan, Reason, Spec, Step, World};
+use rollover::{Action, Obstacle, Plan, Reason, Spec, Step, World};
 
 use crate::context::Context;
 use crate::{act, kubernetes, objects, observe, report, salvage};
@@ -137,35 +137,18 @@ fn needs_objects(action: &Action) -> bool {
 }
 
 /// The same plan, which also says what could not be made.
-fn besides(plan: Plan, error: &act::Error) -> Plan {
-    let also = |message: String| format!("{message}. Besides, {error}");
-    match plan {
+fn besides(mut plan: Plan, error: &act::Error) -> Plan {
+    match &mut plan {
         Plan::Settled { .. } => Plan::Block {
             step: Step::Settled,
-            reason: Reason::ActionFailed,
-            message: error.to_string(),
+            obstacle: Obstacle::told(Reason::ActionFailed, error.to_string()),
         },
-        Plan::Wait {
-            step,
-            reason,
-            message,
-            until,
-        } => Plan::Wait {
-            step,
-            reason,
-            message: also(message),
-            until,
-        },
-        Plan::Block {
-            step,
-            reason,
-            message,
-        } => Plan::Block {
-            step,
-            reason,
-            message: also(message),
-        },
-        other => other,
+        Plan::Wait { obstacle, .. } | Plan::Block { obstacle, .. } => {
+            let found = std::mem::replace(obstacle, Obstacle::Paused);
+            *obstacle = Obstacle::Besides(found.into(), error.to_string());
+            plan
+        }
+        Plan::Look(_) | Plan::Act { .. } => plan,
     }
 }
 
