@@ -17,6 +17,6 @@ pub use spec::{
 };
 pub use status::{
     AccessStatus, ChamberClusterStatus, ChamberStatus, DesiredPolicy, FailureStatus, FoundStatus,
-    KeyPlanStatus, KeyStatus, ManifestStatus, Outcome, PlanStatus, ReleaseStatus, RolloverRecord,
-    RolloverStatus, VerbsStatus,
+    KeyPlanStatus, KeyStatus, KeyWriteStatus, ManifestStatus, Outcome, PlanStatus, ReleaseStatus,
+    RolloverRecord, RolloverStatus, VerbsStatus,
 };

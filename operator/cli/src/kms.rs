@@ -200,14 +200,8 @@ impl<'a> Key<'a> {
 }
 
 fn grant(grant: GrantListEntry) -> Grant {
-    let operations = grant.operations().iter().map(GrantOperation::as_str);
-    Grant {
-        operations: operations.map(str::to_owned).collect(),
-        id: grant.grant_id.unwrap_or_default(),
-        name: grant.name,
-        grantee: grant
-            .grantee_principal
-            .or(grant.grantee_service_principal)
-            .unwrap_or_default(),
-    }
+    let operations = grant.operations.unwrap_or_default();
+    let grantee = [grant.grantee_principal, grant.grantee_service_principal];
+    let operations = operations.iter().map(GrantOperation::as_str);
+    Grant::listed(grant.grant_id, grant.name, grantee, operations)
 }

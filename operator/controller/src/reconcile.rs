@@ -27,7 +27,7 @@ pub async fn reconcile(seen: Arc<ChamberCluster>, ctx: Arc<Context>) -> Result<R
     };
     let mut tries = Tries::default();
     for _ in 0..TURNS {
-        match turn(&ctx, &mut cluster, &mut tries).await {
+        match Box::pin(turn(&ctx, &mut cluster, &mut tries)).await {
             Ok(End::Acted) => tries.moved(),
             Ok(End::Gone) => return Ok(gone(&ctx, &seen)),
             Ok(End::Rests(pause)) => {

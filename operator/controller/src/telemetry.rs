@@ -44,6 +44,7 @@ pub struct Telemetry {
     registry: Registry,
     actions: Family<ActionLabels, Counter>,
     durations: Family<ActionLabels, Histogram, fn() -> Histogram>,
+    orders: Histogram,
     key_reads: Family<ResultLabels, Counter>,
     policy_writes: Family<ResultLabels, Counter>,
     turns_failed: Counter,
@@ -61,6 +62,7 @@ impl Default for Telemetry {
             registry: Registry::with_prefix("chamber_operator"),
             actions: Family::default(),
             durations: Family::new_with_constructor(durations),
+            orders: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             key_reads: Family::default(),
             policy_writes: Family::default(),
             turns_failed: Counter::default(),
@@ -86,6 +88,11 @@ impl Telemetry {
             "action_seconds",
             "Duration of actions",
             self.durations.clone(),
+        );
+        registry.register(
+            "order_age_seconds",
+            "From the look at the chambers to the answer to the order that rests on it",
+            self.orders.clone(),
         );
         registry.register(
             "key_reads",
@@ -129,6 +136,11 @@ impl Telemetry {
         self.durations
             .get_or_create(&labels)
             .observe(took.as_secs_f64());
+    }
+
+    /// An order that rests on the chambers was answered, so long after they were looked at.
+    pub fn ordered(&self, age: Duration) {
+        self.orders.observe(age.as_secs_f64());
     }
 
     /// A key was read.

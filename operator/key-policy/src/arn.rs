@@ -12,6 +12,17 @@ pub const PARTITIONS: [&str; 8] = [
     "aws-us-gov",
 ];
 
+/// What the names of their services end with (`dnsSuffix` there).
+pub const SERVICE_SUFFIXES: [&str; 7] = [
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".amazonaws.eu",
+    ".c2s.ic.gov",
+    ".sc2s.sgov.gov",
+    ".cloud.adc-e.uk",
+    ".csp.hci.ic.gov",
+];
+
 /// `arn:<partition>:<service>:<region>:<account>:<resource>`; region and account may be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arn<'a> {

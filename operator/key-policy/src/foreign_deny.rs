@@ -4,7 +4,7 @@ use measurement::Measurement;
 
 use crate::Policy;
 use crate::access::enclave;
-use crate::evaluate::{Context, Truth, applies, unknown_keys};
+use crate::evaluate::{Context, Truth, applies, one_applies, unknown_keys};
 use crate::pinned::is_pinned;
 use crate::statement::{Effect, Statement};
 use crate::template::Template;
@@ -14,7 +14,7 @@ use crate::template::Template;
 pub enum Denial {
     /// It surely is denied, or told from the current release.
     Certain {
-        /// The Deny: its Sid, or `#index`.
+        /// The Deny: its Sid, or `#index`; several that only together surely hold, joined by "and".
         by: String,
     },
     /// It may be denied.
@@ -26,8 +26,17 @@ pub enum Denial {
     },
 }
 
+impl Denial {
+    fn by(&self) -> &str {
+        match self {
+            Self::Certain { by } | Self::Depends { by, .. } => by,
+        }
+    }
+}
+
 /// The first Deny that stops the enclave role's Decrypt with `target`, that tells it from `current`, or that may stop
-/// it: by condition keys that are not known (a VPC endpoint, say), and registers that the measurement does not name.
+/// it: by condition keys that are not known (a VPC endpoint, say), and registers that the measurement does not name. Of
+/// several that may, each with the other's complement, one stops it surely.
 ///
 /// The template's own Deny is no exception: with an attestation it does not hold, unless somebody changed it.
 pub fn foreign_deny(
@@ -62,10 +71,21 @@ pub fn foreign_deny(
     // Those of the profile Pinned follow the live measurements, in the write that admits the target.
     let foreign = |statement: &Statement| statement.effect == Effect::Deny && !is_pinned(statement);
     let statements = policy.statements().iter().enumerate();
-    let found: Vec<_> = statements
-        .filter(|(_, statement)| foreign(statement))
-        .filter_map(stops)
-        .collect();
+    let foreign: Vec<_> = statements.filter(|(_, one)| foreign(one)).collect();
+    let found: Vec<_> = foreign.iter().copied().filter_map(stops).collect();
     let certain = |denial: &&Denial| matches!(denial, Denial::Certain { .. });
-    found.iter().find(certain).or(found.first()).cloned()
+    let certain = found.iter().find(certain);
+    let together = || {
+        let denies: Vec<_> = foreign.iter().map(|(_, statement)| *statement).collect();
+        let request = enclave.request(&resource, &of_target);
+        let one = found.len() > 1 && one_applies(policy, &denies, &request);
+        let each: Vec<_> = found.iter().map(Denial::by).collect();
+        one.then(|| Denial::Certain {
+            by: each.join(" and "),
+        })
+    };
+    certain
+        .cloned()
+        .or_else(together)
+        .or(found.first().cloned())
 }

@@ -1,4 +1,4 @@
-//! What a policy says of whose it is: cluster, account, partition, administrators.
+//! What a policy says of whose it is: cluster, account, partition, administrators, key.
 //!
 //! It is the policy's own word: what is compared with it afterwards says nothing about whether the word is true.
 
@@ -79,6 +79,36 @@ pub fn admin_role(policy: &Policy, account: &str) -> Option<String> {
     let arn = Arn::parse(&only)?;
     let is_role = arn.service == "iam" && arn.resource.starts_with("role/");
     (is_role && arn.account == account).then_some(only)
+}
+
+/// The ARN of the key as far as statements tell it, with stars for what they do not: a policy that names keys of its own
+/// account means the one that it is attached to. `None` where they name none.
+pub fn key(policy: &Policy, partition: &str, account: &str) -> Option<String> {
+    let resources = policy.statements().iter().flat_map(|one| &one.resources);
+    let arns = resources
+        .flat_map(|one| &one.listed)
+        .filter_map(|one| Arn::parse(one));
+    let own: Vec<_> = arns
+        .filter(|arn| arn.service == "kms" && arn.account == account)
+        .filter(|arn| arn.partition == partition && arn.resource.starts_with("key/"))
+        .collect();
+    if own.is_empty() {
+        return None;
+    }
+    let region = agreed(own.iter().map(|arn| arn.region), "*");
+    let key = agreed(own.iter().map(|arn| arn.resource), "key/*");
+    Some(format!("arn:{partition}:kms:{region}:{account}:{key}"))
+}
+
+/// What all say that say it in full.
+fn agreed<'a>(parts: impl Iterator<Item = &'a str>, unknown: &'a str) -> &'a str {
+    let mut parts = parts.filter(|part| !part.contains(['*', '?', '$']));
+    let first = parts.next().unwrap_or(unknown);
+    if parts.all(|part| part == first) {
+        first
+    } else {
+        unknown
+    }
 }
 
 /// What the statements of this Sid say, else what the others say.

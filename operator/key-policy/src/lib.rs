@@ -28,7 +28,7 @@ mod template;
 
 pub use access::{Access, access, decrypts};
 pub use adopt::{adopt, found, found_tuple};
-pub use arn::{Arn, PARTITIONS};
+pub use arn::{Arn, PARTITIONS, SERVICE_SUFFIXES};
 pub use deleted::{DeletedPrincipal, deleted_principals};
 pub use diff::{Change, Whole, diff};
 pub use document::Policy;

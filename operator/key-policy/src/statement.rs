@@ -59,7 +59,8 @@ pub struct Statement {
 impl Statement {
     /// Its Sid, or its place in the policy.
     pub(crate) fn name(&self, index: usize) -> String {
-        self.sid.clone().unwrap_or_else(|| format!("#{index}"))
+        let sid = self.sid.clone().filter(|sid| !sid.is_empty());
+        sid.unwrap_or_else(|| format!("#{index}"))
     }
 
     /// Whether it names this principal (the ARN of a role, a user or an account's root) and no other.

@@ -25,7 +25,7 @@ pub enum Sid {
 }
 
 /// What the admins may do.
-const ADMIN_ACTIONS: [&str; 14] = [
+pub(crate) const ADMIN_ACTIONS: [&str; 14] = [
     "kms:Create*",
     "kms:Describe*",
     "kms:Enable*",

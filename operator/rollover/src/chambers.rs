@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::{Chamber, Failing, Plan, Reason, Rollover, Set, Step, World};
+use crate::{Chamber, ChamberObstacle, Failing, Plan, Rollover, Set, Step, World};
 
 /// A pod that is still there this long after it should be gone is on a lost node.
 pub const LOST: SignedDuration = SignedDuration::from_mins(1);
@@ -24,19 +24,15 @@ pub fn unfinished(world: &World, rollover: &Rollover, step: Step) -> Option<Plan
         let sealed: Vec<_> = new
             .iter()
             .filter(|c| !c.serves())
-            .map(|c| c.name.as_str())
+            .map(|c| c.name.clone())
             .collect();
-        let message = format!(
-            "{unsealed} of {} chambers run release {} unsealed; waiting for {}",
-            world.spec.replicas,
-            rollover.to.revision,
-            if sealed.is_empty() {
-                "the next pod".to_owned()
-            } else {
-                sealed.join(", ")
-            }
-        );
-        return Some(Plan::wait(step, Reason::ChamberSealed, message));
+        let sealed = ChamberObstacle::Sealed {
+            unsealed,
+            wanted: world.spec.replicas,
+            revision: rollover.to.revision.clone(),
+            sealed,
+        };
+        return Some(Plan::wait(step, sealed));
     }
     let leaving = world
         .chambers()
@@ -57,11 +53,8 @@ fn cannot_start(world: &World, chambers: &[&Chamber], step: Step) -> Option<Plan
         Failing::Release(why) => Some(why),
         Failing::Unschedulable(_) => None,
     }) {
-        let message = format!(
-            "chamber {} of release {} cannot start: {why}",
-            chamber.name, chamber.revision
-        );
-        return Some(Plan::wait(step, Reason::ChamberFailing, message));
+        let failing = ChamberObstacle::Failing((*chamber).into(), why.clone());
+        return Some(Plan::wait(step, failing));
     }
     // A chamber that is ending gives its room back by itself.
     if world
@@ -74,11 +67,8 @@ fn cannot_start(world: &World, chambers: &[&Chamber], step: Step) -> Option<Plan
         Failing::Unschedulable(why) => Some(why),
         Failing::Release(_) => None,
     })?;
-    let message = format!(
-        "no node has room for chamber {} of release {}: {why}. Add nodes or room (enclave slots, huge pages, CPU); it goes on by itself, and the release is not blamed",
-        chamber.name, chamber.revision
-    );
-    Some(Plan::wait(step, Reason::ChamberUnschedulable, message))
+    let full = ChamberObstacle::Unschedulable((*chamber).into(), why.clone());
+    Some(Plan::wait(step, full))
 }
 
 /// Chambers that stay where they should not, of whichever release: on a lost node, or without a `ReplicaSet`.
@@ -97,29 +87,13 @@ fn is_lost(world: &World, chamber: &Chamber) -> bool {
 
 /// A chamber is still there that should not be; nothing tells when a node is lost for good.
 pub fn leaves(world: &World, chamber: &Chamber, step: Step) -> Plan {
-    let node = chamber.node.as_deref().unwrap_or("(none)");
     if !chamber.terminating() && world.orphans.contains(chamber) {
-        let message = format!(
-            "chamber {} of release {} on node {node} has no ReplicaSet of this cluster: nothing ends it, and nothing makes it again. Delete the pod",
-            chamber.name, chamber.revision
-        );
-        return Plan::block(step, Reason::UnexpectedChambers, message);
+        return Plan::block(step, ChamberObstacle::Orphan(chamber.into()));
     }
     let lost_at = chamber.gone_by.and_then(|by| by.checked_add(LOST).ok());
     if is_lost(world, chamber) {
-        let message = format!(
-            "chamber {} of release {} should be gone since {}: node {node} seems lost. When it is certain that the node is off, delete its Node object or force-delete the pod; until then what it runs stays admitted",
-            chamber.name,
-            chamber.revision,
-            chamber
-                .gone_by
-                .map_or_else(String::new, |by| format!("{by:.0}"))
-        );
-        return Plan::block(step, Reason::NodeLost, message);
+        let lost = ChamberObstacle::NodeLost(chamber.into(), chamber.gone_by);
+        return Plan::block(step, lost);
     }
-    let message = format!(
-        "chamber {} of release {} is still ending on node {node}",
-        chamber.name, chamber.revision
-    );
-    Plan::wait_until(step, Reason::ChamberTerminating, message, lost_at)
+    Plan::wait_until(step, ChamberObstacle::Terminating(chamber.into()), lost_at)
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::tags::{self, Progress};
-use crate::{KeyFacts, Reason, Rollover, Share, World};
+use crate::{ClaimObstacle, KeyFacts, Obstacle, Rollover, Share, World};
 
 /// What a key's tags say of whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,23 +39,22 @@ pub fn is_ours(world: &World, facts: &KeyFacts) -> bool {
 }
 
 /// Why a key is not this cluster's to write: another owner's tag, or one that is ahead of status.
-pub fn conflict(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+pub fn conflict(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstacle> {
     if claim_of(world, facts) == Claim::Anothers {
         let owner = tags::owner_of(&facts.tags).unwrap_or_default();
-        let message = format!(
-            "key {} ({}) has the tags of another owner, {owner}; this ChamberCluster is {}. Give it a key of its own; where that one is gone, or gives its keys up, `kubectl chamber transfer {} --from '{owner}'` takes them over",
-            share.name,
-            share.arn,
-            world.spec.owner.external_id(),
-            world.spec.owner.name
-        );
-        return Some((Reason::KeyOwnedByAnother, message));
+        let anothers = ClaimObstacle::Anothers {
+            key: share.into(),
+            owner,
+            ours: world.spec.owner.external_id(),
+            cluster: world.spec.owner.name.clone(),
+        };
+        return Some(anothers.into());
     }
     behind(world, share, facts)
 }
 
 /// Status that knows less than a key was restored from a backup, or somebody wrote the key's tag: the key is not written.
-fn behind(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+fn behind(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstacle> {
     // With no record at all it is found out what is there, and recovered.
     if world.record.current.is_none() && world.record.rollover.is_none() {
         return None;
@@ -63,14 +62,12 @@ fn behind(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, Str
     let known = tags::recorded(&world.record);
     let ahead =
         tags::progress_of(&facts.tags).filter(|tagged| is_ours(world, facts) && *tagged > known)?;
-    let message = format!(
-        "status knows rollovers up to {}, the tag {} on key {} says {}: status was restored from a backup, or the tag was written by somebody else. Remove the resource's status, so that what runs is found and recovered; or remove the tag, if it is on this key alone",
-        tags::progress_text(known),
-        tags::ROLLOVER,
-        share.name,
-        tags::progress_text(ahead)
-    );
-    Some((Reason::StatusBehindKeys, message))
+    let ahead = ClaimObstacle::Ahead {
+        key: share.name.clone(),
+        known,
+        tagged: ahead,
+    };
+    Some(ahead.into())
 }
 
 /// Whether a key's tags say that the others are retired for this rollover's target: an ended one of the same number does not.

@@ -1,10 +1,12 @@
 //! What must be true of every key, whatever the step.
 
-use key_policy::{Denial, Finding, NotOurs, Policy, RuleId, Severity, Template};
+use key_policy::{Finding, NotOurs, Policy, RuleId, Severity, Template};
 use measurement::Measurement;
+use sha2::{Digest, Sha256};
 
 use crate::{
-    Key, KeyFacts, KeyState, Look, Plan, Reading, Reason, Release, Share, Step, World, claim, tags,
+    Key, KeyFacts, KeyObstacle, KeyState, Look, Obstacle, Plan, Reading, Release, Share, Step,
+    World, claim, tags,
 };
 
 /// Stops at the first key that is not readable, enabled, ours, and a policy of the five statements.
@@ -15,20 +17,18 @@ pub fn healthy(world: &World, step: Step) -> Option<Plan> {
             Reading::Failed { .. } if share.accepted_at_risk => continue,
             Reading::Failed {
                 reason, message, ..
-            } => {
-                return Some(Plan::block(step, *reason, message.clone()));
-            }
+            } => return Some(Plan::block(step, Obstacle::told(*reason, message))),
             Reading::Facts(facts) => facts,
         };
-        if let Some((reason, message)) = fault(world, share, facts) {
-            return Some(Plan::block(step, reason, message));
+        if let Some(found) = fault(world, share, facts) {
+            return Some(Plan::block(step, found));
         }
     }
     None
 }
 
 /// Why a key that was read cannot be used, or is not this cluster's to write.
-pub fn fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+pub fn fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstacle> {
     state_fault(share, facts)
         .or_else(|| claim::conflict(world, share, facts))
         .or_else(|| policy_fault(world, share, facts))
@@ -48,7 +48,7 @@ pub fn usable(world: &World, measurement: &Measurement) -> usize {
 
 /// Why a release could not decrypt with a key that takes part, although statement 3 admits it: the first Deny that
 /// keeps it out, or may.
-pub fn closed_to(world: &World, release: &Release) -> Option<(Reason, String)> {
+pub fn closed_to(world: &World, release: &Release) -> Option<Obstacle> {
     let mut keys = world
         .facts()
         .filter(|(share, facts)| takes_part(share, facts));
@@ -61,25 +61,15 @@ pub fn denied(
     share: &Share,
     release: &Release,
     current: Option<&Measurement>,
-) -> Option<(Reason, String)> {
+) -> Option<Obstacle> {
     let denial = key_policy::foreign_deny(policy, &share.template, &release.measurement, current)?;
-    let key = format!("the policy of key {} ({})", share.name, share.arn);
-    let revision = &release.revision;
-    Some(match denial {
-        Denial::Certain { by } => (
-            Reason::ForeignDeny,
-            format!(
-                "{key} has the foreign Deny `{by}`, which would keep release {revision} from decrypting. Remove it or except the enclave role from it"
-            ),
-        ),
-        Denial::Depends { by, on } => (
-            Reason::PolicyDependsOnUnknown,
-            format!(
-                "{key} has the foreign Deny `{by}`, and whether it keeps release {revision} from decrypting depends on {}. Say what holds for the chambers in spec.keys.policy.assume (of registers, in spec.release.measurement), or except the enclave role from the Deny",
-                on.join(", ")
-            ),
-        ),
-    })
+    let (key, revision) = (share.into(), release.revision.clone());
+    let denied = KeyObstacle::Denied {
+        key,
+        denial,
+        revision,
+    };
+    Some(denied.into())
 }
 
 /// Whether a key takes part now: it can be used, or nobody accepted that it cannot.
@@ -87,29 +77,21 @@ pub fn takes_part(share: &Share, facts: &KeyFacts) -> bool {
     facts.state == KeyState::Enabled || !share.accepted_at_risk
 }
 
-fn state_fault(share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+fn state_fault(share: &Share, facts: &KeyFacts) -> Option<Obstacle> {
     let KeyState::Other(state) = &facts.state else {
         return None;
     };
     if share.accepted_at_risk {
         return None;
     }
-    let message = format!(
-        "key {} ({}) is {state}: no share under it can be decrypted. Enable it (cancel its deletion first, if that is scheduled), or accept it in spec.keys.acceptAtRisk",
-        share.name, share.arn
-    );
-    Some((Reason::KeyNotEnabled, message))
+    Some(KeyObstacle::NotEnabled(share.into(), state.clone()).into())
 }
 
-fn policy_fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reason, String)> {
+fn policy_fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstacle> {
     let policy = match &facts.policy {
         Ok(policy) => policy,
         Err(why) => {
-            let message = format!(
-                "the policy of key {} ({}) is no policy document: {why}. Write the five statements into it",
-                share.name, share.arn
-            );
-            return Some((Reason::PolicyUnparsable, message));
+            return Some(KeyObstacle::Unparsable(share.into(), why.clone()).into());
         }
     };
     let fault = if share.managed && share.adopt {
@@ -120,24 +102,13 @@ fn policy_fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<(Reaso
     } else {
         key_policy::admitted(policy, &share.template).err()?
     };
-    let reason = match fault {
-        NotOurs::ForeignRole { .. } => Reason::KeyOfAnotherCluster,
-        NotOurs::DeletedPrincipal { .. } => Reason::DeletedPrincipal,
-        _ => Reason::PolicyNotOurs,
+    let not_ours = KeyObstacle::NotOurs {
+        key: share.into(),
+        fault,
+        cluster: world.spec.owner.name.clone(),
+        adoptable: share.managed && !share.adopt,
     };
-    let message = format!(
-        "the policy of key {} ({}): {fault}. `kubectl chamber plan {} --document {}` prints the policy that it needs{}",
-        share.name,
-        share.arn,
-        world.spec.owner.name,
-        share.name,
-        if share.managed && !share.adopt {
-            "; spec.keys.policy.adopt: true has the operator write it"
-        } else {
-            ""
-        }
-    );
-    Some((reason, message))
+    Some(not_ours.into())
 }
 
 /// The policy that a key needs in place of the one that was found.
@@ -147,6 +118,12 @@ pub fn wanted(share: &Share, found: &Policy, live: &[Measurement]) -> Result<Pol
         return Ok(key_policy::adopt(found, &share.template, live));
     }
     key_policy::project(found, &share.template, live)
+}
+
+/// Digest of what this cluster's own statements say where these measurements are admitted, hex.
+pub fn content(template: &Template, live: &[Measurement]) -> String {
+    let own = template.render(live).canonical_text();
+    hex::encode(&Sha256::digest(own.as_bytes())[..16])
 }
 
 /// Whether a policy is taken over, rather than projected: it is not as the template has it, and the spec allows it.
@@ -193,40 +170,35 @@ pub fn unknown(policy: &Policy, template: &Template, known: &[Measurement]) -> V
 }
 
 /// Why KMS would refuse a policy: a statement of it names a principal that was deleted.
-pub fn deleted_principal(policy: &Policy, share: &Share) -> Option<String> {
+pub fn deleted_principal(policy: &Policy, share: &Share) -> Option<Obstacle> {
     let deleted = key_policy::deleted_principals(policy).into_iter().next()?;
-    Some(format!(
-        "in the policy of key {} ({}) statement `{}`, which is not the operator's, names {}, the id of a role or user that was deleted, and KMS refuses every policy with such a principal. Take it out of the statement, or name the role there by its ARN",
-        share.name, share.arn, deleted.statement, deleted.id
-    ))
+    let found = KeyObstacle::DeletedPrincipal {
+        key: share.into(),
+        statement: deleted.statement.clone(),
+        id: deleted.id.clone(),
+    };
+    Some(found.into())
 }
 
-/// The first error that the lint finds, as a sentence.
-pub fn unsound(policy: &Policy, share: &Share) -> Option<String> {
+/// The first error that the lint finds.
+pub fn unsound(policy: &Policy, share: &Share) -> Option<Obstacle> {
     let error = errors(policy, share).next()?;
-    Some(sentence(&error, share))
+    Some(KeyObstacle::Unsound(share.into(), error.into()).into())
 }
 
 /// The first error that was not there before, or that nobody could mend afterwards.
-pub fn unsound_since(before: &Policy, after: &Policy, share: &Share) -> Option<String> {
+pub fn unsound_since(before: &Policy, after: &Policy, share: &Share) -> Option<Obstacle> {
     let known: Vec<_> = errors(before, share).map(|error| error.rule).collect();
     let fatal = [RuleId::MissingBreakGlass, RuleId::TooLarge];
     let error = errors(after, share)
         .find(|error| fatal.contains(&error.rule) || !known.contains(&error.rule))?;
-    Some(sentence(&error, share))
+    Some(KeyObstacle::Unsound(share.into(), error.into()).into())
 }
 
 fn errors(policy: &Policy, share: &Share) -> impl Iterator<Item = Finding> {
     key_policy::lint(policy, &share.template)
         .into_iter()
         .filter(|finding| finding.severity == Severity::Error)
-}
-
-fn sentence(error: &Finding, share: &Share) -> String {
-    format!(
-        "the policy of key {} ({}) has the error {}: {}. {}",
-        share.name, share.arn, error.rule, error.message, error.cure
-    )
 }
 
 /// The commitment that any key carries, with the key's name.

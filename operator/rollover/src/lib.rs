@@ -12,6 +12,7 @@ mod interrupts;
 mod keys;
 pub mod laws;
 mod manifest;
+mod obstacle;
 mod origin;
 mod ownership;
 mod plan;
@@ -25,7 +26,11 @@ mod transition;
 mod world;
 
 pub use desired::{AdmittedSet, policy as desired_policy};
-pub use keys::in_sync;
+pub use keys::{content as policy_content, in_sync};
+pub use obstacle::{
+    BlobObstacle, ChamberObstacle, ClaimObstacle, KeyName, KeyObstacle, Lacks, Named, Obstacle,
+    Query, ReleaseObstacle, SealObstacle, StatusObstacle, Unpinnable, VerifyObstacle,
+};
 pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
 pub use preview::{Changes, KeyPreview, Preview, document, preview};
 pub use reason::{Outlook, Reason};
@@ -34,7 +39,7 @@ pub use world::{
     Attestation, Attestations, Blob, Chamber, Deletion, DriftPolicy, Failing, Failure, Gate, Key,
     KeyFacts, KeyState, Manifest, Metrics, Object, ObjectProblem, OnFailure, Owner,
     OwnershipConflict, PersistedState, Phase, PodMetrics, Reading, Readings, Refusal, Release,
-    Rollover, SealPod, Set, Share, Spec, Verbs, World,
+    Rollover, SealPod, Set, Share, Spec, Verbs, World, Written,
 };
 
 use jiff::SignedDuration;
@@ -60,12 +65,12 @@ pub fn plan(world: &World) -> Plan {
 
 /// What is wrong with objects that the plan does not need is said beside what it waits for.
 fn beside(world: &World, mut plan: Plan) -> Plan {
-    if let Plan::Wait { message, .. } | Plan::Block { message, .. } = &mut plan
+    if let Plan::Wait { obstacle, .. } | Plan::Block { obstacle, .. } = &mut plan
         && let Some(problem) = world.objects.first()
-        && *message != problem.message
+        && obstacle.to_string() != problem.message
     {
-        message.push_str(". Besides: ");
-        message.push_str(&problem.message);
+        let found = std::mem::replace(obstacle, Obstacle::Paused);
+        *obstacle = Obstacle::Besides(found.into(), problem.message.clone());
     }
     plan
 }
@@ -84,16 +89,15 @@ fn interrupt(world: &World) -> Option<Plan> {
 
 /// Nothing is begun that another resource has an older claim to; verbs, revocation and deletion go on.
 fn conflicting(ownership_conflict: &OwnershipConflict) -> Plan {
-    Plan::block(
-        Step::Measure,
-        ownership_conflict.reason,
-        ownership_conflict.message.clone(),
-    )
+    let found = Obstacle::told(ownership_conflict.reason, &ownership_conflict.message);
+    Plan::block(Step::Measure, found)
 }
 
 /// The five steps, in order; the first that is not done says what to do.
 fn in_flight(world: &World, rollover: &Rollover) -> Plan {
-    keys::healthy(world, Step::of(rollover))
+    let unwell = keys::healthy(world, Step::of(rollover));
+    unwell
+        .map(|unwell| retire::beside(world, rollover).unwrap_or(unwell))
         .or_else(|| admit::next(world, rollover))
         .or_else(|| roll::next(world, rollover))
         .or_else(|| verify::next(world, rollover))
@@ -105,20 +109,19 @@ fn guard(world: &World, next: Plan) -> Plan {
     if let (true, Plan::Act { step, action }) = (world.spec.paused, &next)
         && !passes_a_pause(world, action)
     {
-        let message =
-            "paused (spec.rollover.paused or the annotation chamber.dev/paused): resume to go on";
-        return Plan::wait(*step, Reason::Paused, message);
+        return Plan::wait(*step, Obstacle::Paused);
     }
     let next = match next {
         Plan::Act { step, action } if world.spec.dry_run && !passes_a_pause(world, &action) => {
-            let message = "spec.rollover.dryRun is true: status.plan shows what would change in the policies, nothing is changed. Set it to false to go on";
-            Plan::wait(step, Reason::DryRun, message)
+            Plan::wait(step, Obstacle::DryRun)
         }
         other => other,
     };
     let rests_on_keys = match &next {
         Plan::Act { action, .. } => action.rests_on_keys(),
-        Plan::Block { reason, .. } | Plan::Wait { reason, .. } => reason.is_about_keys(),
+        Plan::Block { obstacle, .. } | Plan::Wait { obstacle, .. } => {
+            obstacle.reason().is_about_keys()
+        }
         Plan::Look(_) | Plan::Settled { .. } => false,
     };
     if rests_on_keys && !world.keys_fresh(FRESH) {

@@ -4,7 +4,8 @@ use key_policy::Profile;
 use measurement::MANIFEST_REGISTER;
 
 use crate::{
-    Action, Blob, Manifest, Plan, Reason, Release, Rollover, Share, Step, Transition, World,
+    Action, Blob, BlobObstacle, Lacks, Manifest, Plan, Release, Rollover, Share, Step, Transition,
+    Unpinnable, World,
 };
 
 /// Takes the run manifest into the target that was begun under its seal permit: both are one release, whose enclaves
@@ -29,14 +30,14 @@ pub fn differs_by_manifest(one: &Release, other: &Release) -> bool {
 pub fn unpinnable(world: &World, step: Step) -> Option<Plan> {
     let pins = |share: &&Share| share.template.pins.contains(&MANIFEST_REGISTER);
     let share = world.spec.shares.iter().find(pins)?;
-    let message = if world.spec.authorities.is_empty() {
-        "spec.keys.policy.pins has PCR16, and spec.release.authorities is empty: an image that measures no authority locks nothing in PCR16, so the keys would refuse its chambers. Name its authorities, or take the pin out first"
+    let why = if world.spec.authorities.is_empty() {
+        Unpinnable::NoAuthority
     } else if share.template.profile == Profile::Standard {
-        "spec.keys.policy.pins has PCR16 with profile Standard: an identity policy in the key's account goes past statement 3 there, and with it past the pin. Set spec.keys.policy.profile to Pinned"
+        Unpinnable::Standard
     } else {
         return None;
     };
-    Some(Plan::block(step, Reason::InvalidSpec, message.to_owned()))
+    Some(Plan::block(step, BlobObstacle::Unpinnable(why)))
 }
 
 /// Whether the keys are to open for a release under its manifest alone: then nothing but an attested PCR16 will do.
@@ -60,31 +61,22 @@ pub fn wanted(world: &World, step: Step) -> Option<Plan> {
         return None;
     }
     let lacks = match (&spec.manifest, sealed) {
-        (None, None) => {
-            "there is none: sign a seal permit, so that the master key can be made".to_owned()
-        }
-        (None, Some(commitment)) => {
-            format!("there is none: sign a run manifest with the commitment {commitment}")
-        }
-        (Some(manifest), _) if !manifest.believed => format!(
-            "it is signed by [{}], and none of that is a good signature of an authority of the image: sign it with one of those keys",
-            manifest.signed_by.join(", ")
-        ),
-        (Some(Manifest { commitment: None, .. }), Some(commitment)) => format!(
-            "it is a seal permit, and the master key is sealed: sign a run manifest with the commitment {commitment}"
-        ),
-        (Some(Manifest { commitment: Some(_), .. }), None) => {
-            "it is a run manifest, and nothing is sealed yet: restore the sealed Secret that it is of, or sign a seal permit".to_owned()
-        }
-        _ => return None,
+        (None, None) => Lacks::Permit,
+        (None, Some(commitment)) => Lacks::Run(commitment.to_owned()),
+        (Some(manifest), _) if !manifest.believed => Lacks::Belief(manifest.signed_by.clone()),
+        (Some(Manifest { commitment, .. }), sealed) => match (commitment, sealed) {
+            (None, Some(commitment)) => Lacks::Commitment(commitment.to_owned()),
+            (Some(_), None) => Lacks::Seal,
+            _ => return None,
+        },
     };
-    let message = format!(
-        "spec.manifest: release {} measures the authorities [{}], so its chambers need a cluster manifest, and {lacks}. `kubectl chamber manifest render {}` prints what to sign",
-        spec.release.revision,
-        spec.authorities.join(", "),
-        spec.owner.name
-    );
-    Some(Plan::wait(step, Reason::ManifestWanted, message))
+    let wanted = BlobObstacle::ManifestWanted {
+        revision: spec.release.revision.clone(),
+        authorities: spec.authorities.clone(),
+        lacks,
+        cluster: spec.owner.name.clone(),
+    };
+    Some(Plan::wait(step, wanted))
 }
 
 /// The commitment of the master key that this cluster has.
@@ -102,14 +94,14 @@ fn sealed(world: &World) -> Option<&str> {
 fn mismatch(world: &World, step: Step, sealed: Option<&str>) -> Option<Plan> {
     let manifest = world.spec.manifest.as_ref()?;
     let named = manifest.commitment.as_deref()?;
-    let message = match (sealed, &world.manifest_objection) {
-        (Some(sealed), _) if sealed != named => format!(
-            "spec.manifest names the commitment {named}, the sealed master key of this cluster has {sealed}: sign a run manifest with that one, and find out whose the other one is"
-        ),
-        (_, Some(objection)) if !world.spec.authorities.is_empty() => format!(
-            "spec.manifest does not fit the sealed blob: {objection}. No chamber that measures an authority would unseal it"
-        ),
+    let found = match (sealed, &world.manifest_objection) {
+        (Some(sealed), _) if sealed != named => {
+            BlobObstacle::ManifestOfAnother(named.to_owned(), sealed.to_owned())
+        }
+        (_, Some(objection)) if !world.spec.authorities.is_empty() => {
+            BlobObstacle::ManifestMisfit(objection.clone())
+        }
         _ => return None,
     };
-    Some(Plan::block(step, Reason::ManifestMismatch, message))
+    Some(Plan::block(step, found))
 }

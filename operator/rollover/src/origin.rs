@@ -1,6 +1,6 @@
 //! Whose a stored blob is.
 
-use crate::{Blob, Plan, Reason, SealPod, Step, World, tags};
+use crate::{Blob, BlobObstacle, Plan, SealPod, Step, World, tags};
 
 /// Why a stored blob is not to be used: its commitment is not that of status, of each key's tag and of every other
 /// blob, or nothing shows that this cluster ever sealed.
@@ -22,20 +22,16 @@ pub fn foreign(world: &World, step: Step, commitment: &str) -> Option<Plan> {
         }
     }
     if let Some((who, other)) = known.iter().find(|(_, other)| *other != commitment) {
-        let message = format!(
-            "a sealed Secret holds the commitment {commitment}, {who} says {other}: they are of two master keys. Delete the Secret that is not of this cluster and restore the one that fits the keys"
-        );
-        return Some(Plan::block(step, Reason::BlobMismatch, message));
+        let two = BlobObstacle::TwoMasterKeys {
+            commitment: commitment.to_owned(),
+            who: who.clone(),
+            other: (*other).clone(),
+        };
+        return Some(Plan::block(step, two));
     }
     let stored = |who: &str| who.starts_with("the Secret");
     let ours = world.record.current.is_some()
         || known.iter().any(|(who, _)| !stored(who))
         || matches!(&world.seal_pod, SealPod::Offers { commitment: offered } if offered == commitment);
-    (!ours).then(|| {
-        let message = format!(
-            "a sealed Secret of this cluster's name is there (commitment {commitment}), and no seal of this cluster made it. Delete it where it is somebody else's; where it is your copy of this cluster's, say so: give one of its keys the tag {}={commitment}",
-            tags::COMMITMENT
-        );
-        Plan::block(step, Reason::NotOurs, message)
-    })
+    (!ours).then(|| Plan::block(step, BlobObstacle::NotOurs(commitment.to_owned())))
 }

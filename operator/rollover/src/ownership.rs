@@ -2,7 +2,10 @@
 
 use crate::claim::{Claim, claim_of, conflict, is_ours, proves_retire};
 use crate::tags::{self, Progress};
-use crate::{Action, KeyFacts, KeyWrite, Phase, Plan, Reason, Rollover, Share, Step, World, keys};
+use crate::{
+    Action, ClaimObstacle, KeyFacts, KeyObstacle, KeyWrite, Phase, Plan, Rollover, Share, Step,
+    World, keys,
+};
 
 /// A key with what was read of it.
 type Pair<'a> = (&'a Share, &'a KeyFacts);
@@ -64,7 +67,7 @@ impl Marks {
         let retires = rollover.is_none() || retiring.is_some();
         Self {
             progress: (world.record.rollovers, retires),
-            retired_for: retiring.map(|rollover| rollover.to.measurement.id()),
+            retired_for: retiring.map(|rollover| tags::retired_for(&rollover.to.measurement)),
         }
     }
 }
@@ -147,23 +150,14 @@ fn claimable(world: &World, (share, facts): &Pair<'_>) -> bool {
 /// What stops the first of these keys from being written.
 fn stopped(world: &World, step: Step, keys: &[Pair<'_>]) -> Option<Plan> {
     let obstacle = |(share, facts): &Pair<'_>| {
-        if let Some((reason, message)) = conflict(world, share, facts) {
-            return Some(Plan::block(step, reason, message));
+        if let Some(found) = conflict(world, share, facts) {
+            return Some(Plan::block(step, found));
         }
         match claim_of(world, facts) {
             Claim::Nobodys if !world.refuses(&share.arn) => Some(not_claimed(step, share)),
             Claim::Healing(until) => {
-                let message = format!(
-                    "the tag {} of key {} was lost and is there again; its policy is left alone until {until:.0}, so that another cluster's claim would be seen",
-                    tags::OWNER,
-                    share.name
-                );
-                Some(Plan::wait_until(
-                    step,
-                    Reason::ClaimSettling,
-                    message,
-                    Some(until),
-                ))
+                let healing = ClaimObstacle::Healing(share.name.clone(), until);
+                Some(Plan::wait_until(step, healing, Some(until)))
             }
             _ => None,
         }
@@ -176,18 +170,10 @@ fn stopped(world: &World, step: Step, keys: &[Pair<'_>]) -> Option<Plan> {
 
 /// The wait for keys that refuse what changes them.
 fn refused<'a>(world: &World, step: Step, arns: impl Iterator<Item = &'a str>) -> Option<Plan> {
-    let refusals: Vec<_> = arns.filter_map(|arn| world.refusal(arn)).collect();
+    let refusals: Vec<_> = arns.filter_map(|arn| world.refusal(arn)).cloned().collect();
     let until = refusals.iter().map(|refusal| refusal.until).min()?;
-    let messages: Vec<_> = refusals
-        .iter()
-        .map(|refusal| refusal.message.as_str())
-        .collect();
-    Some(Plan::wait_until(
-        step,
-        Reason::KeyRefusesWrite,
-        messages.join("; "),
-        Some(until),
-    ))
+    let refuses = KeyObstacle::Refuses(refusals);
+    Some(Plan::wait_until(step, refuses, Some(until)))
 }
 
 /// Whether the keys were claimed before, as far as status tells: their policies were written, or were about to be.
@@ -226,11 +212,5 @@ fn wrote_last(world: &World, share: &Share, facts: &KeyFacts) -> bool {
 }
 
 fn not_claimed(step: Step, share: &Share) -> Plan {
-    let message = format!(
-        "key {} ({}) has lost the tag {}, and its policy is not what this cluster wrote last: another cluster may have it now. Put the policy right (kubectl chamber plan shows it) or write the tag by hand, if the key is this cluster's",
-        share.name,
-        share.arn,
-        tags::OWNER
-    );
-    Plan::block(step, Reason::ClaimLost, message)
+    Plan::block(step, ClaimObstacle::Lost(share.into()))
 }

@@ -6,7 +6,7 @@ use measurement::Measurement;
 use strum::{Display, IntoStaticStr, VariantNames};
 
 use crate::tags::Progress;
-use crate::{Phase, Reason, Release, Rollover, Transition};
+use crate::{Obstacle, Phase, Release, Rollover, Transition};
 
 /// One of the five steps, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr)]
@@ -56,10 +56,8 @@ pub enum Plan {
     Wait {
         /// The step that waits.
         step: Step,
-        /// Why.
-        reason: Reason,
-        /// What is waited for, as a sentence.
-        message: String,
+        /// What is waited for.
+        obstacle: Obstacle,
         /// When to look again, where no event will tell.
         until: Option<Timestamp>,
     },
@@ -67,10 +65,8 @@ pub enum Plan {
     Block {
         /// The step that is stopped.
         step: Step,
-        /// Why.
-        reason: Reason,
         /// What was found, and the cure.
-        message: String,
+        obstacle: Obstacle,
     },
     /// All is as the spec wants it.
     Settled {
@@ -175,6 +171,8 @@ pub struct KeyWrite {
     pub expected: Policy,
     /// The policy to write.
     pub policy: Policy,
+    /// Digest of what this cluster's own statements are to say, hex: equal ones are one order, whatever else the policy holds.
+    pub content: String,
 }
 
 /// A `ReplicaSet` that is marked as this leader's, while it is as it was seen.
@@ -234,37 +232,42 @@ impl Action {
 }
 
 impl Plan {
-    /// Shorthand.
+    /// Does one thing.
     pub(crate) fn act(step: Step, action: Action) -> Self {
         Self::Act { step, action }
     }
 
     /// Shorthand: wait for an event.
-    pub(crate) fn wait(step: Step, reason: Reason, message: impl Into<String>) -> Self {
-        Self::wait_until(step, reason, message, None)
+    /// Waits for an event.
+    pub(crate) fn wait(step: Step, obstacle: impl Into<Obstacle>) -> Self {
+        Self::wait_until(step, obstacle, None)
     }
 
-    /// Shorthand: wait for an event or a time.
+    /// Waits for an event or a time.
     pub(crate) fn wait_until(
         step: Step,
-        reason: Reason,
-        message: impl Into<String>,
+        obstacle: impl Into<Obstacle>,
         until: Option<Timestamp>,
     ) -> Self {
+        let obstacle = obstacle.into();
         Self::Wait {
             step,
-            reason,
-            message: message.into(),
+            obstacle,
             until,
         }
     }
 
-    /// Shorthand.
-    pub(crate) fn block(step: Step, reason: Reason, message: impl Into<String>) -> Self {
-        Self::Block {
-            step,
-            reason,
-            message: message.into(),
+    /// Stops until somebody puts something right.
+    pub(crate) fn block(step: Step, obstacle: impl Into<Obstacle>) -> Self {
+        let obstacle = obstacle.into();
+        Self::Block { step, obstacle }
+    }
+
+    /// Why it waits or stops, where it does.
+    pub fn obstacle(&self) -> Option<&Obstacle> {
+        match self {
+            Self::Wait { obstacle, .. } | Self::Block { obstacle, .. } => Some(obstacle),
+            Self::Look(_) | Self::Act { .. } | Self::Settled { .. } => None,
         }
     }
 }

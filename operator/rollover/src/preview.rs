@@ -6,8 +6,8 @@ use key_policy::{Access, Change, Finding, Policy};
 use measurement::Measurement;
 
 use crate::{
-    AdmittedSet, Key, KeyFacts, Plan, Reading, Reason, Release, Rollover, Set, Share, Step, World,
-    desired, keys, measure, takeover,
+    AdmittedSet, Key, KeyFacts, Obstacle, Plan, Reading, Release, Rollover, Set, Share, Step,
+    World, desired, keys, measure, takeover,
 };
 
 /// What a rollover would change in the policies.
@@ -18,7 +18,7 @@ pub struct Preview {
     /// The target.
     pub to: Release,
     /// What keeps it from beginning, as far as the keys show it.
-    pub objection: Option<(Reason, String)>,
+    pub objection: Option<Obstacle>,
     /// By key, in the order of the spec.
     pub keys: Vec<KeyPreview>,
 }
@@ -123,7 +123,7 @@ fn with_what_runs(world: &World) -> World {
 }
 
 /// A rollover to the spec's release, as if it began now.
-fn next(world: &World) -> (Rollover, Option<(Reason, String)>) {
+fn next(world: &World) -> (Rollover, Option<Obstacle>) {
     let current = world.record.current.as_ref();
     let target = match (current, world.failed()) {
         (Some(current), Some(_)) => current,
@@ -143,11 +143,9 @@ fn next(world: &World) -> (Rollover, Option<(Reason, String)>) {
     )
 }
 
-fn fault(plan: Option<Plan>) -> Option<(Reason, String)> {
+fn fault(plan: Option<Plan>) -> Option<Obstacle> {
     match plan {
-        Some(Plan::Block {
-            reason, message, ..
-        }) => Some((reason, message)),
+        Some(Plan::Block { obstacle, .. }) => Some(obstacle),
         _ => None,
     }
 }

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Action, Blob, KeyFacts, Plan, Reason, Release, Rollover, SealPod, Share, Step, Transition,
-    World, chambers, claim, keys, manifest, measure, origin, tags, verify,
+    Action, Blob, BlobObstacle, KeyFacts, Plan, Release, Rollover, SealObstacle, SealPod, Share,
+    Step, Transition, World, chambers, claim, keys, manifest, measure, origin, tags, verify,
 };
 
 const STEP: Step = Step::Admit;
@@ -28,7 +28,7 @@ pub fn bind(world: &World, rollover: &Rollover) -> Option<Plan> {
                 Some(Plan::act(STEP, Action::BindBlob { from, to }))
             })
         }
-        Some(Blob::Unsound(why)) => Some(Plan::block(STEP, Reason::BlobMismatch, why.clone())),
+        Some(Blob::Unsound(why)) => Some(Plan::block(STEP, BlobObstacle::Unsound(why.clone()))),
         None => measure::lost(world, STEP),
     }
 }
@@ -39,7 +39,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         return None;
     }
     match world.blobs.get(&rollover.to.measurement.id()) {
-        Some(Blob::Unsound(why)) => Some(Plan::block(STEP, Reason::BlobMismatch, why.clone())),
+        Some(Blob::Unsound(why)) => Some(Plan::block(STEP, BlobObstacle::Unsound(why.clone()))),
         Some(Blob::Sound { commitment }) => commit(world, STEP, commitment)
             .or_else(|| manifest::wanted(world, STEP).filter(|_| is_the_specs(world, rollover))),
         None => measure::lost(world, STEP).or_else(|| Some(first(world, &rollover.to))),
@@ -56,76 +56,40 @@ fn first(world: &World, target: &Release) -> Plan {
         SealPod::Absent => Plan::act(STEP, Action::StartSeal(target.clone())),
         SealPod::Outdated => Plan::act(STEP, Action::RemoveSealPod),
         SealPod::Offers { .. } => Plan::act(STEP, Action::StoreBlob(target.measurement.clone())),
-        SealPod::Foreign(which) => Plan::block(
-            STEP,
-            Reason::NotOurs,
-            format!(
-                "{which}. No master key is taken from it: delete that pod, and the operator makes its own"
-            ),
-        ),
-        SealPod::OffersInvalid(why) => Plan::block(
-            STEP,
-            Reason::SealInvalid,
-            format!(
-                "the seal pod offers no blob of this cluster: {why}. Correct the image or the spec, then delete the seal pod"
-            ),
-        ),
-        SealPod::Running { since, unanswered } => at_work(world, *since, unanswered.as_deref()),
-        SealPod::Stuck(why) => Plan::wait(
-            STEP,
-            Reason::SealFailed,
-            format!(
-                "the seal pod cannot start: {why}. Correct spec.release or spec.chambers.template, which replaces the pod, or its surroundings"
-            ),
-        ),
-        SealPod::Ending { by, node } => ending(world, *by, node.as_deref()),
+        SealPod::Foreign(which) => Plan::block(STEP, SealObstacle::Foreign(which.clone())),
+        SealPod::OffersInvalid(why) => Plan::block(STEP, SealObstacle::Invalid(why.clone())),
+        SealPod::Running { since, unanswered } => at_work(world, *since, unanswered.as_ref()),
+        SealPod::Stuck(why) => Plan::wait(STEP, SealObstacle::Stuck(why.clone())),
+        SealPod::Ending { by, node } => ending(world, *by, node.as_ref()),
         SealPod::Failed { at, message } => match at.checked_add(RETRY) {
-            Ok(until) if world.now < until => Plan::wait_until(
-                STEP,
-                Reason::SealFailed,
-                format!("the seal pod failed: {message}. It is tried again"),
-                Some(until),
-            ),
+            Ok(until) if world.now < until => {
+                let failed = SealObstacle::Failed(message.clone());
+                Plan::wait_until(STEP, failed, Some(until))
+            }
             _ => Plan::act(STEP, Action::RemoveSealPod),
         },
     }
 }
 
 /// It makes the master key, for as long as a release may take to make progress.
-fn at_work(world: &World, since: Timestamp, unanswered: Option<&str>) -> Plan {
+fn at_work(world: &World, since: Timestamp, unanswered: Option<&String>) -> Plan {
     let deadline = since.checked_add(world.spec.progress_deadline).ok();
     if deadline.is_none_or(|deadline| world.now < deadline) {
-        let message = match unanswered {
-            None => "the seal pod makes the master key".to_owned(),
-            Some(why) => format!(
-                "the seal pod makes the master key, as far as anybody can tell: {why}. The operator fetches the sealed blob from there: see that it may reach the pod (NetworkPolicy), and that the pod's image is no older than the operator"
-            ),
-        };
         let until = deadline
             .into_iter()
             .chain([verify::again(world.now, since)]);
-        return Plan::wait_until(STEP, Reason::Sealing, message, until.min());
+        let at_work = SealObstacle::AtWork(unanswered.cloned());
+        return Plan::wait_until(STEP, at_work, until.min());
     }
-    let message = format!(
-        "the seal pod is there since {since:.0} without an answer{}, longer than spec.rollover.progressDeadline. Read its log and `kubectl describe pod`, then delete the pod: it is made anew",
-        unanswered
-            .map(|why| format!(" ({why})"))
-            .unwrap_or_default()
-    );
-    Plan::wait(STEP, Reason::SealFailed, message)
+    Plan::wait(STEP, SealObstacle::Overdue(since, unanswered.cloned()))
 }
 
-fn ending(world: &World, by: Timestamp, node: Option<&str>) -> Plan {
+fn ending(world: &World, by: Timestamp, node: Option<&String>) -> Plan {
     let lost_at = by.checked_add(chambers::LOST).ok();
     if lost_at.is_none_or(|at| world.now < at) {
-        let message = "the seal pod of before is ending";
-        return Plan::wait_until(STEP, Reason::Sealing, message, lost_at);
+        return Plan::wait_until(STEP, SealObstacle::Ending, lost_at);
     }
-    let message = format!(
-        "the seal pod should be gone since {by:.0}: node {} seems lost. When it is certain that the node is off, delete its Node object or force-delete the pod; a new one is made then",
-        node.unwrap_or("(none)")
-    );
-    Plan::block(STEP, Reason::NodeLost, message)
+    Plan::block(STEP, SealObstacle::NodeLost(by, node.cloned()))
 }
 
 /// The commitment is on every managed key that takes part and in status, and the seal pod is gone.

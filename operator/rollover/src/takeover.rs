@@ -5,17 +5,14 @@ use std::collections::BTreeMap;
 use key_policy::Policy;
 use measurement::{Measurement, Pcr};
 
-use crate::{KeyFacts, Reason, Release, Share, World, claim, keys};
-
-/// Why no rollover may begin.
-type Fault = (Reason, String);
+use crate::{KeyFacts, KeyObstacle, Obstacle, Release, Share, World, claim, keys};
 
 /// What single keys may keep until Retire, by ARN, once every policy is free of errors, of foreign denials
 /// of the target, and of measurements that nobody recorded.
 pub fn next(
     world: &World,
     current: Option<&Release>,
-) -> Result<BTreeMap<String, Measurement>, Fault> {
+) -> Result<BTreeMap<String, Measurement>, Obstacle> {
     let target = &world.spec.release;
     let current = current.map(|release| &release.measurement);
     let mut kept = BTreeMap::new();
@@ -33,15 +30,15 @@ pub fn next(
         let written = certain.then(|| keys::wanted(share, policy, &live));
         let written = written.and_then(Result::ok);
         let policy = written.as_ref().unwrap_or(policy);
-        if let Some(message) = keys::deleted_principal(policy, share) {
-            return Err((Reason::DeletedPrincipal, message));
+        if let Some(found) = keys::deleted_principal(policy, share) {
+            return Err(found);
         }
         // What would lock out is said first, and with its own reason.
         if let Some(fault) = keys::denied(policy, share, target, current) {
             return Err(fault);
         }
-        if let Some(message) = keys::unsound(policy, share) {
-            return Err((Reason::PolicyUnsound, message));
+        if let Some(found) = keys::unsound(policy, share) {
+            return Err(found);
         }
         kept.extend(found.map(|found| (share.arn.clone(), found)));
     }
@@ -55,7 +52,7 @@ fn found(
     share: &Share,
     facts: &KeyFacts,
     policy: &Policy,
-) -> Result<Option<Measurement>, Fault> {
+) -> Result<Option<Measurement>, Obstacle> {
     let in_flight = world.record.rollover.as_ref();
     let kept = in_flight.and_then(|rollover| rollover.found.get(&share.arn));
     let left = in_flight.map(|rollover| &rollover.to.measurement);
@@ -118,10 +115,6 @@ fn tuple(
     key_policy::found_tuple(&admitted, &Pcr::parse(image).ok()?, known)
 }
 
-fn stranger(share: &Share, image: &str, why: &str) -> Fault {
-    let message = format!(
-        "the policy of key {} ({}) admits {image}, which is neither the target nor a release that this cluster ran ({why}). Remove it from statement AllowChamberEnclaveDecryptWithAttestation",
-        share.name, share.arn
-    );
-    (Reason::UnknownMeasurement, message)
+fn stranger(share: &Share, image: &str, why: &str) -> Obstacle {
+    KeyObstacle::UnknownMeasurement(share.into(), image.to_owned(), why.to_owned()).into()
 }

@@ -48,9 +48,7 @@ fn about_to_retire(gate: Gate) -> Play {
 
 fn waits(world: &World) -> (Reason, String) {
     match plan(world) {
-        Plan::Wait {
-            reason, message, ..
-        } => (reason, message),
+        Plan::Wait { obstacle, .. } => (obstacle.reason(), obstacle.to_string()),
         other => panic!("{other:?}"),
     }
 }
@@ -233,10 +231,14 @@ fn whoever_was_asked_a_moment_ago_is_asked_again_when_it_is_time() {
     let mut play = about_to_retire(Gate::Required);
     let later = play.world.now + SignedDuration::from_secs(3);
     play.world.attestations = Some(Attestations::Deferred { until: later });
-    let Plan::Wait { until, reason, .. } = plan(&play.world) else {
+    let Plan::Wait {
+        until, obstacle, ..
+    } = plan(&play.world)
+    else {
         panic!("{:?}", plan(&play.world));
     };
-    assert_eq!((until, reason), (Some(later), Reason::AttestationMissing));
+    assert_eq!(until, Some(later));
+    assert_eq!(obstacle.reason(), Reason::AttestationMissing);
     assert!(refused(&play.world).contains("just now"));
 }
 

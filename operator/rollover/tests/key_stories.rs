@@ -369,7 +369,7 @@ fn a_dry_run_in_the_middle_holds_and_a_revocation_passes_it() {
 #[test]
 fn a_preview_says_what_speaks_against_it() {
     let mut play = hand_rolled(false);
-    let objection = |play: &Play| preview(&play.world).objection.map(|(reason, _)| reason);
+    let objection = |play: &Play| preview(&play.world).objection.map(|found| found.reason());
     assert_eq!(objection(&play), Some(Reason::PolicyNotOurs));
     // What adopt would do is shown before it is said.
     assert!(
@@ -480,7 +480,7 @@ fn a_fence_that_forgets_the_enclave_role_stops_in_measure() {
     );
     play.world.spec.release = release(2);
     // A plan says so before anything is tried.
-    let objection = preview(&play.world).objection.map(|(reason, _)| reason);
+    let objection = preview(&play.world).objection.map(|found| found.reason());
     assert_eq!(objection, Some(Reason::ForeignDeny));
     play.run(50);
     assert_eq!(blocked(&play).0, Reason::ForeignDeny, "{}", play.story);
@@ -638,6 +638,7 @@ fn law_2_stops_an_empty_list() {
         arn: share.arn.clone(),
         expected: expected.clone(),
         policy,
+        content: String::new(),
     };
     play.set_facts(0, |facts| facts.policy = Ok(expected));
     let broken = laws::check(&play.world, &Action::WritePolicies(vec![write])).unwrap_err();
@@ -687,8 +688,11 @@ fn a_deleted_principal_of_others_stops_in_measure_and_says_where() {
             assert!(message.contains(part), "{part} is not in {message}");
         }
         assert!(!play.story.contains("writes"), "{}", play.story);
-        let objection = preview(&play.world).objection;
-        assert_eq!(objection, Some((reason, message)));
+        let objection = preview(&play.world).objection.unwrap();
+        assert_eq!(
+            (objection.reason(), objection.to_string()),
+            (reason, message)
+        );
     }
 }
 

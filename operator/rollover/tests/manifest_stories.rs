@@ -7,7 +7,7 @@ mod play;
 use key_policy::Profile;
 use measurement::{MANIFEST_REGISTER, Pcr};
 use play::{COMMITMENT, Play, blocked, compare, release, share};
-use rollover::{Gate, Manifest, Plan, Reason, Release, plan};
+use rollover::{Gate, Manifest, Plan, Reading, Reason, Release, plan, tags};
 
 /// The register of a run manifest, and of a later one.
 const PCR16: Pcr = Pcr::from_bytes([0x16; 48]);
@@ -48,11 +48,9 @@ fn sign(play: &mut Play, manifest: Manifest) {
 /// Why the planner waits for a manifest.
 fn wanted(play: &Play) -> String {
     match plan(&play.world) {
-        Plan::Wait {
-            reason: Reason::ManifestWanted,
-            message,
-            ..
-        } => message,
+        Plan::Wait { obstacle, .. } if obstacle.reason() == Reason::ManifestWanted => {
+            obstacle.to_string()
+        }
         other => panic!("{other:?}\n{}", play.story),
     }
 }
@@ -381,4 +379,24 @@ fn a_status_that_calls_the_next_manifest_verified_takes_nothing_from_what_runs()
         assert_eq!(reason, Reason::StatusForged, "{}", play.story);
         assert_eq!(play.world.unsealed(), 3);
     }
+}
+
+#[test]
+fn a_tag_that_is_lost_in_retire_comes_back_with_the_manifest_in_it() {
+    let mut play = Play::settled();
+    pin(&mut play);
+    play.world.spec.release = release(2);
+    play.world.spec.authorities = vec!["f1".into()];
+    sign(&mut play, run_manifest());
+    play.until("(2/retire)");
+    let target = play.world.record.rollover.clone().unwrap().to.measurement;
+    for key in 0..3 {
+        play.set_facts(key, |facts| facts.tags.clear());
+    }
+    play.run(100);
+    let Reading::Facts(facts) = &play.world.readings[&play.world.spec.shares[0].arn] else {
+        panic!("it was read")
+    };
+    assert_eq!(facts.tags[tags::RETIRED_FOR], tags::retired_for(&target));
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
 }

@@ -18,9 +18,7 @@ fn waits(play: &mut Play) -> (Reason, String) {
         play.turn();
     }
     match plan(&play.world) {
-        Plan::Wait {
-            reason, message, ..
-        } => (reason, message),
+        Plan::Wait { obstacle, .. } => (obstacle.reason(), obstacle.to_string()),
         other => panic!("{other:?}\n{}", play.story),
     }
 }
@@ -237,8 +235,8 @@ fn an_orphan_is_named_while_settled_and_in_roll() {
     play.until("Settled");
 }
 
-#[test]
-fn a_release_is_made_again_from_its_own_template_only() {
+/// The way back from a release that failed, where somebody deletes what runs.
+fn without_its_set() -> Play {
     let mut play = Play::settled();
     play.world.spec.release = release(2);
     play.broken = vec!["v2"];
@@ -247,6 +245,43 @@ fn a_release_is_made_again_from_its_own_template_only() {
     play.scene("somebody deletes the ReplicaSet of v1", |play| {
         play.world.sets.retain(|set| set.release.revision != "v1");
     });
+    play
+}
+
+#[test]
+fn a_release_is_made_again_from_what_was_kept_of_it() {
+    let mut play = without_its_set();
+    play.run(50);
+    assert_eq!(blocked(&play).0, Reason::ReleaseFailed);
+    assert!(play.story.contains("makes the ReplicaSet of v1"));
+    play.tick(None);
+    assert_eq!(
+        play.world.set("v1").unwrap().unsealed(),
+        3,
+        "{}",
+        play.story
+    );
+    // In the middle of a rollover, too: the spec names v2, and what goes is v1.
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("v1 2->1, v2 1->2");
+    play.world.sets.retain(|set| set.release.revision != "v1");
+    play.world.spec.verbs.abort = Some("1".into());
+    play.run(100);
+    assert_eq!(
+        play.world.set("v1").unwrap().unsealed(),
+        3,
+        "{}",
+        play.story
+    );
+    let kept: Vec<_> = play.world.templates.iter().collect();
+    assert_eq!(kept, ["v1"], "what is kept of v2 goes with its set");
+}
+
+#[test]
+fn a_release_of_which_nothing_is_kept_is_made_again_from_its_own_template_only() {
+    let mut play = without_its_set();
+    play.world.templates.clear();
     let (reason, message) = blocked(&play);
     assert_eq!(reason, Reason::TemplateLost);
     assert!(

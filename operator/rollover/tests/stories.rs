@@ -5,7 +5,7 @@
 mod play;
 
 use play::{Play, blocked, compare, release, share};
-use rollover::{KeyState, Metrics, Phase, Plan, Reason, laws, plan};
+use rollover::{KeyState, Metrics, PersistedState, Phase, Plan, Reason, laws, plan};
 
 fn three() -> Vec<rollover::Share> {
     vec![share("a", true), share("b", true), share("c", true)]
@@ -311,15 +311,11 @@ fn each_gap_in_a_pods_metrics_holds_retire_and_names_the_query_and_the_pod() {
             panic!("{}", play.story);
         };
         wrong(pods.values_mut().next_back().unwrap());
-        let Plan::Wait {
-            reason: found,
-            message,
-            ..
-        } = plan(&play.world)
-        else {
+        let Plan::Wait { obstacle, .. } = plan(&play.world) else {
             panic!("{words}: nothing is waited for");
         };
-        assert_eq!(found, reason, "{message}");
+        let message = obstacle.to_string();
+        assert_eq!(obstacle.reason(), reason, "{message}");
         assert!(message.contains(words), "{message}");
         let retire = rollover::Action::Transition(rollover::Transition::RetireBegun);
         let breach = laws::check(&play.world, &retire).unwrap_err();
@@ -818,6 +814,179 @@ fn a_foreign_hand_that_does_not_stop_is_not_fought() {
     });
     play.run(50);
     compare("policy-conflict", &play);
+}
+
+/// A foreign hand empties key a, and the operator puts it right or does not.
+fn flipped(play: &mut Play) {
+    let template = play.world.spec.shares[0].template.clone();
+    play.set_facts(0, |facts| facts.policy = Ok(template.render(&[])));
+    play.world.now += jiff::SignedDuration::from_mins(5);
+    play.run(100);
+}
+
+#[test]
+fn flips_are_counted_through_phases_and_rollovers_and_hold_up_their_own_key_alone() {
+    let mut play = Play::settled();
+    flipped(&mut play);
+    flipped(&mut play);
+    play.world.spec.release = release(2);
+    play.until("every key admits the live releases");
+    let both = [release(1), release(2)].map(|release| release.measurement);
+    let template = play.world.spec.shares[0].template.clone();
+    play.set_facts(0, |facts| facts.policy = Ok(template.render(&both[..1])));
+    play.run(400);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    flipped(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    let template = play.world.spec.shares[0].template.clone();
+    play.set_facts(1, |facts| facts.policy = Ok(template.render(&[])));
+    flipped(&mut play);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::PolicyConflict, "{}", play.story);
+    assert!(message.contains("key a was"), "{message}");
+    assert!(
+        play.story.contains("writes policies b=[v2]\n"),
+        "{}",
+        play.story
+    );
+    // The next rollover does not make it forgotten.
+    play.world.spec.release = release(3);
+    play.run(100);
+    assert_eq!(blocked(&play).0, Reason::PolicyConflict, "{}", play.story);
+    play.world.spec.verbs.retry = Some("1".into());
+    play.run(400);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
+
+#[test]
+fn changes_of_our_own_are_no_conflict() {
+    let mut play = Play::settled();
+    for round in 0..8 {
+        let profile = if round % 2 == 0 {
+            key_policy::Profile::Pinned
+        } else {
+            key_policy::Profile::Standard
+        };
+        for share in &mut play.world.spec.shares {
+            share.template.profile = profile;
+        }
+        play.world.now += jiff::SignedDuration::from_mins(1);
+        play.run(50);
+        assert!(
+            matches!(plan(&play.world), Plan::Settled { .. }),
+            "{}",
+            play.story
+        );
+    }
+    assert_eq!(play.story.matches("writes policies").count(), 8);
+}
+
+#[test]
+fn a_revocation_does_not_give_way_to_another_writer_and_a_deletion_says_so() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("every key admits the live releases");
+    for _ in 0..6 {
+        flipped(&mut play);
+    }
+    assert_eq!(blocked(&play).0, Reason::PolicyConflict, "{}", play.story);
+    let image = release(2).measurement.image_sha384;
+    let admitting = play.world.spec.shares[0]
+        .template
+        .render(&[release(1).measurement, release(2).measurement]);
+    play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
+    for _ in 0..6 {
+        play.set_facts(0, |facts| facts.policy = Ok(admitting.clone()));
+        play.run(30);
+        let admits = key_policy::admits(
+            play.policy(0),
+            &play.world.spec.shares[0].template,
+            &release(2).measurement,
+        );
+        assert_eq!(admits, Ok(false), "{}", play.story);
+    }
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.full = true;
+    play.until("every key admits the live releases");
+    for _ in 0..6 {
+        flipped(&mut play);
+    }
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    play.run(50);
+    assert!(
+        play.story
+            .contains("allows deletion, but something else changes the policy of key a back"),
+        "{}",
+        play.story
+    );
+}
+
+/// Neither the target nor the release before runs well any more, and a third one is wanted.
+#[test]
+fn a_return_that_makes_no_progress_is_not_sent_back_to_what_was_left() {
+    for on_failure in [rollover::OnFailure::Rollback, rollover::OnFailure::Pause] {
+        let mut play = Play::settled();
+        play.world.spec.on_failure = on_failure;
+        play.world.spec.release = release(2);
+        play.until("v1 2->1, v2 1->2");
+        play.lying = vec!["v1"];
+        play.world.spec.release = release(3);
+        play.run(2000);
+        play.world.now += jiff::SignedDuration::from_hours(1);
+        play.run(50);
+        let (reason, message) = blocked(&play);
+        assert_eq!(reason, Reason::ReleaseFailed, "{}", play.story);
+        assert!(message.contains("the return to release v1"), "{message}");
+        assert_eq!(
+            play.story.matches("turns back").count(),
+            1,
+            "{}",
+            play.story
+        );
+        play.lying.clear();
+        play.tick(None);
+        play.run(400);
+        assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    }
+}
+
+#[test]
+fn a_finalizer_stays_where_status_was_lost_in_the_middle() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("Roll: resizes v1 3->2, v2 0->1");
+    assert!(play.world.finalizer);
+    play.world.record = PersistedState::default();
+    play.run(50);
+    assert_eq!(blocked(&play).0, Reason::UnexpectedChambers);
+    assert!(play.world.finalizer, "{}", play.story);
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    play.run(50);
+    assert!(
+        play.story
+            .contains("still admits more than one measurement"),
+        "{}",
+        play.story
+    );
+}
+
+#[test]
+fn a_key_that_is_lost_in_retire_keeps_no_chamber_from_being_started() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("begins to retire: from now on the only way is forward");
+    play.until("(2/retire)");
+    play.set_facts(2, |facts| facts.state = KeyState::Other("Disabled".into()));
+    play.world.spec.replicas = 5;
+    play.run(50);
+    assert_eq!(blocked(&play).0, Reason::KeyNotEnabled, "{}", play.story);
+    assert_eq!(play.world.set("v2").unwrap().replicas, 5, "{}", play.story);
+    // With fewer keys than the threshold nothing could unseal.
+    play.set_facts(1, |facts| facts.state = KeyState::Other("Disabled".into()));
+    play.world.spec.replicas = 6;
+    play.run(50);
+    assert_eq!(play.world.set("v2").unwrap().replicas, 5, "{}", play.story);
 }
 
 #[test]

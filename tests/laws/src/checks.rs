@@ -59,6 +59,10 @@ pub fn write(
     if old == new {
         return Err(Violation::of(7, "writes a policy that is there already"));
     }
+    let excused = before.record.revoked != 0 || before.asked.deleting;
+    if !excused && before.record.written[key].is_some_and(|known| known.0 == new && known.1 >= 4) {
+        return Err(Violation::of(10, "puts a policy right for the fifth time"));
+    }
     trust(setup, before, old, new)?;
     what_was_theirs(before, key, old & !new)?;
     (0..RELEASES).try_for_each(|release| leaves(setup, before, after, release, old & !new))
@@ -319,7 +323,8 @@ fn starts(setup: &Setup, state: &State, release: usize) -> Result<(), Violation>
     let accepted = |index: usize| setup.size.accepted & (1 << index) != 0;
     let usable = keys.clone().filter(|(_, key)| lets(key)).count();
     let mut needed = keys.filter(|(index, _)| !accepted(*index));
-    let admits = late || usable >= setup.size.threshold && needed.all(|(_, key)| lets(key));
+    let agree = was_verified(state, release) || needed.all(|(_, key)| lets(key));
+    let admits = late || usable >= setup.size.threshold && agree;
     if age > 0 || !admits {
         return Err(Violation::of(
             1,
@@ -327,6 +332,15 @@ fn starts(setup: &Setup, state: &State, release: usize) -> Result<(), Violation>
         ));
     }
     Ok(())
+}
+
+/// What was verified on every key may be started again with as many as it needs.
+fn was_verified(state: &State, release: usize) -> bool {
+    let verified = match &state.record.rollover {
+        None => state.record.current,
+        Some(rollover) => rollover.retires.then_some(rollover.to),
+    };
+    verified.map(usize::from) == Some(release)
 }
 
 /// A key is tagged with what is revoked.
@@ -344,6 +358,21 @@ pub fn revoke(setup: &Setup, state: &State, key: usize, images: Images) -> Resul
     Err(Violation::of(
         2,
         "spreads what one holder alone calls revoked",
+    ))
+}
+
+/// A `ReplicaSet` is made.
+///
+/// # Errors
+///
+/// Law 12, where only another release's template is there to make it from.
+pub fn make(state: &State, release: u8) -> Result<(), Violation> {
+    if state.asked.release == release || state.templates & (1 << release) != 0 {
+        return Ok(());
+    }
+    Err(Violation::of(
+        12,
+        "makes a release from another one's template",
     ))
 }
 

@@ -151,6 +151,14 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
                 state.policy_changed(index);
             }));
         }
+        if setup.size.flips && index == 0 && key.stored & FOREIGN == 0 {
+            let what = "the other writer of key 0 adds its image again";
+            events.push(with(state, what, |state| {
+                state.keys[0].stored |= FOREIGN;
+                state.theirs &= !1;
+                state.policy_changed(0);
+            }));
+        }
         if state.faults == 0 {
             continue;
         }
@@ -251,11 +259,31 @@ fn faults(setup: &Setup, state: &State, events: &mut Vec<Event>) {
     if setup.size.forged {
         forged(setup, state, events);
     }
+    if setup.size.vanishes {
+        vanishing(state, events);
+    }
     let backup = first_status(setup);
     if !setup.size.from_nothing && state.record != backup {
         events.push(fault(state, "status is restored from a backup", |state| {
             state.record = backup;
         }));
+    }
+}
+
+/// `ReplicaSets` that somebody deletes, with what is kept of them or without; their chambers go at once.
+fn vanishing(state: &State, events: &mut Vec<Event>) {
+    for release in (0..RELEASES).filter(|release| state.sets[*release].is_some()) {
+        for kept in [true, false] {
+            let what = if kept { "" } else { " and what is kept of it" };
+            let what = format!("somebody deletes the ReplicaSet of v{}{what}", release + 1);
+            events.push(fault(state, what, |state| {
+                state.set_changed(release);
+                state.sets[release] = None;
+                if !kept {
+                    state.templates &= !(1 << release);
+                }
+            }));
+        }
     }
 }
 

@@ -39,6 +39,8 @@ fn size(arguments: &Arguments, chambers: u8, keys: usize, threshold: usize) -> S
         forged: false,
         others: false,
         fences: false,
+        flips: false,
+        vanishes: false,
         manifests: false,
         scales: false,
         adopts: false,
@@ -102,6 +104,30 @@ fn attested(arguments: &Arguments) -> [Size; 4] {
             max_surge: 1,
             on_failure: OnFailure::Pause,
             ..size(Gate::Required, 1, 2, 1)
+        },
+    ]
+}
+
+/// Somebody deletes `ReplicaSets`; something else writes a policy; a key is lost while the user wants more chambers.
+fn of_other_hands(arguments: &Arguments) -> [Size; 4] {
+    let size = |chambers, keys, threshold| size(arguments, chambers, keys, threshold);
+    [
+        Size {
+            scales: true,
+            ..size(1, 2, 1)
+        },
+        Size {
+            flips: true,
+            ..size(1, 2, 1)
+        },
+        Size {
+            vanishes: true,
+            ..size(2, 2, 1)
+        },
+        Size {
+            vanishes: true,
+            broken: 0b010,
+            ..size(1, 1, 1)
         },
     ]
 }
@@ -216,6 +242,7 @@ fn main() -> std::process::ExitCode {
         fuse: true,
     };
     let mut worlds = worlds(&arguments);
+    worlds.extend(of_other_hands(&arguments));
     worlds.extend(fenced(&arguments));
     worlds.extend(under_manifests(&arguments));
     worlds.extend(attested(&arguments));

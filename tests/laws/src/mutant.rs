@@ -55,12 +55,16 @@ pub enum Mutant {
     SkipsTheGate,
     /// Law 1: of one image under two manifests, the keys admit the newer one alone, as if it were the same.
     OverlooksManifests,
+    /// Law 10: a policy that something else changes back is put right for ever.
+    FightsOn,
+    /// Law 12: a `ReplicaSet` that is gone is made again from what the spec names now.
+    MakesFromAnother,
     /// Law 1: a Deny of which nobody can say whether it holds is taken not to hold.
     OverlooksFences,
 }
 
 /// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 21] = [
+pub const ALL: [(u8, Mutant); 23] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -79,6 +83,8 @@ pub const ALL: [(u8, Mutant); 21] = [
     (2, Mutant::BelievesStatus),
     (2, Mutant::BelievesOneHolder),
     (10, Mutant::TakesAnothersKeys),
+    (10, Mutant::FightsOn),
+    (12, Mutant::MakesFromAnother),
     (1, Mutant::OverlooksFences),
     (1, Mutant::OverlooksManifests),
     (4, Mutant::SkipsTheGate),
@@ -125,6 +131,11 @@ impl Mutant {
                     let assumed = ("aws:SourceVpce".to_owned(), "vpce-1".to_owned());
                     share.template.assume = [assumed].into();
                 }
+            }
+            Self::FightsOn => seen.record.written.clear(),
+            Self::MakesFromAnother => {
+                let revisions = setup.releases.iter();
+                seen.templates = revisions.map(|one| one.revision.clone()).collect();
             }
             Self::TakesAnothersKeys => seen.spec.verbs.transfer = Some(OTHER.to_owned()),
             _ => {}

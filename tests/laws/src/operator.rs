@@ -240,6 +240,8 @@ pub fn perform(
         Part::Make(release) => {
             // It is born with the mark, but says nothing of the others.
             state.fenced |= state.sets.iter().all(Option::is_none);
+            checks::make(state, *release)?;
+            state.templates |= 1 << release;
             state.sets[usize::from(*release)] = Some(Set::default());
         }
         Part::Fence => {
@@ -251,6 +253,7 @@ pub fn perform(
             checks::remove(state, usize::from(*release))?;
             state.set_changed(usize::from(*release));
             state.sets[usize::from(*release)] = None;
+            state.templates &= !(1 << release);
         }
         Part::Blob(release, first) => {
             checks::blob(state, *release, *first)?;
@@ -373,13 +376,26 @@ fn compact(
             u8::try_from(found?).ok()
         }),
         revoked: bits,
-        writes: u8::try_from(record.writes.len()).unwrap_or(u8::MAX),
+        written: written(setup, record),
         ended: record.ended_at.map(age),
         abort: count(&record.handled.abort),
         retry: count(&record.handled.retry),
         revoke: record.handled.revoke.as_ref().and(state.asked.revoke),
         transfer: record.handled.transfer.is_some(),
     }
+}
+
+/// What was written last to each key.
+fn written(
+    setup: &Setup,
+    record: &rollover::PersistedState,
+) -> [Option<crate::state::Written>; crate::state::KEYS] {
+    std::array::from_fn(|key| {
+        let share = setup.spec.shares.get(key)?;
+        let known = record.written.get(&share.arn)?;
+        let times = u8::try_from(known.put_right.len()).unwrap_or(u8::MAX);
+        Some((setup.of_content(key, &known.content)?, times))
+    })
 }
 
 /// The keys that keep what was found there, as bits.

@@ -95,6 +95,7 @@ pub fn first(setup: &Setup) -> State {
         finalizer: false,
         gone: false,
         sets,
+        templates: u8::from(settled),
         blobs: if sealed { setup.of_image(0) } else { 0 },
         seal: Seal::Absent,
         sealed,
@@ -305,18 +306,14 @@ fn ends(
                 }
                 next
             }
-            Plan::Settled { .. }
-            | Plan::Block { .. }
+            Plan::Settled { .. } | Plan::Block { .. } => break,
             // A person resumes; until then the keys are read again and again.
-            | Plan::Wait {
-                reason: Reason::ChambersNotReady | Reason::Paused,
-                ..
-            } => break,
+            Plan::Wait { obstacle, .. } if rests(obstacle.reason()) => break,
             _ => environment::progress(setup, &looked),
         };
         if next == state {
             match plan {
-                Plan::Wait { reason, .. } if waits_for_a_person(reason) => break,
+                Plan::Wait { obstacle, .. } if waits_for_a_person(obstacle.reason()) => break,
                 plan => return Err(Violation::of(0, format!("{plan:?} never ends"))),
             }
         }
@@ -332,6 +329,11 @@ fn ends(
     }
     calm.extend(way);
     Ok(())
+}
+
+/// Waits that are as good as settled.
+fn rests(reason: Reason) -> bool {
+    matches!(reason, Reason::ChambersNotReady | Reason::Paused)
 }
 
 /// Waits that nothing in the small world ends by itself.

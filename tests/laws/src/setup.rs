@@ -7,7 +7,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use key_policy::{Policy, Profile, Template};
 use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
-use rollover::{DriftPolicy, Gate, KeyFacts, OnFailure, Owner, Release, Share, Spec, Verbs};
+use rollover::{
+    DriftPolicy, Gate, KeyFacts, OnFailure, Owner, Release, Share, Spec, Verbs, policy_content,
+};
 
 use crate::state::{FOREIGN, Images, KEYS, Key, RELEASES};
 
@@ -63,6 +65,10 @@ pub struct Size {
     pub others: bool,
     /// Somebody may put a Deny around keys of which nobody can say whether it holds.
     pub fences: bool,
+    /// Something else changes the policy of key 0 back again and again.
+    pub flips: bool,
+    /// Somebody may delete `ReplicaSets`, and what is kept of them.
+    pub vanishes: bool,
     /// Releases 0 and 1 are one image under two cluster manifests, and the keys pin the manifest.
     pub manifests: bool,
     /// Keys that somebody else rolled are taken over.
@@ -89,6 +95,8 @@ pub struct Setup {
     policies: Vec<Vec<Policy>>,
     /// The same with a fence around the key.
     fenced: Vec<Vec<Policy>>,
+    /// Per key: the digest of what is written for every set of images.
+    contents: Vec<Vec<String>>,
     /// Readings of keys that were built before, by key, content and age.
     pub(crate) readings: RefCell<HashMap<(usize, Key, u8), Arc<KeyFacts>>>,
 }
@@ -114,6 +122,11 @@ impl Setup {
             });
             each.collect::<Result<Vec<Vec<Policy>>, String>>()
         };
+        let contents = shares.iter().map(|share| {
+            let of = |images| policy_content(&share.template, &admitted(size, images));
+            (0..FOREIGN << 1).map(of).collect()
+        });
+        let contents = contents.collect();
         let (fenced, policies) = (policies(FENCE)?, policies("")?);
         Ok(Self {
             now,
@@ -121,6 +134,7 @@ impl Setup {
             releases,
             policies,
             fenced,
+            contents,
             readings: RefCell::default(),
             size,
         })
@@ -148,6 +162,16 @@ impl Setup {
                 .iter()
                 .any(|fenced| self.policy_of(key, *images, *fenced).equivalent(policy))
         })
+    }
+
+    /// The digest of what is written to a key so that it admits these images.
+    pub fn content(&self, key: usize, images: Images) -> &str {
+        &self.contents[key][usize::from(images)]
+    }
+
+    /// The images that a digest stands for.
+    pub fn of_content(&self, key: usize, content: &str) -> Option<Images> {
+        (0..FOREIGN << 1).find(|images| self.content(key, *images) == content)
     }
 
     /// A time so many minutes ago.
@@ -212,13 +236,16 @@ fn share(size: Size, index: usize) -> Share {
     }
 }
 
-/// The five statements that admit these images, and statements of somebody else.
-fn policy(size: Size, share: &Share, images: Images, more: &str) -> Result<Policy, String> {
-    let admitted: Vec<_> = (0..=RELEASES)
+fn admitted(size: Size, images: Images) -> Vec<Measurement> {
+    (0..=RELEASES)
         .filter(|index| images & (1 << index) != 0)
         .map(|index| measurement(size, index))
-        .collect();
-    let rendered = share.template.render(&admitted).to_json();
+        .collect()
+}
+
+/// The five statements that admit these images, and statements of somebody else.
+fn policy(size: Size, share: &Share, images: Images, more: &str) -> Result<Policy, String> {
+    let rendered = share.template.render(&admitted(size, images)).to_json();
     let end = rendered.rfind(']').ok_or("no list of statements")?;
     let text = format!(
         "{},{FOREIGN_STATEMENT}{more}{}",

@@ -30,6 +30,8 @@ pub struct State {
     pub gone: bool,
     /// `ReplicaSets`, one a release.
     pub sets: [Option<Set>; RELEASES],
+    /// Releases of which is kept what their `ReplicaSet` was made from, as bits.
+    pub templates: Images,
     /// Releases whose blob is stored.
     pub blobs: Images,
     /// The one-shot pod of the first seal.
@@ -98,8 +100,8 @@ pub struct Record {
     pub failure: Option<u8>,
     /// Revoked images.
     pub revoked: Images,
-    /// Policy writes of this phase.
-    pub writes: u8,
+    /// What was written last to each key, and how often it was put right since.
+    pub written: [Option<Written>; KEYS],
     /// Age of the end of the last rollover.
     pub ended: Option<u8>,
     /// Verbs that were answered.
@@ -111,6 +113,9 @@ pub struct Record {
     /// As above.
     pub transfer: bool,
 }
+
+/// What was written last to a key: images, and how often the same was written again.
+pub type Written = (Images, u8);
 
 /// The rollover in flight; times are ages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

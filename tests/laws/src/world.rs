@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use measurement::Measurement;
 use rollover::{
     Attestation, Attestations, Blob, Chamber, Deletion, Failure, KeyFacts, KeyState, Manifest,
-    Metrics, Phase, PodMetrics, Reading, Readings, Release, SealPod, Verbs, World, tags,
+    Metrics, Phase, PodMetrics, Reading, Readings, Release, SealPod, Verbs, World, Written, tags,
 };
 
 use crate::setup::{OTHER, Setup, measurement};
@@ -34,6 +34,10 @@ pub fn of(setup: &Setup, state: &State) -> World {
         record: record(setup, &state.record),
         readings: readings(setup, state.seen.as_ref()),
         sets: sets(setup, state),
+        templates: (0..RELEASES)
+            .filter(|release| state.templates & (1 << release) != 0)
+            .map(|release| setup.releases[release].revision.clone())
+            .collect(),
         orphans: Vec::new(),
         objects: Vec::new(),
         seal_pod: match state.seal {
@@ -118,7 +122,7 @@ fn record(setup: &Setup, record: &state::Record) -> rollover::PersistedState {
             .filter(revoked)
             .map(|index| setup.releases[index].measurement.image_sha384)
             .collect(),
-        writes: vec![setup.now; usize::from(record.writes)],
+        written: written(setup, record),
         ended_at: record.ended.map(|age| setup.ago(age)),
         handled: Verbs {
             abort: token(record.abort),
@@ -128,6 +132,20 @@ fn record(setup: &Setup, record: &state::Record) -> rollover::PersistedState {
             transfer: record.transfer.then(|| OTHER.to_owned()),
         },
     }
+}
+
+/// What was written last to each key, by ARN.
+fn written(setup: &Setup, record: &state::Record) -> BTreeMap<String, Written> {
+    let shares = setup.spec.shares.iter().enumerate();
+    let known = shares.filter_map(|(key, share)| {
+        let (images, times) = record.written[key]?;
+        let written = Written {
+            content: setup.content(key, images).to_owned(),
+            put_right: vec![setup.now; usize::from(times)],
+        };
+        Some((share.arn.clone(), written))
+    });
+    known.collect()
 }
 
 /// What was found on these keys, by ARN.
@@ -237,7 +255,8 @@ fn chamber(setup: &Setup, release: &Release, index: usize, pod: state::Pod) -> C
         unsealed_since: pod.unsealed.map(|age| setup.ago(age)),
         started_at: Some(setup.ago(pod.unsealed.unwrap_or(0))),
         gone_by: pod.leaving.map(|age| setup.ago(age)),
-        scheduled_at: Some(setup.now),
+        // Long ago: how long a release has its chambers without progress is in the record alone.
+        scheduled_at: Some(setup.ago(state::AGE)),
         failing: None,
         node: None,
     }

@@ -19,7 +19,12 @@ fn size(mutant: Mutant) -> Size {
         max_unavailable: 1,
         max_surge: 0,
         on_failure: OnFailure::Rollback,
-        broken: 0,
+        // The way back needs what is gone.
+        broken: if mutant == Mutant::MakesFromAnother {
+            0b010
+        } else {
+            0
+        },
         observed: match mutant {
             Mutant::WritesForTheHolder | Mutant::PassesTheHolderBy => 0b10,
             _ => 0,
@@ -35,6 +40,8 @@ fn size(mutant: Mutant) -> Size {
         scales: false,
         others: mutant == Mutant::TakesAnothersKeys,
         fences: mutant == Mutant::OverlooksFences,
+        flips: mutant == Mutant::FightsOn,
+        vanishes: mutant == Mutant::MakesFromAnother,
         manifests: mutant == Mutant::OverlooksManifests,
         adopts: mutant == Mutant::ForgetsWhatWasFound,
         // A second seal is only possible where there was a first one.

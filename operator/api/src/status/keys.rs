@@ -36,6 +36,19 @@ pub struct KeyStatus {
     pub findings: Vec<String>,
 }
 
+/// What was written last to a key's policy.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyWriteStatus {
+    /// ARN of the key.
+    pub arn: String,
+    /// Digest of what the operator's own statements were to say: hex.
+    pub content: String,
+    /// When the same was written again, because somebody else had changed it: at most the last four times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub put_right: Vec<Time>,
+}
+
 /// What a key's policy is to be.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]

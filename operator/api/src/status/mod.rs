@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use keys::{AccessStatus, DesiredPolicy, KeyPlanStatus, KeyStatus, PlanStatus};
+pub use keys::{AccessStatus, DesiredPolicy, KeyPlanStatus, KeyStatus, KeyWriteStatus, PlanStatus};
 pub use release::{
     FailureStatus, FoundStatus, Outcome, ReleaseStatus, RolloverRecord, RolloverStatus,
 };
@@ -77,9 +77,10 @@ pub struct ChamberClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub revoked: Vec<String>,
-    /// When policies were written since the phase of the rollover began, at most the last four.
+    /// What was written last to each key's policy: what is put right again and again has another writer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub policy_writes: Vec<Time>,
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["arn"]))]
+    pub key_writes: Vec<KeyWriteStatus>,
     /// Verbs (annotations) that were answered, and what came of the last one.
     #[serde(default)]
     pub verbs: VerbsStatus,

@@ -60,14 +60,19 @@ pub enum Verb {
 pub enum ClusterVerb {
     /// Shows one picture of a rollover: step, keys, chambers, what it waits for.
     #[command(
-        after_help = "Exit status 1 where a person has to do something (condition Stalled).\n\nExample:\n  kubectl chamber status signer -n signing --watch"
+        after_help = "Exit status 1 where a person has to do something (condition Stalled).\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber status -A"
     )]
     Status {
-        /// Which one.
+        /// Name of the ChamberCluster; without it all of the namespace.
+        name: Option<String>,
+        /// All of all namespaces.
+        #[arg(short = 'A', long, conflicts_with = "name")]
+        all_namespaces: bool,
+        /// Where it is.
         #[command(flatten)]
-        target: Target,
+        connection: Connection,
         /// Follows it until Ctrl-C.
-        #[arg(short, long, conflicts_with = "output")]
+        #[arg(short, long, conflicts_with_all = ["output", "all_namespaces"], requires = "name")]
         watch: bool,
         /// Form of the answer.
         #[arg(short, long, value_enum, default_value_t = Output::Human)]
@@ -156,11 +161,11 @@ pub enum ClusterVerb {
 }
 
 impl ClusterVerb {
-    /// What it is about.
-    pub fn target(&self) -> &Target {
+    /// Where what it is about is.
+    pub fn connection(&self) -> &Connection {
         match self {
-            Self::Status { target, .. }
-            | Self::Plan { target, .. }
+            Self::Status { connection, .. } => connection,
+            Self::Plan { target, .. }
             | Self::Pause { target }
             | Self::Resume { target }
             | Self::Abort { target }
@@ -170,7 +175,7 @@ impl ClusterVerb {
                 asked: Revocation { target, .. },
                 ..
             }
-            | Self::Unrevoke(Revocation { target, .. }) => target,
+            | Self::Unrevoke(Revocation { target, .. }) => &target.connection,
         }
     }
 }

@@ -17,6 +17,9 @@ pub enum PolicyVerb {
     Lint {
         /// The policy: a file, - for standard input, or the ARN of a key.
         file: String,
+        /// ARN of the key that a file is the policy of; without it, what statements name of a key of its account.
+        #[arg(long, value_name = "ARN")]
+        key: Option<String>,
         /// Whose policy it should be.
         #[command(flatten)]
         cluster: Cluster,

@@ -20,10 +20,9 @@ use crate::output::{self, Answer, Failure};
 
 /// Does what was asked.
 pub fn run(verb: &ClusterVerb) -> Result<Answer, Failure> {
-    let Target { name, connection } = verb.target();
     output::wait_for(async {
-        let connection::Connected { client, way } = connection::connect(connection)?;
-        let answer = Box::pin(ask(verb, name, &client)).await;
+        let connection::Connected { client, way } = connection::connect(verb.connection())?;
+        let answer = Box::pin(ask(verb, &client)).await;
         answer.map_err(|failure| failure.on_the_way(&way))
     })
 }
@@ -46,15 +45,15 @@ pub fn document(connection: &Connection, pod: &str, nonce: &[u8]) -> Result<Vec<
     })
 }
 
-async fn ask(verb: &ClusterVerb, name: &str, client: &Client) -> Result<Answer, Failure> {
+async fn ask(verb: &ClusterVerb, client: &Client) -> Result<Answer, Failure> {
     let clusters = Api::default_namespaced(client.clone());
     match verb {
         ClusterVerb::Plan {
+            target: Target { name, .. },
             file,
             policies,
             document,
             output,
-            ..
         } => {
             let question = observe::Question {
                 file: file.as_deref(),
@@ -65,17 +64,33 @@ async fn ask(verb: &ClusterVerb, name: &str, client: &Client) -> Result<Answer, 
                 None => plan::run(client, name, &question, *output).await,
             }
         }
-        ClusterVerb::Status { watch: true, .. } => status::watch(&clusters, name).await,
-        ClusterVerb::Status { output, .. } => status::run(&clusters, name, *output).await,
-        ClusterVerb::Pause { .. } => verbs::pause(&clusters, name, true).await,
-        ClusterVerb::Resume { .. } => verbs::pause(&clusters, name, false).await,
-        ClusterVerb::Abort { .. } => verbs::abort(&clusters, name).await,
-        ClusterVerb::Retry { .. } => verbs::retry(&clusters, name).await,
+        ClusterVerb::Status {
+            name: Some(name),
+            watch: true,
+            ..
+        } => status::watch(&clusters, name).await,
+        ClusterVerb::Status {
+            name: Some(name),
+            output,
+            ..
+        } => status::run(&clusters, name, *output).await,
+        ClusterVerb::Status {
+            all_namespaces: true,
+            output,
+            ..
+        } => status::all(&Api::all(client.clone()), *output).await,
+        ClusterVerb::Status { output, .. } => status::all(&clusters, *output).await,
+        ClusterVerb::Pause { target } => verbs::pause(&clusters, &target.name, true).await,
+        ClusterVerb::Resume { target } => verbs::pause(&clusters, &target.name, false).await,
+        ClusterVerb::Abort { target } => verbs::abort(&clusters, &target.name).await,
+        ClusterVerb::Retry { target } => verbs::retry(&clusters, &target.name).await,
         ClusterVerb::Revoke { asked, yes } => {
             // It holds several readings of the resource.
             Box::pin(revocations::revoke(&clusters, asked, *yes)).await
         }
-        ClusterVerb::Transfer { from, .. } => verbs::transfer(&clusters, name, from).await,
+        ClusterVerb::Transfer { target, from } => {
+            verbs::transfer(&clusters, &target.name, from).await
+        }
         ClusterVerb::Unrevoke(asked) => revocations::unrevoke(&clusters, asked).await,
     }
 }

@@ -19,8 +19,8 @@ pub fn value(name: &str, preview: &Preview) -> Value {
         "name": name,
         "from": preview.from.as_ref().map(revision),
         "to": revision(&preview.to),
-        "objection": preview.objection.as_ref().map(|(reason, message)| json!({
-            "reason": reason.to_string(), "message": message,
+        "objection": preview.objection.as_ref().map(|found| json!({
+            "reason": found.reason().to_string(), "message": found.to_string(),
         })),
         "keys": preview.keys.iter().map(key_value).collect::<Vec<_>>(),
     })
@@ -74,12 +74,12 @@ pub fn draw(name: &str, preview: &Preview) -> String {
         None => format!("the first start of {to}"),
     };
     let _ = writeln!(text, "{name}  plan: {headline}");
-    if let Some((reason, message)) = &preview.objection {
+    if let Some(found) = &preview.objection {
         let _ = writeln!(
             text,
             "  {}: {}",
-            paint(Colour::Red, reason),
-            printable(message)
+            paint(Colour::Red, found.reason()),
+            printable(&found.to_string())
         );
     }
     for key in &preview.keys {

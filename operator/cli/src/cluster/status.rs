@@ -5,11 +5,13 @@ use std::pin::pin;
 use chamber_api::ChamberCluster;
 use futures::StreamExt;
 use jiff::Timestamp;
-use kube::Api;
+use kube::api::ListParams;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
+use kube::{Api, ResourceExt};
+use serde_json::json;
 
-use super::{picture, refused};
+use super::{failed, picture, refused};
 use crate::arguments::Output;
 use crate::output::{self, Answer, Exit, Failure};
 
@@ -29,6 +31,32 @@ pub async fn run(
     Ok(Answer {
         text,
         exit: Exit::of(!picture::stalled(&found)),
+    })
+}
+
+/// The pictures of all of a namespace, or of all namespaces. Exit status 1 where a person has to look at one of them.
+pub async fn all(clusters: &Api<ChamberCluster>, output: Output) -> Result<Answer, Failure> {
+    let found = clusters.list(&ListParams::default()).await;
+    let mut found = found.map_err(|why| failed("chamberclusters", &why))?.items;
+    found.sort_by_key(|cluster| (cluster.namespace(), cluster.name_any()));
+    let each = found.iter().map(|cluster| {
+        let (namespace, name) = (cluster.namespace(), cluster.name_any());
+        json!({"namespace": namespace, "name": name, "status": cluster.status})
+    });
+    let now = Timestamp::now();
+    let text = output::form(&each.collect(), output, || {
+        let picture = |cluster: &ChamberCluster| {
+            let namespace = cluster.namespace().unwrap_or_default();
+            format!("{namespace}/{}", picture::draw(cluster, now))
+        };
+        match found.as_slice() {
+            [] => "no ChamberCluster".to_owned(),
+            found => found.iter().map(picture).collect::<Vec<_>>().join("\n"),
+        }
+    })?;
+    Ok(Answer {
+        text,
+        exit: Exit::of(!found.iter().any(picture::stalled)),
     })
 }
 

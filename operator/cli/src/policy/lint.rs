@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use chamber_resource::arn::Arn;
 use key_policy::{Finding, MAX_SIZE, Policy, Severity, Template, report};
 
 use super::read_as::{self, ReadAs};
@@ -30,12 +31,24 @@ struct Linted {
 }
 
 /// Lints a policy.
-pub fn run(file: &str, cluster: &Cluster, report: Report) -> Result<Answer, Failure> {
-    let linted = if file.starts_with("arn:") {
-        of_key(file, cluster)?
-    } else {
-        let text = input::policy_text(file)?;
-        linted(file, text, cluster)?
+pub fn run(
+    file: &str,
+    key: Option<&str>,
+    cluster: &Cluster,
+    report: Report,
+) -> Result<Answer, Failure> {
+    let linted = match (file.starts_with("arn:"), key) {
+        (true, None) => of_key(file, cluster)?,
+        (true, Some(key)) if key == file => of_key(file, cluster)?,
+        (true, Some(key)) => {
+            let why = format!("--key {key}: {file} is another key");
+            return Err(Failure::Usage(why));
+        }
+        (false, key) => {
+            let key = key.map(known_key).transpose()?;
+            let text = input::policy_text(file)?;
+            linted(file, key, text, cluster)?
+        }
     };
     let Linted {
         text,
@@ -64,12 +77,26 @@ pub fn run(file: &str, cluster: &Cluster, report: Report) -> Result<Answer, Fail
     })
 }
 
-fn linted(name: &str, text: String, cluster: &Cluster) -> Result<Linted, Failure> {
+/// A key's ARN in full.
+fn known_key(text: &str) -> Result<&str, Failure> {
+    let known = Arn::parse(text).filter(|_| !text.contains(['*', '?']));
+    known.map(|_| text).ok_or_else(|| {
+        Failure::Usage(format!(
+            "--key {text}: expected arn:aws:kms:<region>:<account>:key/<id>"
+        ))
+    })
+}
+
+fn linted(
+    name: &str,
+    key: Option<&str>,
+    text: String,
+    cluster: &Cluster,
+) -> Result<Linted, Failure> {
     let policy = Policy::parse(&text).map_err(|why| Failure::read(name, &why))?;
-    let read_as = read_as::of(cluster, name, &policy)?;
+    let read_as = read_as::of(cluster, key, &policy)?;
     let mut template = read_as.template(cluster);
-    // Of a file nobody says which key it is attached to.
-    template.key_arn = name.starts_with("arn:").then(|| name.to_owned());
+    template.key_arn = key.map(str::to_owned);
     let findings = key_policy::lint(&policy, &template);
     Ok(Linted {
         text,
@@ -84,7 +111,7 @@ fn linted(name: &str, text: String, cluster: &Cluster) -> Result<Linted, Failure
 fn of_key(arn: &str, cluster: &Cluster) -> Result<Linted, Failure> {
     output::wait_for(async {
         let key = Key::new(&kms::environment().await, arn)?;
-        let mut linted = linted(arn, key.policy().await?, cluster)?;
+        let mut linted = linted(arn, Some(arn), key.policy().await?, cluster)?;
         linted
             .findings
             .extend(key_policy::lint_key(&key.facts().await?));

@@ -19,9 +19,10 @@ pub fn run(verb: &PolicyVerb) -> Result<Answer, Failure> {
     match verb {
         PolicyVerb::Lint {
             file,
+            key,
             cluster,
             output,
-        } => lint::run(file, cluster, *output),
+        } => lint::run(file, key.as_deref(), cluster, *output),
         PolicyVerb::Explain {
             file,
             question,

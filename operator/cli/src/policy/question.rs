@@ -1,8 +1,8 @@
 //! What `policy explain` is asked: each part is checked, and what makes no sense is refused.
 
 use chamber_resource::arn::Arn as KeyArn;
-use key_policy::Arn;
 use key_policy::evaluate::{Context, Fact, Principal, Reach, operation, operations};
+use key_policy::{Arn, SERVICE_SUFFIXES};
 use measurement::Pcr;
 
 use crate::arguments::Question;
@@ -52,9 +52,8 @@ fn principal(name: &str) -> Result<Principal, Failure> {
     if name.contains(['*', '?']) {
         return Err(wrong("a wildcard asks for nobody in particular"));
     }
-    let is_service =
-        |name: &str| name.ends_with(".amazonaws.com") || name.ends_with(".amazonaws.com.cn");
-    if is_service(name) && !name.contains([':', '/']) {
+    let is_service = SERVICE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+    if is_service && !name.contains([':', '/']) {
         return Ok(Principal::service(name));
     }
     let parts = Arn::parse(name).ok_or_else(|| wrong("is no ARN"))?;

@@ -49,15 +49,21 @@ pub struct ReadAs {
     account: Said,
     partition: Said,
     admin_role: Said,
+    /// The ARN of the key where only its own statements tell it.
+    named_key: Option<String>,
 }
 
 /// Finds whose policy this is.
-pub fn of(flags: &Cluster, key: &str, policy: &Policy) -> Result<ReadAs, Failure> {
-    let key = flags.key(Some(key))?;
+pub fn of(flags: &Cluster, key: Option<&str>, policy: &Policy) -> Result<ReadAs, Failure> {
+    let known = key;
+    let key = flags.key(key)?;
     let account = account(flags, key.as_ref(), policy)?;
     let partition = partition(flags, key.as_ref(), policy, &account.text)?;
     let cluster_id = cluster_id(flags, policy)?;
+    let named = || infer::key(policy, &partition.text, &account.text);
+    let named = known.is_none().then(named).flatten();
     Ok(ReadAs {
+        named_key: named.filter(|key| !key.ends_with('*')),
         admin_role: admin_role(flags, policy, [&cluster_id, &account, &partition]),
         cluster_id,
         account,
@@ -81,22 +87,28 @@ impl ReadAs {
         line.contains(MARK).then_some(line)
     }
 
-    /// `{"clusterId", "account", "partition", "adminRole", "from": {...}}`.
+    /// `{"clusterId", "account", "partition", "adminRole", "from": {...}}`, and `key` where only statements name it.
     pub fn value(&self) -> Value {
         let Self {
             cluster_id,
             account,
             partition,
             admin_role,
+            named_key,
         } = self;
-        json!({
+        let mut value = json!({
             "clusterId": cluster_id.text, "account": account.text,
             "partition": partition.text, "adminRole": admin_role.text,
             "from": {
                 "clusterId": cluster_id.by.word(), "account": account.by.word(),
                 "partition": partition.by.word(), "adminRole": admin_role.by.word(),
             },
-        })
+        });
+        if let Some(key) = named_key {
+            value["key"] = json!(key);
+            value["from"]["key"] = json!(Source::Policy.word());
+        }
+        value
     }
 }
 
@@ -123,6 +135,9 @@ impl fmt::Display for ReadAs {
         let role = &self.admin_role;
         if role.by == Source::Policy && !role.text.ends_with(":role/ChamberKmsKeyAdmin") {
             write!(f, ", administrators {}{}", role.text, mark(role))?;
+        }
+        if let Some(key) = &self.named_key {
+            write!(f, ", key {key}{MARK}")?;
         }
         Ok(())
     }

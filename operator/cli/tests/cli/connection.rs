@@ -184,3 +184,77 @@ fn a_server_that_is_not_there_is_named_with_what_failed() {
     assert!(run.err.contains("refused"), "{}", run.err);
     assert_eq!(run.err.lines().count(), 1, "{}", run.err);
 }
+
+/// Without a name all are told, of one namespace or of all; one that is stalled counts.
+#[test]
+fn all_are_told_of_one_namespace_or_of_all() {
+    let one = |namespace: &str, name: &str, stalled: &str| {
+        json!({"apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"clusterId": "c", "release": {"image": "i", "measurement": {"imageSha384": "a"}},
+                "keys": {"threshold": 1, "shares": []}, "verification": {"prometheus": {"url": "http://p"}}},
+            "status": {"step": "Settled", "release": "v1", "conditions": [{"type": "Stalled", "status": stalled,
+                "reason": "R", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}})
+    };
+    let server = ApiServer::start_with(move |path| {
+        let items = match path.split('?').next().unwrap() {
+            "/apis/chamber.dev/v1alpha1/chamberclusters" => {
+                vec![
+                    one("b", "x", "True"),
+                    one("a", "z", "False"),
+                    one("a", "y", "False"),
+                ]
+            }
+            "/apis/chamber.dev/v1alpha1/namespaces/chambers/chamberclusters" => {
+                vec![one("chambers", "signer", "False")]
+            }
+            "/apis/chamber.dev/v1alpha1/namespaces/none/chamberclusters" => Vec::new(),
+            _ => return None,
+        };
+        Some(
+            json!({"apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberClusterList", "metadata": {}, "items": items}),
+        )
+    });
+    let cluster = json!({"server": format!("http://127.0.0.1:{}", server.port())});
+    let kubeconfig = Kubeconfig::of("all", &[("one", cluster)]);
+    let file = kubeconfig.file();
+    let run = |arguments: &[&str]| {
+        with_variables(&[&["status"], arguments].concat(), &[("KUBECONFIG", &file)])
+    };
+    let all = run(&["-A"]);
+    assert_eq!(all.status, 1, "{}", all.err);
+    let heads = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.contains("settled on v1"));
+        lines
+            .map(|line| line.split("  ").next().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(heads(&all.out), ["a/y", "a/z", "b/x"]);
+    let own = run(&[]);
+    assert_eq!(
+        (own.status, heads(&own.out)),
+        (0, vec!["chambers/signer".to_owned()]),
+        "{}",
+        own.err
+    );
+    let told: serde_json::Value =
+        serde_json::from_str(&run(&["--all-namespaces", "-o", "json"]).out).unwrap();
+    assert_eq!(
+        (
+            &told[2]["namespace"],
+            &told[2]["name"],
+            &told[2]["status"]["release"]
+        ),
+        (&json!("b"), &json!("x"), &json!("v1"))
+    );
+    let none = run(&["-n", "none"]);
+    assert_eq!(
+        (none.status, none.out.as_str()),
+        (0, "no ChamberCluster\n"),
+        "{}",
+        none.err
+    );
+    for wrong in [&["signer", "-A"][..], &["-A", "--watch"], &["--watch"]] {
+        assert_eq!(run(wrong).status, 2, "{wrong:?}");
+    }
+}

@@ -150,6 +150,30 @@ fn registers_without_an_image_and_of_a_tpm_can_be_asked_about() {
     }
 }
 
+/// Services have the names of their partition.
+#[test]
+fn services_of_every_partition_can_be_asked_about() {
+    for name in [
+        "logs.us-east-1.amazonaws.com",
+        "logs.cn-north-1.amazonaws.com.cn",
+        "logs.eusc-de-east-1.amazonaws.eu",
+        "ec2.c2s.ic.gov",
+    ] {
+        let service = format!(r#"{{"Service":"{name}"}}"#);
+        let logs = policy(r#""Action":"kms:Decrypt","Resource":"*""#)
+            .replace(&format!(r#"{{"AWS":"{APP}"}}"#), &service);
+        let run = ask(&logs, name, "kms:Decrypt", &["--account", "111122223333"]);
+        assert_eq!(run.status, 0, "{name}: {}{}", run.out, run.err);
+    }
+    let run = ask(
+        &policy(r#""Action":"*","Resource":"*""#),
+        "ec2.example.com",
+        "kms:Decrypt",
+        &[],
+    );
+    assert_eq!(run.status, 2, "{}", run.out);
+}
+
 /// What the call cannot carry, and what no key policy governs, is said.
 #[test]
 fn notes_say_what_the_question_overlooks() {

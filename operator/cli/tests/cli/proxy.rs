@@ -130,3 +130,59 @@ fn a_socks5_proxy_is_spoken_to_as_one() {
     // RFC 1928: version 5, one method, no authentication.
     assert_eq!(greeted.join().unwrap(), [5, 1, 0]);
 }
+
+/// One that asks for user and password gets them, and then carries the request.
+#[test]
+fn a_socks5_proxy_that_asks_for_a_user_gets_it() {
+    use std::io::{Read, Write};
+    let server = ApiServer::start();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("socks5://who:what%40@{}", listener.local_addr().unwrap());
+    let port = server.port();
+    let proxy = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut read = |bytes: usize| {
+            let mut read = vec![0; bytes];
+            client.read_exact(&mut read).unwrap();
+            read
+        };
+        let greeting = read(2);
+        let methods = read(greeting[1].into());
+        assert!(
+            greeting[0] == 5 && methods.contains(&2),
+            "{greeting:?} {methods:?}"
+        );
+        client.write_all(&[5, 2]).unwrap();
+        // RFC 1929: its version, and two texts with their lengths.
+        let mut asked = vec![0; 11];
+        client.read_exact(&mut asked).unwrap();
+        client.write_all(&[1, 0]).unwrap();
+        let mut request = [0; 5];
+        client.read_exact(&mut request).unwrap();
+        let mut name = vec![0; usize::from(request[4]) + 2];
+        client.read_exact(&mut name).unwrap();
+        client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        let mut beyond = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut back, mut forth) = (beyond.try_clone().unwrap(), client.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut back, &mut forth));
+        // The client leaves where it has its answer.
+        let _ = std::io::copy(&mut client, &mut beyond);
+        (asked, name)
+    });
+    let cluster = json!({"server": FAR, "proxy-url": url});
+    let run = status("socks-user", cluster, &[]);
+    assert_eq!((run.status, run.err.as_str()), (0, ""));
+    let (asked, name) = proxy.join().unwrap();
+    assert_eq!(asked, b"\x01\x03who\x05what@");
+    assert!(name.starts_with(b"api.example.test"), "{name:?}");
+    assert!(
+        server.seen()[0].contains("/chamberclusters/signer"),
+        "{:?}",
+        server.seen()
+    );
+    assert!(
+        server.seen()[0]
+            .to_ascii_lowercase()
+            .contains("authorization: bearer t")
+    );
+}

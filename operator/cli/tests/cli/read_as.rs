@@ -169,3 +169,60 @@ fn render_has_nothing_to_take_it_from() {
         );
     }
 }
+
+/// Which key a file is the policy of: what its statements name, or what is said.
+#[test]
+fn the_key_of_a_file_is_told_or_said() {
+    let own = "arn:aws:kms:us-east-1:111122223333:key/1a2b3c4d-5e6f-4a1b-8c2d-3e4f5a6b7c8d";
+    let other = own.replace("1a2b", "9999");
+    let policy = rendered(&[&hash("01")], &[]);
+    let named = policy.replace(r#""Resource": "*""#, &format!(r#""Resource": "{own}""#));
+    assert_ne!(named, policy);
+    let told = lint(&named, &CLUSTER);
+    let line = format!(", key {own} (from the policy)\n");
+    assert!(
+        told.status == 0 && told.out.contains(&line),
+        "{}{}",
+        told.out,
+        told.err
+    );
+    let all = json(&named, &CLUSTER);
+    assert_eq!(
+        (&all["readAs"]["key"], &all["readAs"]["from"]["key"]),
+        (&own.into(), &"policy".into())
+    );
+    let said = lint(&named, &[&CLUSTER[..], &["--key", own]].concat());
+    assert!(
+        said.status == 0 && !said.out.contains(", key "),
+        "{}",
+        said.out
+    );
+    let wrong = lint(&named, &[&CLUSTER[..], &["--key", &other]].concat());
+    assert!(
+        wrong.status == 1 && wrong.out.contains("which is not this key"),
+        "{}",
+        wrong.out
+    );
+    for key in [
+        "arn:aws:kms:us-east-1:111122223333:alias/a",
+        "1a2b3c4d",
+        "arn:aws:kms:us-east-1:111122223333:key/*",
+    ] {
+        let run = lint(&named, &["--key", key]);
+        assert!(run.status == 2 && run.err.contains("--key"), "{}", run.err);
+    }
+    let account = lint(
+        &named,
+        &[
+            "--key",
+            &other.replace("111122223333", "999999999999"),
+            "--account",
+            "111122223333",
+        ],
+    );
+    assert!(
+        account.status == 2 && account.err.contains("the key is of account"),
+        "{}",
+        account.err
+    );
+}

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::act::error::Error;
 use crate::context::Context;
-use crate::objects::{self, replica_set};
+use crate::objects::{self, replica_set, templates};
 
 fn api(ctx: &Context, cluster: &ChamberCluster) -> Api<ReplicaSet> {
     Api::namespaced(ctx.client.clone(), &cluster.namespace().unwrap_or_default())
@@ -46,8 +46,15 @@ pub async fn make(
     world: &World,
     release: &Release,
 ) -> Result<(), Error> {
-    // The template of a release is only in the spec; a rollover never starts one that is not.
     let mut replica_set = replica_set::build(cluster, release, 0, world.spec.managed_sealing)?;
+    // The spec has the template of the release that it names alone.
+    if world.spec.release.revision != release.revision {
+        let kept = templates::kept(ctx, cluster, &release.revision).await?;
+        let kept = kept.ok_or_else(|| Error::TemplateLost(release.revision.clone()))?;
+        if let Some(spec) = &mut replica_set.spec {
+            spec.template = Some(serde_json::from_value(kept)?);
+        }
+    }
     let fence = (names::FENCE_ANNOTATION.to_owned(), ctx.fence.mark());
     replica_set.annotations_mut().extend([fence]);
     match api(ctx, cluster)
@@ -105,5 +112,11 @@ pub async fn remove(
     for answer in join_all(each).await {
         answer?;
     }
+    join_all(
+        names
+            .iter()
+            .map(|name| templates::forget(ctx, cluster, name)),
+    )
+    .await;
     Ok(())
 }

@@ -20,6 +20,12 @@ pub enum Error {
     /// An object of a name that this cluster needs was made by somebody else.
     #[error("{0}")]
     NotOurs(String),
+    /// What was kept of a release's template is gone since the look.
+    #[error("what was kept of the template of release {0} is gone; looking again")]
+    TemplateLost(String),
+    /// The look that the order rests on is too old: chambers may have changed since.
+    #[error("it took too long from looking at the chambers to the order; looking again")]
+    LookTooOld,
     /// An object that the operator makes could not be written down.
     #[error("object: {0}")]
     Object(#[from] serde_json::Error),
@@ -28,7 +34,11 @@ pub enum Error {
 impl Error {
     /// What the order was for has another version now, or is gone: the order was not taken.
     pub fn is_stale(&self) -> bool {
-        matches!(self, Self::Kubernetes(error) if error.is_stale())
+        match self {
+            Self::Kubernetes(error) => error.is_stale(),
+            Self::LookTooOld | Self::TemplateLost(_) => true,
+            _ => false,
+        }
     }
 
     /// Something changed since the look: the order that met it was not taken, and looking again is all there is to do.
@@ -46,7 +56,7 @@ impl Error {
         match self {
             Self::Kubernetes(error) => error.passes(),
             Self::Keys(errors) => errors.iter().all(kms::write::Error::passes),
-            Self::NotLeading => true,
+            Self::NotLeading | Self::LookTooOld | Self::TemplateLost(_) => true,
             Self::Blob(_) | Self::NotOurs(_) | Self::Object(_) => false,
         }
     }

@@ -82,7 +82,11 @@ async fn policies(
     for (write, answer) in writes.iter().zip(answers) {
         match answer {
             Ok(()) => written.push(write.clone()),
-            Err(error) => refused.push(error),
+            Err(error) => {
+                // What somebody else changed back before it was read was written all the same.
+                written.extend(error.was_written().then(|| write.clone()));
+                refused.push(error);
+            }
         }
     }
     Done {

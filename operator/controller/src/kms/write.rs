@@ -50,6 +50,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether KMS took the write, although it does not show.
+    pub fn was_written(&self) -> bool {
+        matches!(self, Self::NotReadBack(_))
+    }
+
     /// Whether time alone may cure it.
     pub fn passes(&self) -> bool {
         match self {

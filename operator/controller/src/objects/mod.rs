@@ -6,6 +6,8 @@ pub mod replica_set;
 pub mod seal_pod;
 pub mod services;
 mod template;
+pub mod templates;
+mod undo;
 
 use chamber_api::{ChamberCluster, names};
 use k8s_openapi::api::core::v1::Service;
@@ -42,8 +44,8 @@ pub async fn ensure(
     Ok(problems)
 }
 
-/// Server-side apply, only where the object is missing, is of another version than the one that was applied,
-/// and never where somebody else made it.
+/// Server-side apply, only where the object is missing, is of another version than the one that was applied, or was
+/// edited since; and never where somebody else made it.
 async fn apply<K>(
     ctx: &Context,
     cluster: &ChamberCluster,
@@ -60,13 +62,13 @@ where
     let name = wanted.name_any();
     let text = serde_json::to_string(&wanted).map_err(kube::Error::SerdeError)?;
     let hash = hex::encode(&Sha256::digest(text.as_bytes())[..8]);
-    let found = api.get_metadata_opt(&name).await?;
+    let found = api.get_opt(&name).await?;
     if let Some(found) = &found {
         if !is_ours_or_orphaned(cluster, found) {
             return Ok(Some(taken(&K::kind(&()), &name)));
         }
         if found.annotations().get(APPLIED) == Some(&hash) {
-            return Ok(None);
+            return put_right(&api, found, &wanted).await;
         }
     }
     wanted.annotations_mut().insert(APPLIED.to_owned(), hash);
@@ -83,6 +85,42 @@ where
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 422) => {
             let refused = kubernetes::Error::from(kube::Error::Api(status));
             Ok(Some(refusal(&K::kind(&()), &name, &refused)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Undoes what somebody edited in an object of ours. One that stays edited has another writer, and is not fought.
+async fn put_right<K>(
+    api: &Api<K>,
+    found: &K,
+    wanted: &K,
+) -> Result<Option<ObjectProblem>, kubernetes::Error>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+{
+    let value = |object: &K| serde_json::to_value(object).map_err(kube::Error::SerdeError);
+    let (kind, name) = (K::kind(&()), wanted.name_any());
+    let Some(patch) = undo::patch(&value(found)?, &value(wanted)?) else {
+        return Ok(None);
+    };
+    tracing::warn!(%kind, name, "somebody edited it; it is put right");
+    let params = PatchParams {
+        field_manager: Some(names::MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    match api.patch(&name, &params, &Patch::Merge(&patch)).await {
+        Ok(patched) if undo::patch(&value(&patched)?, &value(wanted)?).is_none() => Ok(None),
+        Ok(_) => Ok(Some(ObjectProblem {
+            object: Object::Surroundings,
+            reason: Reason::ObjectRefused,
+            message: format!(
+                "{kind} {name} was edited, and something (an admission webhook, another controller) changes it again when it is put right. Except it there"
+            ),
+        })),
+        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 422) => {
+            let refused = kubernetes::Error::from(kube::Error::Api(status));
+            Ok(Some(refusal(&kind, &name, &refused)))
         }
         Err(error) => Err(error.into()),
     }

@@ -23,11 +23,19 @@ const FAILING: [&str; 6] = [
     "CrashLoopBackOff",
 ];
 
+/// What there is of chambers.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The `ReplicaSets` with their pods.
+    pub sets: Vec<Set>,
+    /// Pods whose `ReplicaSet` is gone.
+    pub orphans: Vec<Chamber>,
+    /// The same `ReplicaSets`, as the API server has them.
+    pub replica_sets: Vec<ReplicaSet>,
+}
+
 /// The `ReplicaSets` with their pods, and the pods whose `ReplicaSet` is gone.
-pub async fn list(
-    ctx: &Context,
-    cluster: &ChamberCluster,
-) -> Result<(Vec<Set>, Vec<Chamber>), kube::Error> {
+pub async fn list(ctx: &Context, cluster: &ChamberCluster) -> Result<Found, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let name = cluster.name_any();
     let role = names::ROLE_LABEL;
@@ -39,9 +47,11 @@ pub async fn list(
     let (pods, replica_sets) = try_join(pods.list(&ours), replica_sets.list(&ours)).await?;
 
     let mark = ctx.fence.mark();
-    let ours = |found: &&ReplicaSet| objects::is_ours_or_orphaned(cluster, *found);
-    let found = replica_sets.items.iter().filter(ours);
+    let ours = |found: &ReplicaSet| objects::is_ours_or_orphaned(cluster, found);
+    let mut found = replica_sets.items;
+    found.retain(|replica_set| ours(replica_set) && set(replica_set, &mark).is_some());
     let mut sets: Vec<(String, Set)> = found
+        .iter()
         .filter_map(|found| Some((found.uid()?, set(found, &mark)?)))
         .collect();
     let mut orphans = Vec::new();
@@ -52,7 +62,11 @@ pub async fn list(
             None => orphans.push(chamber),
         }
     }
-    Ok((sets.into_iter().map(|(_, set)| set).collect(), orphans))
+    Ok(Found {
+        sets: sets.into_iter().map(|(_, set)| set).collect(),
+        orphans,
+        replica_sets: found,
+    })
 }
 
 /// A pod that has ended runs nothing any more and will not start again.

@@ -14,8 +14,10 @@ mod seal_pod;
 
 use chamber_api::{ChamberCluster, names};
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 use rollover::{Look, Spec, World};
+use tokio::time::Instant;
 
 use chamber_resource::persisted_state;
 
@@ -31,15 +33,32 @@ pub struct Looks {
     keys: bool,
 }
 
-/// Everything but what the plan must ask for; with an error where chambers, blobs or the seal pod are not in it.
-pub async fn world(
-    ctx: &Context,
-    cluster: &ChamberCluster,
-    spec: &Spec,
-) -> (World, Option<kube::Error>) {
+/// One look.
+pub struct Seen {
+    /// Everything but what the plan must ask for.
+    pub world: World,
+    /// The `ReplicaSets` as the API server has them.
+    pub replica_sets: Vec<ReplicaSet>,
+    /// Why chambers, blobs or the seal pod are not in it, where they are not.
+    pub unseen: Option<kube::Error>,
+    /// When it began: what is ordered rests on what was so then.
+    pub since: Instant,
+}
+
+/// Looks at everything but what the plan must ask for.
+pub async fn world(ctx: &Context, cluster: &ChamberCluster, spec: &Spec) -> Seen {
+    let since = Instant::now();
     let mut world = known(ctx, cluster, spec);
-    let seen = see(ctx, cluster, spec, &mut world).await;
-    (world, seen.err())
+    let (replica_sets, unseen) = match see(ctx, cluster, spec, &mut world).await {
+        Ok(replica_sets) => (replica_sets, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    Seen {
+        world,
+        replica_sets,
+        unseen,
+        since,
+    }
 }
 
 /// Reads what changes by itself.
@@ -48,16 +67,17 @@ async fn see(
     cluster: &ChamberCluster,
     spec: &Spec,
     world: &mut World,
-) -> Result<(), kube::Error> {
-    (world.sets, world.orphans) = chambers::list(ctx, cluster).await?;
+) -> Result<Vec<ReplicaSet>, kube::Error> {
+    let found = chambers::list(ctx, cluster).await?;
+    (world.sets, world.orphans) = (found.sets, found.orphans);
     if spec.managed_sealing {
-        let found = blobs::read(ctx, cluster, spec, &world.record).await?;
-        world.blobs = found.blobs;
-        (world.manifest_objection, world.blob_lacks) = (found.objection, found.lacks);
+        let stored = blobs::read(ctx, cluster, spec, &world.record).await?;
+        world.blobs = stored.blobs;
+        (world.manifest_objection, world.blob_lacks) = (stored.objection, stored.lacks);
     }
     world.seal_pod = seal_pod::read(ctx, cluster, spec, &world.record).await?;
     world.now = Timestamp::now();
-    Ok(())
+    Ok(found.replica_sets)
 }
 
 /// What is known without a call.

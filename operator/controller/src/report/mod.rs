@@ -8,7 +8,7 @@ use chamber_api::{ChamberCluster, ChamberClusterStatus, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
-use rollover::{AdmittedSet, Plan, Reason, Step, World};
+use rollover::{AdmittedSet, Obstacle, Plan, Reason, Step, World};
 use serde_json::json;
 
 use crate::context::Context;
@@ -30,27 +30,14 @@ pub async fn plan(
     world: &World,
     plan: &Plan,
 ) -> Result<(), Error> {
-    let said = match plan {
-        Plan::Wait {
-            step,
-            reason,
-            message,
-            ..
-        }
-        | Plan::Block {
-            step,
-            reason,
-            message,
-        } => Said {
-            step: *step,
-            reason: Some(*reason),
-            message: Some(message),
+    let message = plan.obstacle().map(ToString::to_string);
+    let said = Said {
+        step: match plan {
+            Plan::Wait { step, .. } | Plan::Block { step, .. } => *step,
+            Plan::Settled { .. } | Plan::Look(_) | Plan::Act { .. } => Step::Settled,
         },
-        Plan::Settled { .. } | Plan::Look(_) | Plan::Act { .. } => Said {
-            step: Step::Settled,
-            reason: None,
-            message: None,
-        },
+        reason: plan.obstacle().map(Obstacle::reason),
+        message: message.as_deref(),
     };
     let status = cluster.status.clone().unwrap_or_default();
     write(ctx, cluster, observed(cluster, world, &said, status)).await
@@ -145,6 +132,9 @@ fn observed(
         .as_ref()
         .is_some_and(|r| r.retire_begun_at.is_some());
     status.keys = entries::keys(world, &live, retiring, &before.keys);
+    status
+        .key_writes
+        .retain(|write| world.share(&write.arn).is_some());
     status.plan = plan::of(world);
     let in_sync = status.keys.iter().filter(|key| key.in_sync).count();
     status.keys_in_sync = Some(format!("{in_sync}/{}", world.spec.shares.len()));

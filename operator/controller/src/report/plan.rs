@@ -15,7 +15,7 @@ pub fn of(world: &World) -> Option<PlanStatus> {
         to: preview.to.revision,
         objection: preview
             .objection
-            .map(|(reason, message)| format!("{reason}: {message}")),
+            .map(|found| format!("{}: {found}", found.reason())),
         keys: preview.keys.into_iter().map(key).collect(),
     })
 }

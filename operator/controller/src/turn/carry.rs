@@ -3,7 +3,7 @@
 use chamber_api::ChamberCluster;
 use chamber_resource::persisted_state;
 use jiff::Timestamp;
-use rollover::{Action, Plan, Reason, Step, Transition, World, laws};
+use rollover::{Action, Obstacle, Plan, Reason, Step, Transition, World, laws};
 
 use super::outcome::{BLOCKED, End, Error};
 use super::tries::Tries;
@@ -158,12 +158,12 @@ pub fn reached(world: &World) -> Step {
 
 fn broken(step: Step, breach: &laws::Breach) -> Plan {
     tracing::error!(law = breach.law, message = %breach.message, "a law would be broken");
+    let message = format!(
+        "law {} would be broken: {}. Nothing was done; this is a defect of the operator, please report it",
+        breach.law, breach.message
+    );
     Plan::Block {
         step,
-        reason: Reason::LawBroken,
-        message: format!(
-            "law {} would be broken: {}. Nothing was done; this is a defect of the operator, please report it",
-            breach.law, breach.message
-        ),
+        obstacle: Obstacle::told(Reason::LawBroken, message),
     }
 }

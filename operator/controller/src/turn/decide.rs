@@ -1,7 +1,7 @@
 //! Planning, with what the plan asks to read.
 
 use chamber_api::ChamberCluster;
-use rollover::{Plan, Reason, Step, World};
+use rollover::{Obstacle, Plan, Reason, Step, World};
 
 use crate::context::Context;
 use crate::kubernetes;
@@ -28,7 +28,6 @@ pub async fn decide(
     let message = "what the plan asks to read is never enough";
     Ok(Some(Plan::Block {
         step: Step::Settled,
-        reason: Reason::LawBroken,
-        message: message.into(),
+        obstacle: Obstacle::told(Reason::LawBroken, message),
     }))
 }

@@ -98,19 +98,9 @@ pub async fn hindered(
             }
             return carry_out(ctx, cluster, &world, step, &action, tries, Report::Facts).await;
         }
-        Ok(Some(
-            Plan::Wait {
-                step,
-                reason,
-                message,
-                ..
-            }
-            | Plan::Block {
-                step,
-                reason,
-                message,
-            },
-        )) => (step, reason, message),
+        Ok(Some(Plan::Wait { step, obstacle, .. } | Plan::Block { step, obstacle })) => {
+            (step, obstacle.reason(), obstacle.to_string())
+        }
         Ok(Some(Plan::Look(_) | Plan::Settled { .. }) | None) | Err(_) => hindrance.told(&world),
     };
     let told = report::unseen(ctx, cluster, step, reason, &message).await;

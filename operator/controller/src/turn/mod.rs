@@ -12,10 +12,11 @@ use chamber_api::ChamberCluster;
 use chamber_resource::Fault;
 use chamber_resource::spec::{self, Uids};
 use jiff::Timestamp;
-use rollover::{Action, Plan, Reason, Spec, Step, World};
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use rollover::{Action, Obstacle, Plan, Reason, Spec, Step, World};
 
 use crate::context::Context;
-use crate::{act, objects, observe, report, salvage};
+use crate::{act, kubernetes, objects, observe, report, salvage};
 use carry::{Report, carry_out, failed};
 use decide::decide;
 use hindered::{Hindrance, hindered, nameless, unusable};
@@ -26,6 +27,9 @@ pub use tries::Tries;
 
 /// When a waiting cluster is looked at again at the latest, even though events should tell.
 const WAITING: Duration = Duration::from_secs(30);
+
+/// An order that stops chambers, or takes a measurement away, comes at most this long after the look at the chambers.
+const ORDER: Duration = Duration::from_secs(5);
 
 /// Observe, plan, check the laws, act, report.
 pub async fn turn(
@@ -41,22 +45,30 @@ pub async fn turn(
         Ok(usable) => usable,
         Err(fault) => return unusable(ctx, cluster, &fault).await,
     };
-    let made = if spec.deletion.is_none() && fault.is_none() {
-        objects::ensure(ctx, cluster)
-            .await
-            .map_err(act::Error::from)
+    let keeps = spec.deletion.is_none() && fault.is_none();
+    let made = if keeps {
+        objects::ensure(ctx, cluster).await
     } else {
         Ok(Vec::new())
     };
-    let (mut world, unseen) = observe::world(ctx, cluster, &spec).await;
-    let made = made.map(|problems| world.objects = problems);
+    let seen = observe::world(ctx, cluster, &spec).await;
+    let mut world = seen.world;
     let hindrance = Hindrance {
         fault,
-        unseen: unseen.map(Into::into),
+        unseen: seen.unseen.map(Into::into),
     };
     if !hindrance.is_none() {
+        world.objects = made.unwrap_or_default();
         return hindered(ctx, cluster, world, hindrance, tries).await;
     }
+    let made = match made {
+        Ok(problems) if keeps => {
+            world.objects = problems;
+            keep_templates(ctx, cluster, &mut world, &seen.replica_sets).await
+        }
+        made => made.map(|problems| world.objects = problems),
+    };
+    let made = made.map_err(act::Error::from);
     let planned = decide(ctx, cluster, &mut world, |world| {
         Some(rollover::plan(world))
     });
@@ -73,7 +85,32 @@ pub async fn turn(
         report::plan(ctx, cluster, &world, &plan).await?;
         return Ok(End::Rests(pause(&world, &plan)));
     };
-    carry_out(ctx, cluster, &world, step, &action, tries, Report::All).await
+    if rests_on_chambers(&action) && seen.since.elapsed() > ORDER {
+        return Err(act::Error::LookTooOld.into());
+    }
+    let ended = carry_out(ctx, cluster, &world, step, &action, tries, Report::All).await;
+    if rests_on_chambers(&action) {
+        ctx.telemetry.ordered(seen.since.elapsed());
+    }
+    ended
+}
+
+/// What is kept of the releases' templates, and what is wrong with it beside the other objects.
+async fn keep_templates(
+    ctx: &Context,
+    cluster: &ChamberCluster,
+    world: &mut World,
+    replica_sets: &[ReplicaSet],
+) -> Result<(), kubernetes::Error> {
+    let templates = objects::templates::keep(ctx, cluster, replica_sets).await?;
+    world.templates = templates.kept;
+    world.objects.extend(templates.problems);
+    Ok(())
+}
+
+/// A chamber that crashes after the look is not in it, and no version shows it: such an order is given soon or not at all.
+fn rests_on_chambers(action: &Action) -> bool {
+    matches!(action, Action::Resize(_) | Action::WritePolicies(_))
 }
 
 /// The spec, or what can be saved of it with its fault.
@@ -100,35 +137,18 @@ fn needs_objects(action: &Action) -> bool {
 }
 
 /// The same plan, which also says what could not be made.
-fn besides(plan: Plan, error: &act::Error) -> Plan {
-    let also = |message: String| format!("{message}. Besides, {error}");
-    match plan {
+fn besides(mut plan: Plan, error: &act::Error) -> Plan {
+    match &mut plan {
         Plan::Settled { .. } => Plan::Block {
             step: Step::Settled,
-            reason: Reason::ActionFailed,
-            message: error.to_string(),
+            obstacle: Obstacle::told(Reason::ActionFailed, error.to_string()),
         },
-        Plan::Wait {
-            step,
-            reason,
-            message,
-            until,
-        } => Plan::Wait {
-            step,
-            reason,
-            message: also(message),
-            until,
-        },
-        Plan::Block {
-            step,
-            reason,
-            message,
-        } => Plan::Block {
-            step,
-            reason,
-            message: also(message),
-        },
-        other => other,
+        Plan::Wait { obstacle, .. } | Plan::Block { obstacle, .. } => {
+            let found = std::mem::replace(obstacle, Obstacle::Paused);
+            *obstacle = Obstacle::Besides(found.into(), error.to_string());
+            plan
+        }
+        Plan::Look(_) | Plan::Act { .. } => plan,
     }
 }
 

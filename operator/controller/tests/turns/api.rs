@@ -57,6 +57,11 @@ impl Api {
         state.objects.insert(path.to_owned(), object);
     }
 
+    /// Somebody deletes the object at this path.
+    pub fn remove(&self, path: &str) {
+        self.state().objects.remove(path);
+    }
+
     /// The object at this path.
     pub fn get(&self, path: &str) -> Option<Value> {
         self.state().objects.get(path).cloned()
@@ -136,6 +141,7 @@ impl State {
                 let name = name.map_or_else(|| format!("made-{}", self.version), str::to_owned);
                 self.create(&format!("{object}/{name}"), body.clone())
             }
+            Method::PATCH if body.is_array() => self.json_patch(object, body),
             Method::PATCH => self.patch(object, status, query, body),
             Method::DELETE => self.objects.remove(object).ok_or_else(not_found),
             _ => Err((405, "MethodNotAllowed")),
@@ -170,6 +176,23 @@ impl State {
         self.stamp(&mut object);
         object["metadata"]["uid"] = json!(path);
         object["metadata"]["generation"] = json!(1);
+        self.objects.insert(path.to_owned(), object.clone());
+        Ok(object)
+    }
+
+    /// `test` and `replace` of an object that is there.
+    fn json_patch(&mut self, path: &str, operations: &Value) -> Answer {
+        let mut object = self.objects.get(path).cloned().ok_or_else(not_found)?;
+        for operation in operations.as_array().unwrap() {
+            let at = operation["path"].as_str().unwrap();
+            let value = &operation["value"];
+            match operation["op"].as_str() {
+                Some("test") if object.pointer(at) == Some(value) => {}
+                Some("replace") => value.clone_into(object.pointer_mut(at).unwrap()),
+                _ => return Err((422, "Invalid")),
+            }
+        }
+        self.stamp(&mut object);
         self.objects.insert(path.to_owned(), object.clone());
         Ok(object)
     }

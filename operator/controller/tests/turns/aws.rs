@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -40,6 +41,10 @@ struct State {
     trust: String,
     /// External ids that roles were asked with.
     asked: Vec<String>,
+    /// Keys whose policy somebody else writes right after the operator, with its text.
+    overwritten: BTreeMap<String, String>,
+    /// How long a call to KMS takes.
+    takes: Option<Duration>,
     /// Operation, key (all where it is empty), and how it fails, as often as it is called.
     faults: Vec<(&'static str, String, Fails)>,
 }
@@ -108,6 +113,17 @@ impl Aws {
         self.state().faults.push((operation, arn.to_owned(), fails));
     }
 
+    /// Somebody else writes this policy right after every write of the operator.
+    pub fn overwrites(&self, arn: &str, policy: &str) {
+        let mut state = self.state();
+        state.overwritten.insert(arn.to_owned(), policy.to_owned());
+    }
+
+    /// Calls to KMS take so long from now on.
+    pub fn slow(&self, takes: Duration) {
+        self.state().takes = Some(takes);
+    }
+
     /// The trust policy of every role takes this external id alone.
     pub fn trust(&self, external_id: &str) {
         external_id.clone_into(&mut self.state().trust);
@@ -143,6 +159,11 @@ impl HttpConnector for Aws {
         let aws = self.clone();
         HttpConnectorFuture::new(async move {
             let (answer, lost) = aws.answer(&request);
+            let of_kms = request.headers().get("x-amz-target").is_some();
+            let takes = aws.state().takes.filter(|_| of_kms);
+            if let Some(takes) = takes {
+                tokio::time::sleep(takes).await;
+            }
             if lost {
                 std::future::pending::<()>().await;
             }
@@ -179,8 +200,8 @@ impl Aws {
                 "__type": code, "message": format!("User u is not authorized (Request ID: {id})")
             }).to_string()),
             _ if operation == "AssumeRole" => respond(200, &id, SESSION.to_owned()),
-            _ => match state.keys.get_mut(&arn) {
-                Some(key) => respond(200, &id, key.serve(&operation, &body).to_string()),
+            _ => match served(&mut state, &arn, &operation, &body) {
+                Some(answer) => respond(200, &id, answer.to_string()),
                 None => respond(400, &id, json!({"__type": "NotFoundException"}).to_string()),
             },
         };
@@ -227,6 +248,17 @@ impl Key {
             other => panic!("no such operation: {other}"),
         }
     }
+}
+
+/// What a key answers; somebody else may write its policy right after.
+fn served(state: &mut State, arn: &str, operation: &str, body: &Value) -> Option<Value> {
+    let theirs = state.overwritten.get(arn).cloned();
+    let key = state.keys.get_mut(arn)?;
+    let answer = key.serve(operation, body);
+    if let (Some(theirs), "PutKeyPolicy") = (theirs, operation) {
+        key.policy = theirs;
+    }
+    Some(answer)
 }
 
 /// Of an `AssumeRole`, whose body is a form.

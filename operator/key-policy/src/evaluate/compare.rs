@@ -9,6 +9,10 @@ use super::pattern::Pattern;
 /// Compares a value of the request with one of the policy; `None` where they cannot be compared.
 pub type Compare = fn(&str, &Pattern) -> Option<bool>;
 
+/// Bits of an address.
+const V4: u32 = 32;
+const V6: u32 = 128;
+
 /// All operators but `Null` (IAM user guide, "Condition operators").
 pub const OPERATORS: [&str; 26] = [
     "StringEquals",
@@ -101,7 +105,7 @@ fn date(found: &str, wanted: &Pattern, compare: fn(Timestamp, Timestamp) -> bool
 }
 
 /// ISO 8601 with a time zone, a date alone, or seconds since 1970.
-fn instant(text: &str) -> Option<Timestamp> {
+pub fn instant(text: &str) -> Option<Timestamp> {
     let epoch = || Timestamp::from_second(text.parse().ok()?).ok();
     let day = || format!("{text}T00:00:00Z").parse().ok();
     text.parse().ok().or_else(epoch).or_else(day)
@@ -109,22 +113,30 @@ fn instant(text: &str) -> Option<Timestamp> {
 
 fn in_network(found: &str, wanted: &Pattern) -> Option<bool> {
     let address: IpAddr = found.parse().ok()?;
-    let network = wanted.literal();
-    let (base, length) = match network.split_once('/') {
-        Some((base, length)) => (base, Some(length.parse::<u32>().ok()?)),
-        None => (network.as_str(), None),
-    };
-    match (address, base.parse().ok()?) {
+    let (base, length) = network(&wanted.literal())?;
+    Some(match (address, base) {
         (IpAddr::V4(a), IpAddr::V4(b)) => {
-            same_prefix(u128::from(a.to_bits()), u128::from(b.to_bits()), 32, length)
+            let (a, b) = (u128::from(a.to_bits()), u128::from(b.to_bits()));
+            same_prefix(a, b, V4 - length)
         }
-        (IpAddr::V6(a), IpAddr::V6(b)) => same_prefix(a.to_bits(), b.to_bits(), 128, length),
-        _ => Some(false),
-    }
+        (IpAddr::V6(a), IpAddr::V6(b)) => same_prefix(a.to_bits(), b.to_bits(), V6 - length),
+        _ => false,
+    })
 }
 
-/// Whether the first `length` of `width` bits are the same; all of them where no length is given.
-fn same_prefix(a: u128, b: u128, width: u32, length: Option<u32>) -> Option<bool> {
-    let host_bits = width.checked_sub(length.unwrap_or(width))?;
-    Some((a ^ b).checked_shr(host_bits).unwrap_or(0) == 0)
+/// An address and how many of its first bits count, at most all.
+pub fn network(text: &str) -> Option<(IpAddr, u32)> {
+    let (base, length) = match text.split_once('/') {
+        Some((base, length)) => (base, Some(length)),
+        None => (text, None),
+    };
+    let base: IpAddr = base.parse().ok()?;
+    let width = if base.is_ipv4() { V4 } else { V6 };
+    let length = length.map_or(Some(width), |length| length.parse().ok())?;
+    (length <= width).then_some((base, length))
+}
+
+/// Whether all but the last bits are the same.
+fn same_prefix(a: u128, b: u128, last: u32) -> bool {
+    (a ^ b).checked_shr(last).unwrap_or(0) == 0
 }

@@ -106,6 +106,11 @@ impl<'a> Operator<'a> {
         self.quantifier != Quantifier::None
     }
 
+    /// How it compares, whether or not it negates that.
+    pub fn compare(&self) -> Compare {
+        self.compare
+    }
+
     /// Whether it holds for an absent key.
     fn holds_for_absent(&self) -> bool {
         match self.quantifier {

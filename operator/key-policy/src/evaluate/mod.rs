@@ -5,34 +5,42 @@
 //!
 //! A request may be known in part. What it does not say is unknown, not absent, and an answer may depend on it.
 
+mod any_case;
 mod compare;
 mod condition;
 mod context;
 mod depends;
+mod examples;
 mod fact;
+mod key_arn;
 mod operations;
 mod pattern;
 mod principal;
 mod request;
 mod statements;
+mod together;
 mod truth;
 mod unknowns;
 mod verdict;
+mod wildcard;
 
 use crate::Policy;
 use crate::statement::Effect;
 
+pub(crate) use any_case::matches_ignoring_case as names;
 pub(crate) use condition::Operator;
 pub use context::Context;
 pub(crate) use context::is_attestation;
 pub use fact::Fact;
+pub(crate) use operations::is_known;
 pub use operations::{Reach, attests, operation, operations};
 pub use principal::Principal;
 pub use request::{Decision, Dependence, Identity, Request};
 use statements::Scope;
 pub(crate) use statements::{
-    Application, applies, applies_whoever_asks, names_action, naming, unknown_keys,
+    Application, applies, applies_whoever_asks, names_action, names_key, naming, unknown_keys,
 };
+pub(crate) use together::one_applies;
 pub use truth::Truth;
 pub(crate) use verdict::everything;
 use verdict::{Asked, Verdict};

@@ -1,7 +1,9 @@
 //! The operations of KMS: which carry an attestation, which work across accounts, which a key policy governs.
 //!
-//! Source: KMS developer guide, "AWS KMS permissions" (column "Cross-account use"), and "Condition keys for
+//! Source: KMS API reference ("Cross-account use" of each operation), and "Condition keys for
 //! attested platforms" for the operations that take a `Recipient`.
+
+use super::any_case;
 
 /// How far a key policy reaches for an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +18,14 @@ pub enum Reach {
 
 use Reach::{AnyAccount, NoKey, OwnAccount};
 
-const OPERATIONS: [(&str, Reach); 55] = [
+const OPERATIONS: [(&str, Reach); 58] = [
     ("CancelKeyDeletion", OwnAccount),
     ("ConnectCustomKeyStore", NoKey),
     ("CreateAlias", OwnAccount),
     ("CreateCustomKeyStore", NoKey),
     ("CreateGrant", AnyAccount),
     ("CreateKey", NoKey),
+    ("Decapsulate", AnyAccount),
     ("Decrypt", AnyAccount),
     ("DeleteAlias", OwnAccount),
     ("DeleteCustomKeyStore", NoKey),
@@ -35,6 +38,7 @@ const OPERATIONS: [(&str, Reach); 55] = [
     ("DisconnectCustomKeyStore", NoKey),
     ("EnableKey", OwnAccount),
     ("EnableKeyRotation", OwnAccount),
+    ("Encapsulate", AnyAccount),
     ("Encrypt", AnyAccount),
     ("GenerateDataKey", AnyAccount),
     ("GenerateDataKeyPair", AnyAccount),
@@ -42,6 +46,7 @@ const OPERATIONS: [(&str, Reach); 55] = [
     ("GenerateDataKeyWithoutPlaintext", AnyAccount),
     ("GenerateMac", AnyAccount),
     ("GenerateRandom", NoKey),
+    ("GetKeyLastUsage", OwnAccount),
     ("GetKeyPolicy", OwnAccount),
     ("GetKeyRotationStatus", AnyAccount),
     ("GetParametersForImport", OwnAccount),
@@ -89,6 +94,15 @@ pub fn operation(action: &str) -> Option<(String, Reach)> {
     let mut known = OPERATIONS.iter();
     let (name, reach) = known.find(|(known, _)| known.eq_ignore_ascii_case(name))?;
     Some((format!("kms:{name}"), *reach))
+}
+
+/// Whether KMS has an action that this pattern names. Those of other services are not judged.
+pub(crate) fn is_known(pattern: &str) -> bool {
+    let Some(pattern) = of_kms(pattern) else {
+        return true;
+    };
+    let mut known = operations();
+    known.any(|name| any_case::matches_ignoring_case(pattern, name))
 }
 
 /// All actions of KMS, without their service.

@@ -1,8 +1,9 @@
 //! Which statements of a policy apply to a request, as far as it is known.
 
+use super::any_case;
 use super::condition::{self, Facts};
 use super::context::Context;
-use super::pattern::{self, Resolved};
+use super::pattern::Resolved;
 use super::principal::{self, Naming, Principal};
 use super::request::Request;
 use super::truth::Truth;
@@ -160,8 +161,14 @@ pub fn naming(statement: &Statement, principal: &Principal) -> Naming {
 pub(crate) fn names_action(statement: &Statement, action: &str) -> bool {
     statement.actions.as_ref().is_some_and(|actions| {
         let mut listed = actions.listed.iter();
-        listed.any(|one| pattern::matches_ignoring_case(one, action)) != actions.negated
+        listed.any(|one| any_case::matches_ignoring_case(one, action)) != actions.negated
     })
+}
+
+/// Whether a statement is about a key, of whose requests nothing is known.
+pub(crate) fn names_key(policy: &Policy, statement: &Statement, key: &str) -> Truth {
+    let nothing = Context::open();
+    resource(statement, key, Facts::of(policy, "kms:Decrypt", &nothing))
 }
 
 /// Whether a statement is about this resource, an ARN in which a star is a part that is not known.

@@ -2,8 +2,10 @@
 
 use strum::IntoEnumIterator;
 
+use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
 use crate::Policy;
+use crate::evaluate::is_known;
 use crate::statement::Statement;
 use crate::template::Sid;
 
@@ -79,31 +81,48 @@ pub fn repeated_sids(policy: &Policy) -> impl Iterator<Item = Finding> {
     })
 }
 
-/// KMS takes a statement without Action or Resource, and it does nothing: its author meant something else.
-pub fn without_effect(policy: &Policy) -> impl Iterator<Item = Finding> {
-    let statements = policy.statements().iter().enumerate();
+/// KMS takes a statement without Action or Resource, for another key or for an action that it does not have, and it does
+/// nothing: its author meant something else.
+pub fn without_effect(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
+    let statements = lens.policy.statements().iter().enumerate();
     statements.filter_map(|(index, statement)| {
-        let missing = match (
-            &statement.principals,
-            &statement.actions,
-            &statement.resources,
-        ) {
-            (None, _, _) => "Principal",
-            (_, None, _) => "Action",
-            (_, _, None) => "Resource",
-            _ => return None,
-        };
-        Some(
-            Finding::new(
-                RuleId::WithoutEffect,
-                Severity::Warning,
-                format!(
-                    "statement {} has no {missing}, so it has no effect",
-                    statement.name(index)
-                ),
-                "Complete it or remove it",
-            )
-            .at(index),
-        )
+        let (why, cure) = idle(lens, statement)?;
+        let name = statement.name(index);
+        let message = format!("statement {name} {why}");
+        Some(Finding::new(RuleId::WithoutEffect, Severity::Warning, message, cure).at(index))
     })
+}
+
+/// Why a statement, or a part of it, has no effect, and what to do.
+fn idle(lens: &Lens<'_>, statement: &Statement) -> Option<(String, &'static str)> {
+    let lacks = |missing| {
+        let why = format!("has no {missing}, so it has no effect");
+        Some((why, "Complete it or remove it"))
+    };
+    let (actions, resources) = match (
+        &statement.principals,
+        &statement.actions,
+        &statement.resources,
+    ) {
+        (None, _, _) => return lacks("Principal"),
+        (_, None, _) => return lacks("Action"),
+        (_, _, None) => return lacks("Resource"),
+        (_, Some(actions), Some(resources)) => (actions, resources),
+    };
+    // That a list is empty is another finding.
+    if !resources.listed.is_empty() && !lens.is_about_key(statement) {
+        let not = if resources.negated {
+            "everything but "
+        } else {
+            ""
+        };
+        let why = format!(
+            "is about {not}{}, which is not this key, so it has no effect",
+            resources.listed.join(", ")
+        );
+        return Some((why, "Name the key by its ARN or by \"*\", or remove it"));
+    }
+    let unknown = actions.listed.iter().find(|action| !is_known(action))?;
+    let why = format!("has the action {unknown}, which KMS does not have");
+    Some((why, "Write it as the reference of KMS does, or remove it"))
 }

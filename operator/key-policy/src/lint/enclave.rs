@@ -1,19 +1,24 @@
-//! What the enclave role may do, and what keeps it from doing it.
+//! What the enclave role may do.
 
 use measurement::{Measurement, Pcr};
 
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
 use crate::evaluate::{Context, Fact, Truth, is_attestation, names_action};
-use crate::project::{DECRYPT, images};
+use crate::project::images;
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::Sid;
 
-/// What no enclave needs: it ends the key, opens another way to it, or takes the marks of its owner away.
-const MANAGING: [&str; 11] = [
+/// What no enclave needs: it ends the key, opens another way to it, brings back one that was retired, or takes the marks
+/// of its owner away.
+const MANAGING: [&str; 17] = [
+    "kms:CancelKeyDeletion",
     "kms:CreateGrant",
+    "kms:DeleteAlias",
     "kms:DeleteImportedKeyMaterial",
     "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
     "kms:ImportKeyMaterial",
     "kms:PutKeyPolicy",
     "kms:ReplicateKey",
@@ -21,17 +26,16 @@ const MANAGING: [&str; 11] = [
     "kms:ScheduleKeyDeletion",
     "kms:TagResource",
     "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
     "kms:UpdatePrimaryRegion",
 ];
 
 /// Statements that let the enclave role manage the key.
 pub fn manages(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
     lens.statements(Effect::Allow).filter_map(|(index, statement)| {
-        if lens.names_enclave(statement) == Truth::No {
-            return None;
-        }
         let given = MANAGING.into_iter().filter(|action| names_action(statement, action));
-        let given: Vec<_> = given.collect();
+        let given: Vec<_> = given.filter(|action| lens.gives_enclave(statement, action)).collect();
         if given.is_empty() {
             return None;
         }
@@ -64,13 +68,12 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
             "no share is wrapped",
         ),
     ];
-    let attested = lens.enclave_context().clone().attesting_an_image();
     let may = |statement: &Statement, action: &str| {
         let of = |context: &Context| {
             let applies = lens.applies_to_enclave(statement, action, context);
             applies.min(lens.names_enclave(statement))
         };
-        match of(&attested) {
+        match of(lens.attested()) {
             // One comparison holds for some image; of several it has to be the same.
             Truth::Unknown if statement.conditions.len() < 2 => true,
             Truth::Unknown => admitted(lens)
@@ -99,99 +102,45 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// Deny statements that keep the enclave role from Decrypt although its image is admitted, or from Encrypt; and those
-/// of which nobody can say it here.
-pub fn denied(lens: &Lens<'_>) -> Vec<Finding> {
-    let some_image = lens.enclave_context().clone().attesting_an_image();
-    let statements = lens.statements(Effect::Deny);
-    // Where no image is admitted, a comparison with what enclaves attest keeps nobody out.
-    let compares = |condition: &Condition| is_attestation(&condition.key.to_ascii_lowercase());
-    let none = images(lens.policy).is_empty();
-    let statements = statements
-        .filter(move |(_, statement)| !(none && statement.conditions.iter().any(compares)));
-    let found = statements.filter_map(|(index, statement)| {
-        let decrypt = decrypt(lens, statement, &some_image);
-        let finding = match decrypt {
-            Truth::Yes => locked_out(&statement.name(index), none),
-            _ if encrypt(lens, statement) == Truth::Yes => no_wrapping(&statement.name(index)),
-            Truth::Unknown => depends(lens, &statement.name(index), statement)?,
-            Truth::No => return None,
+/// Statement 3 or 4 that lets the enclave role decrypt or encrypt depending on what a policy does not show.
+pub fn depends(lens: &Lens<'_>) -> Vec<Finding> {
+    let open = |condition: &Condition| {
+        let register = is_attestation(&condition.key.to_ascii_lowercase());
+        !register && lens.enclave_context().fact(&condition.key) == Fact::Unknown
+    };
+    let mut findings = Vec::new();
+    for action in ["kms:Decrypt", "kms:Encrypt"] {
+        let allows = lens.statements(Effect::Allow);
+        let gives = |one: &Statement| names_action(one, action) && lens.gives_enclave(one, action);
+        let allows: Vec<_> = allows.filter(|(_, one)| gives(one)).collect();
+        let Some((index, first)) = allows.first() else {
+            continue;
         };
-        Some(finding.at(index))
-    });
-    found.collect()
-}
-
-/// Whether a Deny holds for an image that is admitted. Mostly it is seen without knowing which.
-fn decrypt(lens: &Lens<'_>, statement: &Statement, some_image: &Context) -> Truth {
-    let of = |context: &Context| lens.applies_to_enclave(statement, "kms:Decrypt", context);
-    match of(some_image) {
-        Truth::Unknown => admitted(lens).iter().map(of).max().unwrap_or(Truth::No),
-        sure => sure,
-    }
-}
-
-fn encrypt(lens: &Lens<'_>, statement: &Statement) -> Truth {
-    lens.applies_to_enclave(statement, "kms:Encrypt", lens.enclave_context())
-}
-
-fn locked_out(name: &str, none_admitted: bool) -> Finding {
-    let although = if none_admitted {
-        ""
-    } else {
-        " with an image that is admitted"
-    };
-    Finding::error(
-        RuleId::EnclaveDenied,
-        format!("statement {name} keeps the enclave role from kms:Decrypt{although}"),
-        "Remove it, or except the enclave role from it",
-    )
-}
-
-fn no_wrapping(name: &str) -> Finding {
-    Finding::new(
-        RuleId::EncryptDenied,
-        Severity::Warning,
-        format!(
-            "statement {name} denies kms:Encrypt to the enclave role: it cannot carry an attestation"
-        ),
-        "Take kms:Encrypt out of the statement, or no share can be wrapped",
-    )
-}
-
-/// What decides, where it is not a register that the policy pins by itself.
-fn depends(lens: &Lens<'_>, name: &str, statement: &Statement) -> Option<Finding> {
-    let unknown = |key: &str| lens.enclave_context().fact(key) == Fact::Unknown;
-    let conditions = statement
-        .conditions
-        .iter()
-        .map(|condition| condition.key.as_str());
-    let admits = lens.policy.statement(DECRYPT.into());
-    let pinned = |key: &str| {
-        let mut conditions = admits.iter().flat_map(|one| &one.conditions);
-        conditions.any(|condition| condition.key.eq_ignore_ascii_case(key))
-    };
-    let open = |key: &str| {
-        // A register that statement 3 pins is what it says there.
-        let register = is_attestation(&key.to_ascii_lowercase());
-        if register { !pinned(key) } else { unknown(key) }
-    };
-    let keys: Vec<_> = conditions.filter(|key| open(key)).collect();
-    (!keys.is_empty()).then(|| {
-        Finding::new(
+        if !allows
+            .iter()
+            .all(|(_, one)| one.conditions.iter().any(open))
+        {
+            continue;
+        }
+        let keys = first.conditions.iter().filter(|condition| open(condition));
+        let keys: Vec<_> = keys.map(|condition| condition.key.as_str()).collect();
+        let finding = Finding::new(
             RuleId::DependsOnContext,
             Severity::Note,
             format!(
-                "statement {name} keeps the enclave role from kms:Decrypt depending on {}",
+                "statement {} gives {action} to the enclave role depending on {}",
+                first.name(*index),
                 keys.join(", ")
             ),
-            "Say in spec.keys.policy.assume what holds for the chambers (of a register, in spec.release.measurement), or the operator does not roll",
-        )
-    })
+            "Say in spec.keys.policy.assume what holds for the chambers, or take the condition out",
+        );
+        findings.push(finding.at(*index));
+    }
+    findings
 }
 
 /// What enclaves attest that statement 3 admits; where it admits none, nothing.
-fn admitted(lens: &Lens<'_>) -> Vec<Context> {
+pub fn admitted(lens: &Lens<'_>) -> Vec<Context> {
     let images = images(lens.policy);
     let pcrs = images.iter().filter_map(|image| Pcr::parse(image).ok());
     let context = lens.enclave_context();
@@ -199,7 +148,7 @@ fn admitted(lens: &Lens<'_>) -> Vec<Context> {
         .map(|image| context.clone().attesting(&Measurement::image(image)))
         .collect();
     if attested.is_empty() {
-        return vec![context.clone().attesting_an_image()];
+        return vec![lens.attested().clone()];
     }
     attested
 }

@@ -2,6 +2,7 @@
 
 use strum::IntoEnumIterator;
 
+use super::lens::Lens;
 use super::{DATA_OPERATIONS, Finding, RuleId, Severity, WAYS_ROUND};
 use crate::evaluate::names_action;
 use crate::project::is_ours;
@@ -10,9 +11,10 @@ use crate::template::{Sid, Template};
 use crate::{IMAGE_SHA384, Policy};
 
 /// Allow statements that give more than the template does, or to others.
-pub fn ways_to_the_key(policy: &Policy, template: &Template) -> impl Iterator<Item = Finding> {
-    let template = Names::of(template);
-    let statements = policy.statements().iter().enumerate();
+pub fn ways_to_the_key(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
+    let template = Names::of(lens.template);
+    let statements = lens.statements(Effect::Allow);
+    let statements = statements.filter(|(_, one)| names_somebody(one) && lens.is_about_key(one));
     statements.filter_map(move |(index, statement)| {
         let given = given(statement, &template);
         if given.is_empty() {
@@ -56,26 +58,36 @@ pub fn ways_to_the_key(policy: &Policy, template: &Template) -> impl Iterator<It
     })
 }
 
-/// What ends a key, or takes it from its owner.
-const ENDING: [&str; 7] = [
+/// What ends a key, takes it from its owner, or brings back one that was retired.
+const ENDING: [&str; 10] = [
+    "kms:CancelKeyDeletion",
     "kms:DeleteImportedKeyMaterial",
     "kms:DisableKey",
+    "kms:EnableKey",
     "kms:ImportKeyMaterial",
     "kms:RevokeGrant",
     "kms:ScheduleKeyDeletion",
     "kms:TagResource",
+    "kms:UntagResource",
     "kms:UpdatePrimaryRegion",
 ];
 
+/// Whether a statement gives something to anybody.
+fn names_somebody(statement: &Statement) -> bool {
+    statement.principals.as_ref().is_some_and(|principals| {
+        let mut kinds = principals.listed.values();
+        principals.negated || kinds.any(|names| !names.is_empty())
+    })
+}
+
 /// An Allow that lets others than the template's principals end the key.
 fn ends_the_key(statement: &Statement, index: usize, template: &Names<'_>) -> Option<Finding> {
-    let somebody = statement.principals.is_some() && statement.resources.is_some();
     // Strangers in the five are found by what else these give.
     let of_the_five = || {
         let sid = statement.sid.as_deref();
         Sid::iter().any(|own| sid == Some(own.into()))
     };
-    if statement.effect != Effect::Allow || !somebody || of_the_five() {
+    if of_the_five() {
         return None;
     }
     let named = Named::of(statement, template);
@@ -126,10 +138,6 @@ fn needs_mfa(statement: &Statement) -> bool {
 
 /// What a statement gives that the template does not give to these principals.
 fn given(statement: &Statement, template: &Names<'_>) -> Vec<&'static str> {
-    let somebody = statement.principals.is_some() && statement.resources.is_some();
-    if !somebody || statement.effect != Effect::Allow {
-        return Vec::new();
-    }
     let named = Named::of(statement, template);
     let ways = DATA_OPERATIONS.into_iter().chain(WAYS_ROUND);
     // What the template gives is the rule, and cheap to see.

@@ -41,6 +41,24 @@ pub struct Grant {
     pub operations: Vec<String>,
 }
 
+impl Grant {
+    /// As an entry of `ListGrants` has it: the one whom it is for is a principal, or a service in its place.
+    pub fn listed<'a>(
+        id: Option<String>,
+        name: Option<String>,
+        grantee: [Option<String>; 2],
+        operations: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let [principal, service] = grantee;
+        Self {
+            operations: operations.map(str::to_owned).collect(),
+            id: id.unwrap_or_default(),
+            name,
+            grantee: principal.or(service).unwrap_or_default(),
+        }
+    }
+}
+
 /// A call that gave no list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {

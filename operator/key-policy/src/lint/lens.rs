@@ -2,10 +2,11 @@
 
 use crate::Policy;
 use crate::access::{self, Asker};
-use crate::arn::Arn;
 use crate::evaluate::{
     self, Application, Context, Principal, Request, Truth, applies_whoever_asks, naming,
+    one_applies,
 };
+use crate::infer;
 use crate::statement::{Effect, Statement};
 use crate::template::Template;
 
@@ -22,8 +23,12 @@ pub struct Lens<'a> {
     /// The same, or what statements name where it is not known: who is let in by its ARN is let in here.
     named_key: String,
     enclave: Asker,
+    /// Any session of the enclave role.
+    sessions: Principal,
     /// What is known of a request of the enclave role, without an attestation.
     enclave_context: Context,
+    /// The same from an enclave that attests some image.
+    attested: Context,
     /// Anybody, of whom nothing is known, without an attestation.
     nobody: Context,
 }
@@ -38,6 +43,8 @@ impl<'a> Lens<'a> {
             root: Principal::new(&template.root_arn(), &template.key_account),
             key: template.resource(),
             named_key: named_key(policy, template),
+            sessions: Principal::session(&template.enclave_role_arn(), &template.role_account, "*"),
+            attested: enclave.context(template).attesting_an_image(),
             enclave_context: enclave.context(template),
             enclave,
             nobody: Context::open(),
@@ -53,6 +60,11 @@ impl<'a> Lens<'a> {
     /// What is known of a request of the enclave role, without an attestation.
     pub fn enclave_context(&self) -> &Context {
         &self.enclave_context
+    }
+
+    /// The same from an enclave that attests some image.
+    pub fn attested(&self) -> &Context {
+        &self.attested
     }
 
     /// Whether a statement names the enclave role itself, or everybody.
@@ -71,10 +83,66 @@ impl<'a> Lens<'a> {
         named.min(self.application(statement, action, context).of_this_key())
     }
 
+    /// Whether a statement gives something to the enclave role, or to a session of it, where that attests its image.
+    pub fn gives_enclave(&self, statement: &Statement, action: &str) -> bool {
+        let applies = || self.application(statement, action, &self.attested);
+        naming(statement, &self.sessions).directly != Truth::No
+            && applies().of_this_key() != Truth::No
+    }
+
     /// Whether a statement applies to everybody without an attestation, whatever else is true of the request.
     pub fn denies_everybody(&self, statement: &Statement, action: &str) -> bool {
-        statement.is_for_everybody()
-            && self.application(statement, action, &self.nobody).surely() == Truth::Yes
+        let application = || {
+            let (policy, key) = (self.policy, &self.named_key);
+            applies_whoever_asks(policy, statement, action, key, &self.nobody)
+        };
+        statement.is_for_everybody() && application().surely() == Truth::Yes
+    }
+
+    /// Whether of several such statements, which depend on something else, one always applies.
+    pub fn together_deny_everybody(&self, action: &str) -> bool {
+        let denies = self
+            .statements(Effect::Deny)
+            .map(|(_, statement)| statement);
+        let denies: Vec<_> = denies.filter(|one| one.is_for_everybody()).collect();
+        let anybody = Principal::service("anybody");
+        denies.len() > 1 && self.one_applies(&denies, &anybody, action, &self.nobody)
+    }
+
+    /// Whether of several Deny statements, which depend on what is not known, one always applies to the enclave role.
+    pub fn together_deny_enclave(
+        &self,
+        denies: &[&Statement],
+        action: &str,
+        context: &Context,
+    ) -> bool {
+        self.one_applies(denies, self.enclave.principal(), action, context)
+    }
+
+    /// The same of the account's root.
+    pub fn together_deny_root(&self, denies: &[&Statement], action: &str) -> bool {
+        self.one_applies(denies, &self.root, action, &self.context_of(&self.root))
+    }
+
+    fn one_applies(
+        &self,
+        denies: &[&Statement],
+        principal: &Principal,
+        action: &str,
+        context: &Context,
+    ) -> bool {
+        let request = Request {
+            principal,
+            action,
+            resource: &self.named_key,
+            context,
+        };
+        one_applies(self.policy, denies, &request)
+    }
+
+    /// Whether a statement is about this key.
+    pub fn is_about_key(&self, statement: &Statement) -> bool {
+        evaluate::names_key(self.policy, statement, &self.key) != Truth::No
     }
 
     /// Whether a statement applies to the account's root.
@@ -84,13 +152,35 @@ impl<'a> Lens<'a> {
         named.min(self.application(statement, action, &context).of_this_key())
     }
 
-    /// Whether the account's root may do something.
-    pub fn root_may(&self, action: &str) -> Truth {
+    /// What decides whether a Deny holds for the account's root and is not known.
+    pub fn open_for_root(&self, statement: &Statement, action: &str) -> Vec<String> {
         let request = Request {
             principal: &self.root,
             action,
             resource: &self.named_key,
             context: &self.context_of(&self.root),
+        };
+        evaluate::unknown_keys(self.policy, statement, &request)
+    }
+
+    /// Whether the administrators may do something.
+    pub fn administrators_may(&self, action: &str) -> Truth {
+        let (admin, account) = (&self.template.admin_role_arn, &self.template.key_account);
+        let admin = Principal::session(admin, account, "session");
+        self.may(&admin, action)
+    }
+
+    /// Whether the account's root may do something.
+    pub fn root_may(&self, action: &str) -> Truth {
+        self.may(&self.root, action)
+    }
+
+    fn may(&self, principal: &Principal, action: &str) -> Truth {
+        let request = Request {
+            principal,
+            action,
+            resource: &self.named_key,
+            context: &self.context_of(principal),
         };
         let identity = evaluate::Identity::Policies(&[]);
         evaluate::allows(self.policy, &self.template.key_account, identity, &request)
@@ -116,7 +206,7 @@ impl<'a> Lens<'a> {
         let template = self.template;
         let anybody = access::anybody(template, "any IAM principal", &template.key_account);
         let named = naming(statement, anybody.principal()).at_all();
-        let context = anybody.context(template);
+        let context = without_bypass(anybody.context(template));
         named.min(self.application(statement, action, &context).of_this_key())
     }
 
@@ -127,14 +217,15 @@ impl<'a> Lens<'a> {
             principal: anybody.principal(),
             action,
             resource: &self.named_key,
-            context: &attesting(anybody.context(template)),
+            context: &attesting(without_bypass(anybody.context(template))),
         };
         let identity = anybody.identity();
         evaluate::allows(self.policy, &template.key_account, identity, &request)
     }
 
+    /// What is known of a request of whoever keeps the key.
     fn context_of(&self, principal: &Principal) -> Context {
-        Context::of(principal, &self.key)
+        without_bypass(Context::of(principal, &self.key))
     }
 
     fn application(&self, statement: &Statement, action: &str, context: &Context) -> Application {
@@ -142,39 +233,14 @@ impl<'a> Lens<'a> {
     }
 }
 
-/// The key's ARN; in a file of which nobody says it, what statements name of a key of its account, where they agree: a
-/// policy that names a key of its own account means the one that it is attached to.
 fn named_key(policy: &Policy, template: &Template) -> String {
-    if template.key_arn.is_some() {
-        return template.resource();
-    }
-    let resources = policy.statements().iter().flat_map(|one| &one.resources);
-    let arns = resources
-        .flat_map(|one| &one.listed)
-        .filter_map(|one| Arn::parse(one));
-    let own: Vec<_> = arns
-        .filter(|arn| arn.service == "kms" && arn.account == template.key_account)
-        .filter(|arn| arn.partition == template.partition && arn.resource.starts_with("key/"))
-        .collect();
-    if own.is_empty() {
-        return template.resource();
-    }
-    let agreed = |part: fn(&Arn<'_>) -> String, unknown: &str| {
-        let mut parts = own
-            .iter()
-            .map(part)
-            .filter(|part| !part.contains(['*', '?', '$']));
-        let first = parts.next().unwrap_or_else(|| unknown.to_owned());
-        if parts.all(|part| part == first) {
-            first
-        } else {
-            unknown.to_owned()
-        }
-    };
-    let region = agreed(|arn| arn.region.to_owned(), "*");
-    let key = agreed(|arn| arn.resource.to_owned(), "key/*");
-    format!(
-        "arn:{}:kms:{region}:{}:{key}",
-        template.partition, template.key_account
-    )
+    let named = || infer::key(policy, &template.partition, &template.key_account);
+    let known = template.key_arn.clone();
+    known.or_else(named).unwrap_or_else(|| template.resource())
+}
+
+/// Nobody who is asked about here bypasses KMS's check of lock-out.
+fn without_bypass(mut context: Context) -> Context {
+    context.set("kms:BypassPolicyLockoutSafetyCheck", ["false"]);
+    context
 }

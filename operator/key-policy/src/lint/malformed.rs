@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::{Finding, RuleId, Severity};
 use crate::Policy;
-use crate::arn::Arn;
+use crate::arn::{Arn, PARTITIONS};
 use crate::evaluate::Operator;
 use crate::principal_name::{account_of_root, is_deleted};
 use crate::statement::{Effect, Match, Statement};
@@ -98,32 +98,53 @@ fn principals(statement: &Statement) -> Option<String> {
         return Some(format!("has the principal {kind}, expected AWS or Service"));
     }
     let mut names = listed.get("AWS").into_iter().flatten();
-    let (name, why) = names.find_map(|name| Some((name, not_a_principal(name)?)))?;
+    let aws = names.find_map(|name| Some((name, not_a_principal(name)?)));
+    let mut names = listed.get("Service").into_iter().flatten();
+    let service = || names.find_map(|name| Some((name, not_a_service(name)?)));
+    let (name, why) = aws.or_else(service)?;
     Some(format!("names the principal {name}, which {why}"))
 }
 
 /// Why a name cannot stand under `AWS`.
 fn not_a_principal(name: &str) -> Option<&'static str> {
+    let arn = Arn::parse(name);
+    if arn.is_some_and(|arn| !PARTITIONS.contains(&arn.partition)) {
+        return Some("is of no partition of AWS");
+    }
     if name == "*" || account_of_root(name).is_some() || is_deleted(name) {
         return None;
     }
-    let Some(arn) = Arn::parse(name) else {
+    let Some(arn) = arn else {
         return Some("is no ARN and no account");
     };
     if name.contains(['*', '?']) {
         return Some("has a wildcard: a principal is everybody, or named in full");
     }
-    match (arn.service, arn.resource.split('/').next()) {
-        ("iam", Some("group")) => Some("is a group, and a group is no principal"),
-        ("iam", Some("role" | "user")) | ("sts", Some("assumed-role" | "federated-user"))
-            if arn.has_account() =>
+    if !arn.region.is_empty() {
+        return Some("has a Region, and principals have none");
+    }
+    let (kind, rest) = arn.resource.split_once('/').unwrap_or((arn.resource, ""));
+    let parts = rest.split('/').filter(|part| !part.is_empty()).count();
+    match (arn.service, kind) {
+        ("iam", "group") => Some("is a group, and a group is no principal"),
+        // An origin access identity of CloudFront has the account `cloudfront`.
+        ("iam", _) if arn.account == "cloudfront" => None,
+        ("iam", "role" | "user") | ("sts", "federated-user")
+            if arn.has_account() && parts > 0 && !rest.ends_with('/') =>
         {
             None
         }
-        // An origin access identity of CloudFront has the account `cloudfront`.
-        ("iam", _) if arn.account == "cloudfront" => None,
+        ("sts", "assumed-role") if arn.has_account() && parts == 2 => None,
+        ("sts", "assumed-role") => Some("names no session: expected assumed-role/ROLE/SESSION"),
         _ => Some("is no role, user, session or account"),
     }
+}
+
+/// Why a name cannot stand under `Service`.
+fn not_a_service(name: &str) -> Option<&'static str> {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    let named = name.contains('.') && name.bytes().all(letter);
+    (!named).then_some("is no service: expected one such as ec2.amazonaws.com")
 }
 
 /// An action has a service, or is `*`.

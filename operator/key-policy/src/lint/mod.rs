@@ -2,8 +2,10 @@
 
 mod administrators;
 mod attestation;
+mod break_glass;
 mod document;
 mod enclave;
+mod enclave_denied;
 mod foreign_allow;
 mod images;
 mod key;
@@ -205,22 +207,23 @@ pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
     let lens = &Lens::new(policy, template);
     let mut findings = malformed::refused(policy);
     findings.extend(malformed::doubtful(policy));
-    findings.extend(administrators::break_glass(lens));
+    findings.extend(break_glass::break_glass(lens));
     findings.extend(administrators::data_operations(policy, template));
     findings.extend(administrators::others(policy, template));
     findings.extend(enclave::manages(lens));
-    findings.extend(enclave::denied(lens));
+    findings.extend(enclave_denied::denied(lens));
+    findings.extend(enclave::depends(lens));
     findings.extend(enclave::missing(lens));
     findings.extend(attestation::gate(policy));
     findings.extend(attestation::measurements(policy));
     findings.extend(attestation::zeros(policy));
     findings.extend(attestation::spared(policy));
     findings.extend(without_attestation::deny(lens));
-    findings.extend(foreign_allow::ways_to_the_key(policy, template));
+    findings.extend(foreign_allow::ways_to_the_key(lens));
     findings.extend(document::repeated_sids(policy));
     findings.extend(document::empty_lists(policy));
     findings.extend(document::size(policy));
-    findings.extend(document::without_effect(policy));
+    findings.extend(document::without_effect(lens));
     findings.extend(registers::conditions(policy));
     findings.extend(registers::several_in_one_deny(policy));
     findings.extend(registers::deployment(policy));

@@ -66,13 +66,13 @@ fn describe(rule: RuleId) -> Description {
         ),
         RuleId::EnclaveManagesKey => (
             Severity::Error,
-            "An enclave unseals and seals. With ScheduleKeyDeletion, DisableKey or TagResource whoever holds the role ends the key or takes it from its owner; with PutKeyPolicy or CreateGrant it needs no image.",
+            "An enclave unseals and seals. With ScheduleKeyDeletion, DisableKey or TagResource whoever holds the role ends the key or takes it from its owner; with EnableKey or CancelKeyDeletion it brings back one that was retired; with PutKeyPolicy or CreateGrant it needs no image. A session of the role counts as the role.",
             "Leave Decrypt and Encrypt to the enclave role, and nothing else",
             Some("bypassable_path"),
         ),
         RuleId::EnclaveDenied => (
             Severity::Error,
-            "A Deny wins over every Allow: the images that statement 3 admits cannot decrypt, and chambers stay sealed. A register key that KMS never sets is absent, so that a negated comparison or Null with it always holds.",
+            "A Deny wins over every Allow: the images that statement 3 admits cannot decrypt, and chambers stay sealed. Two that depend on a condition and on its complement hold together. A register key that KMS never sets is absent, so that a negated comparison or Null with it always holds.",
             "Remove the Deny, or except the enclave role from it",
             None,
         ),
@@ -162,13 +162,13 @@ fn describe(rule: RuleId) -> Description {
         ),
         RuleId::OtherAdministrator => (
             Severity::Warning,
-            "Whoever may put the policy may admit an image; whoever may end the key, or take its tags, takes it from its owner.",
+            "Whoever may put the policy may admit an image; whoever may end the key, bring it back, or take its tags, takes it from its owner.",
             "Name the admin role alone",
             None,
         ),
         RuleId::WithoutEffect => (
             Severity::Warning,
-            "KMS takes a statement without Principal, Action or Resource and ignores it; its author meant something.",
+            "KMS takes a statement without Principal, Action or Resource, about another key or an alias, or with an action that does not exist, and ignores it; its author meant something.",
             "Complete it or remove it",
             None,
         ),
@@ -264,7 +264,7 @@ fn describe(rule: RuleId) -> Description {
         ),
         RuleId::DependsOnContext => (
             Severity::Note,
-            "A policy does not show from which network, organisation or service its chambers call. The operator counts what it does not know as a denial, and does not begin a rollover that could lock chambers out.",
+            "A policy does not show from which network, organisation or service its chambers call. The operator counts what it does not know as a denial, and does not begin a rollover that could lock chambers out. Where PutKeyPolicy depends on it, so does break-glass.",
             "Say in spec.keys.policy.assume what holds",
             None,
         ),

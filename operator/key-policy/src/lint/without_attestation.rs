@@ -16,6 +16,7 @@ pub fn deny(lens: &Lens<'_>) -> Option<Finding> {
     let denied = |action: &str| {
         let mut denies = lens.statements(Effect::Deny);
         denies.any(|(_, one)| lens.denies_everybody(one, action))
+            || lens.together_deny_everybody(action)
     };
     let open: Vec<_> = DENIED_ACTIONS
         .into_iter()

@@ -209,3 +209,30 @@ fn a_deny_of_another_key_is_not_this_keys() {
         assert_eq!(denial.as_deref(), found, "{key:?}");
     }
 }
+
+/// Two that each depend on a key, one with the other's complement, stop the target together.
+#[test]
+fn complements_together_stop_it() {
+    let deny = |sid: &str, rest: &str| {
+        format!(
+            r#"{{"Sid":"{sid}","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{{{rest}}}}}"#
+        )
+    };
+    let own = deny("Own", r#""StringEquals":{"aws:SourceVpce":"vpce-1"}"#);
+    let others = deny("Others", r#""StringNotEquals":{"aws:SourceVpce":"vpce-1"}"#);
+    let both = with(&format!("{own},{others}"));
+    let of = |policy: &Policy| foreign_deny(policy, &template(), &release(2), Some(&release(1)));
+    assert_eq!(of(&both).as_deref(), Some("Own and Others"));
+    let one = with(&format!("{own},{own}"));
+    assert_eq!(of(&one).as_deref(), Some("Own? aws:SourceVpce"));
+    let mfa = deny("Mfa", r#""Bool":{"aws:MultiFactorAuthPresent":"false"}"#);
+    let apart = with(&format!("{own},{mfa}"));
+    assert_eq!(of(&apart).as_deref(), Some("Own? aws:SourceVpce"));
+    // What is assumed decides before.
+    let mut template = template();
+    template
+        .assume
+        .insert("aws:SourceVpce".into(), "vpce-2".into());
+    let found = foreign_deny(&both, &template, &release(2), None);
+    assert_eq!(found.as_deref(), Some("Others"));
+}

@@ -707,3 +707,354 @@ fn a_register_that_nobody_pins_is_what_a_deny_depends_on() {
             .ends_with("depending on kms:RecipientAttestation:PCR8")
     );
 }
+
+/// A condition and its complement in two Deny statements: together they always hold.
+#[test]
+fn two_denies_that_only_together_hold_are_one() {
+    let vpce = |operator: &str| format!(r#""{operator}":{{"aws:SourceVpce":"v"}}"#);
+    let deny = |sid: &str, action: &str, condition: &str| {
+        format!(
+            r#"{{"Sid":"{sid}","Effect":"Deny","Principal":"*","Action":"{action}","Resource":"*","Condition":{{{condition}}}}}"#
+        )
+    };
+    for (action, rule, severity, message) in [
+        (
+            "kms:Decrypt",
+            RuleId::EnclaveDenied,
+            Severity::Error,
+            "statement One and Other keeps the enclave role from kms:Decrypt with an image that is admitted",
+        ),
+        (
+            "kms:Encrypt",
+            RuleId::EncryptDenied,
+            Severity::Warning,
+            "statement One and Other denies kms:Encrypt to the enclave role: it cannot carry an attestation",
+        ),
+        (
+            "kms:PutKeyPolicy",
+            RuleId::MissingBreakGlass,
+            Severity::Error,
+            "statement One and Other together deny kms:PutKeyPolicy to arn:aws:iam::111122223333:root: nobody could mend this policy",
+        ),
+    ] {
+        let one = deny("One", action, &vpce("StringEquals"));
+        let other = deny("Other", action, &vpce("StringNotEquals"));
+        let found = lint(&with(&format!("{one},{other}")), &template());
+        assert_eq!(rules(&found), [(rule, severity)], "{action}");
+        let told = found.iter().find(|finding| finding.rule == rule).unwrap();
+        assert_eq!(told.message, message);
+        let none = lint(&with(&format!("{one},{one}")), &template());
+        assert_eq!(rules(&none), [], "{action}");
+    }
+    // Statement 5 in two halves.
+    let null = r#""Null":{"kms:RecipientAttestation:ImageSha384":"true"}"#;
+    let halves = |second: &str| {
+        let text = SEED.replace(
+            "\"Null\": {",
+            &format!("{}, \"Null\": {{", vpce("StringEquals")),
+        );
+        let actions = ["Decrypt", "GenerateDataKey*", "ReEncrypt*"];
+        let rest = actions.map(|name| {
+            let condition = format!("{},{null}", vpce(second));
+            deny(
+                &format!("Rest{}", &name[..2]),
+                &format!("kms:{name}"),
+                &condition,
+            )
+        });
+        let end = text.rfind(']').unwrap();
+        let text = format!("{},{}{}", &text[..end], rest.join(","), &text[end..]);
+        rules(&lint(&Policy::parse(&text).unwrap(), &template()))
+    };
+    assert_eq!(halves("StringNotEquals"), []);
+    assert_eq!(
+        halves("StringEquals"),
+        [(RuleId::MissingDeny, Severity::Error)]
+    );
+}
+
+/// What a Deny of Encrypt or `PutKeyPolicy`, or an own Allow, depends on is a note, too.
+#[test]
+fn what_wrapping_and_mending_depend_on_is_a_note() {
+    let fence = |key: &str, actions: &str| {
+        let found = extra(&format!(
+            r#""Effect":"Deny","Principal":"*","Action":{actions},"Resource":"*","Condition":{{"StringNotEquals":{{"{key}":"a"}}}}"#
+        ));
+        assert_eq!(rules(&found), [], "{key} {actions}");
+        let notes = found
+            .into_iter()
+            .filter(|one| one.rule == RuleId::DependsOnContext);
+        notes.map(|one| one.message).collect::<Vec<_>>()
+    };
+    for (actions, wanted) in [
+        (
+            r#""kms:Encrypt""#,
+            vec!["keeps the enclave role from kms:Encrypt depending on"],
+        ),
+        (
+            r#""kms:Decrypt""#,
+            vec!["keeps the enclave role from kms:Decrypt depending on"],
+        ),
+        (
+            r#"["kms:Decrypt","kms:Encrypt"]"#,
+            vec!["keeps the enclave role from kms:Decrypt and kms:Encrypt depending on"],
+        ),
+        (
+            r#""kms:PutKeyPolicy""#,
+            vec!["keeps the account's root from kms:PutKeyPolicy depending on"],
+        ),
+        (
+            r#""kms:*""#,
+            vec![
+                "keeps the account's root from kms:PutKeyPolicy depending on",
+                "keeps the enclave role from kms:Decrypt and kms:Encrypt depending on",
+            ],
+        ),
+        (r#""kms:Sign""#, vec![]),
+    ] {
+        let wanted = wanted
+            .iter()
+            .map(|what| format!("statement Extra {what} aws:SourceVpce"));
+        let mut found = fence("aws:SourceVpce", actions);
+        found.sort();
+        let mut wanted: Vec<_> = wanted.collect();
+        wanted.sort();
+        assert_eq!(found, wanted, "{actions}");
+    }
+    // Who does not bypass KMS's check of lock-out is not asked about it.
+    let bypass = extra(
+        r#""Effect":"Deny","Principal":"*","Action":["kms:CreateKey","kms:PutKeyPolicy"],"Resource":"*","Condition":{"Bool":{"kms:BypassPolicyLockoutSafetyCheck":"true"}}"#,
+    );
+    assert_eq!(rules(&bypass), []);
+    assert!(
+        bypass
+            .iter()
+            .all(|one| one.rule != RuleId::DependsOnContext),
+        "{bypass:?}"
+    );
+    let key = "\"StringEqualsIgnoreCase\": {";
+    let vpce = format!("\"StringEquals\": {{\"aws:SourceVpce\": \"v\"}}, {key}");
+    let found = changed(&[(key, &vpce)]);
+    assert_eq!(rules(&found), []);
+    let note = found
+        .iter()
+        .find(|one| one.rule == RuleId::DependsOnContext);
+    assert_eq!(
+        note.unwrap().message,
+        "statement AllowChamberEnclaveDecryptWithAttestation gives kms:Decrypt to the enclave role depending on aws:SourceVpce"
+    );
+}
+
+/// Whoever is spared can mend the policy, so the sentence says what would be lost with whom.
+#[test]
+fn a_lost_break_glass_says_who_is_left() {
+    let admin = "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin";
+    for (spared, message) in [
+        (
+            admin,
+            "without its admin role nobody could mend this policy",
+        ),
+        (
+            "arn:aws:iam::111122223333:role/Other",
+            "root: nobody could mend this policy",
+        ),
+    ] {
+        let found = extra(&format!(
+            r#""Effect":"Deny","Principal":"*","Action":"kms:PutKeyPolicy","Resource":"*","Condition":{{"ArnNotEquals":{{"aws:PrincipalArn":"{spared}"}}}}"#
+        ));
+        let error = found
+            .iter()
+            .find(|one| one.rule == RuleId::MissingBreakGlass);
+        let told = &error.unwrap().message;
+        assert!(told.ends_with(message), "{told}");
+    }
+    // What the administrators have the account can do with as well.
+    let all = "\"Action\": \"kms:*\",";
+    let admin = r#""Action": ["kms:Create*", "kms:Describe*", "kms:Enable*", "kms:List*", "kms:Put*", "kms:Update*", "kms:Revoke*", "kms:Disable*", "kms:Get*", "kms:Delete*", "kms:TagResource", "kms:UntagResource", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"],"#;
+    assert_eq!(rules(&changed(&[(all, admin)])), []);
+}
+
+/// A session of the enclave role is the enclave role, and a condition that it does not fulfil keeps it out.
+#[test]
+fn sessions_of_the_enclave_role_manage_nothing_and_bring_nothing_back() {
+    let session =
+        "arn:aws:sts::111122223333:assumed-role/ChamberEnclaveRole-prod-us-east-1-mainnet/a";
+    let wanted = (RuleId::EnclaveManagesKey, Severity::Error);
+    let gives = |who: &str, action: &str, more: &str| {
+        rules(&extra(&format!(
+            r#""Effect":"Allow","Principal":{{"AWS":"{who}"}},"Action":"{action}","Resource":"*"{more}"#
+        )))
+    };
+    for who in [ENCLAVE, session] {
+        for action in [
+            "kms:ScheduleKeyDeletion",
+            "kms:EnableKey",
+            "kms:CancelKeyDeletion",
+        ] {
+            assert!(gives(who, action, "").contains(&wanted), "{who} {action}");
+        }
+    }
+    for other in [
+        "arn:aws:sts::111122223333:assumed-role/ChamberEnclaveRole-prod-us-east-1-mainnet-2/a",
+        "arn:aws:sts::999999999999:assumed-role/ChamberEnclaveRole-prod-us-east-1-mainnet/a",
+    ] {
+        assert!(
+            !gives(other, "kms:DisableKey", "").contains(&wanted),
+            "{other}"
+        );
+    }
+    for (condition, manages) in [
+        (
+            r#"{"StringEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/Other"}}"#,
+            false,
+        ),
+        (
+            r#"{"StringEquals":{"kms:CallerAccount":"111122223333"}}"#,
+            true,
+        ),
+        (r#"{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}"#, true),
+    ] {
+        let found = gives(
+            "*",
+            "kms:DisableKey",
+            &format!(r#","Condition":{condition}"#),
+        );
+        assert_eq!(found.contains(&wanted), manages, "{condition}");
+    }
+    let warning = [(RuleId::OtherAdministrator, Severity::Warning)];
+    for action in ["EnableKey", "CancelKeyDeletion", "UntagResource"] {
+        let other = "arn:aws:iam::111122223333:role/Other";
+        assert_eq!(
+            gives(other, &format!("kms:{action}"), ""),
+            warning,
+            "{action}"
+        );
+    }
+}
+
+/// Statements about another key, and actions that are none, do nothing.
+#[test]
+fn what_is_about_another_key_or_no_action_has_no_effect() {
+    let idle = [(RuleId::WithoutEffect, Severity::Warning)];
+    for (members, message) in [
+        (
+            r#""Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/App"},"Action":"kms:Decrypt","Resource":"arn:aws:kms:us-east-1:111122223333:alias/a""#,
+            "statement Extra is about arn:aws:kms:us-east-1:111122223333:alias/a, which is not this key, so it has no effect",
+        ),
+        (
+            r#""Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"arn:aws:kms:us-east-1:999999999999:key/a""#,
+            "statement Extra is about arn:aws:kms:us-east-1:999999999999:key/a, which is not this key, so it has no effect",
+        ),
+        (
+            r#""Effect":"Deny","Principal":"*","Action":"kms:Decrypt","NotResource":["*"]"#,
+            "statement Extra is about everything but *, which is not this key, so it has no effect",
+        ),
+        (
+            r#""Effect":"Deny","Principal":"*","Action":["kms:Sign","kms:Encript"],"Resource":"*""#,
+            "statement Extra has the action kms:Encript, which KMS does not have",
+        ),
+        (
+            r#""Effect":"Deny","Principal":"*","Action":["kms:ReEncrypt"],"Resource":"*""#,
+            "statement Extra has the action kms:ReEncrypt, which KMS does not have",
+        ),
+    ] {
+        let found = extra(members);
+        assert_eq!(rules(&found), idle, "{members}");
+        let told = found.iter().find(|one| one.rule == RuleId::WithoutEffect);
+        assert_eq!(told.unwrap().message, message);
+    }
+    for fine in [
+        r#""Action":["s3:GetObject","KMS:sign","kms:GenerateM*","kms:?erify"],"Resource":"*""#,
+        r#""Action":"*","Resource":"arn:aws:kms:us-east-1:999999999999:*""#,
+    ] {
+        let found = extra(&format!(
+            r#""Effect":"Deny","Principal":{{"AWS":"arn:aws:iam::111122223333:role/App"}},{fine}"#
+        ));
+        let about = fine.contains("999999999999");
+        assert_eq!(rules(&found).is_empty(), !about, "{fine}");
+    }
+}
+
+/// Principals that are spelt wrongly, which KMS refuses.
+#[test]
+fn principals_that_are_none_are_malformed() {
+    let error = (RuleId::MalformedPolicy, Severity::Error);
+    for (principal, message) in [
+        (
+            r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/App"}"#,
+            "names no session",
+        ),
+        (
+            r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/App/a/b"}"#,
+            "names no session",
+        ),
+        (r#"{"AWS":"arn:aws:iam::111122223333:role/"}"#, "is no role"),
+        (
+            r#"{"AWS":"arn:aws:iam::111122223333:role/team/"}"#,
+            "is no role",
+        ),
+        (
+            r#"{"AWS":"arn:awz:iam::111122223333:role/App"}"#,
+            "is of no partition of AWS",
+        ),
+        (
+            r#"{"AWS":"arn:awz:iam::111122223333:root"}"#,
+            "is of no partition of AWS",
+        ),
+        (
+            r#"{"AWS":"arn:aws:iam:us-east-1:111122223333:role/App"}"#,
+            "has a Region",
+        ),
+        (r#"{"Service":"*"}"#, "is no service"),
+        (r#"{"Service":"*.amazonaws.com"}"#, "is no service"),
+        (r#"{"Service":"ec2"}"#, "is no service"),
+    ] {
+        let members = format!(
+            r#""Effect":"Deny","Principal":{principal},"Action":"kms:Sign","Resource":"*""#
+        );
+        let found = extra(&members);
+        assert!(rules(&found).contains(&error), "{principal}: {found:?}");
+        let told = found.iter().find(|one| one.rule == RuleId::MalformedPolicy);
+        assert!(told.unwrap().message.contains(message), "{found:?}");
+    }
+    for fine in [
+        r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/App/a@b.c"}"#,
+        r#"{"AWS":"arn:aws:sts::111122223333:federated-user/bob"}"#,
+        r#"{"AWS":"arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_A_0"}"#,
+        r#"{"Service":["logs.us-east-1.amazonaws.com","delivery.logs.amazonaws.com"]}"#,
+    ] {
+        let members =
+            format!(r#""Effect":"Deny","Principal":{fine},"Action":"kms:Sign","Resource":"*""#);
+        assert_eq!(rules(&extra(&members)), [], "{fine}");
+    }
+}
+
+/// A policy that names its own key by its ARN is that key's; two keys cannot both be it.
+#[test]
+fn the_keys_own_arn_is_this_key() {
+    let own = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let all = SEED.replace("\"Resource\": \"*\"", &format!("\"Resource\": \"{own}\""));
+    assert_ne!(all, SEED);
+    let of = |text: &str, key: Option<&str>| {
+        let mut template = template();
+        template.key_arn = key.map(str::to_owned);
+        rules(&lint(&Policy::parse(text).unwrap(), &template))
+    };
+    let other = own.replace("1234abcd", "5678abcd");
+    assert_eq!(of(&all, None), []);
+    assert_eq!(of(&all, Some(own)), []);
+    let missing = (RuleId::MissingDeny, Severity::Error);
+    assert!(of(&all, Some(&other)).contains(&missing));
+    let deny = "\"Resource\": \"*\",\n      \"Condition\": {\"Null\"";
+    let here = |arn: &str| SEED.replacen(deny, &deny.replace("\"*\"", &format!("\"{arn}\"")), 1);
+    assert_eq!(of(&here(own), None), []);
+    assert_eq!(
+        of(&here("arn:aws:kms:us-east-1:111122223333:key/*"), None),
+        []
+    );
+    assert_eq!(of(&here(own), Some(&other)).len(), 2);
+    let both = here(own).replace(&format!("\"{own}\""), &format!("[\"{own}\",\"{other}\"]"));
+    assert_eq!(of(&both, Some(&other)), []);
+    let twice = all.replacen(own, &other, 1);
+    assert!(of(&twice, None).contains(&missing));
+}

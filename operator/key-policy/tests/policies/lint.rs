@@ -109,7 +109,7 @@ fn a_deny_that_spares_somebody_is_no_deny() {
     assert_eq!(
         spoilt(
             "\"Resource\": \"*\",\n      \"Condition\": {\"Null\"",
-            "\"Resource\": \"arn:aws:kms:us-east-1:111122223333:key/other\",\n      \"Condition\": {\"Null\""
+            "\"Resource\": \"arn:aws:kms:us-east-1:999999999999:key/other\",\n      \"Condition\": {\"Null\""
         ),
         [RuleId::MissingDeny]
     );

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chamber_api::{ChamberClusterStatus, FoundStatus, RolloverStatus};
+use chamber_api::{ChamberClusterStatus, FoundStatus, KeyWriteStatus, RolloverStatus};
 use measurement::{Measurement, Pcr};
-use rollover::{Failure, PersistedState, Phase, Rollover, Verbs};
+use rollover::{Failure, PersistedState, Phase, Rollover, Verbs, Written};
 
 use crate::release;
 
@@ -37,7 +37,7 @@ pub fn read(status: &ChamberClusterStatus) -> PersistedState {
             .iter()
             .filter_map(|image| Pcr::parse(image).ok())
             .collect(),
-        writes: status.policy_writes.iter().map(|time| time.0).collect(),
+        written: status.key_writes.iter().map(written).collect(),
         ended_at: status.history.first().map(|ended| ended.ended_at.0),
         handled: Verbs {
             abort: status.verbs.abort.clone(),
@@ -55,6 +55,14 @@ fn phase(rollover: &RolloverStatus) -> Phase {
         (None, Some(at)) => Phase::Admitted { at: at.0 },
         (None, None) => Phase::Admitting,
     }
+}
+
+fn written(write: &KeyWriteStatus) -> (String, Written) {
+    let written = Written {
+        content: write.content.clone(),
+        put_right: write.put_right.iter().map(|time| time.0).collect(),
+    };
+    (write.arn.clone(), written)
 }
 
 /// By ARN; `None` where one cannot be read back: what it admits must not be lost.

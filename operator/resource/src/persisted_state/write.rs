@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use chamber_api::{
-    ChamberClusterStatus, FailureStatus, FoundStatus, Outcome, RolloverRecord, RolloverStatus,
-    VerbsStatus,
+    ChamberClusterStatus, FailureStatus, FoundStatus, KeyWriteStatus, Outcome, RolloverRecord,
+    RolloverStatus, VerbsStatus,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use measurement::{Measurement, Pcr};
-use rollover::{Action, Answer, PersistedState, Phase, Transition};
+use rollover::{Action, Answer, PersistedState, Phase, Transition, Written};
 
 use super::read::read;
 use crate::release;
@@ -54,7 +54,7 @@ pub fn acted(status: &mut ChamberClusterStatus, action: &Action, now: Timestamp)
         message: failure.why,
     });
     status.revoked = after.revoked.iter().map(Pcr::to_string).collect();
-    status.policy_writes = after.writes.into_iter().map(Time).collect();
+    status.key_writes = after.written.into_iter().map(written).collect();
     let (answer, refused) = match action {
         Action::Transition(note @ Transition::Answered { answer, .. }) => {
             let refused = matches!(answer, Answer::Refused(_));
@@ -79,6 +79,14 @@ fn found(found: &BTreeMap<String, Measurement>) -> Vec<FoundStatus> {
         measurement: release::measurement_to_status(measurement),
     });
     each.collect()
+}
+
+fn written((arn, written): (String, Written)) -> KeyWriteStatus {
+    KeyWriteStatus {
+        arn,
+        content: written.content,
+        put_right: written.put_right.into_iter().map(Time).collect(),
+    }
 }
 
 /// How the rollover in flight ends by an action, if it does.

@@ -8,7 +8,7 @@ use crate::admit::{key_write, sound};
 use crate::claim::{self, Claim};
 use crate::roll::order;
 use crate::{
-    Action, AdmittedSet, Deletion, Key, KeyFacts, KeyWrite, Look, Plan, Reading, Reason, Release,
+    Action, AdmittedSet, Deletion, Key, KeyFacts, KeyWrite, Look, Obstacle, Plan, Reading, Release,
     Rollover, Set, Share, Step, World, keys, ownership, tags,
 };
 
@@ -18,7 +18,7 @@ const STEP: Step = Step::Retire;
 pub fn next(world: &World) -> Option<Plan> {
     let deletion = world.spec.deletion?;
     Some(match (&world.record.rollover, world.finalizer) {
-        (_, false) => Plan::wait(STEP, Reason::Deleting, "the resource is being deleted"),
+        (_, false) => Plan::wait(STEP, Obstacle::Deleting("the resource is being deleted")),
         (None, true) => without_record(world),
         (Some(rollover), true) => leave(world, rollover, deletion),
     })
@@ -89,7 +89,7 @@ fn stop(world: &World, left: &[&Set]) -> Plan {
             chamber.name,
             chamber.node.as_deref().unwrap_or("(none)")
         ))),
-        None => Plan::wait(STEP, Reason::Deleting, "waiting for the chambers to end"),
+        None => Plan::wait(STEP, Obstacle::Deleting("waiting for the chambers to end")),
     }
 }
 
@@ -107,7 +107,7 @@ fn one_measurement(world: &World, stays: &Release) -> Plan {
         }
     }
     match ownership::write(world, STEP, &writes) {
-        Some(Plan::Block { message, .. }) => undone.push(message),
+        Some(Plan::Block { obstacle, .. }) => undone.push(obstacle.to_string()),
         Some(plan) => return plan,
         None => {}
     }
@@ -156,7 +156,8 @@ fn written(
     facts: &KeyFacts,
     live: &[Measurement],
 ) -> Result<Option<KeyWrite>, String> {
-    let Some(write) = key_write(share, facts, |_| live.to_vec())? else {
+    let write = key_write(share, facts, |_| live.to_vec());
+    let Some(write) = write.map_err(|found| found.to_string())? else {
         return Ok(None);
     };
     if claim::claim_of(world, facts) == Claim::Anothers {
@@ -164,8 +165,14 @@ fn written(
         let name = &share.name;
         return Err(format!("key {name} has another owner's tags, {owner}"));
     }
-    if let Some(Plan::Block { message, .. }) = sound(world, STEP, std::slice::from_ref(&write)) {
-        return Err(message);
+    if let Some(Plan::Block { obstacle, .. }) = sound(world, STEP, std::slice::from_ref(&write)) {
+        return Err(obstacle.to_string());
+    }
+    if world.record.flips(&share.arn, world.now) {
+        return Err(format!(
+            "something else changes the policy of key {} back again and again",
+            share.name
+        ));
     }
     match world.refusals.get(&share.arn) {
         Some(refusal) if world.now.duration_since(refusal.since) > world.spec.progress_deadline => {

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use crate::desired::only_status_names;
-use crate::{Action, Failure, OnFailure, Plan, Reason, Release, Rollover, Step, Transition, World};
+use crate::{
+    Action, Failure, Obstacle, OnFailure, Plan, Release, ReleaseObstacle, Rollover, Step,
+    Transition, World,
+};
 
 /// Turns a wait that has lasted too long, and speaks against the target, into what follows from it.
 ///
@@ -20,34 +23,31 @@ pub fn judge(world: &World, rollover: &Rollover, next: Plan) -> Plan {
     if let Some(failure) = &world.record.failure
         && failure.revision == rollover.to.revision
     {
-        let message = format!(
-            "release {} failed ({}) and spec.rollover.onFailure is Pause: change spec.release, or set the annotation chamber.dev/abort (back) or chamber.dev/retry (again) to a new value",
-            rollover.to.revision, failure.why
-        );
-        return Plan::block(Step::of(rollover), Reason::ReleaseFailed, message);
+        let paused = ReleaseObstacle::Paused(failure.clone());
+        return Plan::block(Step::of(rollover), paused);
     }
     let Plan::Wait {
         step,
-        reason,
-        message,
+        obstacle,
         until,
     } = next
     else {
         return next;
     };
-    let deadline = deadline(world, rollover, step).filter(|_| reason.blames_the_target());
-    match deadline {
-        None => Plan::wait_until(step, reason, message, until),
+    let blames = obstacle.reason().blames_the_target();
+    match deadline(world, rollover, step).filter(|_| blames) {
+        None => Plan::wait_until(step, obstacle, until),
         Some(deadline) if world.now < deadline => {
             let until = until.map_or(deadline, |until| until.min(deadline));
-            Plan::wait_until(step, reason, message, Some(until))
+            Plan::wait_until(step, obstacle, Some(until))
         }
-        Some(_) => failed(world, rollover, step, reason, &message),
+        Some(_) => failed(world, rollover, step, &obstacle),
     }
 }
 
-fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, message: &str) -> Plan {
-    let why = format!("{reason} for longer than spec.rollover.progressDeadline: {message}");
+fn failed(world: &World, rollover: &Rollover, step: Step, obstacle: &Obstacle) -> Plan {
+    let reason = obstacle.reason();
+    let why = format!("{reason} for longer than spec.rollover.progressDeadline: {obstacle}");
     let failure = Failure {
         revision: rollover.to.revision.clone(),
         why: why.clone(),
@@ -61,30 +61,16 @@ fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, messag
     };
     match &rollover.from {
         // Nothing to return to, and nothing in the way of it going well after all.
-        None => Plan::block(
-            step,
-            Reason::ReleaseFailed,
-            format!(
-                "the first start makes no progress. {why}. Correct the release or its surroundings"
-            ),
-        ),
+        None => Plan::block(step, ReleaseObstacle::FirstStart(why)),
+        // Who returns is not sent back to what was left: the two would take turns for ever.
+        Some(from) if returns(world, rollover) || is_failed(world, &from.revision) => {
+            let to = rollover.to.revision.clone();
+            Plan::block(step, ReleaseObstacle::Return(to, why))
+        }
         Some(_) if world.spec.on_failure == OnFailure::Pause => note(false),
-        Some(from) if !can_return(world, from) => Plan::block(
-            step,
-            Reason::ReleaseFailed,
-            format!(
-                "{why}. Release {} was revoked, or runs nowhere, so there is no way back: change spec.release",
-                from.revision
-            ),
-        ),
-        Some(from) if is_failed(world, &from.revision) => Plan::block(
-            step,
-            Reason::ReleaseFailed,
-            format!(
-                "the return to release {} makes no progress, too. {why}. See why its chambers stay sealed (their logs, the keys, KMS): it goes on by itself when they open",
-                rollover.to.revision
-            ),
-        ),
+        Some(from) if !can_return(world, from) => {
+            Plan::block(step, ReleaseObstacle::NoWayBack(why, from.revision.clone()))
+        }
         Some(_) => note(true),
     }
 }
@@ -92,6 +78,13 @@ fn failed(world: &World, rollover: &Rollover, step: Step, reason: Reason, messag
 /// Whether the release before is more than a name in status, and was not revoked.
 fn can_return(world: &World, from: &Release) -> bool {
     !world.revoked(&from.measurement.image_sha384) && !only_status_names(world, from)
+}
+
+/// Whether the rollover goes to what ran last, and the spec names something else.
+fn returns(world: &World, rollover: &Rollover) -> bool {
+    let current = world.record.current.as_ref();
+    let to_current = current.is_some_and(|current| current.revision == rollover.to.revision);
+    to_current && rollover.to.revision != world.spec.release.revision
 }
 
 fn is_failed(world: &World, revision: &str) -> bool {
@@ -121,11 +114,8 @@ fn revoked(world: &World, rollover: &Rollover) -> Option<Plan> {
         };
         return Some(Plan::act(step, Action::Transition(note)));
     }
-    let message = format!(
-        "release {} was revoked and there is no release to return to: change spec.release",
-        rollover.to.revision
-    );
-    Some(Plan::block(step, Reason::MeasurementRevoked, message))
+    let revoked = ReleaseObstacle::RevokedTarget(rollover.to.revision.clone());
+    Some(Plan::block(step, revoked))
 }
 
 /// The time until which the target may go on without progress; unsealing and getting a node is progress, soaking is none lost.

@@ -2,7 +2,8 @@
 
 use crate::desired::{approved, only_status_names};
 use crate::{
-    Action, Plan, Reason, Release, Rollover, Set, Step, Transition, World, manifest, measure, roll,
+    Action, Plan, Release, Rollover, Set, StatusObstacle, Step, Transition, World, manifest,
+    measure, roll,
 };
 
 const STEP: Step = Step::Measure;
@@ -78,11 +79,8 @@ fn not_the_target(world: &World, rollover: &Rollover) -> Plan {
     if from.is_some_and(|from| approved(world, &from.measurement)) {
         return Plan::act(STEP, Action::Transition(Transition::TurnedBack));
     }
-    let message = format!(
-        "status says that a rollover to release {} is in flight, and neither spec.release nor a ReplicaSet knows it: status was written by somebody else. Remove the resource's status, so that what runs is found and recovered",
-        rollover.to.revision
-    );
-    Plan::block(STEP, Reason::StatusForged, message)
+    let unknown = StatusObstacle::UnknownTarget(rollover.to.revision.clone());
+    Plan::block(STEP, unknown)
 }
 
 /// No release was ever verified, so none is waited for: the third one starts from the one that serves more,

@@ -2,8 +2,8 @@
 
 use crate::claim::{Claim, claim_of, is_ours};
 use crate::{
-    Action, Answer, KeyFacts, Look, Plan, Reading, Reason, Share, Step, Transition, Verb, World,
-    tags,
+    Action, Answer, KeyFacts, KeyObstacle, Look, Plan, Reading, Share, Step, Transition, Verb,
+    World, tags,
 };
 
 /// Tags the keys that carry exactly the named owner's tags as this cluster's, once; then it is answered.
@@ -31,10 +31,8 @@ pub fn next(world: &World) -> Option<Plan> {
 fn refused(world: &World, arns: &[&String]) -> Option<Plan> {
     let refusals = arns.iter().filter_map(|arn| world.refusal(arn));
     let refusal = refusals.min_by_key(|refusal| refusal.until)?;
-    let message = refusal.message.clone();
-    let until = Some(refusal.until);
-    let reason = Reason::KeyRefusesWrite;
-    Some(Plan::wait_until(step(world), reason, message, until))
+    let refuses = KeyObstacle::Refuses(vec![refusal.clone()]);
+    Some(Plan::wait_until(step(world), refuses, Some(refusal.until)))
 }
 
 /// The owner that is named and not answered yet; nothing moves in a pause or a dry run.

@@ -68,7 +68,7 @@ fn abort(world: &World) -> Answer {
 }
 
 fn retry(world: &World) -> Answer {
-    let flips = world.record.policies_flip(world.now);
+    let flips = world.record.any_flips(world.now);
     if world.record.failure.is_some() || flips {
         return Answer::Retried;
     }

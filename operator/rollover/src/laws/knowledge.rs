@@ -2,6 +2,8 @@
 
 use crate::{Action, Key, KeyWrite, Reading, Transition, World};
 
+use super::usable::was_verified;
+
 /// Law 6: no action that rests on the keys while one of them is unknown.
 pub fn unknown_means_stop(world: &World, action: &Action) -> Result<(), String> {
     let rests = match action {
@@ -17,11 +19,9 @@ pub fn unknown_means_stop(world: &World, action: &Action) -> Result<(), String> 
         | Action::StoreBlob(_)
         | Action::BindBlob { .. } => true,
         // What was verified on every key may be started again with as many as it needs (law 1 counts them).
-        Action::Resize(resizes) => resizes.iter().any(|resize| {
-            let ran = world.record.rollover.is_none()
-                && world.record.current.as_ref() == Some(&resize.release);
-            resize.to > resize.from && !ran
-        }),
+        Action::Resize(resizes) => resizes
+            .iter()
+            .any(|resize| resize.to > resize.from && !was_verified(world, &resize.release)),
         _ => false,
     };
     if !rests {
@@ -40,7 +40,7 @@ pub fn unknown_means_stop(world: &World, action: &Action) -> Result<(), String> 
 }
 
 /// Whether the writes only take images away, for a revocation or a deletion.
-fn narrows(world: &World, writes: &[KeyWrite]) -> bool {
+pub fn narrows(world: &World, writes: &[KeyWrite]) -> bool {
     let excused = !world.record.revoked.is_empty() || world.spec.deletion.is_some();
     excused
         && writes.iter().all(|write| {

@@ -3,7 +3,7 @@
 use crate::{Action, Blob, Object, SealPod, Transition, World, tags};
 
 /// No blob is stored without a seal of ours, no commitment is taken from a Secret that does not agree with status, the
-/// keys and the other blobs, and no `ReplicaSet` is made over another one.
+/// keys and the other blobs, and no `ReplicaSet` is made over another one, or from what another release is made of.
 pub fn nothing_that_is_not_ours(world: &World, action: &Action) -> Result<(), String> {
     match action {
         Action::StoreBlob(_) => match &world.seal_pod {
@@ -19,6 +19,12 @@ pub fn nothing_that_is_not_ours(world: &World, action: &Action) -> Result<(), St
             _ => Err(format!("no sound blob for {} is there", from.image_sha384)),
         },
         Action::MakeSet(release) => {
+            let revision = &release.revision;
+            if world.spec.release.revision != *revision && !world.templates.contains(revision) {
+                return Err(format!(
+                    "the ReplicaSet of {revision} would be made from another release's template"
+                ));
+            }
             let taken = Object::ReplicaSet {
                 revision: release.revision.clone(),
             };

@@ -8,6 +8,8 @@ use measurement::Measurement;
 use crate::claim::{self, Claim};
 use crate::{Action, KeyWrite, Release, Set, Share, World, tags};
 
+use super::knowledge::narrows;
+
 /// The writes of an action, each with its share; a write to a key that the spec does not name is a breach.
 fn writes<'a>(
     world: &'a World,
@@ -233,6 +235,13 @@ pub fn one_writer(world: &World, action: &Action) -> Result<(), String> {
         if !claim::is_ours(world, facts) {
             return Err(format!(
                 "key {} does not carry this cluster's tag",
+                write.name
+            ));
+        }
+        if world.record.flips(&write.arn, world.now) && !narrows(world, std::slice::from_ref(write))
+        {
+            return Err(format!(
+                "the policy of key {} was put right again and again: its other writer is not fought",
                 write.name
             ));
         }

@@ -2,7 +2,7 @@
 
 use measurement::Measurement;
 
-use crate::{Action, FRESH, KeyFacts, KeyState, KeyWrite, Resize, Rollover, Share, World};
+use crate::{Action, FRESH, KeyFacts, KeyState, KeyWrite, Release, Resize, Rollover, Share, World};
 
 /// Law 1: what chambers run keeps `threshold` usable shares; nothing is started before every key agrees.
 pub fn no_lock_out(world: &World, action: &Action) -> Result<(), String> {
@@ -93,9 +93,7 @@ fn starts_are_admitted(world: &World, resizes: &[Resize]) -> Result<(), String> 
             .iter()
             .filter(|share| share.accepted_at_risk)
             .count();
-        let ran = world.record.rollover.is_none()
-            && world.record.current.as_ref() == Some(&start.release);
-        let needed = if ran {
+        let needed = if was_verified(world, &start.release) {
             world.spec.threshold
         } else {
             (world.spec.shares.len() - accepted).max(world.spec.threshold)
@@ -108,6 +106,14 @@ fn starts_are_admitted(world: &World, resizes: &[Resize]) -> Result<(), String> 
         }
     }
     Ok(())
+}
+
+/// Whether every chamber of a release was verified on every key: it may be started again with as many as it needs.
+pub fn was_verified(world: &World, release: &Release) -> bool {
+    match &world.record.rollover {
+        None => world.record.current.as_ref() == Some(release),
+        Some(rollover) => rollover.to == *release && world.retires(rollover),
+    }
 }
 
 fn fresh(world: &World) -> Result<(), String> {

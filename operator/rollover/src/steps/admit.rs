@@ -5,8 +5,8 @@ use measurement::Measurement;
 
 use crate::keys::{self, takes_part};
 use crate::{
-    Action, AdmittedSet, KeyFacts, KeyWrite, Phase, Plan, Reason, Rollover, Set, Share, Step,
-    Transition, World, measure, ownership, roll, seal,
+    Action, AdmittedSet, ChamberObstacle, KeyFacts, KeyObstacle, KeyWrite, Obstacle, Phase, Plan,
+    Rollover, Set, Share, Step, Transition, VerifyObstacle, World, measure, ownership, roll, seal,
 };
 
 const STEP: Step = Step::Admit;
@@ -37,11 +37,12 @@ fn unknown_chambers(world: &World, rollover: &Rollover) -> Option<Plan> {
     let first = rollover.from.is_none() && world.record.current.is_none();
     let others = |set: &&Set| set.release != rollover.to && set.unsealed() > 0;
     let set = world.sets.iter().filter(|_| first).find(others)?;
-    let message = format!(
-        "status says that the first release {} is started, but ReplicaSet {} has unsealed chambers of release {}: status was lost, or written by somebody else. Remove the resource's status, so that what runs is found and recovered",
-        rollover.to.revision, set.name, set.release.revision
-    );
-    Some(Plan::block(STEP, Reason::UnexpectedChambers, message))
+    let found = ChamberObstacle::BeforeTheFirst {
+        target: rollover.to.revision.clone(),
+        set: set.name.clone(),
+        revision: set.release.revision.clone(),
+    };
+    Some(Plan::block(STEP, found))
 }
 
 /// From the first write on, policies hold two measurements: a deletion must leave one.
@@ -80,7 +81,7 @@ pub fn write_all(world: &World, step: Step, set: &AdmittedSet) -> Option<Plan> {
         Ok(writes) => writes
             .into_iter()
             .partition(|one| refused(world, step, one).is_some()),
-        Err(message) => return Some(Plan::block(step, Reason::PolicyUnsound, message)),
+        Err(found) => return Some(Plan::block(step, found)),
     };
     // A key whose policy KMS refuses holds up itself alone.
     if writes.is_empty() {
@@ -88,21 +89,24 @@ pub fn write_all(world: &World, step: Step, set: &AdmittedSet) -> Option<Plan> {
             .first()
             .and_then(|one| self::refused(world, step, one));
     }
-    if world.record.policies_flip(world.now) {
-        let names: Vec<_> = writes.iter().map(|write| write.name.as_str()).collect();
-        let message = format!(
-            "the policy of key {} was put right again and again within an hour, and something else changes it back. Stop that writer (Terraform: ignore_changes = [policy, tags, tags_all]), then set the annotation chamber.dev/retry to a new value",
-            names.join(", ")
-        );
-        return Some(Plan::block(step, Reason::PolicyConflict, message));
-    }
-    sound(world, step, &writes).or_else(|| ownership::write(world, step, &writes))
+    let (flipping, writes): (Vec<_>, Vec<_>) = writes
+        .into_iter()
+        .partition(|write| world.record.flips(&write.arn, world.now));
+    sound(world, step, &writes)
+        .or_else(|| ownership::write(world, step, &writes))
+        .or_else(|| conflict(step, &flipping))
+}
+
+/// Whose policies something else changes back again and again: that is not fought.
+fn conflict(step: Step, flipping: &[KeyWrite]) -> Option<Plan> {
+    let names: Vec<_> = flipping.iter().map(|write| write.name.clone()).collect();
+    (!names.is_empty()).then(|| Plan::block(step, KeyObstacle::Conflict(names)))
 }
 
 /// What KMS would refuse for ever is not sent.
 fn refused(world: &World, step: Step, write: &KeyWrite) -> Option<Plan> {
-    let message = keys::deleted_principal(&write.policy, world.share(&write.arn)?)?;
-    Some(Plan::block(step, Reason::DeletedPrincipal, message))
+    let found = keys::deleted_principal(&write.policy, world.share(&write.arn)?)?;
+    Some(Plan::block(step, found))
 }
 
 /// Stops at a policy that KMS would refuse. Stops Admit at the first policy that would have an error, and every other step at one that it would itself add:
@@ -111,7 +115,7 @@ pub fn sound(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
     if let Some(plan) = writes.iter().find_map(|write| refused(world, step, write)) {
         return Some(plan);
     }
-    let message = writes.iter().find_map(|write| {
+    let found = writes.iter().find_map(|write| {
         let share = world.share(&write.arn)?;
         if step == STEP {
             keys::unsound(&write.policy, share)
@@ -119,7 +123,7 @@ pub fn sound(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
             keys::unsound_since(&write.expected, &write.policy, share)
         }
     })?;
-    Some(Plan::block(step, Reason::PolicyUnsound, message))
+    Some(Plan::block(step, found))
 }
 
 fn admitted(rollover: &Rollover) -> Option<Plan> {
@@ -136,13 +140,11 @@ fn settle(world: &World, rollover: &Rollover) -> Option<Plan> {
         return None;
     };
     let until = at.checked_add(world.spec.settle_time).ok()?;
-    (world.now < until).then(|| {
-        let message = format!("the policies are given until {until:.0} to take effect");
-        Plan::wait_until(STEP, Reason::Settling, message, Some(until))
-    })
+    let settling = VerifyObstacle::Settling(until);
+    (world.now < until).then(|| Plan::wait_until(STEP, settling, Some(until)))
 }
 
-fn projections(world: &World, set: &AdmittedSet) -> Result<Vec<KeyWrite>, String> {
+fn projections(world: &World, set: &AdmittedSet) -> Result<Vec<KeyWrite>, Obstacle> {
     let mut writes = Vec::new();
     for (share, facts) in world.facts().filter(|(share, _)| share.managed) {
         if takes_part(share, facts) {
@@ -159,7 +161,7 @@ pub fn key_write(
     share: &Share,
     facts: &KeyFacts,
     live: impl Fn(&Policy) -> Vec<Measurement>,
-) -> Result<Option<KeyWrite>, String> {
+) -> Result<Option<KeyWrite>, Obstacle> {
     let Ok(found) = &facts.policy else {
         return Ok(None);
     };
@@ -168,7 +170,7 @@ pub fn key_write(
         return Ok(None);
     }
     let policy = keys::wanted(share, found, &live)
-        .map_err(|fault| format!("the policy of key {}: {fault}", share.name))?;
+        .map_err(|fault| KeyObstacle::NotProjected(share.name.clone(), fault))?;
     // An error that others' statements have cannot be written away.
     if policy.equivalent(found) {
         return Ok(None);
@@ -178,6 +180,7 @@ pub fn key_write(
         arn: share.arn.clone(),
         expected: found.clone(),
         policy,
+        content: keys::content(&share.template, &live),
     }))
 }
 
@@ -196,16 +199,16 @@ pub fn ask(world: &World, step: Step, set: &AdmittedSet, extent: Extent) -> Opti
         .facts()
         .filter(|(share, facts)| !share.managed && takes_part(share, facts))
         .filter(|(share, facts)| !holds(share, facts, set, extent))
-        .map(|(share, _)| share.name.as_str())
+        .map(|(share, _)| share.name.clone())
         .collect();
-    (!waiting.is_empty()).then(|| {
-        let message = format!(
-            "waiting for the holder of key {}: status.keys says what is asked for, and `kubectl chamber plan {} --document <key>` prints the policy",
-            waiting.join(", "),
-            world.spec.owner.name
-        );
-        Plan::wait(step, Reason::AwaitingKeyHolder, message)
-    })
+    if waiting.is_empty() {
+        return None;
+    }
+    let awaiting = KeyObstacle::AwaitingHolder {
+        keys: waiting,
+        cluster: world.spec.owner.name.clone(),
+    };
+    Some(Plan::wait(step, awaiting))
 }
 
 fn holds(share: &Share, facts: &KeyFacts, set: &AdmittedSet, extent: Extent) -> bool {

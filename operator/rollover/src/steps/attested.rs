@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use measurement::MANIFEST_REGISTER;
 
 use crate::{
-    Action, Attestation, Attestations, Chamber, FRESH, Gate, KeyFacts, Look, Plan, Reason, Release,
-    Rollover, Share, Step, Transition, World, manifest,
+    Action, Attestation, Attestations, Chamber, FRESH, Gate, KeyFacts, Look, Plan, Release,
+    Rollover, Share, Step, Transition, VerifyObstacle, World, manifest,
 };
 
 const STEP: Step = Step::Verify;
@@ -34,8 +34,8 @@ pub fn next(
         return Some(Plan::Look(Look::Attestation { revision }));
     };
     let gate = gate(world, &rollover.to);
-    let (reason, message) = objection(world, gate, chambers, answers)?;
-    Some(Plan::wait_until(STEP, reason, message, Some(until)))
+    let objection = objection(world, gate, chambers, answers)?;
+    Some(Plan::wait_until(STEP, objection, Some(until)))
 }
 
 /// The first release that attests is written down: from then on `Preferred` takes silence for no answer.
@@ -87,15 +87,13 @@ pub fn before_pin(world: &World, current: &Release) -> Option<Plan> {
         });
     };
     let chambers = world.set(&current.revision).map(|set| &set.chambers)?;
-    let (reason, message) = objection(world, Gate::Required, chambers, answers)?;
+    let objection = objection(world, Gate::Required, chambers, answers)?;
     let until = world.now.checked_add(AGAIN).ok();
-    Some(Plan::wait_until(Step::Settled, reason, message, until))
+    Some(Plan::wait_until(Step::Settled, objection, until))
 }
 
 fn deferred(step: Step, until: Timestamp) -> Plan {
-    let message =
-        "the chambers were asked to attest a moment ago; they are asked again by themselves";
-    Plan::wait_until(step, Reason::AttestationMissing, message, Some(until))
+    Plan::wait_until(step, VerifyObstacle::AskedBefore, Some(until))
 }
 
 fn answers(world: &World) -> Option<&Answers> {
@@ -108,7 +106,7 @@ fn objection(
     gate: Gate,
     chambers: &[Chamber],
     answers: &Answers,
-) -> Option<(Reason, String)> {
+) -> Option<VerifyObstacle> {
     let refused = chambers
         .iter()
         .find_map(|chamber| refused(chamber, answers));
@@ -117,16 +115,12 @@ fn objection(
 }
 
 /// What a document proves that it should not.
-fn refused(chamber: &Chamber, answers: &Answers) -> Option<(Reason, String)> {
+fn refused(chamber: &Chamber, answers: &Answers) -> Option<VerifyObstacle> {
     let Some(Attestation::Refused(why)) = answers.get(&chamber.name) else {
         return None;
     };
-    let node = chamber.node.as_deref().unwrap_or("(none)");
-    let message = format!(
-        "chamber {} on node {node} does not attest what it should: {why}. Retire waits until every chamber does; where nothing explains it, treat the node as hostile, drain it and delete the pod",
-        chamber.name
-    );
-    Some((Reason::AttestationRefused, message))
+    let (pod, node) = (chamber.name.clone(), chamber.node.clone());
+    Some(VerifyObstacle::Refused(pod, node, why.clone()))
 }
 
 /// What is missing of one chamber's proof.
@@ -135,7 +129,7 @@ fn unproven(
     gate: Gate,
     chamber: &Chamber,
     answers: &Answers,
-) -> Option<(Reason, String)> {
+) -> Option<VerifyObstacle> {
     match answers.get(&chamber.name) {
         Some(Attestation::Attested { at, opened, .. }) => {
             let started = chamber.started_at.unwrap_or(Timestamp::MAX);
@@ -157,25 +151,14 @@ fn demanded(world: &World, gate: Gate) -> bool {
     }
 }
 
-fn missing(chamber: &Chamber, why: &str) -> (Reason, String) {
-    let message = format!(
-        "chamber {} does not attest: {why}. It is asked again; an image that cannot answer passes only with spec.verification.attestation: Disabled, which leaves the proof to Prometheus, and not while spec.keys.policy.pins has PCR16",
-        chamber.name
-    );
-    (Reason::AttestationMissing, message)
+fn missing(chamber: &Chamber, why: &str) -> VerifyObstacle {
+    VerifyObstacle::Silent(chamber.name.clone(), why.to_owned())
 }
 
 /// A share that the chamber did not open, by its own attested word.
-fn unopened(
-    world: &World,
-    chamber: &Chamber,
-    opened: &BTreeSet<String>,
-) -> Option<(Reason, String)> {
+fn unopened(world: &World, chamber: &Chamber, opened: &BTreeSet<String>) -> Option<VerifyObstacle> {
     let mut shares = world.spec.shares.iter();
     let missing = shares.find(|share| !share.accepted_at_risk && !opened.contains(&share.arn))?;
-    let message = format!(
-        "chamber {} attests that it unsealed without the share of key {}: put the key right and delete the pod, so that its successor opens every share, or accept it by name in spec.keys.acceptAtRisk",
-        chamber.name, missing.name
-    );
-    Some((Reason::ShareUnopened, message))
+    let (pod, key) = (chamber.name.clone(), missing.name.clone());
+    Some(VerifyObstacle::AttestsUnopened(pod, key))
 }

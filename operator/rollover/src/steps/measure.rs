@@ -2,8 +2,8 @@
 
 use crate::keys::{self, healthy};
 use crate::{
-    Action, Blob, Look, Metrics, Plan, Reason, Release, Step, Transition, World, claim, manifest,
-    origin, takeover, verify,
+    Action, Blob, BlobObstacle, Look, Metrics, Plan, Release, ReleaseObstacle, Step, Transition,
+    VerifyObstacle, World, claim, manifest, origin, takeover, verify,
 };
 
 const STEP: Step = Step::Measure;
@@ -16,7 +16,7 @@ pub fn next(world: &World, current: Option<&Release>) -> Plan {
     }
     let found = match takeover::next(world, current) {
         Ok(found) => found,
-        Err((reason, message)) => return Plan::block(STEP, reason, message),
+        Err(found) => return Plan::block(STEP, found),
     };
     blob(world, current)
         .or_else(|| manifest::unpinnable(world, STEP))
@@ -40,15 +40,12 @@ pub fn next(world: &World, current: Option<&Release>) -> Plan {
 pub fn barred(world: &World, release: &Release, step: Step) -> Option<Plan> {
     let image = &release.measurement.image_sha384;
     world.barred(image).then(|| {
-        let said = match world.bars(image) {
-            Some(share) if !world.revoked(image) => format!(" (so says a tag on key {}, and not enough other keys: ask its holder)", share.name),
-            _ => String::new(),
-        };
-        let message = format!(
-            "the imageSha384 of release {} was revoked{said}: name another one in spec.release, or give the revocation up (kubectl chamber unrevoke)",
-            release.revision
-        );
-        Plan::block(step, Reason::MeasurementRevoked, message)
+        let said = world.bars(image).filter(|_| !world.revoked(image));
+        let said = said.map(|share| share.name.clone());
+        Plan::block(
+            step,
+            ReleaseObstacle::Barred(release.revision.clone(), said),
+        )
     })
 }
 
@@ -65,7 +62,7 @@ fn blob(world: &World, current: Option<&Release>) -> Option<Plan> {
         .find_map(|id| world.blobs.get(id));
     match found {
         Some(Blob::Sound { commitment }) => origin::foreign(world, STEP, commitment),
-        Some(Blob::Unsound(why)) => Some(Plan::block(STEP, Reason::BlobMismatch, why.clone())),
+        Some(Blob::Unsound(why)) => Some(Plan::block(STEP, BlobObstacle::Unsound(why.clone()))),
         None => lost(world, STEP),
     }
 }
@@ -87,10 +84,7 @@ pub fn lost(world: &World, step: Step) -> Option<Plan> {
     let stored = world.blobs.keys().next();
     let stored = stored.map(|id| format!("a sealed Secret for measurement {id} is there"));
     let evidence = tagged.or(recorded).or(current).or(stored)?;
-    let message = format!(
-        "the master key was sealed before ({evidence}), but its sealed Secret is gone. Restore the Secret from your copy; it is never sealed anew"
-    );
-    Some(Plan::block(step, Reason::BlobLost, message))
+    Some(Plan::block(step, BlobObstacle::Lost(evidence)))
 }
 
 /// What Verify will ask can be asked.
@@ -99,13 +93,11 @@ fn prometheus(world: &World) -> Option<Plan> {
         None => Some(Plan::Look(Look::Metrics {
             window: world.spec.soak_time,
         })),
-        Some(Metrics::Unavailable(why)) => Some(Plan::block(
-            STEP,
-            Reason::PrometheusUnavailable,
-            format!(
-                "spec.verification.prometheus: {why}. Nothing is rolled while Verify could not be answered"
-            ),
-        )),
+        Some(Metrics::Unavailable(why)) => {
+            let waits = "Nothing is rolled while Verify could not be answered";
+            let unavailable = VerifyObstacle::Unavailable(why.clone(), waits);
+            Some(Plan::block(STEP, unavailable))
+        }
         Some(Metrics::Deferred { until }) => Some(verify::deferred(STEP, *until)),
         Some(Metrics::Known { .. }) => None,
     }

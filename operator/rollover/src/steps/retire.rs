@@ -2,7 +2,7 @@
 
 use crate::admit::{Extent, ask, write_all};
 use crate::{
-    Action, AdmittedSet, Plan, Rollover, Step, Transition, World, chambers, ownership, roll,
+    Action, AdmittedSet, Plan, Rollover, Step, Transition, World, chambers, keys, ownership, roll,
 };
 
 const STEP: Step = Step::Retire;
@@ -21,6 +21,15 @@ pub fn next(world: &World, rollover: &Rollover) -> Plan {
         None => roll::clear(world, &[&rollover.to.revision], STEP)
             .unwrap_or_else(|| Plan::act(STEP, Action::Transition(Transition::Finished))),
     }
+}
+
+/// What goes on although a key is unwell: once the way back has ended, the target keeps its chambers.
+pub fn beside(world: &World, rollover: &Rollover) -> Option<Plan> {
+    let opens = keys::usable(world, &rollover.to.measurement) >= world.spec.threshold;
+    if !opens || !world.retires(rollover) {
+        return None;
+    }
+    roll::keep_size(world, rollover, STEP).filter(|plan| !matches!(plan, Plan::Block { .. }))
 }
 
 /// That the way back ends here is in status and on the keys before the first policy loses the old measurement,

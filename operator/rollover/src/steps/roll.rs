@@ -1,8 +1,8 @@
 //! Step 3, Roll: the chambers are replaced, each batch waiting until it is unsealed before the next.
 
 use crate::{
-    Action, Fence, Look, Object, Plan, Reason, Release, Resize, Rollover, Set, Step, World,
-    chambers, keys, manifest,
+    Action, ChamberObstacle, Fence, Look, Object, Obstacle, Plan, Release, Resize, Rollover, Set,
+    Step, World, chambers, keys, manifest,
 };
 
 const STEP: Step = Step::Roll;
@@ -34,24 +34,26 @@ pub fn keep_size(world: &World, rollover: &Rollover, step: Step) -> Option<Plan>
     Some(order(world, step, vec![resize]))
 }
 
-/// Makes the `ReplicaSet` of a release, from the template that the release was made of: only the spec has one, and
-/// only while it names that release.
+/// Makes the `ReplicaSet` of a release from what the release was made of: the spec while it names that release, and
+/// afterwards what was kept of its first `ReplicaSet`.
 pub fn make(world: &World, step: Step, release: &Release) -> Plan {
     let name = &release.revision;
     let in_the_way = world.objects.iter().find(
         |problem| matches!(&problem.object, Object::ReplicaSet { revision } if revision == name),
     );
     if let Some(problem) = in_the_way {
-        return Plan::block(step, problem.reason, problem.message.clone());
+        return Plan::block(step, Obstacle::told(problem.reason, &problem.message));
     }
-    if world.spec.release.revision != *name {
-        let message = format!(
-            "the ReplicaSet of release {name} ({}) is gone, and spec.release with spec.chambers.template is now {}: nothing tells what {name} ran. Write image, measurement and template of {name} back into the spec, or name a release to go on to",
-            release.image, world.spec.release.revision
-        );
-        return Plan::block(step, Reason::TemplateLost, message);
+    let named = world.spec.release.revision == *name;
+    if !named && !world.templates.contains(name) {
+        let lost = ChamberObstacle::TemplateLost {
+            release: release.clone().into(),
+            named: world.spec.release.revision.clone(),
+        };
+        return Plan::block(step, lost);
     }
-    if world.spec.release != *release
+    if named
+        && world.spec.release != *release
         && let Some(plan) = manifest::wanted(world, step)
     {
         return plan;
@@ -65,12 +67,7 @@ pub fn within_budget(world: &World, step: Step, resizes: Vec<Resize>, stops: u32
         _ if stops == 0 => order(world, step, resizes),
         None => Plan::Look(Look::Budget),
         Some(allowed) if stops <= allowed => order(world, step, resizes),
-        Some(allowed) => {
-            let message = format!(
-                "{stops} unsealed chambers would be stopped, and the disruption budgets over them allow {allowed} now"
-            );
-            Plan::wait(step, Reason::DisruptionBudget, message)
-        }
+        Some(allowed) => Plan::wait(step, ChamberObstacle::Budget { stops, allowed }),
     }
 }
 
@@ -78,8 +75,8 @@ pub fn within_budget(world: &World, step: Step, resizes: Vec<Resize>, stops: u32
 fn closed(world: &World, step: Step, resizes: &[Resize]) -> Option<Plan> {
     let mut starts = resizes.iter().filter(|resize| resize.to > resize.from);
     world.record.rollover.as_ref()?;
-    let (reason, message) = starts.find_map(|start| keys::closed_to(world, &start.release))?;
-    Some(Plan::block(step, reason, message))
+    let found = starts.find_map(|start| keys::closed_to(world, &start.release))?;
+    Some(Plan::block(step, found))
 }
 
 /// A late order of an older leader for one set could meet an order of ours for another: theirs are made void first.
@@ -190,11 +187,9 @@ pub fn clear(world: &World, keep: &[&str], step: Step) -> Option<Plan> {
         return Some(within_budget(world, step, resizes, stops));
     }
     if let Some(set) = others.iter().find(|set| set.replicas > 0) {
-        let message = format!(
-            "ReplicaSet {} has {} chambers of release {}, which is neither current nor the target, and too few others are unsealed to stop them: scale it to 0",
-            set.name, set.replicas, set.release.revision
-        );
-        return Some(Plan::block(step, Reason::UnexpectedChambers, message));
+        let (name, revision) = (set.name.clone(), set.release.revision.clone());
+        let unwanted = ChamberObstacle::Unwanted(name, set.replicas, revision);
+        return Some(Plan::block(step, unwanted));
     }
     if let Some(chamber) = others.iter().find_map(|set| set.chambers.first()) {
         return Some(chambers::leaves(world, chamber, step));

@@ -5,9 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::admit::{Extent, ask, write_all};
 use crate::roll::within_budget;
 use crate::{
-    Action, AdmittedSet, Blob, DriftPolicy, KeyFacts, Look, Plan, Reason, Release, Step,
-    Transition, World, attested, chambers, claim, keys, manifest, measure, ownership, revoke, roll,
-    seal, tags,
+    Action, AdmittedSet, Blob, BlobObstacle, ChamberObstacle, DriftPolicy, KeyFacts, KeyObstacle,
+    Look, Obstacle, Plan, Release, ReleaseObstacle, StatusObstacle, Step, Transition, World,
+    attested, chambers, claim, keys, manifest, measure, ownership, revoke, roll, seal, tags,
 };
 
 const STEP: Step = Step::Settled;
@@ -21,12 +21,13 @@ pub fn next(world: &World) -> Plan {
     {
         return Plan::act(STEP, Action::Transition(Transition::FailureForgotten));
     }
-    if world.finalizer {
-        return Plan::act(STEP, Action::RemoveFinalizer(None));
-    }
+    // Where status was lost, policies may hold two measurements: a deletion must still say so.
     let Some(current) = &world.record.current else {
         return first_start(world);
     };
+    if world.finalizer {
+        return Plan::act(STEP, Action::RemoveFinalizer(None));
+    }
     if current.revision != world.spec.release.revision && world.failed().is_none() {
         return measure::next(world, Some(current));
     }
@@ -51,11 +52,7 @@ fn first_start(world: &World) -> Plan {
     let [set] = world.sets.as_slice() else {
         return match world.sets.len() {
             0 => measure::next(world, None),
-            _ => Plan::block(
-                STEP,
-                Reason::UnexpectedChambers,
-                "status is lost and ReplicaSets of several releases are there: scale those that are not wanted to 0 and delete them",
-            ),
+            _ => Plan::block(STEP, ChamberObstacle::Several),
         };
     };
     if let Some(plan) = keys::healthy(world, STEP) {
@@ -72,11 +69,11 @@ fn first_start(world: &World) -> Plan {
             Action::Transition(Transition::Recovered { release, number }),
         );
     }
-    let message = format!(
-        "status is lost, and not every key's policy admits exactly the release that ReplicaSet {} runs ({}). Set the policies to it",
-        set.name, set.release.measurement.image_sha384
-    );
-    Plan::block(STEP, Reason::UnexpectedChambers, message)
+    let not_admitted = ChamberObstacle::NotAdmitted {
+        set: set.name.clone(),
+        image: set.release.measurement.image_sha384.to_string(),
+    };
+    Plan::block(STEP, not_admitted)
 }
 
 /// Nobody tells when a policy changes, so the keys are read once in a drift interval, and soon after a rollover.
@@ -113,12 +110,8 @@ fn drift(world: &World, set: &AdmittedSet) -> Option<Plan> {
             },
             DriftPolicy::Report,
         ) => {
-            let names: Vec<_> = writes.iter().map(|write| write.name.as_str()).collect();
-            let message = format!(
-                "the policy of key {} does not hold exactly the current release in the profile of spec.keys.policy, and driftPolicy there is Report: put it right, or set driftPolicy to Repair",
-                names.join(", ")
-            );
-            Some(Plan::block(STEP, Reason::PolicyDrift, message))
+            let names = writes.iter().map(|write| write.name.clone()).collect();
+            Some(Plan::block(STEP, KeyObstacle::Drift(names)))
         }
         _ => Some(plan),
     }
@@ -130,7 +123,7 @@ fn blob(world: &World, current: &Release) -> Option<Plan> {
     }
     match world.blobs.get(&current.measurement.id()) {
         None => measure::lost(world, STEP),
-        Some(Blob::Unsound(why)) => Some(Plan::block(STEP, Reason::BlobMismatch, why.clone())),
+        Some(Blob::Unsound(why)) => Some(Plan::block(STEP, BlobObstacle::Unsound(why.clone()))),
         Some(Blob::Sound { commitment }) => seal::commit(world, STEP, commitment),
     }
 }
@@ -157,14 +150,12 @@ fn unproven(world: &World, current: &Release) -> Option<Plan> {
     if ours.any(|(_, facts)| proves(facts)) && !contradicted {
         return None;
     }
-    let message = format!(
-        "status says that release {} was verified and the one before retired, but ReplicaSet {} of release {} has chambers and no key's tag {} says so: status was written by somebody else. Remove the resource's status, and scale the release that is not wanted to 0",
-        current.revision,
-        other.name,
-        other.release.revision,
-        tags::ROLLOVER
-    );
-    Some(Plan::block(STEP, Reason::StatusForged, message))
+    let unproven = StatusObstacle::Unproven {
+        current: current.revision.clone(),
+        set: other.name.clone(),
+        revision: other.release.revision.clone(),
+    };
+    Some(Plan::block(STEP, unproven))
 }
 
 /// The current release has its chambers, and no other release has any.
@@ -196,25 +187,20 @@ fn unresolved(world: &World, current: &Release) -> Option<Plan> {
         return Some(roll::make(world, STEP, current));
     }
     if let Some(failure) = world.failed() {
-        let message = format!(
-            "release {} failed: {}. The chambers run release {}. Change spec.release, or set the annotation chamber.dev/retry to a new value to try it again",
-            failure.revision, failure.why, current.revision
-        );
-        return Some(Plan::block(STEP, Reason::ReleaseFailed, message));
+        let failed = ReleaseObstacle::Failed(failure.clone(), current.revision.clone());
+        return Some(Plan::block(STEP, failed));
     }
     if world.revoked(&current.measurement.image_sha384) {
-        let message = format!(
-            "release {} was revoked: its chambers stay sealed when they restart. Change spec.release to another release",
-            current.revision
-        );
-        return Some(Plan::block(STEP, Reason::MeasurementRevoked, message));
+        let revoked = ReleaseObstacle::RevokedCurrent(current.revision.clone());
+        return Some(Plan::block(STEP, revoked));
     }
     measure::barred(world, current, STEP)
         .or_else(|| closed(world, current))
         .or_else(|| chambers::left_behind(world, STEP))
         .or_else(|| {
             let problem = world.objects.first()?;
-            Some(Plan::block(STEP, problem.reason, problem.message.clone()))
+            let told = Obstacle::told(problem.reason, &problem.message);
+            Some(Plan::block(STEP, told))
         })
 }
 
@@ -223,8 +209,7 @@ fn closed(world: &World, current: &Release) -> Option<Plan> {
     if keys::usable(world, &current.measurement) >= world.spec.threshold {
         return None;
     }
-    let (reason, message) = keys::closed_to(world, current)?;
-    Some(Plan::block(STEP, reason, message))
+    Some(Plan::block(STEP, keys::closed_to(world, current)?))
 }
 
 /// A holder who is asked to take a revoked image out is asked for more than the next release.
@@ -233,23 +218,21 @@ fn still_admitted(world: &World) -> Option<Plan> {
     if left.is_empty() {
         return None;
     }
-    let message = format!(
-        "an image was revoked, and the policy of key {} still admits it: its holder is to take it out (`kubectl chamber plan {} --document <key>` prints the policy)",
-        left.join(", "),
-        world.spec.owner.name
-    );
-    Some(Plan::block(STEP, Reason::MeasurementRevoked, message))
+    let left = left.into_iter().map(str::to_owned).collect();
+    let cluster = world.spec.owner.name.clone();
+    Some(Plan::block(
+        STEP,
+        ReleaseObstacle::StillAdmitted(left, cluster),
+    ))
 }
 
 fn rest(world: &World) -> Plan {
     let until = next_reading(world, world.oldest_reading().unwrap_or(world.now));
     let unsealed = world.unsealed();
     if unsealed < world.spec.replicas {
-        let message = format!(
-            "{unsealed} of {} chambers are unsealed",
-            world.spec.replicas
-        );
-        return Plan::wait_until(STEP, Reason::ChambersNotReady, message, Some(until));
+        let wanted = world.spec.replicas;
+        let not_ready = ChamberObstacle::NotReady { unsealed, wanted };
+        return Plan::wait_until(STEP, not_ready, Some(until));
     }
     Plan::Settled { until }
 }

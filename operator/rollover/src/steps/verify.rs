@@ -3,7 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Chamber, Look, Metrics, Plan, PodMetrics, Reason, Rollover, Step, World, attested};
+use crate::{
+    Chamber, Look, Metrics, Plan, PodMetrics, Query, Rollover, Step, VerifyObstacle, World,
+    attested,
+};
 
 const STEP: Step = Step::Verify;
 /// How soon it is asked again at first: samples come with the next scrape, which no event tells. Not sooner than
@@ -19,22 +22,13 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     }
     let chambers = &world.set(&rollover.to.revision)?.chambers;
     if chambers.is_empty() {
-        let message = format!(
-            "no chamber is wanted, so nothing proves that release {} unseals. Set spec.chambers.replicas to 1 at least",
-            rollover.to.revision
-        );
-        return Some(Plan::wait(STEP, Reason::MetricsInconclusive, message));
+        let nothing = VerifyObstacle::NoChamber(rollover.to.revision.clone());
+        return Some(Plan::wait(STEP, nothing));
     }
     let soaked = soaked(world, chambers);
     if let Some(until) = soaked.filter(|until| world.now < *until) {
-        let message =
-            format!("all chambers are unsealed; no attestation may be rejected until {until:.0}");
-        return Some(Plan::wait_until(
-            STEP,
-            Reason::Soaking,
-            message,
-            Some(until),
-        ));
+        let soaking = VerifyObstacle::Soaking(until);
+        return Some(Plan::wait_until(STEP, soaking, Some(until)));
     }
     let until = again(world.now, soaked.unwrap_or(world.now));
     attested::next(world, rollover, chambers, until)
@@ -44,16 +38,16 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
 
 /// What Prometheus still has to say: it vetoes, whatever chambers attest.
 fn flat(world: &World, chambers: &[Chamber], until: Timestamp) -> Option<Plan> {
-    let wait = |(reason, message)| Plan::wait_until(STEP, reason, message, Some(until));
+    let wait = |found| Plan::wait_until(STEP, found, Some(until));
     match &world.metrics {
         Some(Metrics::Known { window, pods }) if *window >= world.spec.soak_time => chambers
             .iter()
             .find_map(|chamber| objection(world, chamber, pods.get(&chamber.name)))
             .map(wait),
-        Some(Metrics::Unavailable(why)) => Some(wait((
-            Reason::PrometheusUnavailable,
-            format!("spec.verification.prometheus: {why}. Retire waits for an answer"),
-        ))),
+        Some(Metrics::Unavailable(why)) => {
+            let waits = "Retire waits for an answer";
+            Some(wait(VerifyObstacle::Unavailable(why.clone(), waits)))
+        }
         Some(Metrics::Deferred { until }) => Some(deferred(STEP, *until)),
         _ => Some(Plan::Look(Look::Metrics {
             window: world.spec.soak_time,
@@ -63,13 +57,7 @@ fn flat(world: &World, chambers: &[Chamber], until: Timestamp) -> Option<Plan> {
 
 /// Waits for the cluster's turn with a Prometheus that is asked so often, and no more, for all clusters together.
 pub fn deferred(step: Step, until: Timestamp) -> Plan {
-    let message = "spec.verification.prometheus: this server is asked once a second at most, for all clusters together; the turn of this one comes by itself";
-    Plan::wait_until(
-        step,
-        Reason::MetricsInconclusive,
-        message.to_owned(),
-        Some(until),
-    )
+    Plan::wait_until(step, VerifyObstacle::Deferred, Some(until))
 }
 
 /// The end of the soak time, counted from the last chamber's unsealing: a restart of any of them restarts it.
@@ -89,45 +77,35 @@ fn objection(
     world: &World,
     chamber: &Chamber,
     metrics: Option<&PodMetrics>,
-) -> Option<(Reason, String)> {
+) -> Option<VerifyObstacle> {
     let found = metrics.cloned().unwrap_or_default();
     let started = chamber.started_at.unwrap_or(Timestamp::MAX);
     let fresh = found.sampled_at.is_some_and(|at| at >= started);
     if let Some(rejected) = found.rejected.filter(|count| fresh && *count > 0.0) {
-        return Some((
-            Reason::AttestationRejected,
-            format!(
-                "KMS rejected {rejected} attestations of chamber {} within the last {:#}: a key policy does not admit it everywhere yet",
-                chamber.name, world.spec.soak_time
-            ),
+        let pod = chamber.name.clone();
+        return Some(VerifyObstacle::Rejected(
+            pod,
+            rejected,
+            world.spec.soak_time,
         ));
     }
     inconclusive(chamber, &found, started)
-        .map(|message| (Reason::MetricsInconclusive, message))
+        .map(VerifyObstacle::Inconclusive)
         .or_else(|| soaking(world, chamber, &found, started))
         .or_else(|| unopened(world, chamber, &found, started))
 }
 
 /// Which query says too little of a chamber.
-fn inconclusive(chamber: &Chamber, found: &PodMetrics, started: Timestamp) -> Option<String> {
-    let pod = &chamber.name;
-    let said = match (found.unsealed, found.sampled_at, found.rejected) {
-        (None, ..) => format!(
-            "unsealed gives no series for pod {pod}: check that Prometheus scrapes the chambers and keeps the labels `namespace` and `pod`"
-        ),
-        (_, None, _) => format!("unsealed gives no time of a sample for pod {pod}"),
-        (_, Some(at), _) if at < started => format!(
-            "unsealed has its last sample of pod {pod} at {at:.0}, before its start at {started:.0}: check that Prometheus scrapes it"
-        ),
-        (Some(unsealed), ..) if unsealed < 1.0 => {
-            format!("unsealed gives {unsealed} for pod {pod}, which is ready: expected 1 or more")
-        }
-        (.., None) => format!(
-            "rejected gives no series for pod {pod}; a counter that appears with the first rejection needs `or` with one that is always there"
-        ),
+fn inconclusive(chamber: &Chamber, found: &PodMetrics, started: Timestamp) -> Option<Query> {
+    let pod = chamber.name.clone();
+    Some(match (found.unsealed, found.sampled_at, found.rejected) {
+        (None, ..) => Query::NoSeries(pod),
+        (_, None, _) => Query::NoTime(pod),
+        (_, Some(at), _) if at < started => Query::Old { pod, at, started },
+        (Some(unsealed), ..) if unsealed < 1.0 => Query::Sealed(pod, unsealed),
+        (.., None) => Query::NoRejections(pod),
         _ => return None,
-    };
-    Some(format!("spec.verification.queries.{said}"))
+    })
 }
 
 /// The soak time by Prometheus' clock, too: a node whose clock is wrong cannot shorten it alone.
@@ -136,15 +114,13 @@ fn soaking(
     chamber: &Chamber,
     found: &PodMetrics,
     started: Timestamp,
-) -> Option<(Reason, String)> {
+) -> Option<VerifyObstacle> {
     let seen = found.unsealed_before.is_some_and(|at| at >= started);
-    (!seen).then(|| {
-        let message = format!(
-            "Prometheus has no sample yet of chamber {} that is {:#} old and shows it unsealed: soakTime is not over by its clock",
-            chamber.name, world.spec.soak_time
-        );
-        (Reason::Soaking, message)
-    })
+    let pod = chamber.name.clone();
+    (!seen).then_some(VerifyObstacle::SoakingByPrometheus(
+        pod,
+        world.spec.soak_time,
+    ))
 }
 
 /// A share that the chamber did not open, although the spec does not accept that its key is at risk.
@@ -153,7 +129,7 @@ fn unopened(
     chamber: &Chamber,
     found: &PodMetrics,
     started: Timestamp,
-) -> Option<(Reason, String)> {
+) -> Option<VerifyObstacle> {
     let shares = &world.spec.shares;
     let missing = shares.iter().find(|share| {
         let opened = found
@@ -162,11 +138,8 @@ fn unopened(
             .is_some_and(|at| *at >= started);
         world.spec.managed_sealing && !share.accepted_at_risk && !opened
     })?;
-    let message = format!(
-        "chamber {} unsealed without the share of key {} (no chamber_tee_share_total{{result=\"opened\",key={:?}}} since its start): put the key right and delete the pod, so that its successor opens every share, or accept it by name in spec.keys.acceptAtRisk",
-        chamber.name, missing.name, missing.arn
-    );
-    Some((Reason::ShareUnopened, message))
+    let (key, arn) = (missing.name.clone(), missing.arn.clone());
+    Some(VerifyObstacle::Unopened(chamber.name.clone(), key, arn))
 }
 
 #[cfg(test)]

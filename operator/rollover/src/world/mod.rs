@@ -8,7 +8,7 @@ mod owner;
 mod record;
 mod spec;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use measurement::Pcr;
@@ -20,7 +20,7 @@ pub use chamber::{Blob, Chamber, Failing, Metrics, PodMetrics, SealPod, Set};
 pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
 pub use object::{Object, ObjectProblem};
 pub use owner::{Owner, external_id};
-pub use record::{Failure, PersistedState, Phase, Rollover};
+pub use record::{Failure, PersistedState, Phase, Rollover, Written};
 pub use spec::{Deletion, DriftPolicy, Manifest, OnFailure, Release, Share, Spec, Verbs};
 
 /// One look at everything.
@@ -36,6 +36,8 @@ pub struct World {
     pub readings: Readings,
     /// The `ReplicaSets`, one per release, with their pods.
     pub sets: Vec<Set>,
+    /// Revisions of which is kept what their `ReplicaSet` was made from.
+    pub templates: BTreeSet<String>,
     /// Chambers whose `ReplicaSet` is gone.
     pub orphans: Vec<Chamber>,
     /// Objects of ours that are not as they should be, or whose names others have.
@@ -94,6 +96,7 @@ impl World {
             record,
             readings,
             sets: Vec::new(),
+            templates: BTreeSet::new(),
             orphans: Vec::new(),
             objects: Vec::new(),
             seal_pod: SealPod::Absent,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use measurement::{Measurement, Pcr};
 
-use crate::{Action, Answer, Release, Transition, Verb};
+use crate::{Action, Answer, KeyWrite, Release, Transition, Verb};
 
-/// Policies written this often within [`CONFLICT_WINDOW`] of one phase have another writer.
-pub const CONFLICT_WRITES: usize = 4;
-/// See [`CONFLICT_WRITES`].
+/// A policy that was put right so often within [`CONFLICT_WINDOW`] has another writer.
+pub const CONFLICTS: usize = 4;
+/// See [`CONFLICTS`].
 pub const CONFLICT_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
 /// What only status knows.
@@ -30,12 +30,22 @@ pub struct PersistedState {
     pub failure: Option<Failure>,
     /// Images that are never admitted again.
     pub revoked: Vec<Pcr>,
-    /// When policies were written since the phase began: what is written again and again has another writer.
-    pub writes: Vec<Timestamp>,
+    /// What was written last to each key, by ARN. It outlives phases and rollovers: what is put right again and again
+    /// has another writer, whatever this cluster does meanwhile.
+    pub written: BTreeMap<String, Written>,
     /// When the last rollover ended: the policies are looked at again soon after.
     pub ended_at: Option<Timestamp>,
     /// Tokens of the verbs that were answered.
     pub handled: crate::Verbs,
+}
+
+/// What was written last to one key.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Written {
+    /// [`KeyWrite::content`] of the last write.
+    pub content: String,
+    /// When the same was written again, because a foreign hand had changed it: the last [`CONFLICTS`] times.
+    pub put_right: Vec<Timestamp>,
 }
 
 /// The release that failed or was aborted.
@@ -125,11 +135,7 @@ impl PersistedState {
         match action {
             Action::Transition(note) => self.record_transition(note, now),
             Action::TagCommitment { commitment, .. } => self.commitment = Some(commitment.clone()),
-            Action::WritePolicies(_) => {
-                self.writes.push(now);
-                let spare = self.writes.len().saturating_sub(CONFLICT_WRITES);
-                self.writes.drain(..spare);
-            }
+            Action::WritePolicies(writes) => writes.iter().for_each(|write| self.wrote(write, now)),
             _ => {}
         }
     }
@@ -169,11 +175,9 @@ impl PersistedState {
             }
             Transition::AdmissionLost => self.set(|rollover| rollover.phase = Phase::Admitting),
             Transition::RetireBegun => {
-                self.writes.clear();
                 self.set(|rollover| rollover.phase = Phase::Retiring { since: now });
             }
             Transition::Finished => {
-                self.writes.clear();
                 self.ended_at = Some(now);
                 self.current = self.rollover.take().map(|rollover| rollover.to);
             }
@@ -200,7 +204,9 @@ impl PersistedState {
             }
             Answer::Retried => {
                 self.failure = None;
-                self.writes.clear();
+                self.written
+                    .values_mut()
+                    .for_each(|written| written.put_right.clear());
             }
             Answer::Revoked(images) => self.revoked.extend(images.iter().map(|(image, _)| *image)),
             Answer::Unrevoked(images) => {
@@ -229,7 +235,6 @@ impl PersistedState {
     }
 
     fn begin(&mut self, from: Option<Release>, to: Release, now: Timestamp) {
-        self.writes.clear();
         self.rollover = Some(Rollover::begin(from, to, now));
     }
 
@@ -239,12 +244,28 @@ impl PersistedState {
         }
     }
 
-    /// Whether something else writes the policies again and again.
-    pub fn policies_flip(&self, now: Timestamp) -> bool {
-        let recent = self
-            .writes
-            .iter()
-            .filter(|at| now.duration_since(**at) <= CONFLICT_WINDOW);
-        recent.count() >= CONFLICT_WRITES
+    /// Another content is this cluster's own change; the same one again puts right what a foreign hand did.
+    fn wrote(&mut self, write: &KeyWrite, now: Timestamp) {
+        let known = self.written.entry(write.arn.clone()).or_default();
+        if known.content != write.content {
+            known.content.clone_from(&write.content);
+            return;
+        }
+        known.put_right.push(now);
+        let spare = known.put_right.len().saturating_sub(CONFLICTS);
+        known.put_right.drain(..spare);
+    }
+
+    /// Whether something else changes the policy of this key again and again.
+    pub fn flips(&self, arn: &str, now: Timestamp) -> bool {
+        // A time from the future was written before the clock was set back.
+        let recent = |at: &&Timestamp| now.duration_since(**at).abs() <= CONFLICT_WINDOW;
+        let known = self.written.get(arn);
+        known.is_some_and(|known| known.put_right.iter().filter(recent).count() >= CONFLICTS)
+    }
+
+    /// Whether something else changes the policy of any key again and again.
+    pub fn any_flips(&self, now: Timestamp) -> bool {
+        self.written.keys().any(|arn| self.flips(arn, now))
     }
 }

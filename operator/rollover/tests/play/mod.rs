@@ -86,9 +86,7 @@ pub fn compare(name: &str, play: &Play) {
 #[allow(dead_code, reason = "not every file of stories needs it")]
 pub fn blocked(play: &Play) -> (Reason, String) {
     match plan(&play.world) {
-        Plan::Block {
-            reason, message, ..
-        } => (reason, message),
+        Plan::Block { obstacle, .. } => (obstacle.reason(), obstacle.to_string()),
         other => panic!("{other:?}\n{}", play.story),
     }
 }
@@ -329,10 +327,10 @@ impl Play {
             }
             Plan::Wait {
                 step,
-                reason,
+                obstacle,
                 until,
-                ..
             } => {
+                let reason = obstacle.reason();
                 self.tell(&format!("{step}: waits, {reason}"));
                 let before = format!("{:?}{:?}", self.world.sets, self.world.seal_pod);
                 self.tick(until);
@@ -345,7 +343,8 @@ impl Play {
                     && reason != Reason::AttestationMissing
                     || !same;
             }
-            Plan::Block { step, reason, .. } => {
+            Plan::Block { step, obstacle } => {
+                let reason = obstacle.reason();
                 self.tell(&format!("{step}: blocked, {reason}"));
                 return false;
             }
@@ -593,16 +592,23 @@ impl Play {
                 }
                 self.replicate();
             }
-            Action::MakeSet(release) => self.world.sets.push(Set {
-                version: "1".into(),
-                fenced: true,
-                name: format!("signer-{}", release.revision),
-                release,
-                replicas: 0,
-                chambers: vec![],
-            }),
+            Action::MakeSet(release) => {
+                self.world.templates.insert(release.revision.clone());
+                self.world.sets.push(Set {
+                    version: "1".into(),
+                    fenced: true,
+                    name: format!("signer-{}", release.revision),
+                    release,
+                    replicas: 0,
+                    chambers: vec![],
+                });
+            }
             Action::Fence(_) => self.world.sets.iter_mut().for_each(|set| set.fenced = true),
-            Action::RemoveSets(names) => self.world.sets.retain(|set| !names.contains(&set.name)),
+            Action::RemoveSets(names) => {
+                let removed = |revision: &str| names.contains(&format!("signer-{revision}"));
+                self.world.templates.retain(|revision| !removed(revision));
+                self.world.sets.retain(|set| !names.contains(&set.name));
+            }
         }
     }
 

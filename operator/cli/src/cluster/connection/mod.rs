@@ -5,6 +5,7 @@
 mod kubeconfig;
 mod no_proxy;
 mod proxy;
+mod socks;
 
 use http::Uri;
 use kube::config::{AuthInfo, Cluster, ExecAuthCluster};
@@ -34,8 +35,18 @@ pub fn connect(asked: &Connection) -> Result<Connected, Failure> {
         None => server.to_string(),
     };
     let mut config = direct(server, chosen, asked)?;
-    config.proxy_url = proxy.map(|Proxy { url, .. }| url);
-    let client = Client::try_from(config).map_err(|why| unusable(&why))?;
+    let client = match proxy {
+        Some(Proxy {
+            url,
+            credentials: Some(who),
+            ..
+        }) => socks::client(&config, url, who),
+        proxy => {
+            config.proxy_url = proxy.map(|proxy| proxy.url);
+            Client::try_from(config)
+        }
+    };
+    let client = client.map_err(|why| unusable(&why))?;
     Ok(Connected { client, way })
 }
 

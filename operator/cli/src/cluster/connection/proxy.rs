@@ -3,16 +3,33 @@
 use std::fmt;
 
 use http::Uri;
+use percent_encoding::percent_decode_str;
 
 use super::no_proxy::NoProxy;
 use crate::output::Failure;
 
 /// A proxy, and who asked for it.
-#[derive(Debug)]
 pub struct Proxy {
-    /// Where it is.
+    /// Where it is; of an HTTP proxy with its user.
     pub url: Uri,
+    /// What a SOCKS5 proxy asks for.
+    pub credentials: Option<Credentials>,
     source: String,
+}
+
+/// Who uses a proxy (RFC 1929).
+pub struct Credentials {
+    /// At most 255 bytes.
+    pub user: String,
+    /// Likewise.
+    pub password: String,
+}
+
+/// As it is told.
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// Without user and password.
@@ -82,23 +99,41 @@ fn parse(source: &str, text: &str) -> Result<Proxy, Failure> {
     let host = url.host().filter(|host| !host.is_empty());
     let authority = url.authority().filter(|_| host.is_some());
     let authority = authority.ok_or_else(|| wrong("has no host"))?;
-    let url = match url.scheme_str() {
-        Some("http" | "https") => url,
-        Some("socks5" | "socks5h") if authority.as_str().contains('@') => {
-            return Err(wrong("has a user, which is not supported for SOCKS5"));
-        }
+    let (url, credentials) = match url.scheme_str() {
+        Some("http" | "https") => (url, None),
         // Names are resolved by the proxy in both; a port has to be there for kube.
         Some("socks5" | "socks5h") => {
+            let user = authority.as_str().rsplit_once('@').map(|(user, _)| user);
+            let credentials = user.map(credentials).transpose().map_err(wrong)?;
             let port = url.port_u16().unwrap_or(1080);
             let url = format!("socks5://{}:{port}", host.unwrap_or_default());
-            url.parse().map_err(|_| wrong("is no URL"))?
+            (url.parse().map_err(|_| wrong("is no URL"))?, credentials)
         }
         _ => return Err(wrong("is of no protocol that is known")),
     };
     Ok(Proxy {
         url,
+        credentials,
         source: source.to_owned(),
     })
+}
+
+/// `USER:PASSWORD` of a URL, percent-encoded; a user alone has an empty password.
+fn credentials(user: &str) -> Result<Credentials, &'static str> {
+    let (user, password) = user.split_once(':').unwrap_or((user, ""));
+    let decoded = |text: &str| {
+        let text = percent_decode_str(text).decode_utf8();
+        let text = text.map_err(|_| "has a user or password that is no UTF-8")?;
+        let fits = text.len() <= usize::from(u8::MAX);
+        fits.then(|| text.into_owned())
+            .ok_or("has a user or password of more than 255 bytes")
+    };
+    let user = decoded(user)?;
+    if user.is_empty() {
+        return Err("has a password without a user");
+    }
+    let password = decoded(password)?;
+    Ok(Credentials { user, password })
 }
 
 /// A URL as it may be shown.
@@ -212,6 +247,29 @@ mod tests {
     }
 
     #[test]
+    fn a_socks5_proxy_may_ask_for_a_user() {
+        let of = |url: &str| {
+            let none = |_: &str| None;
+            let proxy = super::of(&SERVER.parse().unwrap(), Some(url), none);
+            let proxy = proxy.unwrap().unwrap();
+            assert_eq!(proxy.url.to_string(), "socks5://proxy:1080/");
+            let told = format!("{proxy:?} {proxy}");
+            assert!(!told.contains("secret") && !told.contains("who"), "{told}");
+            proxy.credentials.map(|who| (who.user, who.password))
+        };
+        let pair = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
+        assert_eq!(of("socks5://proxy"), None);
+        assert_eq!(of("socks5://who:secret@proxy"), pair("who", "secret"));
+        assert_eq!(
+            of("socks5h://wh%40o:se%3Acret@proxy:1080"),
+            pair("wh@o", "se:cret")
+        );
+        assert_eq!(of("socks5://who@proxy"), pair("who", ""));
+        let long = format!("socks5://{}@proxy", "u".repeat(256));
+        assert!(proxy(SERVER, Some(&long), &[]).contains("of more than 255 bytes"));
+    }
+
+    #[test]
     fn what_is_no_proxy_is_told_with_its_source_and_without_its_password() {
         for (url, what) in [
             (
@@ -220,8 +278,12 @@ mod tests {
             ),
             ("http://user:secret@", "HTTPS_PROXY: http:// is no URL"),
             (
-                "socks5://user:secret@proxy",
-                "HTTPS_PROXY: socks5://proxy has a user, which is not supported",
+                "socks5://:secret@proxy",
+                "HTTPS_PROXY: socks5://proxy has a password without a user: expected",
+            ),
+            (
+                "socks5://user:secret%ff@proxy",
+                "HTTPS_PROXY: socks5://proxy has a user or password that is no UTF-8",
             ),
             (
                 "http://user:se cret@proxy",

@@ -1,0 +1,192 @@
+//! What keeps the enclave role from Decrypt and Encrypt.
+
+use super::enclave::admitted;
+use super::lens::Lens;
+use super::{Finding, RuleId, Severity};
+use crate::evaluate::{Context, Fact, Truth, is_attestation};
+use crate::project::{DECRYPT, images};
+use crate::statement::{Condition, Effect, Statement};
+
+/// A Deny statement, and whether it holds for what the enclave role does.
+struct Denies<'a> {
+    index: usize,
+    statement: &'a Statement,
+    decrypt: Truth,
+    encrypt: Truth,
+}
+
+impl Denies<'_> {
+    fn name(&self) -> String {
+        self.statement.name(self.index)
+    }
+}
+
+/// Deny statements that keep the enclave role from Decrypt although its image is admitted, or from Encrypt, also where
+/// several do it together; and those of which nobody can say it here.
+pub fn denied(lens: &Lens<'_>) -> Vec<Finding> {
+    // Where no image is admitted, a comparison with what enclaves attest keeps nobody out.
+    let compares = |condition: &Condition| is_attestation(&condition.key.to_ascii_lowercase());
+    let none = images(lens.policy).is_empty();
+    let statements = lens.statements(Effect::Deny);
+    let statements = statements
+        .filter(move |(_, statement)| !(none && statement.conditions.iter().any(compares)));
+    let denies: Vec<_> = statements
+        .map(|(index, statement)| Denies {
+            index,
+            statement,
+            decrypt: decrypt(lens, statement),
+            encrypt: encrypt(lens, statement),
+        })
+        .collect();
+    let (decrypt, encrypt) = together(lens, &denies);
+    let mut findings = Vec::new();
+    for one in &denies {
+        let (no_decrypt, no_encrypt) = (decrypt.contains(&one.index), encrypt.contains(&one.index));
+        let finding = match (one.decrypt, one.encrypt) {
+            (Truth::Yes, _) => Some(locked_out(&one.name(), none)),
+            (_, Truth::Yes) => Some(no_wrapping(&one.name())),
+            _ if no_decrypt || no_encrypt => None,
+            (Truth::Unknown, _) => depends(lens, one),
+            (_, Truth::Unknown) => depends_wrapping(lens, one),
+            _ => None,
+        };
+        findings.extend(finding.map(|finding| finding.at(one.index)));
+    }
+    let names = |indices: &[usize]| {
+        let listed = denies.iter().filter(|one| indices.contains(&one.index));
+        listed.map(Denies::name).collect::<Vec<_>>().join(" and ")
+    };
+    let lock = decrypt
+        .first()
+        .map(|index| locked_out(&names(&decrypt), none).at(*index));
+    let wrap = encrypt
+        .first()
+        .map(|index| no_wrapping(&names(&encrypt)).at(*index));
+    findings.extend(lock.into_iter().chain(wrap));
+    findings
+}
+
+/// The statements that only together keep the role from Decrypt, and from Encrypt, where one alone does not.
+fn together(lens: &Lens<'_>, denies: &[Denies<'_>]) -> (Vec<usize>, Vec<usize>) {
+    let of = |which: fn(&Denies<'_>) -> Truth, holds: &dyn Fn(&[&Statement]) -> bool| {
+        let open: Vec<_> = denies
+            .iter()
+            .filter(|one| which(one) == Truth::Unknown)
+            .collect();
+        let alone = denies.iter().any(|one| which(one) == Truth::Yes);
+        let statements: Vec<_> = open.iter().map(|one| one.statement).collect();
+        if alone || open.len() < 2 || !holds(&statements) {
+            return Vec::new();
+        }
+        open.iter().map(|one| one.index).collect()
+    };
+    let decrypt = |statements: &[&Statement]| {
+        let mut images = admitted(lens).into_iter();
+        images.any(|image| lens.together_deny_enclave(statements, "kms:Decrypt", &image))
+    };
+    let encrypt = |statements: &[&Statement]| {
+        lens.together_deny_enclave(statements, "kms:Encrypt", lens.enclave_context())
+    };
+    (
+        of(|one| one.decrypt, &decrypt),
+        of(|one| one.encrypt, &encrypt),
+    )
+}
+
+/// Whether a Deny holds for an image that is admitted. Mostly it is seen without knowing which.
+fn decrypt(lens: &Lens<'_>, statement: &Statement) -> Truth {
+    let of = |context: &Context| lens.applies_to_enclave(statement, "kms:Decrypt", context);
+    match of(lens.attested()) {
+        Truth::Unknown => admitted(lens).iter().map(of).max().unwrap_or(Truth::No),
+        sure => sure,
+    }
+}
+
+fn encrypt(lens: &Lens<'_>, statement: &Statement) -> Truth {
+    lens.applies_to_enclave(statement, "kms:Encrypt", lens.enclave_context())
+}
+
+fn locked_out(name: &str, none_admitted: bool) -> Finding {
+    let although = if none_admitted {
+        ""
+    } else {
+        " with an image that is admitted"
+    };
+    Finding::error(
+        RuleId::EnclaveDenied,
+        format!("statement {name} keeps the enclave role from kms:Decrypt{although}"),
+        "Remove it, or except the enclave role from it",
+    )
+}
+
+fn no_wrapping(name: &str) -> Finding {
+    Finding::new(
+        RuleId::EncryptDenied,
+        Severity::Warning,
+        format!(
+            "statement {name} denies kms:Encrypt to the enclave role: it cannot carry an attestation"
+        ),
+        "Take kms:Encrypt out of the statement, or no share can be wrapped",
+    )
+}
+
+/// What decides, where it is not a register that the policy pins by itself.
+fn depends(lens: &Lens<'_>, denies: &Denies<'_>) -> Option<Finding> {
+    let unknown = |key: &str| lens.enclave_context().fact(key) == Fact::Unknown;
+    let conditions = denies
+        .statement
+        .conditions
+        .iter()
+        .map(|condition| condition.key.as_str());
+    let admits = lens.policy.statement(DECRYPT.into());
+    let pinned = |key: &str| {
+        let mut conditions = admits.iter().flat_map(|one| &one.conditions);
+        conditions.any(|condition| condition.key.eq_ignore_ascii_case(key))
+    };
+    let open = |key: &str| {
+        // A register that statement 3 pins is what it says there.
+        let register = is_attestation(&key.to_ascii_lowercase());
+        if register { !pinned(key) } else { unknown(key) }
+    };
+    let keys: Vec<_> = conditions.filter(|key| open(key)).collect();
+    let from = if denies.encrypt == Truth::Unknown {
+        "kms:Decrypt and kms:Encrypt"
+    } else {
+        "kms:Decrypt"
+    };
+    (!keys.is_empty()).then(|| {
+        Finding::new(
+            RuleId::DependsOnContext,
+            Severity::Note,
+            format!(
+                "statement {} keeps the enclave role from {from} depending on {}",
+                denies.name(),
+                keys.join(", ")
+            ),
+            "Say in spec.keys.policy.assume what holds for the chambers (of a register, in spec.release.measurement), or the operator does not roll",
+        )
+    })
+}
+
+/// The same of Encrypt alone, which carries no register.
+fn depends_wrapping(lens: &Lens<'_>, denies: &Denies<'_>) -> Option<Finding> {
+    let keys = denies
+        .statement
+        .conditions
+        .iter()
+        .map(|one| one.key.as_str());
+    let open = |key: &&str| lens.enclave_context().fact(key) == Fact::Unknown;
+    let keys: Vec<_> = keys.filter(open).collect();
+    (!keys.is_empty()).then(|| {
+        Finding::new(
+            RuleId::DependsOnContext,
+            Severity::Note,
+            format!(
+                "statement {} keeps the enclave role from kms:Encrypt depending on {}",
+                denies.name(),
+                keys.join(", ")
+            ),
+            "See to it that it does not hold for the chambers, or no share can be wrapped",
+        )
+    })
+}

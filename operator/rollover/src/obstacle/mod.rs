@@ -1,0 +1,158 @@
+//! Why the operator waits or stops, with what it found: the text in status is its `Display`, and what kstatus is to make
+//! of it follows from its kind.
+
+mod blob;
+mod chamber;
+mod key;
+mod release;
+mod status;
+mod verify;
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::{Outlook, Reason, Share};
+
+pub use blob::{BlobObstacle, Lacks, SealObstacle, Unpinnable};
+pub use chamber::{ChamberObstacle, Named};
+pub use key::{ClaimObstacle, KeyObstacle};
+pub use release::ReleaseObstacle;
+pub use status::StatusObstacle;
+pub use verify::{Query, VerifyObstacle};
+
+/// Why the operator waits or stops.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Obstacle {
+    /// `spec.rollover.paused`, or the annotation.
+    Paused,
+    /// `spec.rollover.dryRun`.
+    DryRun,
+    /// The resource is being deleted; what is waited for.
+    Deleting(&'static str),
+    /// A key, or its policy.
+    Key(Box<KeyObstacle>),
+    /// Whose a key is.
+    Claim(Box<ClaimObstacle>),
+    /// Chambers and their `ReplicaSets`.
+    Chamber(Box<ChamberObstacle>),
+    /// The sealed blob, and the manifest that it is used under.
+    Blob(Box<BlobObstacle>),
+    /// The first seal.
+    Seal(Box<SealObstacle>),
+    /// What proves the target.
+    Verify(Box<VerifyObstacle>),
+    /// The release: failed, or revoked.
+    Release(Box<ReleaseObstacle>),
+    /// What status says.
+    Status(Box<StatusObstacle>),
+    /// What the hands found and put into words: a spec that cannot be used, a call that failed, an object of others.
+    Told {
+        /// Its kind.
+        reason: Reason,
+        /// What was found, and the cure.
+        message: String,
+    },
+    /// The same, and what is wrong beside it.
+    Besides(Box<Obstacle>, String),
+}
+
+impl Obstacle {
+    /// What was found elsewhere, in its own words.
+    pub fn told(reason: Reason, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::Told { reason, message }
+    }
+
+    /// The one word for it.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Paused => Reason::Paused,
+            Self::DryRun => Reason::DryRun,
+            Self::Deleting(_) => Reason::Deleting,
+            Self::Key(found) => found.reason(),
+            Self::Claim(found) => found.reason(),
+            Self::Chamber(found) => found.reason(),
+            Self::Blob(found) => found.reason(),
+            Self::Seal(found) => found.reason(),
+            Self::Verify(found) => found.reason(),
+            Self::Release(found) => found.reason(),
+            Self::Status(found) => found.reason(),
+            Self::Told { reason, .. } => *reason,
+            Self::Besides(found, _) => found.reason(),
+        }
+    }
+
+    /// What kstatus is to make of it.
+    pub fn outlook(&self) -> Outlook {
+        self.reason().outlook()
+    }
+}
+
+impl Display for Obstacle {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paused => f.write_str(
+                "paused (spec.rollover.paused or the annotation chamber.dev/paused): resume to go on",
+            ),
+            Self::DryRun => f.write_str(
+                "spec.rollover.dryRun is true: status.plan shows what would change in the policies, nothing is changed. Set it to false to go on",
+            ),
+            Self::Deleting(what) => f.write_str(what),
+            Self::Key(found) => found.fmt(f),
+            Self::Claim(found) => found.fmt(f),
+            Self::Chamber(found) => found.fmt(f),
+            Self::Blob(found) => found.fmt(f),
+            Self::Seal(found) => found.fmt(f),
+            Self::Verify(found) => found.fmt(f),
+            Self::Release(found) => found.fmt(f),
+            Self::Status(found) => found.fmt(f),
+            Self::Told { message, .. } => f.write_str(message),
+            Self::Besides(found, also) => write!(f, "{found}. Besides: {also}"),
+        }
+    }
+}
+
+/// `From` for each kind, so that a step says what it found and no more.
+macro_rules! kinds {
+    ($($kind:ident($found:ty)),* $(,)?) => {
+        $(impl From<$found> for Obstacle {
+            fn from(found: $found) -> Self {
+                Self::$kind(found.into())
+            }
+        })*
+    };
+}
+
+kinds! {
+    Key(KeyObstacle),
+    Claim(ClaimObstacle),
+    Chamber(ChamberObstacle),
+    Blob(BlobObstacle),
+    Seal(SealObstacle),
+    Verify(VerifyObstacle),
+    Release(ReleaseObstacle),
+    Status(StatusObstacle),
+}
+
+/// A key in a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyName {
+    /// Name of the share.
+    pub name: String,
+    /// ARN of the key.
+    pub arn: String,
+}
+
+impl From<&Share> for KeyName {
+    fn from(share: &Share) -> Self {
+        Self {
+            name: share.name.clone(),
+            arn: share.arn.clone(),
+        }
+    }
+}
+
+impl Display for KeyName {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "key {} ({})", self.name, self.arn)
+    }
+}
