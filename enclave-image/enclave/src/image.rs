@@ -73,3 +73,54 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, TrustError> {
 fn fault(path: &str, what: impl std::fmt::Display) -> TrustError {
     TrustError::Image(format!("{path}: {what}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+-----END PUBLIC KEY-----
+";
+
+    fn refused(text: &str) -> String {
+        parse_authorities(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_key_of_the_file_counts_and_an_empty_file_is_an_image_without_any() {
+        assert_eq!(parse_authorities(KEYS.as_bytes()).unwrap().len(), 2);
+        assert_eq!(parse_authorities(b" \n").unwrap(), []);
+    }
+
+    #[test]
+    fn what_was_meant_to_be_a_key_never_switches_the_protection_off() {
+        let path = "this image was built with a fault: /etc/chamber/authorities.pem: ";
+        assert_eq!(
+            refused("ssh-ed25519 AAAA"),
+            format!("{path}text without a block of PEM")
+        );
+        let certificate = KEYS.replacen("PUBLIC KEY", "CERTIFICATE", 2);
+        assert_eq!(
+            refused(&certificate),
+            format!("{path}a block \"CERTIFICATE\", expected PUBLIC KEY")
+        );
+        let short = KEYS.replacen("GAb9", "", 1).replacen("MCow", "", 1);
+        assert!(refused(&short).starts_with(path), "{}", refused(&short));
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_none_and_one_that_is_too_long_is_a_fault() {
+        assert_eq!(read(Path::new("/no/such/file")).unwrap(), None);
+        let path = std::env::temp_dir().join(format!("chamber-image-{}", std::process::id()));
+        std::fs::write(&path, vec![b' '; 64 * 1024]).unwrap();
+        assert_eq!(read(&path).unwrap().map(|bytes| bytes.len()), Some(65_536));
+        std::fs::write(&path, vec![b' '; 64 * 1024 + 1]).unwrap();
+        let fault = read(&path).unwrap_err().to_string();
+        assert!(fault.ends_with(": longer than 65536 bytes"), "{fault}");
+        std::fs::remove_file(&path).unwrap();
+    }
+}

@@ -133,3 +133,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_byte_that_moves_starts_the_time_anew() {
+        let moved = Moved::new();
+        let idle = Duration::from_secs(10);
+        let (begin, waiting) = (Instant::now(), moved.not_for(idle));
+        let moving = async {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            moved.now();
+        };
+        tokio::join!(waiting, moving);
+        assert_eq!(begin.elapsed().as_secs(), 19);
+    }
+}

@@ -6,10 +6,6 @@ use std::process::Command;
 
 use rustix::process::{Pid, set_child_subreaper};
 
-#[expect(
-    clippy::zombie_processes,
-    reason = "that it is reaped is what is tested"
-)]
 fn shell(folder: &Path, script: &str) -> Pid {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", script]).current_dir(folder);

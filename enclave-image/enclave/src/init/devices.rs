@@ -20,3 +20,37 @@ pub fn close(folder: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn the_module_is_for_root_only_and_dev_null_for_all() {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: only root makes device files");
+            return;
+        }
+        let folder = std::env::temp_dir().join(format!("chamber-devices-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for name in ["nsm", "null"] {
+            // The device of /dev/null stands for both: only names count.
+            let device = rustix::fs::makedev(1, 3);
+            let path = folder.join(name);
+            mknodat(CWD, &path, FileType::CharacterDevice, Mode::empty(), device).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        fs::write(folder.join("file"), "").unwrap();
+        let before = fs::metadata(folder.join("file")).unwrap().permissions();
+        close(&folder).unwrap();
+        let mode = |name: &str| {
+            let metadata = fs::metadata(folder.join(name)).unwrap();
+            metadata.permissions().mode() & 0o777
+        };
+        assert_eq!((mode("nsm"), mode("null")), (0o600, 0o666));
+        assert_eq!(mode("file"), before.mode() & 0o777);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

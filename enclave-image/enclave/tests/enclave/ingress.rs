@@ -8,6 +8,9 @@ use enclave::ingress::{IDLE, relay};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+/// Far above what anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -54,7 +57,8 @@ async fn a_connection_on_which_nothing_moves_is_closed() {
     let (mut client, far) = tokio::io::duplex(64);
     let relaying = tokio::spawn(relay(far, address, Duration::from_millis(20)));
     let (mut server, _) = listener.accept().await.unwrap();
-    let closed = relaying.await.unwrap().unwrap_err();
+    let closed = tokio::time::timeout(PATIENCE, relaying).await.unwrap();
+    let closed = closed.unwrap().unwrap_err();
     assert_eq!(closed.kind(), ErrorKind::TimedOut);
     assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
     assert_eq!(server.read(&mut [0; 1]).await.unwrap(), 0);

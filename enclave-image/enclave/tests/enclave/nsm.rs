@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use attestation::{At, Root};
 use aws_nitro_enclaves_nsm_api::api::{ErrorCode, Request, Response};
@@ -13,7 +14,11 @@ use proptest::prelude::*;
 use unseal_agent::{DocumentContent, Nsm};
 
 /// The emulator behind AWS's types.
-pub struct Emulated(pub NsmEmulator);
+pub struct Emulated {
+    emulator: NsmEmulator,
+    /// The module's clock, milliseconds since 1970; 0 is this machine's.
+    unix_ms: Arc<AtomicU64>,
+}
 
 impl Transport for Emulated {
     fn exchange(&self, request: &[u8], answer: &mut [u8]) -> io::Result<usize> {
@@ -34,19 +39,21 @@ impl Emulated {
         let index = |index: u16| u8::try_from(index).unwrap();
         let answered = match request {
             Request::DescribePCR { index: at } => {
-                let value = self.0.pcr(index(at));
+                let value = self.emulator.pcr(index(at));
                 value.map(|value| Response::DescribePCR {
                     lock: at < 16,
                     data: value.to_vec(),
                 })
             }
             Request::ExtendPCR { index: at, data } => {
-                let value = self.0.extend(index(at), &data);
+                let value = self.emulator.extend(index(at), &data);
                 value.map(|value| Response::ExtendPCR {
                     data: value.to_vec(),
                 })
             }
-            Request::LockPCR { index: at } => self.0.lock(index(at)).map(|()| Response::LockPCR),
+            Request::LockPCR { index: at } => {
+                self.emulator.lock(index(at)).map(|()| Response::LockPCR)
+            }
             Request::Attestation {
                 user_data,
                 nonce,
@@ -56,14 +63,14 @@ impl Emulated {
                     public_key: public_key.map(|bytes| bytes.to_vec()),
                     user_data: user_data.map(|bytes| bytes.to_vec()),
                     nonce: nonce.map(|bytes| bytes.to_vec()),
-                    timestamp_ms: None,
+                    timestamp_ms: Some(self.unix_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0),
                 };
-                let document = self.0.attest(&request);
+                let document = self.emulator.attest(&request);
                 document.map(|document| Response::Attestation { document })
             }
             Request::GetRandom => {
                 let mut random = vec![0; 256];
-                self.0
+                self.emulator
                     .random(&mut random)
                     .map(|()| Response::GetRandom { random })
             }
@@ -83,7 +90,20 @@ impl Emulated {
 pub fn emulated(root: &TestRoot, image: Pcr) -> Module<Emulated> {
     let signer = root.issue_signer().unwrap();
     let registers = BTreeMap::from([(0, *image.as_bytes())]);
-    Module::new(Emulated(NsmEmulator::new(signer, registers)))
+    let emulator = NsmEmulator::new(signer, registers);
+    Module::new(Emulated {
+        emulator,
+        unix_ms: Arc::default(),
+    })
+}
+
+/// The same with a clock that the test sets.
+pub fn with_clock(root: &TestRoot, unix_ms: &Arc<AtomicU64>) -> Module<Emulated> {
+    let signer = root.issue_signer().unwrap();
+    Module::new(Emulated {
+        emulator: NsmEmulator::new(signer, BTreeMap::new()),
+        unix_ms: Arc::clone(unix_ms),
+    })
 }
 
 #[test]
@@ -195,6 +215,7 @@ fn an_answer_that_is_none_is_told_apart() {
     assert_eq!(said(Vec::new()), "its answer is not CBOR");
     assert_eq!(said(vec![0x01]), "its answer is neither a name nor a map");
     assert_eq!(said(vec![0xa0]), "its answer is not one member");
+    assert_eq!(said(vec![0x01, 0x01]), "bytes follow its answer");
     assert_eq!(of(&Response::LockPCR), "it answered another request");
     let random = Response::GetRandom { random: vec![1] };
     assert_eq!(of(&random), "it answered another request");
