@@ -1,11 +1,16 @@
 //! What the agent reports, counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chamber_link::ShareResult;
 
 use crate::exposition::Page;
+
+/// Series of shares at most: ten keys, and as many again after each change of keys.
+const MAX_SHARE_SERIES: usize = 128;
+/// A key's ARN has no more.
+const MAX_KEY: usize = 256;
 
 /// Everything that is counted. Counters start at 0 with the process.
 #[derive(Debug, Default)]
@@ -16,7 +21,7 @@ pub(crate) struct Metrics {
     pub rejected: u64,
     pub restarts: u64,
     pub shares: BTreeMap<(String, ShareResult), u64>,
-    pub spoiled: Vec<u8>,
+    pub spoiled: BTreeSet<u8>,
     pub image_sha384: Option<String>,
     pub unseal_time: Duration,
     pub fetched: u64,
@@ -28,6 +33,16 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
+    /// Counts one share; keys that an enclave makes up are counted together.
+    pub fn count_share(&mut self, key: &str, result: ShareResult) {
+        let short = key.chars().take(MAX_KEY).collect();
+        let mut series = (short, result);
+        if self.shares.len() >= MAX_SHARE_SERIES && !self.shares.contains_key(&series) {
+            series.0 = "others".to_owned();
+        }
+        *self.shares.entry(series).or_default() += 1;
+    }
+
     /// One line a sample, with HELP and TYPE; the names that gates look at are there from the start.
     pub fn render(&self, out: &mut Page) {
         out.family(

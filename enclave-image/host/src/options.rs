@@ -9,7 +9,7 @@ use crate::nitro::Launch;
 
 /// The parent of one chamber: starts its enclave, relays it to KMS and clients to it, serves metrics and health.
 #[derive(clap::Parser)]
-#[command(version, about)]
+#[command(version)]
 pub struct Options {
     /// The enclave image file.
     #[arg(long, env = "CHAMBER_EIF", default_value = "/chamber.eif")]

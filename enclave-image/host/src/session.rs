@@ -15,8 +15,11 @@ use crate::supervisor::Outcome;
 
 /// From the connection until the agent names its image.
 const HELLO_TIME: Duration = Duration::from_secs(30);
-/// How long the agent may take to end the workload; below Kubernetes' 30 s until SIGKILL.
-const GRACE: Duration = Duration::from_secs(25);
+/// How long the agent may take to end the workload. With 5 s before SIGTERM and 2 s for the last answers it is below
+/// Kubernetes' 30 s until SIGKILL.
+const GRACE: Duration = Duration::from_secs(22);
+/// How long the agent may leave a message unread.
+const SEND_TIME: Duration = Duration::from_secs(5);
 /// How long an enclave may live on after its agent has closed the stream.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -53,8 +56,8 @@ impl<E: Enclave> Session<'_, E> {
         if let Some(end) = self.greeted(&mut receiver, &sender, shutdown).await {
             return end;
         }
-        if let Err(error) = sender.send(ToAgent::Start(self.start.clone())).await {
-            return self.lost(error.to_string()).await;
+        if let Err(why) = say(&sender, ToAgent::Start(self.start.clone())).await {
+            return self.lost(why).await;
         }
         loop {
             tokio::select! {
@@ -68,8 +71,8 @@ impl<E: Enclave> Session<'_, E> {
                     Err(error) => return self.lost(error.to_string()).await,
                 },
                 nonce = self.state.questions.next() => {
-                    if let Err(error) = sender.send(ToAgent::Attest { nonce }).await {
-                        return self.lost(error.to_string()).await;
+                    if let Err(why) = say(&sender, ToAgent::Attest { nonce }).await {
+                        return self.lost(why).await;
                     }
                 }
                 how = self.enclave.ended() => return self.last_words(how, receiver, &sender).await,
@@ -99,9 +102,10 @@ impl<E: Enclave> Session<'_, E> {
             }
         };
         let why = match first {
-            Ok(Ok(hello @ ToHost::Hello { .. })) => match self.is_expected(&hello) {
-                Ok(()) => {
-                    self.take(hello, sender);
+            Ok(Ok(ToHost::Hello { image_sha384 })) => match self.is_expected(&image_sha384) {
+                Ok(image) => {
+                    tracing::info!(%image, "enclave started");
+                    self.state.greeted(image);
                     return None;
                 }
                 Err(why) => why,
@@ -114,18 +118,14 @@ impl<E: Enclave> Session<'_, E> {
         Some(End::Crashed(why))
     }
 
-    fn is_expected(&self, hello: &ToHost) -> Result<(), String> {
-        let (Some(expected), ToHost::Hello { image_sha384 }) = (self.expected, hello) else {
-            return Ok(());
-        };
-        if Pcr::parse(image_sha384) == Ok(expected) {
-            return Ok(());
+    fn is_expected(&self, image_sha384: &str) -> Result<Pcr, String> {
+        let found = Pcr::parse(image_sha384).map_err(|error| format!("its PCR0 {error}"))?;
+        match self.expected {
+            Some(expected) if expected != found => Err(format!(
+                "it attests PCR0 {found}, and the image that was started has {expected}: it is told nothing"
+            )),
+            _ => Ok(found),
         }
-        // Its words, and nobody has to trust their length.
-        let found: String = image_sha384.chars().take(96).collect();
-        Err(format!(
-            "it attests PCR0 {found:?}, and the image that was started has {expected}: it is told nothing"
-        ))
     }
 
     /// Notes a message; a result of sealing ends the session.
@@ -153,8 +153,8 @@ impl<E: Enclave> Session<'_, E> {
                 result,
                 detail,
             } => tracing::info!(key, result = result.name(), detail, "share"),
-            ToHost::Hello { image_sha384 } => tracing::info!(image_sha384, "enclave started"),
-            ToHost::Attestation { .. } => {}
+            // A second greeting says nothing new.
+            ToHost::Hello { .. } | ToHost::Attestation { .. } => {}
             ToHost::NoAttestation { message, .. } => {
                 tracing::info!(why = message, "no proof of the enclave's state");
             }
@@ -177,7 +177,7 @@ impl<E: Enclave> Session<'_, E> {
 
     /// Asks the agent to end, and sees to it that it does.
     async fn stop(&mut self, sender: &Sender<ToAgent>) {
-        let asked = sender.send(ToAgent::Stop).await;
+        let asked = say(sender, ToAgent::Stop).await;
         let deadline = Instant::now() + if asked.is_ok() { GRACE } else { CLOSING };
         if let Ok(how) = tokio::time::timeout_at(deadline, self.enclave.ended()).await {
             tracing::info!(how, "the enclave ended");
@@ -210,5 +210,15 @@ impl<E: Enclave> Session<'_, E> {
             return End::Crashed(format!("its agent fell silent: {why}"));
         };
         End::Crashed(how)
+    }
+}
+
+/// Sends one message, and waits no longer than that for an agent that does not read.
+async fn say(sender: &Sender<ToAgent>, message: ToAgent) -> Result<(), String> {
+    match timeout(SEND_TIME, sender.send(message)).await {
+        Ok(sent) => sent.map_err(|error| error.to_string()),
+        Err(_) => Err(format!(
+            "it does not read what it is told for {SEND_TIME:?}"
+        )),
     }
 }

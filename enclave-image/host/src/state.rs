@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chamber_link::{ShareResult, ToHost};
+use measurement::Pcr;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -112,16 +113,18 @@ impl State {
         self.questions.lost();
     }
 
+    /// The image that runs.
+    pub fn greeted(&self, image: Pcr) {
+        self.lock().metrics.image_sha384 = Some(image.to_string());
+    }
+
     /// Counts what the agent reports.
     pub fn note(&self, message: &ToHost) {
         match message {
-            ToHost::Hello { image_sha384 } => {
-                self.lock().metrics.image_sha384 = Some(image_sha384.clone());
-            }
             ToHost::Share { key, result, .. } => {
                 let metrics = &mut self.lock().metrics;
                 metrics.rejected += u64::from(*result == ShareResult::Denied);
-                *metrics.shares.entry((key.clone(), *result)).or_default() += 1;
+                metrics.count_share(key, *result);
             }
             ToHost::AttemptFailed { .. } => self.lock().metrics.failures += 1,
             ToHost::Unsealed { millis } => {
@@ -130,7 +133,9 @@ impl State {
                 metrics.successes += 1;
                 metrics.unseal_time += Duration::from_millis(*millis);
             }
-            ToHost::Spoiled { indices } => self.lock().metrics.spoiled.clone_from(indices),
+            ToHost::Spoiled { indices } => {
+                self.lock().metrics.spoiled = indices.iter().copied().collect();
+            }
             ToHost::WorkloadEnded { .. } => self.lock().metrics.unsealed = false,
             ToHost::Attestation { nonce, document } => {
                 self.questions.answered(nonce, Ok(document.clone()));
@@ -144,7 +149,8 @@ impl State {
                     commitment: commitment.clone(),
                 });
             }
-            ToHost::NeedCredentials(_) | ToHost::SealFailed { .. } => {}
+            // A greeting counts when it is expected: see [`State::greeted`].
+            ToHost::Hello { .. } | ToHost::NeedCredentials(_) | ToHost::SealFailed { .. } => {}
         }
     }
 }
@@ -176,6 +182,25 @@ mod tests {
             state.note(&share(result));
         }
         assert!(state.render().contains("\nkms_attestation_rejected 2\n"));
+    }
+
+    #[test]
+    fn an_enclave_that_makes_up_keys_does_not_make_the_page_grow() {
+        let state = State::default();
+        for number in 0..1000 {
+            state.note(&ToHost::Share {
+                key: format!("{number} {}", "x".repeat(10_000)),
+                result: ShareResult::Denied,
+                detail: String::new(),
+            });
+            let indices = vec![7; 1000];
+            state.note(&ToHost::Spoiled { indices });
+        }
+        let page = state.render();
+        assert!(page.len() < 100_000, "{} bytes", page.len());
+        let others = "chamber_tee_share_total{key=\"others\",result=\"denied\"} 872";
+        assert!(page.contains(others), "{page}");
+        assert!(page.contains("\nkms_attestation_rejected 1000\n"));
     }
 
     #[test]

@@ -28,6 +28,8 @@ enum Script {
     Proves(String),
     /// Says this and lives on, deaf to everything.
     Deaf(ToHost),
+    /// Greets, and reads nothing.
+    Stuck,
     /// Begins with this in place of a greeting, and listens to what it is told.
     Greets(ToHost),
 }
@@ -98,6 +100,13 @@ async fn play(
     end: watch::Sender<bool>,
     told: Arc<AtomicU32>,
 ) {
+    if matches!(script, Script::Stuck) {
+        let (_unread, writer) = tokio::io::split(stream);
+        let deaf = tokio::io::join(tokio::io::empty(), writer);
+        let link: Link<ToAgent, ToHost> = chamber_link::connect(deaf);
+        link.sender.send(hello("ab")).await.unwrap();
+        return std::future::pending().await;
+    }
     let link: Link<ToAgent, ToHost> = chamber_link::connect(stream);
     let mut receiver = link.receiver;
     if let Script::Greets(first) = script {
@@ -111,7 +120,7 @@ async fn play(
     let first = receiver.receive().await.unwrap();
     assert!(matches!(first, ToAgent::Start(_)), "{first:?}");
     match script {
-        Script::DoesNotStart | Script::Greets(_) => {}
+        Script::DoesNotStart | Script::Stuck | Script::Greets(_) => {}
         Script::Says { message, ends } => {
             link.sender.send(message).await.unwrap();
             link.sender.close().await.unwrap();
@@ -339,7 +348,7 @@ async fn an_enclave_of_another_image_is_ended_and_told_nothing() {
     let image = |byte| Some(Pcr::from_bytes([byte; 48]));
     assert_eq!(greeting(image(0xab), hello("cd")).await, (0, 1));
     assert_eq!(greeting(image(0xab), hello("00")).await, (0, 1), "debug");
-    assert_eq!(greeting(image(0xab), hello("no hex")).await, (0, 1));
+    assert_eq!(greeting(None, hello("no hex")).await, (0, 1));
     // The right image, and one that nobody expects, are told what to do, and then to stop.
     assert_eq!(greeting(image(0xab), hello("ab")).await, (2, 1));
     assert_eq!(greeting(None, hello("cd")).await, (2, 1));
@@ -348,4 +357,15 @@ async fn an_enclave_of_another_image_is_ended_and_told_nothing() {
 #[tokio::test(start_paused = true)]
 async fn an_enclave_that_begins_with_anything_else_is_ended_and_told_nothing() {
     assert_eq!(greeting(None, unsealed()).await, (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_enclave_that_reads_nothing_is_ended() {
+    let (mut host, _) = host().await;
+    host.start.manifest = Some("A".repeat(100_000));
+    let mut launcher = Scripted::new([Script::Stuck]);
+    let shutdown = tokio::time::sleep(std::time::Duration::from_secs(12));
+    let outcome = run(host, &mut launcher, shutdown).await;
+    assert_eq!(outcome.unwrap(), Outcome::Stopped);
+    assert_eq!(launcher.kills(), 1, "before the host was told to end");
 }
