@@ -35,10 +35,10 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Counts one share; keys that an enclave makes up are counted together.
     pub fn count_share(&mut self, key: &str, result: ShareResult) {
-        let short = key.chars().take(MAX_KEY).collect();
+        let short: String = key.chars().take(MAX_KEY).collect();
         let mut series = (short, result);
         if self.shares.len() >= MAX_SHARE_SERIES && !self.shares.contains_key(&series) {
-            series.0 = "others".to_owned();
+            series = ("others".to_owned(), result);
         }
         *self.shares.entry(series).or_default() += 1;
     }
