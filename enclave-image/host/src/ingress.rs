@@ -13,10 +13,10 @@ use crate::pump::{Limits, pump};
 use crate::traffic::Traffic;
 use crate::vsock::Vsock;
 
-/// Connections at a time.
-const MAX_CONNECTIONS: usize = 1024;
+/// Connections at a time: the enclave takes no more, and a kernel of its that gets more may stop reading.
+const MAX_CONNECTIONS: usize = 256;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// As AWS's load balancers forget a connection (350 s); a workload may end it sooner.
+/// As AWS's load balancers forget a connection (350 s); the enclave ends it sooner.
 const LIMITS: Limits = Limits {
     idle: Duration::from_secs(350),
     bytes: u64::MAX,

@@ -4,15 +4,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep};
 
 /// How long the agent may take: a document takes milliseconds, and it answers beside all other work.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the host asks a question of its own, to see whether anybody answers.
+const PULSE: Duration = Duration::from_secs(30);
+/// After so long without an answer the enclave is taken for dead.
+const SILENCE: Duration = Duration::from_mins(2);
 
 /// At most one question at a time: whoever asks all the time keeps nobody but other askers waiting.
 #[derive(Debug, Default)]
 pub(crate) struct Questions {
     open: Mutex<Option<Question>>,
     asked: Notify,
+    /// Since the first of the questions that were not answered in time.
+    silent: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -32,6 +40,10 @@ pub(crate) enum NoProof {
 }
 
 impl Questions {
+    fn silent(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Question>> {
         // Every change is a single assignment, so a panic elsewhere leaves nothing half done.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
@@ -58,6 +70,7 @@ impl Questions {
             Ok(Err(_)) => Err(NoProof::Silent("the enclave ended".to_owned())),
             Err(_) => {
                 self.lock().take();
+                self.silent().get_or_insert_with(Instant::now);
                 let why = "the enclave did not answer within 5 s";
                 Err(NoProof::Silent(why.to_owned()))
             }
@@ -78,6 +91,7 @@ impl Questions {
 
     /// The agent's answer; one to a question that nobody has is dropped.
     pub fn answered(&self, nonce: &str, said: Result<String, String>) {
+        *self.silent() = None;
         let mut open = self.lock();
         if open
             .as_ref()
@@ -92,6 +106,20 @@ impl Questions {
     /// The enclave is gone, and with it who could answer.
     pub fn lost(&self) {
         self.lock().take();
+        *self.silent() = None;
+    }
+
+    /// Asks now and then, and resolves when the agent has not answered anybody for long.
+    pub async fn fell_silent(&self) {
+        for pulse in 0_u64.. {
+            sleep(PULSE).await;
+            // What it says is of no interest, and proves nothing to anybody.
+            let _ = self.ask(format!("{pulse:032x}")).await;
+            let since = *self.silent();
+            if since.is_some_and(|since| since.elapsed() >= SILENCE) {
+                return;
+            }
+        }
     }
 }
 
@@ -110,6 +138,28 @@ mod tests {
         questions.answered("bb", Ok("of nobody".into()));
         questions.answered("aa", Ok("document".into()));
         assert_eq!(answer.await.unwrap(), Ok("document".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_that_answers_nobody_falls_silent_and_one_that_answers_late_does_not() {
+        let began = Instant::now();
+        Questions::default().fell_silent().await;
+        assert!(began.elapsed() >= SILENCE, "{:?}", began.elapsed());
+        assert!(began.elapsed() < SILENCE * 2, "{:?}", began.elapsed());
+        let questions = Questions::default();
+        let late = async {
+            loop {
+                let nonce = questions.next().await;
+                sleep(PATIENCE * 2).await;
+                questions.answered(&nonce, Ok("document".into()));
+            }
+        };
+        let hour = Duration::from_hours(1);
+        tokio::select! {
+            () = questions.fell_silent() => panic!("it answers, if late"),
+            () = late => {}
+            () = sleep(hour) => {}
+        }
     }
 
     #[tokio::test(start_paused = true)]

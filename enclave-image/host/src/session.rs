@@ -59,6 +59,8 @@ impl<E: Enclave> Session<'_, E> {
         if let Err(why) = say(&sender, ToAgent::Start(self.start.clone())).await {
             return self.lost(why).await;
         }
+        let state = Arc::clone(self.state);
+        let mut silence = std::pin::pin!(state.questions.fell_silent());
         loop {
             tokio::select! {
                 message = receiver.receive() => match message {
@@ -76,6 +78,10 @@ impl<E: Enclave> Session<'_, E> {
                     }
                 }
                 how = self.enclave.ended() => return self.last_words(how, receiver, &sender).await,
+                () = &mut silence => {
+                    self.enclave.kill().await;
+                    return End::Crashed("its agent answers no question any more".to_owned());
+                }
                 () = &mut *shutdown => {
                     self.state.stopping();
                     self.stop(&sender).await;

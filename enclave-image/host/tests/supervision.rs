@@ -336,7 +336,7 @@ async fn greeting(expected: Option<Pcr>, first: ToHost) -> (u32, u32) {
     let (host, _) = host().await;
     let mut launcher = Scripted::new([Script::Greets(first)]);
     launcher.expected = expected;
-    let shutdown = tokio::time::sleep(std::time::Duration::from_secs(40));
+    let shutdown = tokio::time::sleep(std::time::Duration::from_secs(20));
     let (told, kills) = (Arc::clone(&launcher.told), Arc::clone(&launcher.kills));
     let outcome = run(host, &mut launcher, shutdown).await;
     assert_eq!(outcome.unwrap(), Outcome::Stopped);
@@ -368,4 +368,23 @@ async fn an_enclave_that_reads_nothing_is_ended() {
     let outcome = run(host, &mut launcher, shutdown).await;
     assert_eq!(outcome.unwrap(), Outcome::Stopped);
     assert_eq!(launcher.kills(), 1, "before the host was told to end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_enclave_that_answers_no_more_is_replaced_and_one_that_does_is_not() {
+    let ten_minutes = std::time::Duration::from_mins(10);
+    for (script, kills) in [
+        (Script::Deaf(unsealed()), 1),
+        (Script::Proves("ZG9j".into()), 0),
+    ] {
+        let (host, _) = host().await;
+        let mut launcher = Scripted::new([script]);
+        let count = Arc::clone(&launcher.kills);
+        let before_the_end = async {
+            tokio::time::sleep(ten_minutes).await;
+            assert_eq!(count.load(Ordering::Relaxed), kills);
+        };
+        let outcome = run(host, &mut launcher, before_the_end).await;
+        assert_eq!(outcome.unwrap(), Outcome::Stopped);
+    }
 }
