@@ -39,7 +39,8 @@ pub fn run(roots: impl FnOnce() -> Result<Roots, Fatal>) -> ! {
         console::say("this is the first process of an enclave's image; it runs nowhere else");
         std::process::exit(2)
     }
-    console::hush_panics(|| {});
+    // Whatever panicked, and however this was built: an agent that is half there serves nobody.
+    console::hush_panics(|| std::process::abort());
     match roots().and_then(agent::run) {
         Ok(()) => std::process::exit(0),
         Err(fatal) => {

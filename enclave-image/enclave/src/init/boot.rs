@@ -86,6 +86,9 @@ pub fn prepare() -> Result<(), Fatal> {
             Err(error) => return Err(Fatal::system(format!("mounting {}", wanted.on))(error)),
         }
     }
+    // Without memory the workload ends and not the agent; it gets its own mark when it is started.
+    let spared = fs::write("/proc/self/oom_score_adj", "-1000");
+    spared.map_err(Fatal::system("/proc/self/oom_score_adj"))?;
     devices::close(Path::new("/dev")).map_err(Fatal::system("device files below /dev"))?;
     for (switch, value) in SWITCHES {
         set(Path::new("/proc/sys"), switch, value)?;

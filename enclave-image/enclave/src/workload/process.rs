@@ -100,6 +100,15 @@ impl Process {
     }
 }
 
+/// Takes back the mark that spares the agent when memory is short, and that its children inherit.
+fn unspare(child: &Child) {
+    let id = child.id().unwrap_or_default();
+    if let Err(error) = std::fs::write(format!("/proc/{id}/oom_score_adj"), "0") {
+        // It may have ended already.
+        tracing::warn!(%error, "the workload's oom_score_adj was not set");
+    }
+}
+
 /// In the child: a session of its own, no more rights, no core dump, the key's pipe as descriptor 3, and no other one.
 #[expect(
     unsafe_code,
@@ -138,6 +147,7 @@ impl Workload for Process {
         let reserved = fcntl_dupfd_cloexec(&receiver, KEY_FD)?;
         let key = fcntl_dupfd_cloexec(&receiver, KEY_FD + 1)?;
         let child = self.spawn(&key)?;
+        unspare(&child);
         drop((reserved, key, receiver));
         self.running = Some(Running {
             child,

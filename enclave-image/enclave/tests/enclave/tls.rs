@@ -24,8 +24,12 @@ fn kms(parent: Local, roots: RootCertStore, unix: u64) -> SdkKms {
 }
 
 async fn decrypt(kms: &SdkKms) -> Result<DecryptReply, KmsFault> {
+    decrypt_with(kms, "us-east-1").await
+}
+
+async fn decrypt_with(kms: &SdkKms, region: &str) -> Result<DecryptReply, KmsFault> {
     kms.decrypt(DecryptRequest {
-        key_arn: "arn:aws:kms:us-east-1:111122223333:key/a".into(),
+        key_arn: format!("arn:aws:kms:{region}:111122223333:key/a"),
         ciphertext: b"ct".to_vec(),
         context: BTreeMap::new(),
         document: b"doc".to_vec(),
@@ -53,6 +57,23 @@ async fn an_answer_comes_over_the_relay_and_its_connection_is_kept() {
     assert_eq!(
         seen.dates, ["20200913T122640Z"; 2],
         "signed at the module's time"
+    );
+}
+
+#[tokio::test]
+async fn each_region_of_a_key_is_an_endpoint_of_its_own() {
+    let ca = Ca::new();
+    let elsewhere = "kms.eu-west-1.amazonaws.com";
+    let parent = Local::new(ca.server(elsewhere, ALWAYS));
+    let kms = kms(parent.clone(), ca.roots(), PAST);
+    assert!(decrypt_with(&kms, "eu-west-1").await.is_ok());
+    let asked = parent.seen().connects;
+    assert_eq!(asked, [format!("CONNECT {elsewhere}:443 HTTP/1.1")]);
+    // The certificate of the one Region is none of the other's.
+    let said = decrypt(&kms).await.err().unwrap().detail();
+    assert!(
+        said.contains(HOST) && said.contains("not valid for name"),
+        "{said}"
     );
 }
 

@@ -74,11 +74,14 @@ async fn it_gets_the_key_on_descriptor_3_and_nothing_else_of_the_agents() {
          echo \"user $(id -u) $(id -g) $(id -G)\" >&9
          grep NoNewPrivs /proc/self/status >&9
          echo \"core $(ulimit -Hc)\" >&9
+         echo \"oom $(cat /proc/self/oom_score_adj)\" >&9
          echo \"session $(cut -d' ' -f6 /proc/$$/stat) $$\" >&9
          env | grep -v -e ^PWD= -e ^OLDPWD= -e ^SHLVL= -e ^_= >&9
          mv said.new said; cat <&3",
         folder.display()
     );
+    // As the agent has one, only the other way: less needs rights that a test may not have.
+    let _ = fs::write("/proc/self/oom_score_adj", "200");
     let mut workload = shell(&script, uid);
     workload.start().await.unwrap();
     workload.start().await.unwrap();
@@ -93,9 +96,10 @@ async fn it_gets_the_key_on_descriptor_3_and_nothing_else_of_the_agents() {
     }
     assert_eq!(lines[3], "NoNewPrivs:\t1");
     assert_eq!(lines[4], "core 0");
-    let session: Vec<&str> = lines[5].split(' ').collect();
+    assert_eq!(lines[5], "oom 0", "the mark was not taken back");
+    let session: Vec<&str> = lines[6].split(' ').collect();
     assert_eq!(session[1], session[2], "a session of its own");
-    assert_eq!(lines[6..], ["ONLY=this"]);
+    assert_eq!(lines[7..], ["ONLY=this"]);
 }
 
 #[tokio::test]
