@@ -25,9 +25,10 @@ run() {
     "$1/$loader" --library-path "$1/lib" "$1/qemu-system-x86_64" "${@:2}"
 }
 
-# Whether the QEMU in folder $1 has the device. Asking for the list of all devices would load modules of the system's.
+# Whether the QEMU in folder $1 has the device: its exit status says nothing, and to list all devices it would load
+# modules of another QEMU of the system's.
 has_device() {
-    [ -f "$1/firmware/qboot.rom" ] && run "$1" -device "$device,help" >/dev/null 2>&1
+    [ -f "$1/firmware/qboot.rom" ] && [[ $(run "$1" -device "$device,help" 2>/dev/null) == "$device options:"* ]]
 }
 
 # The archive and its keyring: of the first deb822 stanza, or else the first line, whose address ends in /debian.

@@ -76,7 +76,12 @@ mod tests {
     fn a_list_is_read_as_it_is_written() {
         let pcrs = Pcrs::from([(0, pcr(1)), (8, pcr(2)), (31, pcr(3))]);
         assert_eq!(parse(&to_text(&pcrs)).unwrap(), pcrs);
-        for wrong in ["32=", "0=ab", "x=", &format!("0={0},{0}", pcr(1))] {
+        for wrong in [
+            &format!("32={}", pcr(1)),
+            "0=ab",
+            "x=",
+            &format!("0={0},{0}", pcr(1)),
+        ] {
             assert!(parse(wrong).is_err(), "{wrong:?} was taken");
         }
     }

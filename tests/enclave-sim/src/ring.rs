@@ -5,15 +5,15 @@ use vm_memory::{Bytes, GuestAddress, GuestAddressSpace, GuestMemoryAtomic, Guest
 
 use crate::Memory;
 
-const ENTRIES: u16 = 16;
+const ENTRIES: u16 = 256;
 /// Flags of a descriptor.
 const NEXT: u16 = 1;
 const WRITABLE: u16 = 2;
 /// Where the rings of a queue begin, behind its descriptors.
-const AVAILABLE: u64 = 0x400;
-const USED: u64 = 0x800;
+const AVAILABLE: u64 = 0x1000;
+const USED: u64 = 0x2000;
 /// Bytes of a queue's rings, and of the room for a buffer.
-const QUEUE: u64 = 0x1000;
+const QUEUE: u64 = 0x4000;
 const BUFFER: u64 = 0x1_0000;
 
 /// A piece of a chain.
@@ -27,11 +27,11 @@ pub enum Piece<'a> {
 
 /// The memory of a guest with two queues, all zeros.
 pub fn memory() -> Memory {
-    let range = (GuestAddress(0), 0x40_0000);
+    let range = (GuestAddress(0), 0x400_0000);
     GuestMemoryAtomic::new(GuestMemoryMmap::from_ranges(&[range]).unwrap())
 }
 
-/// One queue with its driver, for 16 pieces in all.
+/// One queue with its driver, for 256 pieces in all.
 pub struct Ring {
     pub vring: VringMutex,
     memory: Memory,

@@ -52,3 +52,39 @@ impl Sockets {
         UnixListener::bind(self.dir.join(format!("vsock_{port}")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `connect` makes of an answer, with what it leaves unread.
+    async fn answered(answer: &'static [u8]) -> io::Result<Vec<u8>> {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(dir.path().join("vsock")).unwrap();
+        let device = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut line = [0; 13];
+            stream.read_exact(&mut line).await.unwrap();
+            assert_eq!(&line, b"CONNECT 5000\n");
+            stream.write_all(answer).await.unwrap();
+        };
+        let sockets = Sockets::new(dir.path());
+        let ((), stream) = tokio::join!(device, sockets.connect(5000));
+        let mut rest = Vec::new();
+        stream?.read_to_end(&mut rest).await?;
+        Ok(rest)
+    }
+
+    #[tokio::test]
+    async fn what_follows_the_answer_is_the_enclaves() {
+        assert_eq!(answered(b"OK 1073741824\nhello").await.unwrap(), b"hello");
+    }
+
+    #[tokio::test]
+    async fn without_a_whole_answer_nobody_listens() {
+        for answer in [&b""[..], b"OK 1", b"NO 1\n", b"OK 99999999999999999\n"] {
+            let error = answered(answer).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{answer:?}");
+        }
+    }
+}

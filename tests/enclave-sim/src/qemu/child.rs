@@ -94,3 +94,37 @@ fn copy(reader: &mut impl Read, source: &Source) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Child::start(command).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_child_ends_with_its_value_and_not_before() {
+        let child = shell("echo $$; exec sleep 1000");
+        assert!(child.output().says("\n").await);
+        let process = format!("/proc/{}", child.output().text().trim());
+        assert!(std::fs::exists(&process).unwrap());
+        drop(child);
+        assert!(!std::fs::exists(&process).unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_output_is_complete_when_the_end_is_seen() {
+        let child = shell("echo one; echo two >&2; exit 3");
+        assert_eq!(child.ended().await.code(), Some(3));
+        assert_eq!(child.output().text(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = Child::start(Command::new("/no/qemu")).err().unwrap();
+        assert!(error.to_string().contains("/no/qemu"), "{error}");
+    }
+}

@@ -4,8 +4,8 @@ use std::io::{ErrorKind, Read};
 
 use mio::net::UnixStream;
 
-/// Bytes of the line at most: the word, a blank, ten digits, and the feed.
-const LONGEST: usize = 19;
+/// Bytes of the line at most, without the feed: the word, a blank, and ten digits.
+const LONGEST: usize = 18;
 
 /// What a client has said so far.
 #[derive(Debug, PartialEq, Eq)]

@@ -18,6 +18,8 @@ use crate::ring::{Piece, Ring, memory};
 
 const GUEST: u32 = 16;
 const BOTH: u32 = NO_RECEIVE | NO_SEND;
+/// More packets than any test has.
+const ENDLESS: usize = 10_000;
 /// Room of the played guest.
 const GUEST_BUFFER: u32 = 64 * 1024;
 
@@ -49,7 +51,14 @@ impl Bench {
     /// Everything that the guest is sent now, in packets of at most `room` bytes.
     fn receive_in(&mut self, room: usize) -> Vec<(Header, Vec<u8>)> {
         self.switch.look().unwrap();
-        std::iter::from_fn(|| self.switch.next(room)).collect()
+        let packets = std::iter::from_fn(|| self.switch.next(room));
+        let packets: Vec<_> = packets.take(ENDLESS).collect();
+        assert!(
+            packets.len() < ENDLESS,
+            "it never stops: {:?}",
+            packets.last()
+        );
+        packets
     }
 
     fn receive(&mut self) -> Vec<(Header, Vec<u8>)> {
@@ -199,11 +208,12 @@ fn what_makes_no_sense_is_reset_and_a_reset_is_never_answered() {
     datagram.kind = 3;
     bench.send_with(&datagram, &[]);
     assert_eq!(bench.seen(), [(Op::Reset, 0, 40); 3]);
-    for op in [Some(Op::Request), Some(Op::Response), None] {
+    let wrong = [Some(Op::Request), Some(Op::Response), None].map(|op| (op, STREAM));
+    for (op, kind) in wrong.into_iter().chain([(Some(Op::Data), 3)]) {
         bench.send(Op::Request, 40, 7, &[]);
         assert_eq!(bench.seen(), [(Op::Response, 0, 40)]);
         let mut wrong = packet(Op::Data, 40, 7, &[]);
-        wrong.op = op;
+        (wrong.op, wrong.kind) = (op, kind);
         bench.send_with(&wrong, &[]);
         assert_eq!(
             bench.seen(),
@@ -257,7 +267,9 @@ fn what_a_slow_host_leaves_is_bounded_and_the_guest_hears_when_there_is_room() {
             assert_eq!(header.op, Some(Op::CreditUpdate));
             forwarded = header.forwarded;
         }
-        got.extend(available(&mut host));
+        let more = available(&mut host);
+        assert!(!more.is_empty(), "only {} bytes came", got.len());
+        got.extend(more);
     }
     assert!(forwarded > stuck, "room was told of");
     assert_eq!(got, piece.repeat(sent as usize / piece.len()));
@@ -311,6 +323,28 @@ fn the_guest_ends_its_half_first() {
     bench.send(Op::Reset, 40, 7, &[]);
     bench.send(Op::CreditUpdate, 40, 7, &[]);
     assert_eq!(bench.seen(), [(Op::Reset, 0, 40)], "it is forgotten");
+}
+
+#[test]
+fn nothing_comes_after_the_guests_end() {
+    let mut bench = Bench::new();
+    let mut host = bench.open();
+    bench.shutdown(40, 7, NO_SEND);
+    bench.send(Op::Data, 40, 7, b"more");
+    assert_eq!(bench.seen(), [(Op::Reset, 0, 40)]);
+    assert!(at_end(&mut host));
+}
+
+#[test]
+fn a_guest_that_receives_no_more_is_sent_nothing_and_the_host_is_told() {
+    let mut bench = Bench::new();
+    let mut host = bench.open();
+    host.write_all(b"on its way").unwrap();
+    bench.shutdown(40, 7, NO_RECEIVE);
+    assert_eq!(bench.seen(), []);
+    assert!(host.write_all(b"more").is_err());
+    bench.send(Op::Data, 40, 7, b"the other way");
+    assert_eq!(available(&mut host), b"the other way");
 }
 
 #[test]
@@ -395,10 +429,14 @@ fn a_stream_that_still_drains_does_not_keep_its_ports() {
     bench.send(Op::Request, 40, 7, &[]);
     assert_eq!(bench.seen(), [(Op::Response, 0, 40)]);
     let mut second = listener.accept().unwrap().0;
-    while !at_end(&mut first) {
-        available(&mut first);
+    let mut got = 0;
+    while got < BUFFER as usize {
+        let more = available(&mut first).len();
+        assert!(more > 0, "only {got} bytes came");
+        got += more;
         assert_eq!(bench.seen(), []);
     }
+    assert!(at_end(&mut first));
     bench.send(Op::Data, 40, 7, b"still here");
     assert_eq!(available(&mut second), b"still here");
 }
@@ -697,26 +735,51 @@ fn packets_wait_for_buffers_and_fit_into_them() {
 }
 
 #[test]
-fn a_broken_packet_goes_back_and_the_next_one_is_taken() {
+fn a_broken_packet_goes_back_unheard_and_the_next_one_is_taken() {
     let mut hardware = Hardware::new();
-    hardware.to_guest.add(&[Piece::Room(4096)]);
-    let mut long = packet(Op::Data, 40, 7, &[]);
-    long.length = 1 << 31;
-    let mut lying = packet(Op::Data, 40, 7, &[]);
-    lying.length = 10;
-    hardware.of_guest.add(&[Piece::Bytes(&[1; 43])]);
-    hardware.of_guest.add(&[Piece::Bytes(&long.to_bytes())]);
-    hardware
-        .of_guest
-        .add(&[Piece::Bytes(&lying.to_bytes()), Piece::Bytes(b"short")]);
-    hardware
-        .of_guest
-        .add(&[Piece::Bytes(&packet(Op::Request, 40, 7, &[]).to_bytes())]);
+    for _ in 0..5 {
+        hardware.to_guest.add(&[Piece::Room(4096)]);
+    }
+    let of_length = |length| {
+        let mut header = packet(Op::Data, 40, 7, &[]);
+        header.length = length;
+        header.to_bytes()
+    };
+    let [long, lying] = [of_length(64 * 1024 + 1), of_length(10)];
+    let data = bytes(64 * 1024);
+    let chains = [
+        &[Piece::Bytes(&[1; 43])][..],
+        &[Piece::Bytes(&long), Piece::Bytes(&data), Piece::Bytes(b"x")],
+        &[Piece::Bytes(&lying), Piece::Bytes(b"short")],
+        &[Piece::Bytes(&packet(Op::Request, 40, 7, &[]).to_bytes())],
+    ];
+    for chain in chains {
+        hardware.of_guest.add(chain);
+    }
     hardware.work();
     assert_eq!(hardware.of_guest.used().len(), 4);
     let received = hardware.received();
     assert_eq!(received.len(), 1);
     assert_eq!(received[0].0.op, Some(Op::Response));
+}
+
+#[test]
+fn the_device_works_until_nothing_is_left_to_do() {
+    let mut hardware = Hardware::new();
+    // More than are answered at a time.
+    for port in 0..100 {
+        hardware.to_guest.add(&[Piece::Room(4096)]);
+        let request = packet(Op::Request, port, 9, &[]).to_bytes();
+        hardware.of_guest.add(&[Piece::Bytes(&request)]);
+    }
+    hardware.work();
+    let received = hardware.received();
+    assert_eq!(received.len(), 100);
+    assert!(
+        received
+            .iter()
+            .all(|(header, _)| header.op == Some(Op::Reset))
+    );
 }
 
 #[test]
