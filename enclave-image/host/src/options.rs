@@ -83,6 +83,19 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_every_option_with_its_variable() {
+        let page = include_str!("../../../docs/enclave-host.md");
+        for argument in Options::command().get_arguments() {
+            let row = format!("| `--{}` | ", argument.get_long().unwrap());
+            let (_, row) = page.split_once(&row).expect("a row");
+            let variable = argument.get_env().map(|name| name.to_str().unwrap());
+            let expected =
+                variable.map_or("none, on purpose".to_owned(), |name| format!("`{name}`"));
+            assert!(row.starts_with(&expected), "{expected}");
+        }
+    }
+
+    #[test]
     fn a_measurement_that_is_none_is_refused() {
         let parsed = |value: &str| Options::try_parse_from(["host", "--image-sha384", value]);
         assert!(parsed(&"ab".repeat(48)).is_ok());

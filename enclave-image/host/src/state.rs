@@ -204,6 +204,22 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_the_host_names_every_metric() {
+        let page = include_str!("../../../docs/enclave-host.md");
+        let state = State::with_traffic(Arc::default());
+        for line in state.render().lines() {
+            let Some(name) = line.strip_prefix("# TYPE ") else {
+                continue;
+            };
+            let (name, _) = name.split_once(' ').unwrap();
+            // Both ways have the same ones.
+            let name = name.strip_prefix("chamber_relay_").unwrap_or(name);
+            let name = name.strip_prefix("chamber_ingress_").unwrap_or(name);
+            assert!(page.contains(name), "{name}");
+        }
+    }
+
+    #[test]
     fn ready_means_unsealed_and_not_stopping() {
         let state = State::default();
         assert!(!state.ready());

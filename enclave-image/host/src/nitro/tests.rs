@@ -229,8 +229,17 @@ fn huge_pages_are_memory_or_there_are_none() {
     }
 }
 
+/// A file, gone when dropped.
+struct TestFile(PathBuf);
+
+impl Drop for TestFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// A file with a small image, and its PCR0.
-fn image_file(name: &str) -> (PathBuf, Pcr) {
+fn image_file(name: &str) -> (TestFile, Pcr) {
     let image = eif::Image {
         kernel: b"kernel",
         cmdline: "console=ttyS0",
@@ -239,11 +248,10 @@ fn image_file(name: &str) -> (PathBuf, Pcr) {
     };
     let mut bytes = Vec::new();
     eif::write(&image, None, &mut bytes).unwrap();
-    let folder = std::env::temp_dir().join(format!("chamber-host-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(name);
-    std::fs::write(&path, bytes).unwrap();
-    (path, image.registers()[0])
+    let name = format!("chamber-host-{}-{name}", std::process::id());
+    let file = TestFile(std::env::temp_dir().join(name));
+    std::fs::write(&file.0, bytes).unwrap();
+    (file, image.registers()[0])
 }
 
 fn refusal(eif: &Path, expected: Option<Pcr>, memory_mib: u32) -> String {
@@ -261,7 +269,7 @@ fn refusal(eif: &Path, expected: Option<Pcr>, memory_mib: u32) -> String {
 fn only_the_releases_image_is_booted_and_in_debug_mode_it_attests_zeros() {
     let (eif, pcr0) = image_file("good.eif");
     let launch = |debug| Launch {
-        eif: &eif,
+        eif: &eif.0,
         expected: Some(pcr0),
         memory_mib: 64,
         cpus: 2,
@@ -270,7 +278,7 @@ fn only_the_releases_image_is_booted_and_in_debug_mode_it_attests_zeros() {
     assert_eq!(Nitro::new(launch(false)).unwrap().attests(), pcr0);
     assert!(Nitro::new(launch(true)).unwrap().attests().is_zero());
     let other = Pcr::from_bytes([1; 48]);
-    let error = refusal(&eif, Some(other), 64);
+    let error = refusal(&eif.0, Some(other), 64);
     assert!(
         error.contains(&format!("has PCR0 {pcr0}, the release has {other}")),
         "{error}"
@@ -280,18 +288,18 @@ fn only_the_releases_image_is_booted_and_in_debug_mode_it_attests_zeros() {
 #[test]
 fn a_damaged_missing_or_too_large_image_is_not_booted() {
     let (eif, _) = image_file("bad.eif");
-    let mut bytes = std::fs::read(&eif).unwrap();
+    let mut bytes = std::fs::read(&eif.0).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
-    std::fs::write(&eif, &bytes).unwrap();
-    let error = refusal(&eif, None, 64);
+    std::fs::write(&eif.0, &bytes).unwrap();
+    let error = refusal(&eif.0, None, 64);
     assert!(error.contains("checksum"), "{error}");
     bytes.resize(1 << 20, 0);
-    std::fs::write(&eif, &bytes).unwrap();
-    let error = refusal(&eif, None, 1);
+    std::fs::write(&eif.0, &bytes).unwrap();
+    let error = refusal(&eif.0, None, 1);
     assert!(error.contains("larger than the enclave's 1 MiB"), "{error}");
-    std::fs::write(&eif, b"no image").unwrap();
-    let error = refusal(&eif, None, 64);
+    std::fs::write(&eif.0, b"no image").unwrap();
+    let error = refusal(&eif.0, None, 64);
     assert!(error.contains("bad.eif"), "{error}");
     let error = refusal(Path::new("/nowhere.eif"), None, 64);
     assert!(error.contains("/nowhere.eif"), "{error}");
