@@ -117,7 +117,8 @@ impl<E: Enclave> Session<'_, E> {
                 Err(why) => why,
             },
             Ok(Ok(_)) => "its agent's first message was not Hello: host and enclave image are of different releases".to_owned(),
-            Ok(Err(error)) => format!("its agent did not greet: {error}"),
+            // How it ended says more.
+            Ok(Err(error)) => return Some(self.lost(error.to_string()).await),
             Err(_) => format!("its agent did not greet within {HELLO_TIME:?}"),
         };
         self.enclave.kill().await;
@@ -210,7 +211,7 @@ impl<E: Enclave> Session<'_, E> {
     }
 
     /// The stream is of no more use: the enclave has to end too.
-    async fn lost(mut self, why: String) -> End {
+    async fn lost(&mut self, why: String) -> End {
         let Ok(how) = timeout(CLOSING, self.enclave.ended()).await else {
             self.enclave.kill().await;
             return End::Crashed(format!("its agent fell silent: {why}"));
