@@ -18,6 +18,7 @@ pub enum Reach {
 
 use Reach::{AnyAccount, NoKey, OwnAccount};
 
+/// In the order of their names.
 const OPERATIONS: [(&str, Reach); 58] = [
     ("CancelKeyDeletion", OwnAccount),
     ("ConnectCustomKeyStore", NoKey),
@@ -101,6 +102,16 @@ pub(crate) fn is_known(pattern: &str) -> bool {
     let Some(pattern) = of_kms(pattern) else {
         return true;
     };
+    // Nearly all are written as the reference does, in full or with a star behind.
+    let (beginning, starred) = match pattern.strip_suffix('*') {
+        Some(beginning) => (beginning, true),
+        None => (pattern, false),
+    };
+    let at = OPERATIONS.partition_point(|(name, _)| *name < beginning);
+    let same = |name: &str| name == beginning || (starred && name.starts_with(beginning));
+    if OPERATIONS.get(at).is_some_and(|(name, _)| same(name)) {
+        return true;
+    }
     let mut known = operations();
     known.any(|name| any_case::matches_ignoring_case(pattern, name))
 }
@@ -127,4 +138,35 @@ pub(crate) fn is_own_account_only(action: &str) -> bool {
 fn of_kms(action: &str) -> Option<&str> {
     let (service, name) = action.split_once(':')?;
     service.eq_ignore_ascii_case("kms").then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_in_order_and_known_by_each_of_their_patterns() {
+        assert!(OPERATIONS.is_sorted_by(|one, other| one.0 < other.0));
+        for name in operations() {
+            for pattern in [
+                format!("kms:{name}"),
+                format!("KMS:{}", name.to_ascii_lowercase()),
+                format!("kms:{name}*"),
+                format!("kms:{}*", &name[..3]),
+                format!("kms:{}*", name[..3].to_ascii_uppercase()),
+                format!("kms:?{}", &name[1..]),
+                format!("kms:*{}", &name[2..]),
+            ] {
+                assert!(is_known(&pattern), "{pattern}");
+            }
+            for pattern in [
+                format!("kms:{name}?"),
+                format!("kms:{}", &name[..3]),
+                format!("kms:x{name}*"),
+            ] {
+                assert!(!is_known(&pattern), "{pattern}");
+            }
+        }
+        assert!(is_known("s3:Any") && is_known("*") && is_known("kms:*") && !is_known("kms:"));
+    }
 }

@@ -34,6 +34,9 @@ const MANAGING: [&str; 17] = [
 /// Statements that let the enclave role manage the key.
 pub fn manages(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
     lens.statements(Effect::Allow).filter_map(|(index, statement)| {
+        if !lens.names_a_session(statement) {
+            return None;
+        }
         let given = MANAGING.into_iter().filter(|action| names_action(statement, action));
         let given: Vec<_> = given.filter(|action| lens.gives_enclave(statement, action)).collect();
         if given.is_empty() {
@@ -109,6 +112,10 @@ pub fn depends(lens: &Lens<'_>) -> Vec<Finding> {
         !register && lens.enclave_context().fact(&condition.key) == Fact::Unknown
     };
     let mut findings = Vec::new();
+    let mut allows = lens.statements(Effect::Allow);
+    if !allows.any(|(_, one)| one.conditions.iter().any(open)) {
+        return findings;
+    }
     for action in ["kms:Decrypt", "kms:Encrypt"] {
         let allows = lens.statements(Effect::Allow);
         let gives = |one: &Statement| names_action(one, action) && lens.gives_enclave(one, action);

@@ -36,6 +36,7 @@ pub struct Lens<'a> {
 impl<'a> Lens<'a> {
     pub fn new(policy: &'a Policy, template: &'a Template) -> Self {
         let enclave = access::enclave(template);
+        let enclave_context = enclave.context(template);
         Self {
             policy,
             template,
@@ -44,8 +45,8 @@ impl<'a> Lens<'a> {
             key: template.resource(),
             named_key: named_key(policy, template),
             sessions: Principal::session(&template.enclave_role_arn(), &template.role_account, "*"),
-            attested: enclave.context(template).attesting_an_image(),
-            enclave_context: enclave.context(template),
+            attested: enclave_context.clone().attesting_an_image(),
+            enclave_context,
             enclave,
             nobody: Context::open(),
         }
@@ -86,8 +87,12 @@ impl<'a> Lens<'a> {
     /// Whether a statement gives something to the enclave role, or to a session of it, where that attests its image.
     pub fn gives_enclave(&self, statement: &Statement, action: &str) -> bool {
         let applies = || self.application(statement, action, &self.attested);
+        self.names_a_session(statement) && applies().of_this_key() != Truth::No
+    }
+
+    /// Whether a statement names the enclave role, a session of it, or everybody.
+    pub fn names_a_session(&self, statement: &Statement) -> bool {
         naming(statement, &self.sessions).directly != Truth::No
-            && applies().of_this_key() != Truth::No
     }
 
     /// Whether a statement applies to everybody without an attestation, whatever else is true of the request.

@@ -124,7 +124,7 @@ fn credentials(user: &str) -> Result<Credentials, &'static str> {
     let decoded = |text: &str| {
         let text = percent_decode_str(text).decode_utf8();
         let text = text.map_err(|_| "has a user or password that is no UTF-8")?;
-        let fits = text.len() <= usize::from(u8::MAX);
+        let fits = u8::try_from(text.len()).is_ok();
         fits.then(|| text.into_owned())
             .ok_or("has a user or password of more than 255 bytes")
     };
