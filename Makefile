@@ -65,7 +65,7 @@ fuzz: ## libFuzzer over every parser of hostile input, FUZZ_SECONDS each (needs 
 sarif-peer: ## SARIF of policy lint, judged by Microsoft's validator (needs npm; x86-64).
 	bash tests/sarif-peer/run.sh
 
-eif-peer: ## describe-eif and eif-build against AWS's own crate for image files (needs openssl with its headers; ten minutes the first time).
+eif-peer: ## describe-eif against image files that AWS's own crate wrote (needs openssl with its headers; ten minutes the first time).
 	bash tests/eif-peer/run.sh
 
 policy-terraform: ## The rendered Terraform against the rendered JSON, as python-hcl2 reads it (needs python3 with venv).
