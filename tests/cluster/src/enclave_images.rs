@@ -7,17 +7,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::command::run;
-use crate::images::{Images, cargo, folder, program, read};
+use crate::images::{Images, folder, program, programs, read};
 use crate::oci::{Image, ImageFile};
 use crate::paths;
 
-/// What builds an image, and what is in it.
-const PACKAGES: [&str; 4] = [
-    "emulated-chamber",
-    "enclave-sim",
-    "eif-build",
-    "dev-chamber",
-];
 /// The releases: their measurements differ.
 const RELEASES: [&str; 2] = ["v1", "v2"];
 /// The roots that these enclaves believe in place of AWS's.
@@ -41,7 +34,7 @@ pub struct EnclaveImages {
 pub fn build() -> Result<EnclaveImages> {
     let kernel = script("enclave-image/kernel/build.sh")?;
     let qemu = script("tests/enclave-sim/qemu.sh")?;
-    let bin = cargo(&PACKAGES)?;
+    let bin = programs()?;
     let dir = folder(&bin)?;
     let mut roots = Command::new(bin.join("dev-chamber"));
     run(roots.args(["roots", "--out"]).arg(&dir))?;

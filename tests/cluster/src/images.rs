@@ -15,8 +15,17 @@ use crate::paths;
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// What the images hold.
-const PACKAGES: [&str; 4] = ["dev-operator", "kms-emulator", "dev-chamber", "pod-targets"];
+/// What the images of tests hold or are made with: built at once, because each choice of packages has features of its own
+/// and would compile what they share anew.
+const PACKAGES: [&str; 7] = [
+    "dev-operator",
+    "kms-emulator",
+    "dev-chamber",
+    "pod-targets",
+    "emulated-chamber",
+    "enclave-sim",
+    "eif-build",
+];
 
 /// The releases of the demo's chamber: their measurements differ.
 const RELEASES: [&str; 2] = ["v1", "v2"];
@@ -38,7 +47,7 @@ pub struct Images {
 
 /// Builds every image but pause. Static: the images hold nothing else.
 pub fn build_all() -> Result<Images> {
-    let bin = cargo(&PACKAGES)?;
+    let bin = programs()?;
     let dir = folder(&bin)?;
     let mut images = vec![operator(&bin)?, emulator(&bin)?, prometheus(&bin)?];
     for release in RELEASES {
@@ -56,6 +65,11 @@ pub fn build_all() -> Result<Images> {
         tars.push(tar);
     }
     Ok(Images { dir, tars, digests })
+}
+
+/// Builds the programs of all images of tests, and gives their folder.
+pub(crate) fn programs() -> Result<PathBuf> {
+    cargo(&PACKAGES)
 }
 
 /// Where the images of tests are, and what they measure.
