@@ -147,7 +147,11 @@ impl<'a> Lens<'a> {
 
     /// Whether a statement is about this key.
     pub fn is_about_key(&self, statement: &Statement) -> bool {
-        evaluate::names_key(self.policy, statement, &self.key) != Truth::No
+        // Nearly all of them say `*`: nothing has to be compared.
+        let plainly = statement.resources.as_ref().is_some_and(|resources| {
+            !resources.negated && resources.listed.iter().any(|one| one == "*")
+        });
+        plainly || evaluate::names_key(self.policy, statement, &self.key) != Truth::No
     }
 
     /// Whether a statement applies to the account's root.

@@ -107,11 +107,14 @@ fn principals(statement: &Statement) -> Option<String> {
 
 /// Why a name cannot stand under `AWS`.
 fn not_a_principal(name: &str) -> Option<&'static str> {
+    if name == "*" {
+        return None;
+    }
     let arn = Arn::parse(name);
     if arn.is_some_and(|arn| !PARTITIONS.contains(&arn.partition)) {
         return Some("is of no partition of AWS");
     }
-    if name == "*" || account_of_root(name).is_some() || is_deleted(name) {
+    if account_of_root(name).is_some() || is_deleted(name) {
         return None;
     }
     let Some(arn) = arn else {
