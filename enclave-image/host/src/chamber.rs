@@ -63,17 +63,19 @@ impl<R: Resolver> Chamber<R> {
         let stopped = state.stopped();
         let ingress = ingress::serve(self.workload, way, traffic, stopped);
         let mut ingress = std::pin::pin!(ingress);
-        let work = run_with(&state, self.host, &mut launcher, shutdown);
-        let outcome = tokio::select! {
-            outcome = work => outcome?,
-            () = &mut ingress => return Err(io::Error::other("the workload's port ended")),
-        };
-        // Without a stop signal, the port is still open.
-        state.stopping();
-        if timeout(DRAIN, ingress).await.is_err() {
-            tracing::warn!("some connections were still open at the end");
+        let mut work = std::pin::pin!(run_with(&state, self.host, &mut launcher, shutdown));
+        tokio::select! {
+            outcome = &mut work => {
+                // Without a stop signal, the port is still open.
+                state.stopping();
+                if timeout(DRAIN, ingress).await.is_err() {
+                    tracing::warn!("some connections were still open at the end");
+                }
+                outcome
+            }
+            // With a stop signal the port closes first, and the workload still has its time to end.
+            () = &mut ingress => work.await,
         }
-        Ok(outcome)
     }
 }
 

@@ -10,7 +10,7 @@ use chamber_host::Outcome;
 use crate::world::{World, unseal};
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "boots an image: make enclave, a part of make test, runs it"]
+#[ignore = "boots an image: make enclave runs it"]
 async fn an_image_seals_unseals_serves_attests_and_ends() {
     let world = World::start().await;
     let blob = world.sealed().await;
@@ -46,16 +46,4 @@ async fn an_image_seals_unseals_serves_attests_and_ends() {
         0,
         "nothing is left"
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "boots an image: make enclave, a part of make test, runs it"]
-async fn sixty_four_mebibytes_are_enough() {
-    let world = World::start().await;
-    let blob = world.sealed().await;
-    let mut launch = world.launch();
-    launch.memory_mib = 64;
-    let running = world.chamber(unseal(&blob), launch).await;
-    running.get("/readyz").await;
-    running.end().await;
 }

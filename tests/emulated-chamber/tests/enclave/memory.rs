@@ -11,7 +11,7 @@ use unseal_agent::{DecryptRequest, Kms, RecipientKey, SdkKms, config, open_envel
 use crate::world::{CLUSTER, World, unseal};
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "boots an image: make enclave, a part of make test, runs it"]
+#[ignore = "boots an image: make enclave runs it"]
 async fn no_share_and_no_master_key_stays_in_memory() {
     let world = World::start().await;
     let blob = world.sealed().await;
