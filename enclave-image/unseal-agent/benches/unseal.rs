@@ -2,6 +2,8 @@
 //!
 //! KMS is the emulator on this machine, whose answers are held back by what a Region's endpoint takes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A bench may.
+
 #[path = "../tests/chamber/world.rs"]
 #[expect(dead_code, reason = "the tests use all of it")]
 mod world;

@@ -1,4 +1,4 @@
-//! What an enclave's memory still holds while it serves.
+//! What an enclave's memory still holds.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::world::{CLUSTER, World, unseal};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "boots an image: make enclave runs it"]
-async fn no_share_and_no_master_key_stays_in_memory() {
-    let world = World::start().await;
+async fn no_share_stays_in_memory_and_no_master_key_after_the_workload() {
+    let mut world = World::start().await;
     let blob = world.sealed().await;
     let inner = world.opened(&blob);
     let mut launch = world.launch();
@@ -24,16 +24,23 @@ async fn no_share_and_no_master_key_stays_in_memory() {
     let answer = running.post(&signed, "message".to_owned()).await;
     assert!(answer["signature"].is_string());
 
+    let shares = shares(&world, &inner).await;
+    let master = master_key(&inner, &shares);
     let memory = std::fs::read(memory_of(&world)).unwrap();
     // What is public stays where it was read: the search finds what is there.
     assert!(find(&memory, CLUSTER.as_bytes()).is_some());
     assert!(find(&memory, &inner.commitment).is_some());
-    let shares = shares(&world, &inner).await;
     for (index, share) in shares.iter().enumerate() {
         // The first byte is the index.
         assert_eq!(find(&memory, &share[1..]), None, "share {}", index + 1);
     }
-    let master = master_key(&inner, &shares);
+
+    // Without KMS it stays sealed when the workload has crashed, with whatever was in its memory.
+    world.kms_is_gone();
+    let crash = running.http.post(format!("{}/crash", running.service));
+    assert!(crash.send().await.is_err(), "an answer of a dead workload");
+    running.metric("chamber_unsealed 0").await;
+    let memory = std::fs::read(memory_of(&world)).unwrap();
     assert_eq!(find(&memory, &master), None, "the master key");
     running.end().await;
 }

@@ -43,7 +43,8 @@ fn place(variable: &str) -> PathBuf {
 
 pub struct World {
     images: PathBuf,
-    kms: Server,
+    kms: Option<Server>,
+    endpoint: String,
     pub tls: SocketAddr,
     run: TempDir,
 }
@@ -68,7 +69,8 @@ impl World {
         let tls = kms.also_over_tls(any).await.unwrap();
         Self {
             images,
-            kms,
+            endpoint: format!("http://{}", kms.kms_address()),
+            kms: Some(kms),
             tls,
             // Paths of sockets are short.
             run: TempDir::new_in("/tmp").unwrap(),
@@ -92,8 +94,13 @@ impl World {
         self.run.path()
     }
 
-    pub fn endpoint(&self) -> String {
-        format!("http://{}", self.kms.kms_address())
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// From now on nobody unseals.
+    pub fn kms_is_gone(&mut self) {
+        drop(self.kms.take());
     }
 
     pub fn credentials() -> Credentials {
