@@ -33,5 +33,5 @@ pub use launcher::{Enclave, Hypervisor, Launcher};
 pub use relay::{Dns, Resolver};
 pub use settings::{SettingsError, start};
 pub use supervisor::{Host, Outcome, run};
-pub use termination::{MAX_BYTES as MAX_TERMINATION_BYTES, conclude, message};
+pub use termination::conclude;
 pub use vsock::{Vsock, VsockListener};

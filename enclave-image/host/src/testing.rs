@@ -1,4 +1,5 @@
-//! Vsock inside of one process, and an image, for the tests of this crate.
+//! Vsock inside of one process, and an image, for the tests of this crate: compiled with `cfg(test)` alone, so that what
+//! fails here fails a test.
 
 use std::io;
 use std::sync::{Arc, Mutex};

@@ -182,6 +182,19 @@ async fn the_enclave_reaches_kms_of_its_keys_and_clients_reach_the_enclave_until
     assert!(TcpStream::connect(chamber.workload).await.is_err());
 }
 
+/// Without a connection the port is closed at once, long before the workload is done.
+#[tokio::test]
+async fn a_chamber_without_clients_lets_its_workload_end_in_order() {
+    let kms = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut chamber = start(kms.local_addr().unwrap()).await;
+    let (_vsock, mut accepted, end) = chamber.booted.recv().await.unwrap();
+    let mut link = agent(&mut accepted).await;
+    chamber.stop.send(()).unwrap();
+    assert!(matches!(link.receiver.receive().await, Ok(ToAgent::Stop)));
+    end.send_replace(true);
+    assert_eq!(chamber.outcome.await.unwrap().unwrap(), Outcome::Stopped);
+}
+
 #[tokio::test]
 async fn an_enclave_that_ends_leaves_no_way_behind_and_the_next_one_has_its_own() {
     let kms = TcpListener::bind("127.0.0.1:0").await.unwrap();
