@@ -8,13 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use aws_config::BehaviorVersion;
-use chamber_host::{Chamber, Host, Outcome, Resolver};
+use chamber_host::{Chamber, Host, Outcome, Resolver, signalled};
 use clap::Parser;
 use emulated_chamber::hypervisor::Emulator;
 use enclave_sim::Launch;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(
@@ -73,40 +71,15 @@ async fn main() -> ExitCode {
         .with_ansi(false)
         .init();
     let options = Options::parse();
-    let outcome = match run(&options).await {
-        Ok(outcome) => outcome,
-        Err(error) => Outcome::SealFailed {
-            message: format!("{error:#}"),
-        },
-    };
-    let Some((message, good)) = chamber_host::message(&outcome) else {
-        return ExitCode::SUCCESS;
-    };
-    if !good {
-        tracing::error!("{message}");
-    }
-    match std::fs::write(&options.termination_log, message) {
-        Ok(()) if good => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
+    let outcome = run(&options).await;
+    let outcome = outcome.map_err(|error| format!("{error:#}"));
+    chamber_host::conclude(outcome, &options.termination_log)
 }
 
 async fn run(options: &Options) -> anyhow::Result<Outcome> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let shutdown = async move {
-        terminate.recv().await;
-    };
-    let aws = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-    let region = aws.region().map(ToString::to_string);
-    let host = Host {
-        start: chamber_host::start(region, |name| std::env::var(name).ok())?,
-        credentials: aws
-            .credentials_provider()
-            .context("no AWS credentials provider")?,
-        listener: listen(options.metrics).await?,
-    };
+    let shutdown = signalled()?;
     let chamber = Chamber {
-        host,
+        host: Host::from_environment(listen(options.metrics).await?).await?,
         workload: listen(options.workload).await?,
         resolver: ToEmulator(options.kms.clone()),
     };

@@ -9,6 +9,7 @@ use chamber_host::Outcome;
 
 use crate::world::{World, unseal};
 
+// Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "boots an image: make enclave runs it"]
 async fn an_image_seals_unseals_serves_attests_and_ends() {

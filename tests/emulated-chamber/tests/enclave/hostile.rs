@@ -1,12 +1,18 @@
 //! A host that means harm, over vsock.
 
+use std::time::Duration;
+
 use chamber_link::{Link, Receiver, Sender, ToAgent, ToHost, connect, ports};
 use enclave_sim::{Launch, Qemu, RunDir};
 use kms_emulator::TlsConfig;
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use crate::world::{World, start, unseal, until};
+
+/// How long an enclave may take to end; a host that says nothing at all has a minute.
+const END: Duration = Duration::from_secs(40);
 
 /// An enclave, and the first connection to its agent.
 async fn booted(world: &World, launch: &Launch) -> (Qemu, tokio::net::UnixStream) {
@@ -31,6 +37,7 @@ async fn greeted(stream: tokio::net::UnixStream) -> (Sender<ToAgent>, Receiver<T
     (sender, receiver, image_sha384)
 }
 
+// Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "boots an image: make enclave runs it"]
 async fn a_second_host_is_not_heard() {
@@ -46,6 +53,7 @@ async fn a_second_host_is_not_heard() {
     drop(first);
 }
 
+// Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "boots an image: make enclave runs it"]
 async fn bytes_that_are_no_message_end_the_enclave() {
@@ -53,12 +61,15 @@ async fn bytes_that_are_no_message_end_the_enclave() {
     for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[1, 255, 255, 255, 255, 0]] {
         let (qemu, mut stream) = booted(&world, &world.launch()).await;
         stream.write_all(bytes).await.unwrap();
-        qemu.wait().await.unwrap();
+        let ended = timeout(END, qemu.wait()).await;
         let console = qemu.console();
-        assert!(!console.contains("panic"), "{console}");
+        let told = format!("{console}\n{}", qemu.device_log());
+        assert!(ended.is_ok(), "{bytes:?}: it lives on: {told}");
+        assert!(!console.contains("panic"), "{told}");
     }
 }
 
+// Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "boots an image: make enclave runs it"]
 async fn in_debug_mode_nothing_is_unsealed() {
@@ -79,6 +90,7 @@ async fn in_debug_mode_nothing_is_unsealed() {
     assert!(message.contains("debug"), "{message}");
 }
 
+// Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "boots an image: make enclave runs it"]
 async fn a_relay_to_somebody_who_is_not_kms_opens_nothing() {

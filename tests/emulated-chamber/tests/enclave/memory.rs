@@ -10,6 +10,7 @@ use unseal_agent::{DecryptRequest, Kms, RecipientKey, SdkKms, config, open_envel
 
 use crate::world::{CLUSTER, World, unseal};
 
+// Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "boots an image: make enclave runs it"]
 async fn no_share_stays_in_memory_and_no_master_key_after_the_workload() {
