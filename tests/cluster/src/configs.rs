@@ -93,7 +93,8 @@ fn kubelet(run: &str, node_ip: &str, cgroup: &str) -> String {
         "volumePluginDir": format!("{run}/volume-plugins"),
         // Pods search no domain of the machine.
         "resolvConf": "",
-        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        // In bytes: a hundredth of a large disk is more than a whole cluster needs.
+        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "200Mi", "imagefs.available": "200Mi"},
         "imageGCHighThresholdPercent": 100,
         "syncFrequency": "1s", "nodeStatusUpdateFrequency": "4s",
         // As a node of EC2 has it: the security modules of emulated enclaves name this instance.

@@ -18,6 +18,8 @@ const ROOTS: [&str; 2] = ["nsm-root.pem", "kms-root.pem"];
 /// How the signer runs in an enclave: see docs/enclave-image.md.
 const WORKLOAD: &str =
     r#"{"args": ["signer", "--workload", "127.0.0.1:9000", "--key-descriptor", "3"]}"#;
+/// An image of the size that users have: the documentation's example in place of the signer with all its tools.
+const SMALL: &str = "small";
 
 /// What was built.
 #[derive(Clone, Debug)]
@@ -39,8 +41,10 @@ pub fn build() -> Result<EnclaveImages> {
     let mut roots = Command::new(bin.join("dev-chamber"));
     run(roots.args(["roots", "--out"]).arg(&dir))?;
     let (mut tars, mut digests) = (Vec::new(), Vec::new());
+    let signer = bin.join("dev-chamber");
+    eif(&bin, &dir, SMALL, &kernel, (&example(&dir)?, "{}"))?;
     for release in RELEASES {
-        let eif = eif(&bin, &dir, release, &kernel)?;
+        let eif = eif(&bin, &dir, release, &kernel, (&signer, WORKLOAD))?;
         let mut files = vec![
             program(&bin, "emulated-host")?,
             program(&bin, "enclave-sim")?,
@@ -82,12 +86,28 @@ fn script(path: &str) -> Result<PathBuf> {
         .into())
 }
 
-/// The enclave image file of a release, with its measurements beside it.
-fn eif(bin: &Path, dir: &Path, release: &str, kernel: &Path) -> Result<PathBuf> {
+/// The workload of docs/enclave-image.md, as that page builds it.
+fn example(dir: &Path) -> Result<PathBuf> {
+    let program = dir.join("example-signer");
+    let mut go = Command::new("go");
+    go.args(["build", "-trimpath", "-o"]).arg(&program);
+    go.arg("enclave-image/examples/signer.go");
+    run(go.env("CGO_ENABLED", "0").current_dir(paths::project()))?;
+    Ok(program)
+}
+
+/// The enclave image file of a release, with its measurements beside it: a workload, and how it runs.
+fn eif(
+    bin: &Path,
+    dir: &Path,
+    release: &str,
+    kernel: &Path,
+    (workload, config): (&Path, &str),
+) -> Result<PathBuf> {
     let files = dir.join(format!("enclave-{release}"));
     let etc = files.join("etc/chamber");
     fs::create_dir_all(&etc)?;
-    fs::write(etc.join("workload.json"), WORKLOAD)?;
+    fs::write(etc.join("workload.json"), config)?;
     fs::write(files.join("etc/release"), release)?;
     for root in ROOTS {
         fs::copy(dir.join(root), etc.join(root))?;
@@ -96,7 +116,7 @@ fn eif(bin: &Path, dir: &Path, release: &str, kernel: &Path) -> Result<PathBuf> 
     let mut build = Command::new(bin.join("eif-build"));
     build.arg("--kernel").arg(kernel);
     build.arg("--init").arg(bin.join("emulated-agent"));
-    build.arg("--workload").arg(bin.join("dev-chamber"));
+    build.arg("--workload").arg(workload);
     build.arg("--files").arg(&files);
     build.arg("--out").arg(&eif);
     let measurements = dir.join(format!("enclave-{release}.measurements.json"));

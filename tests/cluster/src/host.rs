@@ -181,6 +181,7 @@ fn start(dir: &RunDir, binaries: &Binaries) -> Result<()> {
 
 fn write_state(dir: &RunDir) -> Result<Subnet> {
     dir.reset()?;
+    requirements::disk(dir.path())?;
     images::pause(&dir.join("pause.tar"))?;
     let subnet = Subnet::take()?;
     fs::write(dir.join("subnet"), subnet.0.to_string())?;

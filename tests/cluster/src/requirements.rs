@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::run;
 use crate::paths;
@@ -36,6 +36,24 @@ pub fn check() -> Result<()> {
         return Ok(());
     }
     bail!("missing: {}", missing.join(", "))
+}
+
+/// What images, layers, logs and etcd of one cluster take, with room to spare.
+const DISK_MIB: u64 = 4 * 1024;
+
+/// Says so where the disk is too full: the kubelet would evict pods, and no test would tell why.
+pub fn disk(dir: &Path) -> Result<()> {
+    let free = rustix::fs::statvfs(dir).with_context(|| format!("disk of {}", dir.display()))?;
+    enough(dir, free.f_bavail.saturating_mul(free.f_frsize) >> 20)
+}
+
+fn enough(dir: &Path, free_mib: u64) -> Result<()> {
+    ensure!(
+        free_mib >= DISK_MIB,
+        "a cluster needs {DISK_MIB} MiB of disk, and {} has {free_mib} left: free some (`cargo clean`, old build folders)",
+        dir.display()
+    );
+    Ok(())
 }
 
 /// Installs the Debian packages that are not there.
@@ -77,4 +95,17 @@ fn absent() -> Vec<&'static str> {
 fn on_path(tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join(tool).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_before_a_cluster_starts() {
+        let dir = Path::new("/here");
+        enough(dir, DISK_MIB).unwrap();
+        let said = enough(dir, DISK_MIB - 1).unwrap_err().to_string();
+        assert!(said.contains("/here has 4095 left"), "{said}");
+    }
 }

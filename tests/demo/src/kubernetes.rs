@@ -1,7 +1,7 @@
 //! Objects in and out of the cluster: server-side apply, deletion, logs, and what is wrong with a namespace's pods.
 
 use anyhow::{Context, Result, anyhow};
-use k8s_openapi::api::core::v1::{ContainerStatus, Namespace, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Namespace, Node, Pod};
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams,
     TypeMeta,
@@ -75,17 +75,39 @@ pub async fn logs(client: &Client, namespace: &str, pod: &str) -> Result<String>
         .with_context(|| format!("log of {namespace}/{pod}"))
 }
 
-/// One line for each pod that is not ready: its name and what Kubernetes says of it. Never fails: it explains failures.
+/// What is wrong with a namespace's pods and with the nodes, in one line. Never fails: it explains failures.
 pub async fn troubles(client: &Client, namespace: &str) -> String {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    match pods.list(&ListParams::default()).await {
-        Ok(list) => list
-            .iter()
-            .filter_map(trouble)
-            .collect::<Vec<_>>()
-            .join("; "),
-        Err(error) => format!("pods of {namespace} cannot be listed: {error}"),
+    let mut found: Vec<_> = match pods.list(&ListParams::default()).await {
+        Ok(list) => list.iter().filter_map(trouble).collect(),
+        Err(error) => vec![format!("pods of {namespace} cannot be listed: {error}")],
+    };
+    let nodes: Api<Node> = Api::all(client.clone());
+    match nodes.list(&ListParams::default()).await {
+        Ok(list) => found.extend(list.iter().filter_map(node_trouble)),
+        Err(error) => found.push(format!("nodes cannot be listed: {error}")),
     }
+    found.join("; ")
+}
+
+/// What a node says that it lacks: disk, memory, its own readiness.
+fn node_trouble(node: &Node) -> Option<String> {
+    let conditions = node.status.iter().flat_map(|status| &status.conditions);
+    let wrong = conditions.flatten().filter(|condition| {
+        let wanted = if condition.type_ == "Ready" {
+            "True"
+        } else {
+            "False"
+        };
+        condition.status != wanted
+    });
+    let said: Vec<_> = wrong
+        .map(|condition| {
+            let message = condition.message.as_deref().unwrap_or_default();
+            format!("{} is {} ({message})", condition.type_, condition.status)
+        })
+        .collect();
+    (!said.is_empty()).then(|| format!("node {}: {}", node.name_any(), said.join(", ")))
 }
 
 /// What is wrong with a pod, in one line.
@@ -175,6 +197,23 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(trouble(&pod).unwrap(), "pod p: ErrImageNeverPull not there");
+    }
+
+    #[test]
+    fn a_node_under_pressure_is_named_and_a_sound_one_is_not() {
+        let node = |ready: &str, disk: &str| -> Node {
+            let condition = |type_: &str, status: &str| json!({"type": type_, "status": status, "message": "m"});
+            serde_json::from_value(json!({
+                "metadata": {"name": "n"},
+                "status": {"conditions": [condition("DiskPressure", disk), condition("Ready", ready)]},
+            }))
+            .unwrap()
+        };
+        assert_eq!(node_trouble(&node("True", "False")), None);
+        assert_eq!(
+            node_trouble(&node("Unknown", "True")).unwrap(),
+            "node n: DiskPressure is True (m), Ready is Unknown (m)"
+        );
     }
 
     #[test]

@@ -155,7 +155,15 @@ impl Stage {
         };
         // A status is large, and a future that holds one is in every other future here.
         let clusters = self.clusters(tenant);
-        Box::pin(wait::until(&clusters, &tenant.name, limit, what, seen)).await
+        let found = Box::pin(wait::until(&clusters, &tenant.name, limit, what, seen)).await;
+        let Err(error) = found else {
+            return found;
+        };
+        let client = &self.environment.client;
+        match kubernetes::troubles(client, &tenant.namespace).await {
+            none if none.is_empty() => Err(error),
+            troubles => Err(error.context(troubles)),
+        }
     }
 
     /// Waits until all chambers were verified on a release and nothing is in flight.
@@ -165,28 +173,22 @@ impl Stage {
         release: &Release,
     ) -> Result<ChamberClusterStatus> {
         let image = release.image_sha384().to_owned();
-        let status = self
-            .until(
-                tenant,
-                ROLLOVER,
-                &format!("{} to be settled on {}", tenant.name, release.name),
-                |status| {
-                    let on = status
-                        .current
-                        .as_ref()
-                        .map(|current| current.measurement.image_sha384.as_str());
-                    status.rollover.is_none()
-                        && status.reason.is_none()
-                        && on == Some(&image)
-                        && status.chambers_ready.as_deref() == Some("3/3")
-                },
-            )
-            .await;
-        match status {
-            Ok(status) => Ok(status),
-            Err(error) => Err(error
-                .context(kubernetes::troubles(&self.environment.client, &tenant.namespace).await)),
-        }
+        self.until(
+            tenant,
+            ROLLOVER,
+            &format!("{} to be settled on {}", tenant.name, release.name),
+            |status| {
+                let on = status
+                    .current
+                    .as_ref()
+                    .map(|current| current.measurement.image_sha384.as_str());
+                status.rollover.is_none()
+                    && status.reason.is_none()
+                    && on == Some(&image)
+                    && status.chambers_ready.as_deref() == Some("3/3")
+            },
+        )
+        .await
     }
 
     /// Waits for a reason, and checks that its message names what it must.
