@@ -1,10 +1,15 @@
 //! What a principal's name in a policy stands for.
 
+use crate::arn::Arn;
+
 /// The account that a bare id or the ARN of an account's root stands for.
 pub fn account_of_root(name: &str) -> Option<&str> {
-    let account = match name.strip_suffix(":root") {
-        Some(arn) => arn.strip_prefix("arn:")?.split_once(":iam::")?.1,
-        None => name,
+    let account = if name.ends_with(":root") {
+        let arn = Arn::parse(name)?;
+        let is_root = arn.service == "iam" && arn.region.is_empty() && arn.resource == "root";
+        is_root.then_some(arn.account)?
+    } else {
+        name
     };
     let digits = account.bytes().all(|byte| byte.is_ascii_digit());
     (account.len() == 12 && digits).then_some(account)

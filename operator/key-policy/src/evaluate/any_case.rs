@@ -7,15 +7,15 @@ use super::wildcard::whole;
 /// of actions are compared all the time.
 pub fn matches_ignoring_case(pattern: &str, text: &str) -> bool {
     // Nearly all actions are of one service, and differ behind its name.
-    if let ([b'k', b'm', b's', b':', piece, ..], [b'k', b'm', b's', b':', byte, ..]) =
-        (pattern.as_bytes(), text.as_bytes())
-        && !is_wild(*piece)
-        && !piece.eq_ignore_ascii_case(byte)
-    {
-        return false;
-    }
+    let service = (pattern.strip_prefix("kms:"), text.strip_prefix("kms:"));
+    let (pattern, text) = match service {
+        (Some(pattern), Some(text)) => (pattern, text),
+        _ => (pattern, text),
+    };
     let pairs = pattern.bytes().zip(text.bytes());
-    let literal = |(piece, byte): &(u8, u8)| !is_wild(*piece) && piece.eq_ignore_ascii_case(byte);
+    let literal = |(piece, byte): &(u8, u8)| {
+        !is_wild(*piece) && (piece == byte || piece.eq_ignore_ascii_case(byte))
+    };
     let same = pairs.take_while(literal).count();
     match pattern.as_bytes().get(same..) {
         None | Some([]) => return pattern.len() == text.len(),

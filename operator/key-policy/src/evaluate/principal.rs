@@ -150,7 +150,11 @@ impl Principal {
     /// Whether an ARN in a policy is its role's, whatever the role's path.
     fn is_role(&self, name: &str) -> bool {
         // What is rarely so is seen first: the names.
-        if name.rsplit('/').next() != self.role_name() {
+        let Some(role) = self.role_name() else {
+            return false;
+        };
+        let path = name.strip_suffix(role);
+        if !path.is_some_and(|path| path.ends_with('/')) {
             return false;
         }
         let (Some(named), Some(own)) = (Arn::parse(name), Arn::parse(&self.arn)) else {
