@@ -165,8 +165,10 @@ async fn of_many_questions_that_nobody_waits_for_the_last_is_answered() {
     let seen = chamber.until(last).await.into_iter();
     let answers =
         seen.filter(|m| matches!(m, ToHost::Attestation { .. } | ToHost::NoAttestation { .. }));
-    // A document is larger than what the stream holds: further ones would wait in the enclave's memory.
-    assert!(answers.count() < 10, "one document at a time");
+    // What this host's own queue takes (16 messages, and the one behind them), one in the stream, one being made, the last:
+    // a document is larger than what the stream holds, and further ones would wait in the enclave's memory.
+    let answers = answers.count();
+    assert!(answers <= 20, "{answers} answers: one document at a time");
 }
 
 #[tokio::test]
