@@ -115,6 +115,13 @@ impl<'a> Key<'a> {
             .ok_or_else(|| Failure::read(self.arn, &"kms:DescribeKey gives no metadata"))
     }
 
+    /// Its state, as KMS names it.
+    pub async fn state(&self) -> Result<String, Failure> {
+        let metadata = self.metadata().await?;
+        let state = metadata.key_state().map_or("(unknown)", KeyState::as_str);
+        Ok(state.to_owned())
+    }
+
     /// What the lint looks at beside the policy; what you may not list is told as such.
     pub async fn facts(&self) -> Result<KeyFacts, Failure> {
         let (metadata, names, grants) =

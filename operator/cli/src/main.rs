@@ -5,6 +5,7 @@
 
 mod arguments;
 mod attestation;
+mod blob;
 mod cluster;
 mod describe_eif;
 mod input;
@@ -12,6 +13,7 @@ mod kms;
 mod manifest;
 mod output;
 mod policy;
+mod sealed;
 mod text;
 
 use std::process::ExitCode;
@@ -38,6 +40,7 @@ fn run(verb: &Verb) -> Result<Answer, Failure> {
         Verb::Policy(verb) => policy::run(verb),
         Verb::Attestation(verb) => attestation::run(verb),
         Verb::Manifest(verb) => manifest::run(verb),
+        Verb::Blob(verb) => blob::run(verb),
         Verb::Cluster(verb) => cluster::run(verb),
         Verb::DescribeEif { file, output } => describe_eif::run(file, *output),
     }

@@ -23,6 +23,8 @@ pub enum Exit {
     Clean,
     /// 1: something was found, or it is denied.
     Found,
+    /// 2: a part of what was asked for could not be read; the rest is told.
+    Unread,
     /// 3: it depends on what the question does not say.
     Depends,
 }
@@ -33,11 +35,12 @@ impl Exit {
         if clean { Self::Clean } else { Self::Found }
     }
 
-    /// As the process ends with it; 2 is for failures.
+    /// As the process ends with it; 2 is for failures, too.
     pub fn code(self) -> u8 {
         match self {
             Self::Clean => 0,
             Self::Found => 1,
+            Self::Unread => 2,
             Self::Depends => 3,
         }
     }

@@ -1,4 +1,4 @@
-//! The sealed blob beside a manifest: read and opened.
+//! A sealed blob: read and opened.
 
 use attestation::Root;
 use base64::Engine;
@@ -22,6 +22,15 @@ pub fn read(name: &str, bound_to: &[Measurement]) -> Result<InnerBlob, Failure> 
 
 /// Opens a blob with the first measurement that it is bound to.
 pub fn inner(name: &str, text: &[u8], bound_to: &[Measurement]) -> Result<InnerBlob, Failure> {
+    opened(name, text, bound_to).map(|(inner, _)| inner)
+}
+
+/// The same, with that measurement.
+pub fn opened(
+    name: &str,
+    text: &[u8],
+    bound_to: &[Measurement],
+) -> Result<(InnerBlob, Measurement), Failure> {
     let bytes = decoded(text).ok_or_else(|| {
         Failure::read(
             name,
@@ -31,7 +40,7 @@ pub fn inner(name: &str, text: &[u8], bound_to: &[Measurement]) -> Result<InnerB
     let mut refusal = None;
     for measurement in bound_to {
         match open(&bytes, |index| measurement.register(index).copied()) {
-            Ok(inner) => return Ok(inner),
+            Ok(inner) => return Ok((inner, measurement.clone())),
             Err(why) => refusal = Some(why),
         }
     }

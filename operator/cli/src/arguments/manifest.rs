@@ -128,7 +128,7 @@ pub enum ManifestForm {
     Body,
 }
 
-fn commitment(text: &str) -> Result<[u8; 32], String> {
+pub(super) fn commitment(text: &str) -> Result<[u8; 32], String> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes)
         .map_err(|why| format!("{why}; give 64 hex characters, as the tag on the keys has them"))?;

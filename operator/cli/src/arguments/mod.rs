@@ -1,6 +1,7 @@
 //! The command line.
 
 mod attestation;
+mod blob;
 mod manifest;
 mod policy;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use measurement::Pcr;
 
 pub use attestation::{Asked, AttestationVerb, Nonce};
+pub use blob::{BlobVerb, Export, Import, Verify as VerifyBlob};
 pub use manifest::{ManifestForm, ManifestVerb, Render, Sign, SigningKey, Verify};
 pub use policy::{Cluster, Format, PolicyVerb, Question, Report};
 
@@ -39,6 +41,9 @@ pub enum Verb {
     /// Cluster manifests: what an offline authority signs of a cluster's keys.
     #[command(subcommand)]
     Manifest(ManifestVerb),
+    /// Copies of a sealed blob: export, import, verify.
+    #[command(subcommand)]
+    Blob(BlobVerb),
     /// A ChamberCluster: its picture, and what a person can ask for.
     #[command(flatten)]
     Cluster(ClusterVerb),
@@ -80,20 +85,25 @@ pub enum ClusterVerb {
     },
     /// Shows what a rollover would change in each key's policy, and who may then do what.
     #[command(
-        after_help = "Key policies are read from KMS with your own credentials (kms:GetKeyPolicy, DescribeKey, ListResourceTags; ListKeyPolicies and ListGrants where you may), or from files; of a key that you may not read, only that is told. Nothing is changed.\nExit status 1 where the rollover would not begin, and why is said.\n\nExamples:\n  kubectl chamber plan signer -n signing\n  kubectl chamber plan signer -n signing --file new-release.yaml\n  kubectl chamber plan signer -n signing --policies ./policies   # a.json, b.json, ... by the names of spec.keys.shares\n  kubectl chamber plan signer -n signing --document c > c.json"
+        after_help = "Key policies are read from KMS with your own credentials (kms:GetKeyPolicy, DescribeKey, ListResourceTags; ListKeyPolicies and ListGrants where you may), or from files; of a key that you may not read, only that is told. Nothing is changed.\nExit status 1 where a rollover would not begin, and why is said; 2 where one of several could not be read.\n\nExamples:\n  kubectl chamber plan signer -n signing\n  kubectl chamber plan -A\n  kubectl chamber plan signer -n signing --file new-release.yaml\n  kubectl chamber plan signer -n signing --policies ./policies   # a.json, b.json, ... by the names of spec.keys.shares\n  kubectl chamber plan signer -n signing --document c > c.json"
     )]
     Plan {
-        /// Which one.
+        /// Name of the ChamberCluster; without it all of the namespace.
+        name: Option<String>,
+        /// All of all namespaces.
+        #[arg(short = 'A', long, conflicts_with = "name")]
+        all_namespaces: bool,
+        /// Where it is.
         #[command(flatten)]
-        target: Target,
+        connection: Connection,
         /// A manifest whose spec is planned for, as if it were applied; - for standard input.
-        #[arg(short, long)]
+        #[arg(short, long, conflicts_with = "all_namespaces", requires = "name")]
         file: Option<String>,
         /// A folder with <share name>.json for each key, in place of KMS.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "all_namespaces", requires = "name")]
         policies: Option<PathBuf>,
         /// Prints the policy that the key of this share is to hold now, as JSON: what its holder is asked for.
-        #[arg(long, value_name = "SHARE", conflicts_with_all = ["output", "file"])]
+        #[arg(long, value_name = "SHARE", conflicts_with_all = ["output", "file", "all_namespaces"], requires = "name")]
         document: Option<String>,
         /// Form of the answer.
         #[arg(short, long, value_enum, default_value_t = Output::Human)]
@@ -164,9 +174,8 @@ impl ClusterVerb {
     /// Where what it is about is.
     pub fn connection(&self) -> &Connection {
         match self {
-            Self::Status { connection, .. } => connection,
-            Self::Plan { target, .. }
-            | Self::Pause { target }
+            Self::Status { connection, .. } | Self::Plan { connection, .. } => connection,
+            Self::Pause { target }
             | Self::Resume { target }
             | Self::Abort { target }
             | Self::Retry { target }

@@ -34,12 +34,21 @@ pub async fn observed(
     question: &Question<'_>,
 ) -> Result<(ChamberCluster, World), Failure> {
     let cluster = wanted(client, name, question.file).await?;
-    let uids = uids(client, &cluster).await;
+    let world = of(client, &cluster, question.policies).await?;
+    Ok((cluster, world))
+}
+
+/// What the planner sees of the keys of a resource.
+pub async fn of(
+    client: &Client,
+    cluster: &ChamberCluster,
+    policies: Option<&Path>,
+) -> Result<World, Failure> {
+    let uids = uids(client, cluster).await;
     if let Err(why) = &uids {
         eprintln!("kubectl-chamber: whose tags the keys carry was not compared: {why}");
     }
-    let world = world(&cluster, uids.as_ref(), question.policies).await?;
-    Ok((cluster, world))
+    world(cluster, uids.as_ref(), policies).await
 }
 
 /// What tells the resource from others on the keys: as the operator wrote it into status, or as the namespaces say.

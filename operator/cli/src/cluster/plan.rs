@@ -1,11 +1,13 @@
 //! plan: what a rollover would change in each key's policy, who may then do what, and the policy that a key is to hold.
 
-use kube::Client;
+use chamber_api::ChamberCluster;
+use kube::{Api, Client, ResourceExt};
 use rollover::Preview;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::observe::{Question, observed};
-use super::plan_picture;
+use super::observe::{self, Question, observed};
+use super::{listed, plan_picture};
 use crate::arguments::Output;
 use crate::output::{self, Answer, Exit, Failure};
 
@@ -25,6 +27,56 @@ pub async fn run(
         text,
         exit: Exit::of(is_clean(&preview)),
     })
+}
+
+/// The plans of several. Exit status 2 where one could not be made, else 1 where a rollover would not begin.
+pub async fn all(
+    client: &Client,
+    clusters: &Api<ChamberCluster>,
+    output: Output,
+) -> Result<Answer, Failure> {
+    let mut plans = Vec::new();
+    for cluster in listed(clusters).await? {
+        let world = observe::of(client, &cluster, None).await;
+        let preview = world.map(|world| rollover::preview(&world));
+        plans.push((cluster, preview));
+    }
+    let values = plans
+        .iter()
+        .map(|(cluster, preview)| value(cluster, preview));
+    let text = output::form(&values.collect(), output, || match plans.as_slice() {
+        [] => "no ChamberCluster".to_owned(),
+        plans => plans.iter().map(picture).collect::<Vec<_>>().join("\n"),
+    })?;
+    let mut previews = plans.iter().map(|(_, preview)| preview);
+    let exit = if previews.clone().any(Result::is_err) {
+        Exit::Unread
+    } else {
+        Exit::of(previews.all(|preview| preview.as_ref().is_ok_and(is_clean)))
+    };
+    Ok(Answer { text, exit })
+}
+
+fn value(cluster: &ChamberCluster, preview: &Result<Preview, Failure>) -> Value {
+    let name = cluster.name_any();
+    let mut value = match preview {
+        Ok(preview) => plan_picture::value(&name, preview),
+        Err(why) => json!({ "name": name, "fault": why.to_string() }),
+    };
+    value["namespace"] = cluster.namespace().into();
+    value
+}
+
+fn picture((cluster, preview): &(ChamberCluster, Result<Preview, Failure>)) -> String {
+    let name = format!(
+        "{}/{}",
+        cluster.namespace().unwrap_or_default(),
+        cluster.name_any()
+    );
+    match preview {
+        Ok(preview) => plan_picture::draw(&name, preview),
+        Err(why) => format!("{name}  no plan: {}\n", output::printable(&why.to_string())),
+    }
 }
 
 /// The policy that the key of one share is to hold now; exit status 1 where status asks for another one.

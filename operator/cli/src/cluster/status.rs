@@ -5,13 +5,12 @@ use std::pin::pin;
 use chamber_api::ChamberCluster;
 use futures::StreamExt;
 use jiff::Timestamp;
-use kube::api::ListParams;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use super::{failed, picture, refused};
+use super::{listed, picture, refused};
 use crate::arguments::Output;
 use crate::output::{self, Answer, Exit, Failure};
 
@@ -36,9 +35,7 @@ pub async fn run(
 
 /// The pictures of all of a namespace, or of all namespaces. Exit status 1 where a person has to look at one of them.
 pub async fn all(clusters: &Api<ChamberCluster>, output: Output) -> Result<Answer, Failure> {
-    let found = clusters.list(&ListParams::default()).await;
-    let mut found = found.map_err(|why| failed("chamberclusters", &why))?.items;
-    found.sort_by_key(|cluster| (cluster.namespace(), cluster.name_any()));
+    let found = listed(clusters).await?;
     let each = found.iter().map(|cluster| {
         let (namespace, name) = (cluster.namespace(), cluster.name_any());
         json!({"namespace": namespace, "name": name, "status": cluster.status})

@@ -3,18 +3,27 @@
 use chamber_api::{ChamberCluster, names};
 use chamber_resource::release;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::api::PostParams;
+use kube::{Api, Client, ResourceExt};
 use measurement::Measurement;
 
-use super::refused;
+use super::{failed, refused};
 use crate::output::Failure;
 
 /// What is stored of a cluster.
 pub struct Stored {
     /// The resource.
     pub cluster: ChamberCluster,
-    /// What its sealed Secret holds (base64 of the blob), and the Secret's name; none where nothing is sealed yet.
-    pub blob: Option<(String, Vec<u8>)>,
+    /// What its sealed Secret holds; none where nothing is sealed yet.
+    pub blob: Option<StoredBlob>,
+}
+
+/// A sealed Secret.
+pub struct StoredBlob {
+    /// `Secret <name>`.
+    pub name: String,
+    /// Base64 of the blob.
+    pub text: Vec<u8>,
 }
 
 /// Reads both; a resource that says it is sealed and has no blob is a failure, never one that is not sealed.
@@ -42,7 +51,7 @@ async fn blob(
     client: &Client,
     name: &str,
     cluster: &ChamberCluster,
-) -> Result<Option<(String, Vec<u8>)>, Failure> {
+) -> Result<Option<StoredBlob>, Failure> {
     let secrets = Api::<Secret>::default_namespaced(client.clone());
     for measurement in measurements(cluster)? {
         let secret = names::sealed_secret(name, &measurement.id());
@@ -54,9 +63,27 @@ async fn blob(
             let why = format!("has no key {}", names::BLOB_KEY);
             Failure::read(&format!("Secret {secret}"), &why)
         })?;
-        return Ok(Some((format!("Secret {secret}"), data.0)));
+        return Ok(Some(StoredBlob {
+            name: format!("Secret {secret}"),
+            text: data.0,
+        }));
     }
     Ok(None)
+}
+
+/// Creates a Secret where there is none of its name; gives what the one that is there holds.
+pub async fn create(client: &Client, secret: &Secret) -> Result<Option<Vec<u8>>, Failure> {
+    let secrets = Api::<Secret>::default_namespaced(client.clone());
+    let name = secret.name_any();
+    let failed = |why: kube::Error| failed(&format!("secret {name}"), &why);
+    match secrets.create(&PostParams::default(), secret).await {
+        Ok(_) => return Ok(None),
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+        Err(why) => return Err(failed(why)),
+    }
+    let there = secrets.get(&name).await.map_err(failed)?;
+    let data = there.data.and_then(|mut data| data.remove(names::BLOB_KEY));
+    Ok(Some(data.map(|data| data.0).unwrap_or_default()))
 }
 
 /// What blobs of a cluster may be bound to: the current release, those of a rollover, the one of the spec.
@@ -73,10 +100,15 @@ pub fn measurements(cluster: &ChamberCluster) -> Result<Vec<Measurement>, Failur
         .flatten()
         .filter_map(release::of_status);
     let mut all: Vec<_> = recorded.map(|release| release.measurement).collect();
+    all.push(of_spec(cluster)?);
+    Ok(all)
+}
+
+/// What the blob of the spec's release is bound to.
+pub fn of_spec(cluster: &ChamberCluster) -> Result<Measurement, Failure> {
     let spec = release::measurement(
         &cluster.spec.release.measurement,
         "spec.release.measurement",
     );
-    all.push(spec.map_err(|fault| Failure::Usage(format!("{}: {}", fault.reason, fault.message)))?);
-    Ok(all)
+    spec.map_err(|fault| Failure::Usage(format!("{}: {}", fault.reason, fault.message)))
 }

@@ -29,6 +29,29 @@ pub fn recorded(
     )))
 }
 
+/// Refuses a blob of another cluster, or of other keys than the spec's.
+pub fn of_cluster(name: &str, inner: &InnerBlob, cluster: &ChamberCluster) -> Result<(), Failure> {
+    let spec = &cluster.spec;
+    let refused = |what: &str, found: &str, wanted: &str| {
+        Err(Failure::Refused(format!(
+            "{name}: its {what} is {found}, the ChamberCluster's {wanted}: it is not this cluster's blob"
+        )))
+    };
+    if inner.cluster_id != spec.cluster_id {
+        return refused("cluster id", &inner.cluster_id, &spec.cluster_id);
+    }
+    let sealed = inner.shares.iter().map(|share| share.key_arn.as_str());
+    let named = spec.keys.shares.iter().map(|share| share.arn.as_str());
+    let (sealed, named): (Vec<_>, Vec<_>) = (sealed.collect(), named.collect());
+    let threshold = i32::from(inner.threshold);
+    if sealed != named || threshold != spec.keys.threshold {
+        let text = |threshold: i32, keys: &[&str]| format!("{threshold} of {}", keys.join(", "));
+        let (found, wanted) = (text(threshold, &sealed), text(spec.keys.threshold, &named));
+        return refused("set of keys", &found, &wanted);
+    }
+    Ok(())
+}
+
 /// Refuses what was not sealed under the permit in `spec.manifest`, where there is one.
 pub fn permitted(
     name: &str,

@@ -1,10 +1,9 @@
 //! `manifest`: render, sign, verify.
 
-mod blob;
 mod der;
 mod file;
 mod key_file;
-mod master_key;
+pub mod master_key;
 mod render;
 mod sign;
 mod splice;

@@ -9,10 +9,11 @@ use measurement::Pcr;
 use sealed_blob::InnerBlob;
 use serde::Serialize;
 
-use super::{blob, file, master_key, refused, tell};
+use super::{file, master_key, refused, tell};
 use crate::arguments::{ManifestForm, Render};
-use crate::cluster::{self, Stored};
+use crate::cluster::{self, Stored, StoredBlob};
 use crate::output::{self, Answer, Exit, Failure};
+use crate::sealed;
 
 /// What is put under `spec`.
 #[derive(Serialize)]
@@ -60,8 +61,8 @@ fn read(asked: &Render) -> Result<(ChamberCluster, Option<Sealed>), Failure> {
     if let Some(name) = &asked.name {
         let Stored { cluster, blob } = cluster::stored(&asked.connection, name)?;
         let bound_to = cluster::measurements(&cluster)?;
-        let sealed = blob.map(|(name, text)| {
-            let inner = blob::inner(&name, &text, &bound_to)?;
+        let sealed = blob.map(|StoredBlob { name, text }| {
+            let inner = sealed::inner(&name, &text, &bound_to)?;
             Ok(Sealed { name, inner })
         });
         return Ok((cluster, sealed.transpose()?));
@@ -69,8 +70,8 @@ fn read(asked: &Render) -> Result<(ChamberCluster, Option<Sealed>), Failure> {
     let file = asked.file.as_deref().unwrap_or("-");
     let cluster = file::cluster(file)?;
     if let Some(name) = &asked.blob {
-        let bound_to = blob::bound_to(asked.measurement.as_deref(), Some(&cluster))?;
-        let inner = blob::read(name, &bound_to)?;
+        let bound_to = sealed::bound_to(asked.measurement.as_deref(), Some(&cluster))?;
+        let inner = sealed::read(name, &bound_to)?;
         let name = name.clone();
         return Ok((cluster, Some(Sealed { name, inner })));
     }
@@ -139,7 +140,7 @@ fn of_blob(
     let manifest = signed.unverified();
     let fits = manifest::same_keys(&cluster.spec, manifest);
     fits.map_err(|fault| refused("the sealed blob", &fault))?;
-    let root = blob::root(asked.root.as_deref())?;
+    let root = sealed::root(asked.root.as_deref())?;
     master_key::permitted(name, inner, cluster, &root)?;
     let provenance = check_blob(manifest, inner, &root).map_err(|why| not_to_sign(&why))?;
     let vouched = master_key::vouched(provenance, inner, asked.commitment.as_ref());

@@ -11,10 +11,11 @@ use sealed_blob::InnerBlob;
 use serde_json::{Value, json};
 
 use super::file::ManifestFile;
-use super::{blob, master_key, title};
+use super::{master_key, title};
 use crate::arguments::Verify;
 use crate::input;
 use crate::output::{self, Answer, Colour, Exit, Failure, paint};
+use crate::sealed;
 
 /// More than any public key of these kinds.
 const MOST: u64 = 64 * 1024;
@@ -49,9 +50,9 @@ pub fn run(asked: &Verify) -> Result<Answer, Failure> {
     let blob = match &asked.blob {
         None => None,
         Some(sealed) => {
-            let bound_to = blob::bound_to(asked.measurement.as_deref(), file.cluster.as_ref())?;
-            let inner = blob::read(sealed, &bound_to)?;
-            let root = blob::root(asked.root.as_deref())?;
+            let bound_to = sealed::bound_to(asked.measurement.as_deref(), file.cluster.as_ref())?;
+            let inner = sealed::read(sealed, &bound_to)?;
+            let root = sealed::root(asked.root.as_deref())?;
             let fits = fits(signed.unverified(), &inner, &root);
             Some(Judged::new(&inner, fits, asked.commitment.as_ref()))
         }

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::Run;
 
-/// It answers every GET with one `ChamberCluster`, and every CONNECT as if it were the server beyond.
+/// It answers every GET with one `ChamberCluster`, and every CONNECT as if it were the server beyond. A refusal is an
+/// object with its `code`.
 pub struct ApiServer {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
@@ -79,9 +80,11 @@ fn serve(
             writer.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
             continue;
         }
-        let (status, body) = match object(&path, &question) {
-            Some(found) => ("200 OK", found),
-            None => ("404 Not Found", absent()),
+        let body = object(&path, &question).unwrap_or_else(absent);
+        let status = match body["code"].as_u64() {
+            Some(404) => "404 Not Found",
+            Some(409) => "409 Conflict",
+            _ => "200 OK",
         };
         let body = body.to_string();
         write!(

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use kms_emulator::{Config, Server};
 use serde_json::{Value, json};
 
+use crate::api_server::{ApiServer, Kubeconfig};
 use crate::{CLUSTER, hash, rendered};
 
 const ADMIN: &str = "arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin";
@@ -56,11 +57,15 @@ fn config() -> Config {
 }
 
 async fn lint(server: &Server, who: &str, arguments: &[&str]) -> Output {
+    run(server, who, &[&["policy", "lint"], arguments].concat(), "").await
+}
+
+async fn run(server: &Server, who: &str, arguments: &[&str], kubeconfig: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-chamber"));
     command
-        .args(["policy", "lint"])
         .args(arguments)
         .env_clear()
+        .env("KUBECONFIG", kubeconfig)
         .env("AWS_ACCESS_KEY_ID", who)
         .env("AWS_SECRET_ACCESS_KEY", "secret")
         .env(
@@ -132,4 +137,82 @@ async fn a_key_is_linted_by_its_arn() {
         json!({"clusterId": "policy", "account": "key", "partition": "key", "adminRole": "policy"});
     assert_eq!(found["readAs"]["from"], from);
     server.stop().await;
+}
+
+/// A `ChamberCluster` that has not begun, with one key.
+fn cluster(namespace: &str, name: &str, key: &str) -> Value {
+    json!({"apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"clusterId": CLUSTER[1], "enclaveRoleAccountId": "111122223333",
+            "release": {"image": "i", "measurement": {"imageSha384": hash("01")}},
+            "keys": {"threshold": 1, "shares": [{"name": "a", "arn": key, "management": "Managed", "assumeRoleArn": ADMIN}]},
+            "verification": {"prometheus": {"url": "http://p"}}}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_of_all_clusters_are_told_and_one_that_cannot_be_made_hides_no_other() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let kms = Server::start(config(), any, any).await.unwrap();
+    let api = ApiServer::start_with(|path| {
+        let items = match path.split('?').next().unwrap() {
+            "/apis/chamber.dev/v1alpha1/chamberclusters" => {
+                vec![cluster("b", "lost", ABSENT), cluster("a", "signer", GOOD)]
+            }
+            "/apis/chamber.dev/v1alpha1/namespaces/chambers/chamberclusters" => {
+                vec![cluster("chambers", "signer", GOOD)]
+            }
+            "/apis/chamber.dev/v1alpha1/namespaces/none/chamberclusters" => Vec::new(),
+            _ => return None,
+        };
+        let kind = "ChamberClusterList";
+        Some(
+            json!({"apiVersion": "chamber.dev/v1alpha1", "kind": kind, "metadata": {}, "items": items}),
+        )
+    });
+    let server = json!({"server": format!("http://127.0.0.1:{}", api.port())});
+    let kubeconfig = Kubeconfig::of("plans", &[("one", server)]);
+    let plan = async |arguments: &[&str]| {
+        let arguments = [&["plan"], arguments].concat();
+        let output = run(&kms, "AKIAADMIN", &arguments, &kubeconfig.file()).await;
+        let err = String::from_utf8(output.stderr).unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), out, err)
+    };
+    let (status, out, err) = plan(&["-A", "-o", "json"]).await;
+    assert_eq!(status, 2, "{err}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told[0]["namespace"], "a");
+    assert_eq!(told[0]["objection"], Value::Null, "{out}");
+    assert_eq!(
+        (&told[1]["namespace"], &told[1]["name"]),
+        (&json!("b"), &json!("lost"))
+    );
+    assert!(
+        told[1]["fault"]
+            .as_str()
+            .unwrap()
+            .contains("NotFoundException"),
+        "{out}"
+    );
+    let (status, out, err) = plan(&["--all-namespaces"]).await;
+    assert_eq!(status, 2, "{err}");
+    assert!(
+        out.starts_with("a/signer  plan: the first start of 0101010101\n"),
+        "{out}"
+    );
+    assert!(out.contains("\nb/lost  no plan: "), "{out}");
+    let (status, out, err) = plan(&[]).await;
+    assert_eq!(status, 0, "{out}{err}");
+    assert!(out.starts_with("chambers/signer  plan: "), "{out}");
+    assert_eq!(plan(&["-n", "none"]).await.1, "no ChamberCluster\n");
+    for wrong in [
+        &["signer", "-A"][..],
+        &["-A", "--file", "x"],
+        &["--policies", "x"],
+        &["--document", "a"],
+    ] {
+        assert_eq!(plan(wrong).await.0, 2, "{wrong:?}");
+    }
+    kms.stop().await;
 }

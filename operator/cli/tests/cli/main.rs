@@ -4,6 +4,7 @@
 mod api_server;
 mod attestation;
 mod attested;
+mod blobs;
 mod connection;
 mod describe_eif;
 mod docs;

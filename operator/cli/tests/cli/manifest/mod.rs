@@ -6,4 +6,4 @@ mod openssl;
 mod render;
 mod sign;
 mod verify;
-mod world;
+pub mod world;

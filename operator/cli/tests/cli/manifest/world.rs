@@ -167,13 +167,23 @@ pub fn sealed(root: &TestRoot, permit: Option<Digest>) -> InnerBlob {
     inner
 }
 
-/// The blob's text in its Secret, bound to the release of `CLUSTER`.
-pub fn text(inner: &InnerBlob) -> String {
-    let release = Measurement {
+/// The release of `CLUSTER`.
+pub fn release() -> Measurement {
+    Measurement {
         image_sha384: Pcr::from_bytes([IMAGE; 48]),
         registers: [(8, Pcr::from_bytes([SIGNER; 48]))].into(),
-    };
-    BASE64.encode(bind(inner, &release).unwrap())
+    }
+}
+
+/// The same as `--measurement` takes it.
+pub fn release_text() -> String {
+    let (image, signer) = (hex::encode([IMAGE; 48]), hex::encode([SIGNER; 48]));
+    format!("PCR0={image},PCR8={signer}")
+}
+
+/// The blob's text in its Secret, bound to the release of `CLUSTER`.
+pub fn text(inner: &InnerBlob) -> String {
+    BASE64.encode(bind(inner, &release()).unwrap())
 }
 
 /// `manifest verify` of a file, which has to be signed well by this authority.

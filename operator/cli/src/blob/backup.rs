@@ -1,0 +1,135 @@
+//! A copy of a sealed blob: a Secret, with what the blob is bound to and the cluster manifest beside it.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use chamber_api::names;
+use cluster_manifest::SignedManifest;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use measurement::Measurement;
+use sealed_blob::{InnerBlob, MAX_BYTES, bind};
+use serde_json::Value;
+
+use crate::input;
+use crate::output::Failure;
+use crate::sealed;
+
+/// The measurement that the blob is bound to, as `--measurement` takes it.
+const BOUND_TO: &str = "chamber.dev/bound-to";
+/// The cluster manifest with its signatures, as chambers get it.
+const MANIFEST: &str = "chamber.dev/manifest";
+/// A list of Secrets, each with a blob in base64 of base64.
+const MOST: u64 = 16 * MAX_BYTES as u64;
+
+/// A copy.
+pub struct Backup {
+    /// What the blob holds.
+    pub inner: InnerBlob,
+    /// What it is bound to.
+    pub bound_to: Measurement,
+    /// The cluster manifest that the chambers ran under, where there was one.
+    pub manifest: Option<SignedManifest>,
+}
+
+impl Backup {
+    /// The Secret of a `ChamberCluster` of this name, without a namespace: it is put where somebody wants it.
+    pub fn secret(&self, cluster: &str) -> Result<Secret, Failure> {
+        let unwritten = |why: &dyn std::fmt::Display| Failure::Write(why.to_string());
+        let blob = bind(&self.inner, &self.bound_to).map_err(|why| unwritten(&why))?;
+        let mut annotations = BTreeMap::from([(BOUND_TO.to_owned(), text_of(&self.bound_to))]);
+        if let Some(manifest) = &self.manifest {
+            let text = manifest.to_text().map_err(|why| unwritten(&why))?;
+            annotations.insert(MANIFEST.to_owned(), text);
+        }
+        let labels = [
+            (names::MANAGED_BY, names::MANAGER),
+            (names::CLUSTER_LABEL, cluster),
+        ];
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Ok(Secret {
+            metadata: ObjectMeta {
+                name: Some(names::sealed_secret(cluster, &self.bound_to.id())),
+                labels: Some(labels.map(owned).into()),
+                annotations: Some(annotations),
+                ..ObjectMeta::default()
+            },
+            immutable: Some(true),
+            data: Some(BTreeMap::from([(
+                names::BLOB_KEY.to_owned(),
+                ByteString(BASE64.encode(blob).into_bytes()),
+            )])),
+            ..Secret::default()
+        })
+    }
+
+    /// Reads what `export` printed, what kubectl prints of the Secret (or of several), or the blob alone; the measurement
+    /// is for a copy that does not say what it is bound to.
+    pub fn read(name: &str, measurement: Option<&str>) -> Result<Self, Failure> {
+        let text = input::text(name, MOST)?;
+        let bound_to = |noted: Option<&str>| {
+            let text = noted.or(measurement).ok_or_else(unbound)?;
+            input::measurement(text)
+        };
+        let Some(secret) = secret(name, &text)? else {
+            return Self::opened(name, text.as_bytes(), bound_to(None)?, None);
+        };
+        let annotation = |key: &str| secret.annotations().get(key).map(String::as_str);
+        let bound_to = bound_to(annotation(BOUND_TO))?;
+        let manifest = annotation(MANIFEST).map(SignedManifest::from_text);
+        let manifest = manifest
+            .transpose()
+            .map_err(|why| Failure::read(name, &why))?;
+        let data = secret.data.unwrap_or_default();
+        let blob = data.get(names::BLOB_KEY).map(|data| data.0.as_slice());
+        Self::opened(name, blob.unwrap_or_default(), bound_to, manifest)
+    }
+
+    fn opened(
+        name: &str,
+        blob: &[u8],
+        bound_to: Measurement,
+        manifest: Option<SignedManifest>,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            inner: sealed::inner(name, blob, std::slice::from_ref(&bound_to))?,
+            bound_to,
+            manifest,
+        })
+    }
+}
+
+fn unbound() -> Failure {
+    Failure::Usage(
+        "--measurement is missing: the copy does not say which release it is bound to. Give that release's PCR0, or PCR0=...,PCR8=... where it was bound to more"
+            .to_owned(),
+    )
+}
+
+/// The Secret with a blob, the first of a list: one inner layer is in all of them. None where the text is no object.
+fn secret(name: &str, text: &str) -> Result<Option<Secret>, Failure> {
+    let read: Result<Value, _> = serde_yaml_ng::from_str(text);
+    let Some(object) = read.ok().filter(Value::is_object) else {
+        return Ok(None);
+    };
+    let listed = object["items"].as_array().cloned();
+    let objects = listed.unwrap_or_else(|| vec![object]);
+    let has_blob =
+        |object: &&Value| object["kind"] == "Secret" && object["data"][names::BLOB_KEY].is_string();
+    let Some(found) = objects.iter().find(has_blob) else {
+        let why = format!("has no Secret with the key {}", names::BLOB_KEY);
+        return Err(Failure::read(name, &why));
+    };
+    let secret = serde_json::from_value(found.clone());
+    secret.map(Some).map_err(|why| Failure::read(name, &why))
+}
+
+/// `PCR0=<96 hex>`, and the other registers that tell images apart.
+fn text_of(measurement: &Measurement) -> String {
+    let each = measurement.of_image();
+    let each = each.map(|(index, pcr)| format!("PCR{index}={pcr}"));
+    each.collect::<Vec<_>>().join(",")
+}
