@@ -74,7 +74,7 @@ async fn keys(State(emulator): Shared) -> Json<Vec<Value>> {
             "id": key.id,
             "arn": key.arn,
             "account": key.account,
-            "state": key.state.name(),
+            "state": key.state.shown().name(),
             "tags": key.tags,
         })
     };

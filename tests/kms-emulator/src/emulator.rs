@@ -11,7 +11,7 @@ use crate::clock::Now;
 use crate::config::{Config, ConfigError, KeyConfig};
 use crate::identity::Identities;
 use crate::world::World;
-use crate::world::key::{Key, State};
+use crate::world::key::{Key, KeyState};
 use crate::world::policies::Policies;
 
 /// Everything that a call needs.
@@ -85,7 +85,7 @@ fn key(entry: &KeyConfig, partition: &str, region: &str) -> Result<Key, String> 
         spec: entry.key_spec,
         description: String::new(),
         created: Now::with_offset(0),
-        state: State::Enabled,
+        state: KeyState::enabled(),
         policies: Policies::new(text, policy),
         tags: entry.tags.clone(),
         multi_region: entry.multi_region,

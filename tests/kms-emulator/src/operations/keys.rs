@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::authorize::{self, Context, Question};
 use crate::error::ApiError;
 use crate::wire::Members;
-use crate::world::key::{Key, State};
+use crate::world::key::{Key, KeyState};
 use crate::world::policies::Policies;
 use crate::world::signing::KeySpec;
 
@@ -34,7 +34,7 @@ pub(super) fn create(call: &mut Call<'_>, members: &Members) -> Answer {
         spec,
         description: members.text("Description")?.unwrap_or_default().to_owned(),
         created: call.now,
-        state: State::Enabled,
+        state: KeyState::enabled(),
         policies: Policies::new(text, policy),
         tags,
         multi_region: members.flag("MultiRegion")?,

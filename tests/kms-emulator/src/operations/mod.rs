@@ -83,7 +83,8 @@ impl Call<'_> {
     /// Asks the policy that cryptographic operations enforce, and looks at the key's state.
     fn authorize_use(&self, key_arn: &str, action: &str, extra: Context) -> Result<(), ApiError> {
         let key = self.key(key_arn)?;
-        let state = || key.check_usable(self.emulator.config.pending_deletion_code);
+        let code = self.emulator.config.pending_deletion_code;
+        let state = || key.check_usable(code, self.world.knobs.state_delay());
         if self.emulator.config.state_before_authorization {
             state()?;
         }

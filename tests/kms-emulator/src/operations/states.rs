@@ -27,7 +27,7 @@ fn set(call: &mut Call<'_>, members: &Members, action: &str, state: State) -> An
     call.authorize(&key_arn, action, Context::new())?;
     let key = call.key_mut(&key_arn)?;
     key.check_not_pending()?;
-    key.state = state;
+    key.state.set(state);
     Ok(None)
 }
 
@@ -52,11 +52,11 @@ pub(super) fn schedule_deletion(call: &mut Call<'_>, members: &Members) -> Answe
     let at = call.now.plus_seconds(days * DAY_SECONDS);
     let key = call.key_mut(&key_arn)?;
     key.check_not_pending()?;
-    key.state = State::PendingDeletion { at };
+    key.state.set(State::PendingDeletion { at });
     Ok(Some(json!({
         "DeletionDate": at.epoch(),
         "KeyId": key_arn,
-        "KeyState": key.state.name(),
+        "KeyState": key.state.shown().name(),
         "PendingWindowInDays": days,
     })))
 }
@@ -67,12 +67,12 @@ pub(super) fn cancel_deletion(call: &mut Call<'_>, members: &Members) -> Answer 
     call.check_own_account(&key_arn, "kms:CancelKeyDeletion")?;
     call.authorize(&key_arn, "kms:CancelKeyDeletion", Context::new())?;
     let key = call.key_mut(&key_arn)?;
-    if !matches!(key.state, State::PendingDeletion { .. }) {
+    if !matches!(key.state.shown(), State::PendingDeletion { .. }) {
         return Err(ApiError::client(
             "KMSInvalidStateException",
             format!("{key_arn} is not pending deletion."),
         ));
     }
-    key.state = State::Disabled;
+    key.state.set(State::Disabled);
     Ok(Some(json!({ "KeyId": key_arn })))
 }

@@ -1,6 +1,7 @@
 //! A key: its state, its policies, its tags.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ pub(crate) struct Key {
     pub spec: KeySpec,
     pub description: String,
     pub created: Now,
-    pub state: State,
+    pub state: KeyState,
     pub policies: Policies,
     pub tags: BTreeMap<String, String>,
     pub multi_region: bool,
@@ -39,6 +40,45 @@ pub(crate) enum State {
     PendingDeletion { at: Now },
 }
 
+/// A key's state, and what cryptographic operations still take it for.
+pub(crate) struct KeyState {
+    now: State,
+    before: State,
+    changed_at: Instant,
+}
+
+impl KeyState {
+    /// A key that is made enabled.
+    pub fn enabled() -> Self {
+        Self {
+            now: State::Enabled,
+            before: State::Enabled,
+            changed_at: Instant::now(),
+        }
+    }
+
+    /// What `DescribeKey` shows, and operations on the key itself enforce.
+    pub fn shown(&self) -> State {
+        self.now
+    }
+
+    /// Changes it. What was enforced until then is remembered once: a second change within the delay is none of the rules.
+    pub fn set(&mut self, state: State) {
+        self.before = self.now;
+        self.now = state;
+        self.changed_at = Instant::now();
+    }
+
+    /// What cryptographic operations enforce.
+    fn in_force(&self, delay: Duration) -> State {
+        if self.changed_at.elapsed() >= delay {
+            self.now
+        } else {
+            self.before
+        }
+    }
+}
+
 impl State {
     /// As `DescribeKey` names it.
     pub fn name(self) -> &'static str {
@@ -51,9 +91,13 @@ impl State {
 }
 
 impl Key {
-    /// Refuses cryptographic use of a key that is not enabled.
-    pub fn check_usable(&self, pending: PendingDeletionCode) -> Result<(), ApiError> {
-        match (self.state, pending) {
+    /// Refuses cryptographic use of a key that is not enabled; a change of its state arrives there so much later.
+    pub fn check_usable(
+        &self,
+        pending: PendingDeletionCode,
+        delay: Duration,
+    ) -> Result<(), ApiError> {
+        match (self.state.in_force(delay), pending) {
             (State::Enabled, _) => Ok(()),
             (State::Disabled, _) => Err(ApiError::client(
                 "DisabledException",
@@ -73,7 +117,7 @@ impl Key {
 
     /// Refuses changes to a key that is pending deletion.
     pub fn check_not_pending(&self) -> Result<(), ApiError> {
-        match self.state {
+        match self.state.shown() {
             State::PendingDeletion { .. } => Err(self.pending_deletion()),
             State::Enabled | State::Disabled => Ok(()),
         }
@@ -94,11 +138,11 @@ impl Key {
             "CreationDate": self.created.epoch(),
             "CustomerMasterKeySpec": self.spec.name(),
             "Description": self.description,
-            "Enabled": self.state == State::Enabled,
+            "Enabled": self.state.shown() == State::Enabled,
             "KeyId": self.id,
             "KeyManager": "CUSTOMER",
             "KeySpec": self.spec.name(),
-            "KeyState": self.state.name(),
+            "KeyState": self.state.shown().name(),
             "KeyUsage": self.spec.usage(),
             "MultiRegion": self.multi_region,
             "Origin": "AWS_KMS",
@@ -107,7 +151,7 @@ impl Key {
             KeySpec::Symmetric => metadata["EncryptionAlgorithms"] = json!(["SYMMETRIC_DEFAULT"]),
             signing => metadata["SigningAlgorithms"] = json!(signing.algorithms()),
         }
-        if let State::PendingDeletion { at } = self.state {
+        if let State::PendingDeletion { at } = self.state.shown() {
             metadata["DeletionDate"] = json!(at.epoch());
         }
         metadata

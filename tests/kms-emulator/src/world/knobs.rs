@@ -18,6 +18,8 @@ pub(crate) struct Knobs {
     pub decrypt_policy_delay_seconds: Option<f64>,
     /// Cryptographic operations go on enforcing what they enforced when the hold began.
     pub decrypt_policy_hold: bool,
+    /// Cryptographic operations see a new state of a key only this long after the change.
+    pub key_state_delay_seconds: Option<f64>,
     /// So many next calls of an operation are throttled.
     pub throttle: BTreeMap<String, u64>,
     /// So many next calls of an operation fail with a code.
@@ -41,19 +43,32 @@ pub(crate) struct Failure {
 impl Knobs {
     /// Says what is wrong with a value, if anything is.
     pub fn check(&self) -> Result<(), String> {
-        match self.decrypt_policy_delay_seconds {
-            Some(delay) if !(0.0..=MAX_DELAY_SECONDS).contains(&delay) => Err(format!(
-                "decryptPolicyDelaySeconds is {delay}, expected 0 to {MAX_DELAY_SECONDS}"
-            )),
-            _ => Ok(()),
+        let delays = [
+            (
+                "decryptPolicyDelaySeconds",
+                self.decrypt_policy_delay_seconds,
+            ),
+            ("keyStateDelaySeconds", self.key_state_delay_seconds),
+        ];
+        for (name, delay) in delays {
+            let allowed = |delay: f64| (0.0..=MAX_DELAY_SECONDS).contains(&delay);
+            if let Some(delay) = delay.filter(|delay| !allowed(*delay)) {
+                return Err(format!(
+                    "{name} is {delay}, expected 0 to {MAX_DELAY_SECONDS}"
+                ));
+            }
         }
+        Ok(())
     }
 
-    /// The propagation delay; zero if none is set.
+    /// The propagation delay of policies; zero if none is set.
     pub fn delay(&self) -> Duration {
-        self.decrypt_policy_delay_seconds
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-            .unwrap_or_default()
+        duration(self.decrypt_policy_delay_seconds)
+    }
+
+    /// The same of keys' states.
+    pub fn state_delay(&self) -> Duration {
+        duration(self.key_state_delay_seconds)
     }
 
     /// The failure that this call has to meet; uses one up.
@@ -74,6 +89,11 @@ impl Knobs {
     pub fn take_lost_answer(&mut self, operation: &str) -> bool {
         take(&mut self.lose_answers, operation)
     }
+}
+
+fn duration(seconds: Option<f64>) -> Duration {
+    let given = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    given.unwrap_or_default()
 }
 
 fn take(counts: &mut BTreeMap<String, u64>, operation: &str) -> bool {

@@ -76,6 +76,28 @@ async fn a_delay_lets_decrypt_lag_behind() {
 }
 
 #[tokio::test]
+async fn a_delay_lets_a_disabled_key_answer_for_a_while() {
+    let world = World::start().await;
+    let enclave = Enclave::new(&world.root, ADMITTED);
+    let admin = world.kms(who::ADMIN);
+    world.knobs(json!({ "keyStateDelaySeconds": 3600.0 })).await;
+    let disable = admin.disable_key().key_id(key("share-a"));
+    disable.send().await.unwrap();
+    let described = admin.describe_key().key_id(key("share-a"));
+    let state = described.send().await.unwrap().key_metadata.unwrap();
+    assert_eq!(state.key_state.unwrap().as_str(), "Disabled");
+    assert!(
+        decrypts(&world, &enclave).await,
+        "its old state is in force"
+    );
+    world.knobs(json!({})).await;
+    assert!(!decrypts(&world, &enclave).await);
+    let enable = admin.enable_key().key_id(key("share-a"));
+    enable.send().await.unwrap();
+    assert!(decrypts(&world, &enclave).await);
+}
+
+#[tokio::test]
 async fn throttling_and_failures_hit_so_many_calls_and_no_more() {
     let world = World::start().await;
     let describe = || world.kms(who::ADMIN).describe_key().key_id(key("share-a"));
@@ -212,6 +234,7 @@ async fn bad_knobs_are_refused_and_change_nothing() {
     for bad in [
         json!({ "decryptPolicyDelaySeconds": -1 }),
         json!({ "decryptPolicyDelaySeconds": 1e300 }),
+        json!({ "keyStateDelaySeconds": -1 }),
         json!({ "unknown": 1 }),
         json!("text"),
     ] {
