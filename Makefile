@@ -27,10 +27,10 @@ demo-down: program ## Removes the demo's cluster.
 demo-shell: program ## A prompt whose kubectl and helm speak to the demo's cluster.
 	@$(CLUSTER) shell --name demo
 
-test: ## All checks: formatting, lints, unit, story and contract tests, a sample of the kill matrix, then the end-to-end tests.
+test: ## All checks: formatting, lints, unit, story and contract tests, booted enclaves, a sample of the kill matrix, then the end-to-end tests.
 	@bash tests/require.sh
 	@$(MAKE) --no-print-directory program
-	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws contract policy-terraform kill-matrix e2e POINTS=$${POINTS:-12}
+	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws contract policy-terraform enclave kill-matrix e2e POINTS=$${POINTS:-12}
 
 test-fast: ## The checks that need no cluster and no root (the chart's only where HELM names the program).
 	cargo fmt --all --check
@@ -65,7 +65,7 @@ fuzz: ## libFuzzer over every parser of hostile input, FUZZ_SECONDS each (needs 
 sarif-peer: ## SARIF of policy lint, judged by Microsoft's validator (needs npm; x86-64).
 	bash tests/sarif-peer/run.sh
 
-eif-peer: ## describe-eif against image files that AWS's own crate wrote (needs openssl with its headers; ten minutes the first time).
+eif-peer: ## describe-eif against AWS's own crate: its image files, and ours as it reads them (needs openssl with its headers; ten minutes the first time).
 	bash tests/eif-peer/run.sh
 
 policy-terraform: ## The rendered Terraform against the rendered JSON, as python-hcl2 reads it (needs python3 with venv).

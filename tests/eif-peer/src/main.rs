@@ -1,4 +1,4 @@
-//! Writes image files with AWS's own crate, and tells what it measured: `eif-peer FOLDER`.
+//! Image files by AWS's own crate: `eif-peer FOLDER [FILE...]` writes some, reads others, and tells what it measured.
 //!
 //! FOLDER has `key.pem` and `certificate.pem`. A line of JSON for each file: its name, whether it is signed, its PCRs.
 
@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use aws_nitro_enclaves_image_format::defs::{EIF_HDR_ARCH_ARM64, EifBuildInfo, EifIdentityInfo};
-use aws_nitro_enclaves_image_format::utils::{EifBuilder, SignKeyData};
+use aws_nitro_enclaves_image_format::utils::{EifBuilder, EifReader, SignKeyData};
 use sha2::{Digest, Sha384};
 
 fn identity() -> EifIdentityInfo {
@@ -46,9 +46,19 @@ fn write(folder: &Path, name: &str, size: usize, ramdisks: usize, signed: bool, 
     println!("{}", serde_json::json!({"file": name, "signed": signed, "measurements": measured}));
 }
 
+/// What AWS's reader makes of a file that we wrote.
+fn read(file: &str) {
+    let mut reader = EifReader::from_eif(file.to_owned()).expect("an image file");
+    let signed = reader.signature_section.is_some();
+    let measured = reader.get_measurements().expect("measurements");
+    println!("{}", serde_json::json!({"file": file, "signed": signed, "measurements": measured}));
+}
+
 fn main() {
-    let folder = std::env::args().nth(1).expect("usage: eif-peer FOLDER");
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().expect("usage: eif-peer FOLDER [FILE...]");
     let folder = Path::new(&folder);
+    arguments.for_each(|file| read(&file));
     write(folder, "one-ramdisk.eif", 5_000, 1, false, 0);
     write(folder, "two-ramdisks.eif", 5_000, 2, false, EIF_HDR_ARCH_ARM64);
     write(folder, "signed.eif", 5_000, 2, true, 0);

@@ -1,5 +1,7 @@
 //! What every image must do: seal, unseal, serve, attest, end.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::time::Instant;
 
 use attestation::{At, Root};
@@ -7,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_host::Outcome;
 
-use crate::world::{World, unseal};
+use crate::world::{World, sealing, unseal};
 
 // Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
 #[tokio::test(flavor = "multi_thread")]
@@ -47,4 +49,41 @@ async fn an_image_seals_unseals_serves_attests_and_ends() {
         0,
         "nothing is left"
     );
+}
+
+/// What an enclave gets at least, and what an image file may take.
+const MEMORY_MIB: u32 = 64;
+const SIZE: u64 = 8 << 20;
+
+// Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "boots an image: make enclave runs it"]
+async fn an_image_with_a_small_workload_needs_little() {
+    let world = World::small().await;
+    println!("image file: {} KiB", world.size() >> 10);
+    assert!(world.size() <= SIZE);
+    let small = || {
+        let mut launch = world.launch();
+        launch.memory_mib = MEMORY_MIB;
+        launch
+    };
+    let sealing = world.chamber(sealing(), small()).await;
+    let blob = sealing.offer().await;
+    assert_eq!(sealing.end().await, Outcome::Stopped);
+    let began = Instant::now();
+    let running = world.chamber(unseal(&blob), small()).await;
+    running.get("/readyz").await;
+    println!(
+        "boot to serving with {MEMORY_MIB} MiB: {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
+    let service = running.service.strip_prefix("http://").unwrap().to_owned();
+    let answered = tokio::task::spawn_blocking(move || {
+        let mut client = TcpStream::connect(service).unwrap();
+        let mut answers = BufReader::new(client.try_clone().unwrap()).lines();
+        writeln!(client, "a request").unwrap();
+        answers.next().unwrap().unwrap()
+    });
+    assert_eq!(answered.await.unwrap().len(), 64, "an HMAC in hex");
+    assert_eq!(running.end().await, Outcome::Stopped);
 }

@@ -97,7 +97,7 @@ async fn a_relay_to_somebody_who_is_not_kms_opens_nothing() {
     let world = World::start().await;
     let blob = world.sealed().await;
     // The same keys, the same answers, another authority for the name.
-    let impostor = World::under(|_| impostor()).await;
+    let impostor = World::under(impostor()).await;
     let running = impostor.chamber(unseal(&blob), impostor.launch()).await;
     let line = r#"chamber_tee_unseal_total{status="failure"} 1"#;
     let page = running.metric(line).await;

@@ -43,6 +43,7 @@ fn place(variable: &str) -> PathBuf {
 
 pub struct World {
     images: PathBuf,
+    eif: PathBuf,
     kms: Option<Server>,
     endpoint: String,
     pub tls: SocketAddr,
@@ -52,23 +53,30 @@ pub struct World {
 impl World {
     /// Keys that admit the image from the start.
     pub async fn start() -> Self {
-        Self::under(|images| {
-            let tls = read(&images.join("kms-tls.json"));
-            serde_json::from_str(&tls).unwrap()
-        })
-        .await
+        Self::of("enclave-v1.eif", trusted()).await
+    }
+
+    /// The same for an image with a small workload.
+    pub async fn small() -> Self {
+        Self::of("enclave-small.eif", trusted()).await
     }
 
     /// With a KMS under this certificate.
-    pub async fn under(tls: impl FnOnce(&Path) -> TlsConfig) -> Self {
+    pub async fn under(tls: TlsConfig) -> Self {
+        Self::of("enclave-v1.eif", tls).await
+    }
+
+    async fn of(eif: &str, tls: TlsConfig) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let images = place("ENCLAVE_IMAGES");
-        let config = config(&images, tls(&images));
+        let eif = images.join(eif);
+        let config = config(&images, &eif, tls);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut kms = Server::start(config, any, any).await.unwrap();
         let tls = kms.also_over_tls(any).await.unwrap();
         Self {
             images,
+            eif,
             endpoint: format!("http://{}", kms.kms_address()),
             kms: Some(kms),
             tls,
@@ -79,7 +87,7 @@ impl World {
 
     pub fn launch(&self) -> Launch {
         Launch::new(
-            &self.images.join("enclave-v1.eif"),
+            &self.eif,
             &place("ENCLAVE_QEMU"),
             &place("ENCLAVE_DEVICES"),
             &self.images.join("nsm-signer.json"),
@@ -87,7 +95,12 @@ impl World {
     }
 
     pub fn image(&self) -> Pcr {
-        image(&self.images)
+        image(&self.eif)
+    }
+
+    /// The size of the image file, in bytes.
+    pub fn size(&self) -> u64 {
+        std::fs::metadata(&self.eif).unwrap().len()
     }
 
     pub fn run(&self) -> &Path {
@@ -146,11 +159,10 @@ impl World {
 
     /// A blob that an enclave of this image sealed.
     pub async fn sealed(&self) -> String {
-        let running = self.chamber(Task::Seal(request()), self.launch()).await;
-        let offered = running.get("/sealed-blob").await;
+        let running = self.chamber(sealing(), self.launch()).await;
+        let blob = running.offer().await;
         running.end().await;
-        let offered: Value = serde_json::from_str(&offered).unwrap();
-        offered["sealedBlob"].as_str().unwrap().to_owned()
+        blob
     }
 
     pub fn opened(&self, blob: &str) -> Arc<sealed_blob::InnerBlob> {
@@ -160,7 +172,7 @@ impl World {
     }
 
     fn registers(&self) -> BTreeMap<u8, Pcr> {
-        let file = std::fs::File::open(self.images.join("enclave-v1.eif")).unwrap();
+        let file = std::fs::File::open(&self.eif).unwrap();
         let found = eif::read(file).unwrap();
         BTreeMap::from([(0, found.pcr0), (1, found.pcr1), (2, found.pcr2)])
     }
@@ -173,6 +185,10 @@ pub fn unseal(blob: &str) -> Task {
     }
 }
 
+pub fn sealing() -> Task {
+    Task::Seal(request())
+}
+
 pub fn start(task: Task) -> Start {
     Start {
         region: "us-east-1".to_owned(),
@@ -181,7 +197,7 @@ pub fn start(task: Task) -> Start {
     }
 }
 
-pub fn request() -> SealRequest {
+fn request() -> SealRequest {
     SealRequest {
         cluster_id: CLUSTER.to_owned(),
         generation: 1,
@@ -221,6 +237,13 @@ impl Running {
             answer.error_for_status().ok()?.text().await.ok()
         })
         .await
+    }
+
+    /// The blob that was sealed.
+    pub async fn offer(&self) -> String {
+        let offered = self.get("/sealed-blob").await;
+        let offered: Value = serde_json::from_str(&offered).unwrap();
+        offered["sealedBlob"].as_str().unwrap().to_owned()
     }
 
     /// The metrics as soon as they have this line.
@@ -274,14 +297,20 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn image(images: &Path) -> Pcr {
-    let file = std::fs::File::open(images.join("enclave-v1.eif")).unwrap();
+fn image(file: &Path) -> Pcr {
+    let file = std::fs::File::open(file).unwrap();
     eif::read(file).unwrap().pcr0
 }
 
-fn config(images: &Path, tls: TlsConfig) -> Config {
+/// A certificate under the root that the images measure.
+fn trusted() -> TlsConfig {
+    let tls = read(&place("ENCLAVE_IMAGES").join("kms-tls.json"));
+    serde_json::from_str(&tls).unwrap()
+}
+
+fn config(images: &Path, eif: &Path, tls: TlsConfig) -> Config {
     let template = Template::in_account("aws", ACCOUNT, CLUSTER);
-    let policy = template.render(&[Measurement::image(image(images))]);
+    let policy = template.render(&[Measurement::image(image(eif))]);
     let key = |id: &str| KeyConfig {
         id: id.to_owned(),
         account: ACCOUNT.to_owned(),

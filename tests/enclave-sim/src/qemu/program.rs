@@ -60,7 +60,9 @@ pub fn command(launch: &Launch, dir: &Path, cmdline: &str) -> Result<Command> {
         command.args(["-chardev", &format!("socket,id={name},path={path}")]);
         command.args(["-device", &format!("{device},chardev={name}")]);
     }
-    // A reboot of the enclave is its end.
+    // A reboot of the enclave is its end. Its kernel restarts by the keyboard controller (`reboot=k`), as on Nitro;
+    // without one it jumps into the firmware, and now and then it stays there.
+    command.args(["-device", "i8042"]);
     command.args(["-no-reboot", "-run-with", "exit-with-parent=on"]);
     Ok(command)
 }
