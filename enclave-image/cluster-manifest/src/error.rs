@@ -4,7 +4,7 @@ use attestation::Rejected;
 use measurement::Pcr;
 use wire_format::FormatError;
 
-use crate::Fingerprint;
+use crate::{Digest, Fingerprint};
 
 /// Why bytes are no authority's public key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +101,49 @@ pub enum Mismatch {
         expected: Pcr,
     },
     /// The blob does not encode.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+}
+
+/// Why the master key is not wrapped anew under a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotSuccessor {
+    /// The manifest of the generation before is not the one that the new one names.
+    #[error(
+        "the manifest that was given as the one before has the digest {given}, the cluster manifest names {named}: give the one that it names"
+    )]
+    Previous {
+        /// The digest that the new one names, or `none`.
+        named: String,
+        /// The digest of the one that was given.
+        given: Digest,
+    },
+    /// A field does not follow from the generation before.
+    #[error(
+        "the cluster manifest's {field} is {found}, expected {expected} after the manifest that it names as the one before: sign one that says so"
+    )]
+    Field {
+        /// Name of the field.
+        field: &'static str,
+        /// The new manifest's value.
+        found: String,
+        /// The only value that follows.
+        expected: String,
+    },
+    /// One of the two is a seal permit.
+    #[error(
+        "the manifest {0} is a seal permit; shares are wrapped anew from one run manifest to the next, with the same commitment"
+    )]
+    Permit(&'static str),
+    /// The commitment in a blob of format 1 holds for its generation only.
+    #[error(
+        "the sealed blob is of format 1, whose commitment holds for one generation: no manifest can name the next one's beforehand, so its keys cannot change; seal a new cluster with a present image, and move there"
+    )]
+    Format1,
+    /// The blob is not what the manifest of its generation speaks of.
+    #[error("by the manifest of the generation before, {0}")]
+    Blob(#[from] Mismatch),
+    /// The manifest of the generation before does not encode.
     #[error(transparent)]
     Format(#[from] FormatError),
 }

@@ -3,7 +3,7 @@
 //! A [`Manifest`] names a cluster, its keys and threshold, its generation, and who may seal for it. An authority signs
 //! its body ([`SignedManifest`]); enclave images measure the public keys of the authorities that they believe. What a
 //! parent instance hands to an enclave counts only as far as a manifest says so: [`check_blob`] is that rule, and agent,
-//! operator and command line share it. Byte for byte in `docs/cluster-manifest.md`.
+//! operator and command line share it. [`check_rewrap`] is the rule of a new generation. Byte for byte in `docs/cluster-manifest.md`.
 
 mod authority;
 mod blob;
@@ -11,11 +11,13 @@ mod body;
 mod digest;
 mod envelope;
 mod error;
+mod succession;
 
 pub use authority::{Algorithm, Authority, Fingerprint, Signature};
 pub use blob::{Provenance, check_blob, check_document, check_sealed};
 pub use body::{Kind, MAX_SEALERS, Manifest};
 pub use digest::Digest;
 pub use envelope::{MAX_SIGNATURES, SignedManifest};
-pub use error::{AuthorityError, ManifestError, Mismatch};
+pub use error::{AuthorityError, ManifestError, Mismatch, NotSuccessor};
 pub use measurement::MANIFEST_REGISTER;
+pub use succession::{check_rewrap, check_successor};

@@ -7,3 +7,4 @@ mod body;
 mod common;
 mod golden;
 mod sealer;
+mod succession;
