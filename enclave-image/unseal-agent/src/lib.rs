@@ -2,7 +2,7 @@
 //!
 //! [`run`] is the whole agent. What differs between a real enclave and its stand-in comes in from outside: the stream
 //! to the host, the security module ([`Nsm`]), the way to KMS ([`Kms`]), what the image believes ([`Trust`]) and the
-//! program that gets the key ([`Workload`]). One turn of it is an [`Attempt`]; a seal request makes the first blob.
+//! program that gets the key ([`Workload`]). One turn of it is an [`Attempt`]; [`seal`] makes the first blob.
 
 mod agent;
 mod attempt;
@@ -12,6 +12,7 @@ mod envelope;
 mod gate;
 mod kms;
 mod nsm;
+mod outer;
 mod recipient;
 mod rest;
 mod sdk;
@@ -19,6 +20,7 @@ mod seal;
 mod trust;
 mod unseal;
 mod workload;
+mod wrap;
 
 pub use agent::{AgentError, Tools, run};
 pub use attempt::{Attempt, ShareReport};
@@ -31,6 +33,7 @@ pub use kms::{
 pub use nsm::{DocumentContent, Nsm, NsmError};
 pub use recipient::RecipientKey;
 pub use sdk::{SdkKms, config};
-pub use seal::{SealError, Sealed, seal};
+pub use seal::{SealError, seal};
 pub use trust::{Authorization, Trust, TrustError};
 pub use workload::Workload;
+pub use wrap::{Sealed, WrapError};

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_link::{LinkError, ShareResult, ToHost};
 use sealed_blob::InnerBlob;
 
 use crate::agent::{Agent, share};
 use crate::rest::Rest;
-use crate::{Attempt, Backoff, Kms, Nsm, ShareReport, Workload};
+use crate::{Attempt, Backoff, Kms, Nsm, ShareReport, Workload, outer};
 
 /// A workload that ran this long did not fail because of how it was started.
 const STEADY: Duration = Duration::from_mins(1);
@@ -138,10 +136,7 @@ impl<N: Nsm, K: Kms> Agent<N, K> {
             let why = "PCR0 is all zeros: this enclave runs in debug mode, where its parent reads its memory; start it without --debug-mode";
             return Err(why.to_owned());
         }
-        let bytes = BASE64.decode(blob.trim());
-        let bytes = bytes.map_err(|error| format!("the sealed blob is not base64: {error}"))?;
-        let inner = sealed_blob::open(&bytes, |index| self.tools.nsm.pcr(index).ok())
-            .map_err(|error| error.to_string())?;
+        let (bytes, inner) = outer::open(&*self.tools.nsm, blob)?;
         if let Some(own) = cluster_id.filter(|own| *own != inner.cluster_id) {
             return Err(format!(
                 "the sealed blob is of cluster {}, this chamber is of {own}",

@@ -3,7 +3,7 @@
 use chamber_link::{SealRequest, ShareResult};
 use measurement::{Measurement, Pcr};
 use tokio::sync::mpsc;
-use unseal_agent::{Authorization, SealError, Sealed, seal};
+use unseal_agent::{Authorization, SealError, Sealed, WrapError, seal};
 
 use crate::world::{ADMITTED, FOREIGN, World, request};
 
@@ -46,7 +46,10 @@ async fn every_seal_makes_another_key_and_every_share_is_proved() {
 async fn an_enclave_in_debug_mode_does_not_seal() {
     let world = World::start().await;
     let refused = sealed(&world, Pcr::from_bytes([0; 48]), &request()).await;
-    assert!(matches!(refused, Err(SealError::DebugEnclave)));
+    assert!(matches!(
+        refused,
+        Err(SealError::Wrap(WrapError::DebugEnclave))
+    ));
 }
 
 #[tokio::test]
@@ -75,7 +78,7 @@ async fn a_key_that_does_not_exist_is_named() {
     request.keys[2] = crate::world::key("unknown");
     let refused = sealed(&world, ADMITTED, &request).await;
     match refused {
-        Err(SealError::Wrap { key, .. }) => assert!(key.ends_with("/unknown")),
+        Err(SealError::Wrap(WrapError::Refused { key, .. })) => assert!(key.ends_with("/unknown")),
         other => panic!("{other:?}"),
     }
 }
