@@ -38,7 +38,7 @@ pub struct Start {
     pub task: Task,
 }
 
-/// The agent's two tasks.
+/// The agent's three tasks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Task {
@@ -52,6 +52,14 @@ pub enum Task {
     },
     /// Make a master key and seal it, once.
     Seal(SealRequest),
+    /// Wrap the shares of a master key anew, once, as [`Start::manifest`] says: its next generation. Agents of older images
+    /// know nothing of it, and end.
+    Rewrap {
+        /// The sealed blob of the generation before, base64.
+        blob: String,
+        /// The manifest of that generation, base64 with its signatures.
+        previous: String,
+    },
 }
 
 /// A request for the first seal: `CHAMBER_SEAL_REQUEST`.
@@ -134,7 +142,7 @@ pub enum ToHost {
         /// How.
         message: String,
     },
-    /// The result of [`Task::Seal`].
+    /// The result of [`Task::Seal`] or [`Task::Rewrap`].
     Sealed {
         /// The sealed blob, base64.
         blob: String,
@@ -155,7 +163,7 @@ pub enum ToHost {
         /// Why.
         message: String,
     },
-    /// [`Task::Seal`] failed for good.
+    /// [`Task::Seal`] or [`Task::Rewrap`] failed for good.
     SealFailed {
         /// Why.
         message: String,
@@ -203,5 +211,26 @@ impl ShareResult {
             Self::KeyUnusable => "key_unusable",
             Self::Invalid => "invalid",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_is_not_known_is_no_message() {
+        let start = |task: &str| {
+            let json = format!(r#"{{"type":"start","value":{{"region":"r","task":{task}}}}}"#);
+            serde_json::from_str::<ToAgent>(&json)
+        };
+        let known = start(r#"{"rewrap":{"blob":"AAAA","previous":"BBBB"}}"#);
+        let Ok(ToAgent::Start(Start { task, .. })) = known else {
+            panic!("{known:?}");
+        };
+        assert!(
+            matches!(task, Task::Rewrap { blob, previous } if blob == "AAAA" && previous == "BBBB")
+        );
+        assert!(start(r#"{"teleport":{}}"#).is_err());
     }
 }

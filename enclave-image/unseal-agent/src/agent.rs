@@ -1,11 +1,12 @@
 //! The agent's life: greet the host, do its task, end gracefully.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chamber_link::{Link, LinkError, Receiver, SealRequest, Sender, Start, Task, ToAgent, ToHost};
+use chamber_link::{Link, LinkError, Receiver, Sender, Start, Task, ToAgent, ToHost};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -13,7 +14,8 @@ use crate::credentials::{Answer, LinkCredentials};
 use crate::gate::Gate;
 use crate::unseal::failed;
 use crate::{
-    Authorization, Backoff, Kms, Nsm, NsmError, ShareReport, Trust, TrustError, Workload, seal,
+    Authorization, Backoff, Kms, Nsm, NsmError, Sealed, ShareReport, Trust, TrustError, Workload,
+    rewrap, seal,
 };
 
 /// How long a host may take to say what to do.
@@ -114,7 +116,7 @@ pub async fn run<N: Nsm, K: Kms, W: Workload>(
 
 /// Does nothing, and says why until the host ends the enclave: it takes a manifest once only.
 async fn refuse(sender: &Sender<ToHost>, start: &Start, why: &str) -> Result<(), LinkError> {
-    if let Task::Seal(_) = start.task {
+    if let Task::Seal(_) | Task::Rewrap { .. } = start.task {
         let message = why.to_owned();
         return sender.send(ToHost::SealFailed { message }).await;
     }
@@ -188,22 +190,34 @@ impl<N: Nsm, K: Kms> Agent<N, K> {
                 self.keep_unsealed(&blob, cluster_id.as_deref(), workload)
                     .await
             }
-            Task::Seal(request) => self.seal(&request).await,
+            Task::Seal(request) => {
+                let (reports, incoming) = mpsc::unbounded_channel();
+                let made = seal(&self.tools, &self.authorization, &request, reports);
+                // Boxed, as the other: most enclaves unseal, and need no room for them.
+                self.offer(Box::pin(made), incoming).await
+            }
+            Task::Rewrap { blob, previous } => {
+                let (reports, incoming) = mpsc::unbounded_channel();
+                let given = (blob.as_str(), previous.as_str());
+                let made = rewrap(&self.tools, &self.authorization, given, reports);
+                self.offer(Box::pin(made), incoming).await
+            }
         }
     }
 
-    async fn seal(&self, request: &SealRequest) -> Result<(), LinkError> {
-        let (reports, mut incoming) = mpsc::unbounded_channel();
+    /// Tells what becomes of each share while a blob is made, and then the blob, or why there is none.
+    async fn offer(
+        &self,
+        made: impl Future<Output = Result<Sealed, impl fmt::Display>>,
+        mut incoming: mpsc::UnboundedReceiver<ShareReport>,
+    ) -> Result<(), LinkError> {
         let forward = async {
             while let Some(report) = incoming.recv().await {
                 self.sender.send(share(report)).await?;
             }
             Ok::<_, LinkError>(())
         };
-        let (sealed, forwarded) = tokio::join!(
-            seal(&self.tools, &self.authorization, request, reports),
-            forward
-        );
+        let (sealed, forwarded) = tokio::join!(made, forward);
         forwarded?;
         let said = match sealed {
             Ok(sealed) => ToHost::Sealed {

@@ -2,7 +2,8 @@
 //!
 //! [`run`] is the whole agent. What differs between a real enclave and its stand-in comes in from outside: the stream
 //! to the host, the security module ([`Nsm`]), the way to KMS ([`Kms`]), what the image believes ([`Trust`]) and the
-//! program that gets the key ([`Workload`]). One turn of it is an [`Attempt`]; [`seal`] makes the first blob.
+//! program that gets the key ([`Workload`]). One turn of it is an [`Attempt`]; [`seal`] makes the first blob,
+//! [`rewrap`] that of the next generation.
 
 mod agent;
 mod attempt;
@@ -15,6 +16,7 @@ mod nsm;
 mod outer;
 mod recipient;
 mod rest;
+mod rewrap;
 mod sdk;
 mod seal;
 mod trust;
@@ -32,6 +34,7 @@ pub use kms::{
 };
 pub use nsm::{DocumentContent, Nsm, NsmError};
 pub use recipient::RecipientKey;
+pub use rewrap::{RewrapError, rewrap};
 pub use sdk::{SdkKms, config};
 pub use seal::{SealError, seal};
 pub use trust::{Authorization, Trust, TrustError};

@@ -3,7 +3,7 @@ use std::collections::BTreeSet as Set;
 use chamber_link::SealRequest;
 use cluster_manifest::{Kind, Manifest};
 use measurement::Measurement;
-use sealed_blob::{InnerBlob, SealedShare};
+use sealed_blob::SealedShare;
 
 use super::*;
 use crate::testing::image;
@@ -83,6 +83,16 @@ fn they_are_those_of_a_seal_request() {
 }
 
 #[test]
+fn they_are_those_of_both_generations() {
+    let task = Task::Rewrap {
+        blob: blob("eu-west-2", &[]),
+        previous: manifest("eu-west-3"),
+    };
+    let regions = ["eu-west-1", "eu-west-2", "eu-west-3"];
+    assert_eq!(found(Some(manifest("eu-west-1")), task), regions.map(arn));
+}
+
+#[test]
 fn what_cannot_be_read_names_none() {
     let other = Pcr::from_bytes([7; 48]);
     let other_image = unseal(blob("eu-west-2", &[(8, other)]));
@@ -92,6 +102,10 @@ fn what_cannot_be_read_names_none() {
         unseal("AAAA".into()),
         other_image,
         unknown_register,
+        Task::Rewrap {
+            blob: "AAAA".into(),
+            previous: "AAAA".into(),
+        },
     ] {
         assert_eq!(found(Some("AAAA".into()), task), Vec::<String>::new());
     }

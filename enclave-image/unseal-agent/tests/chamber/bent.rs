@@ -1,4 +1,4 @@
-//! A KMS whose answers somebody on the way changes.
+//! A KMS whose answers somebody on the way changes, and who notes what it was asked.
 
 use std::sync::Mutex;
 
@@ -10,6 +10,8 @@ pub struct BentKms {
     pub inner: SdkKms,
     pub bend: fn(&mut DecryptReply),
     pub documents: Mutex<Vec<Vec<u8>>>,
+    /// The shares that it was to wrap, in order.
+    pub wrapped: Mutex<Vec<Vec<u8>>>,
 }
 
 impl BentKms {
@@ -18,6 +20,7 @@ impl BentKms {
             inner,
             bend,
             documents: Mutex::default(),
+            wrapped: Mutex::default(),
         }
     }
 }
@@ -32,6 +35,8 @@ impl Kms for BentKms {
     }
 
     async fn encrypt(&self, request: EncryptRequest) -> Result<EncryptReply, KmsFault> {
+        let share = request.plaintext.to_vec();
+        self.wrapped.lock().unwrap().push(share);
         self.inner.encrypt(request).await
     }
 }

@@ -23,27 +23,17 @@ use crate::world::{ADMITTED, CLUSTER, FOREIGN, World, key, request};
 
 const NONCE: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
-fn inner_of(blob: &[u8]) -> InnerBlob {
+pub fn inner_of(blob: &[u8]) -> InnerBlob {
     open(blob, |_| Some(ADMITTED)).unwrap()
 }
 
-fn bound(inner: &InnerBlob) -> Vec<u8> {
+pub fn bound(inner: &InnerBlob) -> Vec<u8> {
     bind(inner, &Measurement::image(ADMITTED)).unwrap()
-}
-
-/// The cluster's own image, with a host that gives it this manifest and this blob.
-async fn unsealing(world: &World, office: &Office, manifest: String, blob: &[u8]) -> Chamber {
-    let task = Task::Unseal {
-        blob: BASE64.encode(blob),
-        cluster_id: None,
-    };
-    let trust = office.trusted(world);
-    Chamber::under(world, own_image(world), trust, Some(manifest), task).await
 }
 
 /// Why that chamber stays sealed; the workload got nothing.
 async fn refused(world: &World, office: &Office, manifest: &Manifest, blob: &[u8]) -> String {
-    let mut chamber = unsealing(world, office, office.sign(manifest), blob).await;
+    let mut chamber = office.unsealing(world, manifest, blob).await;
     let (why, _) = chamber.failure().await;
     assert!(chamber.commitments().is_empty(), "a key was handed over");
     why
@@ -80,8 +70,8 @@ async fn under_its_permit_an_image_seals_and_under_the_run_manifest_it_unseals()
         proven.pcrs.get(&16),
         Some(&permit().digest().unwrap().register())
     );
-    let manifest = office.sign(&run_manifest(inner.commitment));
-    let mut chamber = unsealing(&world, &office, manifest, &blob).await;
+    let manifest = run_manifest(inner.commitment);
+    let mut chamber = office.unsealing(&world, &manifest, &blob).await;
     chamber.unsealed().await;
     assert_eq!(chamber.commitments(), [inner.commitment]);
     // With the permit alone nobody unseals: else a parent could seal again and again, and choose.
@@ -98,7 +88,7 @@ async fn a_chamber_proves_its_state_with_the_nonce_it_was_asked_with() {
     let blob = office.sealed(&world).await;
     let commitment = inner_of(&blob).commitment;
     let manifest = run_manifest(commitment);
-    let mut chamber = unsealing(&world, &office, office.sign(&manifest), &blob).await;
+    let mut chamber = office.unsealing(&world, &manifest, &blob).await;
     chamber.unsealed().await;
     // Every share is asked for before the attempt ends; the claims say which opened.
     let (proven, claims) = loop {
@@ -155,7 +145,7 @@ async fn of_many_questions_that_nobody_waits_for_the_last_is_answered() {
     let (world, office) = (World::start().await, Office::open());
     let blob = office.sealed(&world).await;
     let manifest = run_manifest(inner_of(&blob).commitment);
-    let mut chamber = unsealing(&world, &office, office.sign(&manifest), &blob).await;
+    let mut chamber = office.unsealing(&world, &manifest, &blob).await;
     chamber.unsealed().await;
     let nonces: Vec<_> = (0..100).map(|nonce| format!("{nonce:032x}")).collect();
     for nonce in nonces.iter().cloned() {
@@ -276,7 +266,7 @@ async fn another_clusters_manifest_of_the_same_authority_opens_nothing() {
 }
 
 /// What a parent can make by itself: a key that it knows, wrapped under the cluster's own keys.
-async fn own_making(world: &World) -> (MasterKey, InnerBlob) {
+pub async fn own_making(world: &World) -> (MasterKey, InnerBlob) {
     let own = || {
         MasterKey::fill(|out| {
             out.fill(9);
@@ -453,7 +443,7 @@ async fn a_second_start_changes_nothing() {
     let (world, office) = (World::start().await, Office::open());
     let blob = office.sealed(&world).await;
     let run = run_manifest(inner_of(&blob).commitment);
-    let mut chamber = unsealing(&world, &office, office.sign(&run), &blob).await;
+    let mut chamber = office.unsealing(&world, &run, &blob).await;
     let (_, theirs) = own_making(&world).await;
     let task = Task::Unseal {
         blob: BASE64.encode(bound(&theirs)),
@@ -487,12 +477,12 @@ async fn an_older_manifest_opens_for_ever_unless_the_policies_pin_the_newer_one(
         ..older.clone()
     };
     // Unpinned, the older one still opens: docs and status say "not protected" of that.
-    let mut chamber = unsealing(&world, &office, office.sign(&older), &blob).await;
+    let mut chamber = office.unsealing(&world, &older, &blob).await;
     chamber.unsealed().await;
     pin(&world, &newer).await;
     let why = refused(&world, &office, &older, &blob).await;
     assert!(why.contains("AccessDeniedException"), "{why}");
-    let mut chamber = unsealing(&world, &office, office.sign(&newer), &blob).await;
+    let mut chamber = office.unsealing(&world, &newer, &blob).await;
     chamber.unsealed().await;
     // Without any manifest the register is not locked, so it is in no document.
     let task = Task::Unseal {
@@ -514,12 +504,12 @@ async fn a_cluster_sealed_before_manifests_is_adopted_by_signing_its_commitment(
         sealing_images: [ADMITTED].into(),
         ..run_manifest(inner.commitment)
     };
-    let mut chamber = unsealing(&world, &office, office.sign(&run), &blob).await;
+    let mut chamber = office.unsealing(&world, &run, &blob).await;
     chamber.unsealed().await;
     // Format 1.
     let (_, old) = own_making(&world).await;
     let run = run_manifest(old.commitment);
-    let mut chamber = unsealing(&world, &office, office.sign(&run), &bound(&old)).await;
+    let mut chamber = office.unsealing(&world, &run, &bound(&old)).await;
     chamber.unsealed().await;
     assert_eq!(chamber.commitments().len(), 1);
 }
@@ -570,6 +560,8 @@ async fn frames_that_are_cut_endless_or_slow_hand_nothing_over() {
         endless,
         frame("{}"),
         frame("null"),
+        // What a newer host could want.
+        frame(r#"{"type":"start","value":{"region":"us-east-1","task":{"teleport":{}}}}"#),
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         Vec::new(),
     ] {

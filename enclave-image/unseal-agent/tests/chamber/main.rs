@@ -7,5 +7,7 @@ mod chamber;
 mod hostile;
 mod life;
 mod office;
+mod rewrapping;
 mod sealing;
+mod successors;
 mod world;

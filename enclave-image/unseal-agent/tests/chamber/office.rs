@@ -2,6 +2,9 @@
 
 use attestation::{At, Claims, verify};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use chamber_link::Task;
 use cluster_manifest::{Authority, Kind, Manifest, Signature, SignedManifest};
 use measurement::Pcr;
 use unseal_agent::Trust;
@@ -49,11 +52,50 @@ impl Office {
 
     /// A seal under a permit, by the cluster's own image: the blob.
     pub async fn sealed(&self, world: &World) -> Vec<u8> {
-        let task = chamber_link::Task::Seal(request());
+        let task = Task::Seal(request());
         let nsm = own_image(world);
         let manifest = Some(self.sign(&permit()));
         let mut chamber = Chamber::under(world, nsm, self.trusted(world), manifest, task).await;
         chamber.sealed().await.unwrap()
+    }
+
+    /// The cluster's own image, told to take this blob from one manifest to the next.
+    pub async fn rewrapping(
+        &self,
+        world: &World,
+        (previous, next): (&Manifest, &Manifest),
+        blob: &[u8],
+    ) -> Chamber {
+        let task = rewrap(blob, self.sign(previous));
+        let (nsm, trust) = (own_image(world), self.trusted(world));
+        Chamber::under(world, nsm, trust, Some(self.sign(next)), task).await
+    }
+
+    /// The cluster's own image, told to open this blob under this manifest.
+    pub async fn unsealing(&self, world: &World, manifest: &Manifest, blob: &[u8]) -> Chamber {
+        let task = Task::Unseal {
+            blob: BASE64.encode(blob),
+            cluster_id: None,
+        };
+        let (nsm, trust) = (own_image(world), self.trusted(world));
+        Chamber::under(world, nsm, trust, Some(self.sign(manifest)), task).await
+    }
+}
+
+/// What a host says that wants a new generation of this blob.
+pub fn rewrap(blob: &[u8], previous: String) -> Task {
+    let blob = BASE64.encode(blob);
+    Task::Rewrap { blob, previous }
+}
+
+/// What an authority signs after this manifest: these keys, and so many of them.
+pub fn after(previous: &Manifest, threshold: u8, ids: &[&str]) -> Manifest {
+    Manifest {
+        generation: previous.generation + 1,
+        previous: Some(previous.digest().unwrap()),
+        threshold,
+        keys: ids.iter().map(|id| key(id)).collect(),
+        ..previous.clone()
     }
 }
 
