@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chamber_link::{Link, Receiver, Sender, Start, ToAgent, ToHost, Wanted};
+use chamber_link::{Link, Receiver, Sender, Start, Task, ToAgent, ToHost, Wanted};
 use measurement::Pcr;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
@@ -39,6 +39,8 @@ pub(crate) struct Session<'a, E> {
     pub expected: Option<Pcr>,
     /// Held while the agent's question for credentials is answered.
     pub asking: Arc<Semaphore>,
+    /// Whether the agent said anything since it was told its task.
+    pub heard: bool,
     pub enclave: E,
 }
 
@@ -59,32 +61,56 @@ impl<E: Enclave> Session<'_, E> {
         if let Err(why) = say(&sender, ToAgent::Start(self.start.clone())).await {
             return self.lost(why).await;
         }
+        match self.serve(receiver, &sender, shutdown).await {
+            End::Crashed(why) if !self.heard => self.without_a_word(why),
+            end => end,
+        }
+    }
+
+    /// An agent that does not know its task just ends, and would each time; every agent knows the other two.
+    fn without_a_word(&self, why: String) -> End {
+        match self.start.task {
+            Task::Rewrap { .. } => End::Done(Outcome::SealFailed {
+                message: format!(
+                    "the enclave ended without a word after it was told to wrap shares anew ({why}): if it does so again, the agent in its image is older than that task, and a newer image has to be released first"
+                ),
+            }),
+            Task::Unseal { .. } | Task::Seal(_) => End::Crashed(why),
+        }
+    }
+
+    async fn serve(
+        &mut self,
+        mut receiver: Receiver<ToHost>,
+        sender: &Sender<ToAgent>,
+        shutdown: &mut (impl Future<Output = ()> + Unpin),
+    ) -> End {
         let state = Arc::clone(self.state);
         let mut silence = std::pin::pin!(state.questions.fell_silent());
         loop {
             tokio::select! {
                 message = receiver.receive() => match message {
                     Ok(message) => {
-                        if let Some(outcome) = self.take(message, &sender) {
-                            self.stop(&sender).await;
+                        if let Some(outcome) = self.take(message, sender) {
+                            self.stop(sender).await;
                             return End::Done(outcome);
                         }
                     }
                     Err(error) => return self.lost(error.to_string()).await,
                 },
                 nonce = self.state.questions.next() => {
-                    if let Err(why) = say(&sender, ToAgent::Attest { nonce }).await {
+                    if let Err(why) = say(sender, ToAgent::Attest { nonce }).await {
                         return self.lost(why).await;
                     }
                 }
-                how = self.enclave.ended() => return self.last_words(how, receiver, &sender).await,
+                how = self.enclave.ended() => return self.last_words(how, receiver, sender).await,
                 () = &mut silence => {
                     self.enclave.kill().await;
                     return End::Crashed("its agent answers no question any more".to_owned());
                 }
                 () = &mut *shutdown => {
                     self.state.stopping();
-                    self.stop(&sender).await;
+                    self.stop(sender).await;
                     return End::Done(Outcome::Stopped);
                 }
             }
@@ -136,7 +162,8 @@ impl<E: Enclave> Session<'_, E> {
     }
 
     /// Notes a message; a result of sealing ends the session.
-    fn take(&self, message: ToHost, sender: &Sender<ToAgent>) -> Option<Outcome> {
+    fn take(&mut self, message: ToHost, sender: &Sender<ToAgent>) -> Option<Outcome> {
+        self.heard = true;
         self.state.note(&message);
         match message {
             ToHost::Sealed { blob, commitment } => {
@@ -196,7 +223,7 @@ impl<E: Enclave> Session<'_, E> {
 
     /// What an enclave said just before its end still counts: it may be the sealed blob.
     async fn last_words(
-        &self,
+        &mut self,
         how: String,
         mut receiver: Receiver<ToHost>,
         sender: &Sender<ToAgent>,

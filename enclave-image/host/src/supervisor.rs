@@ -37,21 +37,21 @@ pub struct Host {
 pub enum Outcome {
     /// `shutdown` came, and the enclave has ended.
     Stopped,
-    /// The agent has sealed, and `shutdown` came after it.
+    /// The agent has sealed, or wrapped the shares anew, and `shutdown` came after it.
     Sealed {
         /// The sealed blob, base64.
         blob: String,
         /// The commitment, hex.
         commitment: String,
     },
-    /// The agent could not seal.
+    /// The agent could do neither.
     SealFailed {
         /// Why.
         message: String,
     },
 }
 
-/// Runs until `shutdown` resolves or a seal request is refused; a sealed blob is offered until then. A refused or crashed enclave is no reason to end.
+/// Runs until `shutdown` resolves or a seal request, or a rewrap, is refused; a sealed blob is offered until then. A refused or crashed enclave is no reason to end.
 pub async fn run(
     host: Host,
     launcher: &mut impl Launcher,
@@ -104,6 +104,7 @@ async fn supervise(
                     state,
                     expected: launcher.measurement(),
                     asking: Arc::new(Semaphore::new(1)),
+                    heard: false,
                     enclave,
                 };
                 match session.run(link, &mut shutdown).await {

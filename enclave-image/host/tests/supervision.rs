@@ -24,6 +24,8 @@ enum Script {
         message: ToHost,
         ends: bool,
     },
+    /// Ends when it is told what to do, as an agent does that does not know it.
+    Leaves,
     /// Answers each nonce with this document.
     Proves(String),
     /// Says this and lives on, deaf to everything.
@@ -125,6 +127,10 @@ async fn play(
             link.sender.send(message).await.unwrap();
             link.sender.close().await.unwrap();
             end.send_replace(ends);
+        }
+        Script::Leaves => {
+            link.sender.close().await.unwrap();
+            end.send_replace(true);
         }
         Script::Proves(document) => {
             while let Ok(message) = receiver.receive().await {
@@ -242,6 +248,57 @@ async fn a_blob_said_with_the_last_breath_is_offered_until_the_pod_ends() {
         let offer = r#"{"sealedBlob":"AAAA","commitment":"00"}"#;
         assert!(page.ends_with(offer), "{page}");
     }
+}
+
+fn rewrap() -> Task {
+    Task::Rewrap {
+        blob: String::new(),
+        previous: String::new(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_does_not_know_how_to_rewrap_fails_it_at_once() {
+    for _ in 0..20 {
+        let (mut host, _) = host().await;
+        host.start.task = rewrap();
+        // One that does not even start says nothing of what its agent knows.
+        let mut launcher = Scripted::new([Script::DoesNotStart, Script::Leaves]);
+        let outcome = run(host, &mut launcher, std::future::pending()).await;
+        let Ok(Outcome::SealFailed { message }) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(message.contains("older than that task"), "{message}");
+    }
+    // Every agent knows how to unseal: this one is started again.
+    let (host, _) = host().await;
+    let mut launcher = Scripted::new([Script::Leaves]);
+    let shutdown = tokio::time::sleep(std::time::Duration::from_mins(1));
+    let outcome = run(host, &mut launcher, shutdown).await;
+    assert_eq!(outcome.unwrap(), Outcome::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rewrap_whose_enclave_crashed_on_the_way_is_done_again() {
+    let (mut host, address) = host().await;
+    host.start.task = rewrap();
+    let says = |message| Script::Says {
+        message,
+        ends: true,
+    };
+    let asks = ToHost::NeedCredentials(chamber_link::Wanted::default());
+    let sealed = ToHost::Sealed {
+        blob: "AAAA".into(),
+        commitment: "00".into(),
+    };
+    let mut launcher = Scripted::new([says(asks), says(sealed)]);
+    let offered = async {
+        while !get(address, "/sealed-blob").await.contains("AAAA") {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    let outcome = run(host, &mut launcher, offered).await;
+    assert!(matches!(outcome, Ok(Outcome::Sealed { .. })), "{outcome:?}");
 }
 
 async fn post(address: SocketAddr, path: &str, json: &str) -> String {
