@@ -9,6 +9,7 @@ pub mod manifest;
 pub mod persisted_state;
 pub mod pod;
 pub mod release;
+pub mod sealed_secret;
 pub mod spec;
 mod verification;
 

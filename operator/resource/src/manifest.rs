@@ -35,6 +35,11 @@ pub fn of_spec(spec: &ChamberClusterSpec) -> Result<Option<SignedManifest>, Faul
     Ok(Some(manifest))
 }
 
+/// The same in one line of base64, as chambers get it; none where there is none, or one that was refused.
+pub fn text(spec: &ChamberClusterSpec) -> Option<String> {
+    of_spec(spec).ok()??.to_text().ok()
+}
+
 /// What the planner sees of the spec's manifest, and the authorities that the release's image measures.
 pub fn facts(
     spec: &ChamberClusterSpec,

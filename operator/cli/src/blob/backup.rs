@@ -1,15 +1,11 @@
 //! A copy of a sealed blob: a Secret, with what the blob is bound to and the cluster manifest beside it.
 
-use std::collections::BTreeMap;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_api::names;
+use chamber_resource::sealed_secret;
 use cluster_manifest::SignedManifest;
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::ResourceExt;
 use measurement::Measurement;
 use sealed_blob::{InnerBlob, MAX_BYTES, bind};
 use serde_json::Value;
@@ -18,10 +14,6 @@ use crate::input;
 use crate::output::Failure;
 use crate::sealed;
 
-/// The measurement that the blob is bound to, as `--measurement` takes it.
-const BOUND_TO: &str = "chamber.dev/bound-to";
-/// The cluster manifest with its signatures, as chambers get it.
-const MANIFEST: &str = "chamber.dev/manifest";
 /// A list of Secrets, each with a blob in base64 of base64.
 const MOST: u64 = 16 * MAX_BYTES as u64;
 
@@ -40,30 +32,10 @@ impl Backup {
     pub fn secret(&self, cluster: &str) -> Result<Secret, Failure> {
         let unwritten = |why: &dyn std::fmt::Display| Failure::Write(why.to_string());
         let blob = bind(&self.inner, &self.bound_to).map_err(|why| unwritten(&why))?;
-        let mut annotations = BTreeMap::from([(BOUND_TO.to_owned(), text_of(&self.bound_to))]);
-        if let Some(manifest) = &self.manifest {
-            let text = manifest.to_text().map_err(|why| unwritten(&why))?;
-            annotations.insert(MANIFEST.to_owned(), text);
-        }
-        let labels = [
-            (names::MANAGED_BY, names::MANAGER),
-            (names::CLUSTER_LABEL, cluster),
-        ];
-        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Ok(Secret {
-            metadata: ObjectMeta {
-                name: Some(names::sealed_secret(cluster, &self.bound_to.id())),
-                labels: Some(labels.map(owned).into()),
-                annotations: Some(annotations),
-                ..ObjectMeta::default()
-            },
-            immutable: Some(true),
-            data: Some(BTreeMap::from([(
-                names::BLOB_KEY.to_owned(),
-                ByteString(BASE64.encode(blob).into_bytes()),
-            )])),
-            ..Secret::default()
-        })
+        let manifest = self.manifest.as_ref().map(SignedManifest::to_text);
+        let manifest = manifest.transpose().map_err(|why| unwritten(&why))?;
+        let blob = BASE64.encode(blob);
+        Ok(sealed_secret::build(cluster, &self.bound_to, &blob, manifest))
     }
 
     /// Reads what `export` printed, what kubectl prints of the Secret (or of several), or the blob alone; the measurement
@@ -77,9 +49,8 @@ impl Backup {
         let Some(secret) = secret(name, &text)? else {
             return Self::opened(name, text.as_bytes(), bound_to(None)?, None);
         };
-        let annotation = |key: &str| secret.annotations().get(key).map(String::as_str);
-        let bound_to = bound_to(annotation(BOUND_TO))?;
-        let manifest = annotation(MANIFEST).map(SignedManifest::from_text);
+        let bound_to = bound_to(sealed_secret::bound_to(&secret))?;
+        let manifest = sealed_secret::manifest(&secret).map(SignedManifest::from_text);
         let manifest = manifest
             .transpose()
             .map_err(|why| Failure::read(name, &why))?;
@@ -125,11 +96,4 @@ fn secret(name: &str, text: &str) -> Result<Option<Secret>, Failure> {
     };
     let secret = serde_json::from_value(found.clone());
     secret.map(Some).map_err(|why| Failure::read(name, &why))
-}
-
-/// `PCR0=<96 hex>`, and the other registers that tell images apart.
-fn text_of(measurement: &Measurement) -> String {
-    let each = measurement.of_image();
-    let each = each.map(|(index, pcr)| format!("PCR{index}={pcr}"));
-    each.collect::<Vec<_>>().join(",")
 }

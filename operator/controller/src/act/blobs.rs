@@ -1,13 +1,10 @@
 //! The sealed blob: made once by the seal pod, stored in an immutable Secret per measurement.
 
-use std::collections::BTreeMap;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chamber_api::{ChamberCluster, names};
-use k8s_openapi::ByteString;
+use chamber_resource::{manifest, sealed_secret};
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, ResourceExt};
 use measurement::Measurement;
@@ -15,7 +12,7 @@ use rollover::{Release, Spec, World};
 
 use crate::act::error::Error;
 use crate::context::Context;
-use crate::objects::{self, labels, seal_pod};
+use crate::objects::{self, seal_pod};
 use crate::observe;
 
 /// Opens the blob of `from` and stores the same inner layer bound to `to`.
@@ -54,20 +51,8 @@ async fn store(
     measurement: &Measurement,
     blob: &str,
 ) -> Result<(), Error> {
-    let name = names::sealed_secret(&cluster.name_any(), &measurement.id());
-    let secret = Secret {
-        metadata: ObjectMeta {
-            name: Some(name),
-            labels: Some(labels::common(cluster)),
-            ..ObjectMeta::default()
-        },
-        immutable: Some(true),
-        data: Some(BTreeMap::from([(
-            names::BLOB_KEY.to_owned(),
-            ByteString(blob.as_bytes().to_vec()),
-        )])),
-        ..Secret::default()
-    };
+    let manifest = manifest::text(&cluster.spec);
+    let secret = sealed_secret::build(&cluster.name_any(), measurement, blob, manifest);
     let api =
         Api::<Secret>::namespaced(ctx.client.clone(), &cluster.namespace().unwrap_or_default());
     match api.create(&PostParams::default(), &secret).await {

@@ -9,9 +9,13 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_kms::Client;
+use aws_sdk_kms::config::{IdentityCache, SharedHttpClient};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use chamber_api::ChamberCluster;
 use key_policy::KeyLists;
 use rollover::{Owner, Share};
+use tokio::time::Instant;
 
 use crate::election::Lease;
 use crate::kms::external_id::EitherId;
@@ -23,6 +27,9 @@ use chamber_resource::arn::Arn;
 const CALL: Duration = Duration::from_secs(10);
 /// What one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(3);
+
+/// A way that nobody took for so long leads to a key that no cluster has any more: keys are read every few minutes.
+const UNUSED: Duration = Duration::from_hours(2);
 
 /// One cluster's way to its keys.
 #[derive(Clone, Copy)]
@@ -69,6 +76,8 @@ struct Way {
     outdated: Arc<AtomicBool>,
     /// What goes beside the key's policy.
     lists: Arc<Lists>,
+    /// When it was taken last.
+    taken: Instant,
 }
 
 /// KMS clients, one per key, role and owner; each keeps its own temporary credentials.
@@ -80,7 +89,7 @@ pub struct Keyring {
 impl Keyring {
     /// Reads AWS's standard environment (region, credentials, endpoints).
     pub async fn from_environment() -> Self {
-        let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_stack());
         Self::new(&sdk.load().await)
     }
 
@@ -106,19 +115,25 @@ impl Keyring {
         }
         let way = self.connect(owner, share, id.1.as_deref()).await;
         let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        ways.retain(|_, way| way.taken.elapsed() < UNUSED);
         ways.insert(id, way.clone());
         way
     }
 
     fn known(&self, id: &WayId) -> Option<Way> {
-        let ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
-        ways.get(id).cloned()
+        let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        let way = ways.get_mut(id)?;
+        way.taken = Instant::now();
+        Some(way.clone())
     }
 
     async fn connect(&self, owner: &Owner, share: &Share, role: Option<&str>) -> Way {
         let outdated = Arc::new(AtomicBool::new(false));
         let region = Arn::parse(&share.arn).map(|arn| Region::new(arn.region.to_owned()));
-        let mut config = aws_sdk_kms::config::Builder::from(&self.sdk).region(region.clone());
+        // A cache that all clients share holds few identities and lets go of any: each key has one of its own.
+        let mut config = aws_sdk_kms::config::Builder::from(&self.sdk)
+            .region(region.clone())
+            .identity_cache(IdentityCache::lazy().build());
         if let Some(role) = role {
             let assumed = async |external_id: String| {
                 let provider = AssumeRoleProvider::builder(role)
@@ -143,8 +158,16 @@ impl Keyring {
             client,
             outdated,
             lists: Arc::default(),
+            taken: Instant::now(),
         }
     }
+}
+
+/// Connections and TLS of all clients together: each would have a stack of its own, with the roots of this machine in it.
+fn http_stack() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .build_https()
 }
 
 fn way_id(owner: &Owner, cluster: &ChamberCluster, share: &Share) -> WayId {
@@ -173,9 +196,50 @@ fn session_policy(arn: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_config::{BehaviorVersion, Region, SdkConfig};
     use serde_json::{Value, json};
 
-    use super::session_policy;
+    use super::{ChamberCluster, Keyring, Owner, Share, UNUSED, http_stack, session_policy};
+
+    fn keyring() -> Keyring {
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("eu-west-1"))
+            .http_client(http_stack());
+        Keyring::new(&sdk.build())
+    }
+
+    fn cluster(key: &str) -> (Owner, ChamberCluster, Share) {
+        let arn = format!("arn:aws:kms:eu-west-1:111122223333:key/{key}");
+        let cluster = json!({"apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
+            "metadata": {"name": "signer", "namespace": "n"},
+            "spec": {"clusterId": "c", "release": {"image": "i", "measurement": {"imageSha384": "01".repeat(48)}},
+                "keys": {"threshold": 1, "shares": [{"name": "a", "arn": arn, "management": "Observed"}]},
+                "verification": {"prometheus": {"url": "http://p"}}}});
+        let cluster = serde_json::from_value(cluster).unwrap();
+        let uids = chamber_resource::spec::Uids::default();
+        let spec = chamber_resource::spec::checked(&cluster, &uids, jiff::SignedDuration::ZERO);
+        let spec = spec.unwrap();
+        (spec.owner, cluster, spec.shares[0].clone())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_way_is_kept_as_long_as_it_is_taken() {
+        let keyring = keyring();
+        let count = || keyring.ways.lock().unwrap().len();
+        let take = async |key| {
+            let (owner, cluster, share) = cluster(key);
+            Box::pin(keyring.way(&owner, &cluster, &share)).await;
+        };
+        take("a").await;
+        take("b").await;
+        tokio::time::advance(UNUSED / 2).await;
+        take("b").await;
+        assert_eq!(count(), 2);
+        tokio::time::advance(UNUSED / 2).await;
+        take("c").await;
+        assert_eq!(count(), 2, "a is gone, b was taken");
+    }
 
     /// Whatever else the role may do, a session does it not; and what the operator calls is all there.
     #[test]

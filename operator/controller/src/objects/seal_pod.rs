@@ -33,7 +33,7 @@ pub fn build(
     // The release's revision covers its image, measurement and template; the request is the spec's part, and another
     // manifest, or one with other signatures, needs another enclave.
     let mut made_from = format!("{}\n{request}", release.revision);
-    if let Some(manifest) = template::manifest_text(cluster) {
+    if let Some(manifest) = chamber_resource::manifest::text(&cluster.spec) {
         made_from = format!("{made_from}\n{manifest}");
     }
     let digest = hex::encode(Sha256::digest(made_from.as_bytes()));

@@ -68,14 +68,8 @@ pub fn seal(
 
 /// The cluster manifest as the host passes it on. It is public, and believed for its signatures alone.
 fn manifest(cluster: &ChamberCluster) -> Option<Value> {
-    let value = manifest_text(cluster)?;
+    let value = chamber_resource::manifest::text(&cluster.spec)?;
     Some(json!({"name": "CHAMBER_MANIFEST", "value": value}))
-}
-
-/// The spec's manifest in one line; a spec that has none, or one that was refused, gives none.
-pub fn manifest_text(cluster: &ChamberCluster) -> Option<String> {
-    let signed = chamber_resource::manifest::of_spec(&cluster.spec).ok()??;
-    signed.to_text().ok()
 }
 
 /// Who this pod is, and the only image that its host may boot.
@@ -251,7 +245,7 @@ mod tests {
             "signatures": [{"authority": "ab".repeat(32), "signature": "A".repeat(128)}]
         });
         cluster.spec.manifest = Some(serde_json::from_value(manifest).unwrap());
-        let text = manifest_text(&cluster).unwrap();
+        let text = chamber_resource::manifest::text(&cluster.spec).unwrap();
         let variable = json!({"name": "CHAMBER_MANIFEST", "value": text});
         for made in [
             chamber(&cluster, &release(), &BTreeMap::new(), true),
