@@ -85,10 +85,17 @@ mod tests {
         let secret = build("signer", &bound, "Q0hTQg==", Some("bWFuaWZlc3Q=".into()));
         assert_eq!(secret.name_any(), format!("signer-sealed-{}", bound.id()));
         let said = format!("PCR0={},PCR8={}", "1a".repeat(48), "8a".repeat(48));
-        assert_eq!(bound_to(&secret), Some(said.as_str()), "the image's registers");
+        assert_eq!(
+            bound_to(&secret),
+            Some(said.as_str()),
+            "the image's registers"
+        );
         assert_eq!(manifest(&secret), Some("bWFuaWZlc3Q="));
         assert_eq!(secret.immutable, Some(true));
-        assert_eq!(secret.data.as_ref().unwrap()[names::BLOB_KEY].0, b"Q0hTQg==");
+        assert_eq!(
+            secret.data.as_ref().unwrap()[names::BLOB_KEY].0,
+            b"Q0hTQg=="
+        );
         assert_eq!(manifest(&build("signer", &bound, "", None)), None);
     }
 }

@@ -35,7 +35,12 @@ impl Backup {
         let manifest = self.manifest.as_ref().map(SignedManifest::to_text);
         let manifest = manifest.transpose().map_err(|why| unwritten(&why))?;
         let blob = BASE64.encode(blob);
-        Ok(sealed_secret::build(cluster, &self.bound_to, &blob, manifest))
+        Ok(sealed_secret::build(
+            cluster,
+            &self.bound_to,
+            &blob,
+            manifest,
+        ))
     }
 
     /// Reads what `export` printed, what kubectl prints of the Secret (or of several), or the blob alone; the measurement
