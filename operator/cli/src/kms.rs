@@ -194,16 +194,56 @@ impl<'a> Key<'a> {
         Ok(tags)
     }
 
+    /// Ends its waiting time before deletion; it is disabled then.
+    pub async fn cancel_deletion(&self) -> Result<(), Failure> {
+        let cancel = self.client.cancel_key_deletion().key_id(self.arn);
+        let done = cancel.send().await;
+        done.map_err(|error| self.failure("kms:CancelKeyDeletion", &error))
+            .map(drop)
+    }
+
+    /// Enables it.
+    pub async fn enable(&self) -> Result<(), Failure> {
+        let done = self.client.enable_key().key_id(self.arn).send().await;
+        done.map_err(|error| self.failure("kms:EnableKey", &error))
+            .map(drop)
+    }
+
     fn failure<E>(&self, permission: &str, error: &SdkError<E>) -> Failure
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let said = match (error.code(), error.message()) {
-            (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
-            (None, _) => DisplayErrorContext(error).to_string(),
-        };
-        Failure::read(self.arn, &format!("{permission} gives {said}"))
+        failure(self.arn, permission, error)
     }
+}
+
+fn failure<E>(what: &str, permission: &str, error: &SdkError<E>) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let said = match (error.code(), error.message()) {
+        (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
+        (None, _) => DisplayErrorContext(error).to_string(),
+    };
+    Failure::read(what, &format!("{permission} gives {said}"))
+}
+
+/// Makes a symmetric key of one Region in the caller's account; gives its ARN.
+pub async fn create(
+    sdk: &SdkConfig,
+    region: Option<&str>,
+    policy: &str,
+    description: &str,
+) -> Result<String, Failure> {
+    let mut config = aws_sdk_kms::config::Builder::from(sdk);
+    if let Some(region) = region {
+        config = config.region(Region::new(region.to_owned()));
+    }
+    let create = Client::from_conf(config.build()).create_key();
+    let made = create.policy(policy).description(description).send().await;
+    let made = made.map_err(|error| failure("a new key", "kms:CreateKey", &error))?;
+    let arn = made.key_metadata.and_then(|metadata| metadata.arn);
+    arn.ok_or_else(|| Failure::read("a new key", &"kms:CreateKey gives no ARN"))
 }
 
 fn grant(grant: GrantListEntry) -> Grant {

@@ -9,6 +9,7 @@ mod blob;
 mod cluster;
 mod describe_eif;
 mod input;
+mod key;
 mod kms;
 mod manifest;
 mod output;
@@ -41,6 +42,7 @@ fn run(verb: &Verb) -> Result<Answer, Failure> {
         Verb::Attestation(verb) => attestation::run(verb),
         Verb::Manifest(verb) => manifest::run(verb),
         Verb::Blob(verb) => blob::run(verb),
+        Verb::Key(verb) => key::run(verb),
         Verb::Cluster(verb) => cluster::run(verb),
         Verb::DescribeEif { file, output } => describe_eif::run(file, *output),
     }

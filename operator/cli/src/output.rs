@@ -137,6 +137,22 @@ pub fn write_bytes(bytes: &[u8]) -> Result<(), Failure> {
     written.map_err(|why| Failure::Write(why.to_string()))
 }
 
+/// Asks whoever is at the terminal to type a word; without a terminal nobody can.
+pub fn confirm(what: &str, word: &str, otherwise: &str) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        let why = format!("{what}. Say --yes if that is meant");
+        return Err(Failure::Usage(why));
+    }
+    eprint!("{what}. To do it all the same, type {word}: ");
+    let mut typed = String::new();
+    let read = io::stdin().read_line(&mut typed);
+    read.map_err(|why| Failure::read("-", &why))?;
+    if typed.trim() == word {
+        return Ok(());
+    }
+    Err(Failure::Usage(otherwise.to_owned()))
+}
+
 /// Text of others without control characters: a terminal would obey them.
 pub fn printable(text: &str) -> String {
     let visible = |character: char| match character {

@@ -2,6 +2,7 @@
 
 mod attestation;
 mod blob;
+mod key;
 mod manifest;
 mod policy;
 
@@ -12,6 +13,7 @@ use measurement::Pcr;
 
 pub use attestation::{Asked, AttestationVerb, Nonce};
 pub use blob::{BlobVerb, Export, Import, Verify as VerifyBlob};
+pub use key::{Create as CreateKey, KeyVerb};
 pub use manifest::{ManifestForm, ManifestVerb, Render, Sign, SigningKey, Verify};
 pub use policy::{Cluster, Format, PolicyVerb, Question, Report};
 
@@ -41,6 +43,9 @@ pub enum Verb {
     /// Cluster manifests: what an offline authority signs of a cluster's keys.
     #[command(subcommand)]
     Manifest(ManifestVerb),
+    /// Keys that wrap shares: create, restore.
+    #[command(subcommand)]
+    Key(KeyVerb),
     /// Copies of a sealed blob: export, import, verify.
     #[command(subcommand)]
     Blob(BlobVerb),

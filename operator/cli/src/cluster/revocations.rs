@@ -1,7 +1,5 @@
 //! revoke and unrevoke: lines of two annotations, of which none is lost when the next one is added.
 
-use std::io::{self, IsTerminal};
-
 use chamber_api::{ChamberCluster, VerbsStatus, names};
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt};
@@ -11,7 +9,7 @@ use serde_json::json;
 use super::refused;
 use super::verbs::{self, PATIENCE};
 use crate::arguments::Revocation;
-use crate::output::{Answer, Exit, Failure};
+use crate::output::{self, Answer, Exit, Failure};
 
 /// Takes an image out of every policy at once, and says where it still is after a while.
 pub async fn revoke(
@@ -122,19 +120,7 @@ fn confirm(name: &str) -> Result<(), Failure> {
     let what = format!(
         "every unsealed chamber of {name} runs this image: once they restart they stay sealed, until another release runs"
     );
-    if !io::stdin().is_terminal() {
-        return Err(Failure::Usage(format!(
-            "{what}. Say --yes if that is meant"
-        )));
-    }
-    eprint!("{what}. To revoke it all the same, type {name}: ");
-    let mut typed = String::new();
-    let read = io::stdin().read_line(&mut typed);
-    read.map_err(|why| Failure::read("-", &why))?;
-    if typed.trim() == name {
-        return Ok(());
-    }
-    Err(Failure::Usage("nothing was revoked".to_owned()))
+    output::confirm(&what, name, "nothing was revoked")
 }
 
 /// The lines of an annotation that are about other images.

@@ -306,3 +306,45 @@ fn who_sealed_it_is_told_where_a_manifest_is_beside_it() {
     let run = place.run(0, &[&verify[..], &["--root", &root_file]].concat());
     assert!(run.out.contains("an enclave sealed it"), "{}", run.out);
 }
+
+/// The commands of a page about copies, in their order.
+fn commands(page: &str, verb: &str) -> Vec<String> {
+    let path = format!("{}/../../docs/{page}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let start = format!("    kubectl chamber {verb} ");
+    let lines = text.lines().filter(|line| line.starts_with(&start));
+    lines.map(|line| line.trim().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_the_runbook_make_a_copy_and_put_it_back() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let kms = Server::start(keys(), any, any).await.unwrap();
+    let endpoint = format!("http://{}", kms.kms_address());
+    let run = move || {
+        let folder = Folder::new("runbook");
+        let place = Place::new("blob-runbook", sealed_status());
+        place.has(&world::inner());
+        let kubeconfig = place.kubeconfig.file();
+        let variables = [
+            ("PROGRAM", env!("CARGO_BIN_EXE_kubectl-chamber")),
+            ("KUBECONFIG", kubeconfig.as_str()),
+            ("AWS_ACCESS_KEY_ID", "AKIAADMIN"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_ENDPOINT_URL_KMS", endpoint.as_str()),
+        ];
+        let commands = commands("runbook.md", "blob");
+        for command in &commands {
+            if command.contains(" import ") {
+                place.secrets.lock().unwrap().clear();
+            }
+            let line = format!("kubectl() {{ shift; \"$PROGRAM\" \"$@\"; }}\n{command}");
+            world::shell(&folder, &line, &variables).ends_as(command, "0");
+        }
+        assert_eq!(place.secrets.lock().unwrap().len(), 1, "it is there again");
+        commands.len()
+    };
+    assert_eq!(tokio::task::spawn_blocking(run).await.unwrap(), 3);
+    kms.stop().await;
+}

@@ -16,6 +16,8 @@ const GRANTED: &str = "arn:aws:kms:us-east-1:111122223333:key/granted";
 const ABSENT: &str = "arn:aws:kms:us-east-1:111122223333:key/absent";
 
 /// May read keys, as roles could before grants were looked at.
+/// May make keys.
+const MAKER: &str = "arn:aws:iam::111122223333:user/maker";
 const OLD_READER: &str = "arn:aws:iam::111122223333:user/old-reader";
 
 /// An emulator with three keys of one policy, and three people: one of the admin role, one of no role at all, and one
@@ -38,13 +40,19 @@ fn config() -> Config {
         .collect();
     let reads = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",
         "Action": ["kms:GetKeyPolicy", "kms:DescribeKey", "kms:ListResourceTags"]}]});
+    let makes = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",
+        "Action": ["kms:CreateKey", "kms:PutKeyPolicy"]}]});
     let config = json!({
-        "identityPolicies": [{"principal": OLD_READER, "document": reads}],
+        "identityPolicies": [
+            {"principal": OLD_READER, "document": reads},
+            {"principal": MAKER, "document": makes},
+        ],
         "region": "us-east-1", "accounts": ["111122223333"], "nitroRootPem": root.certificate_pem(),
         "credentials": [
             person("AKIAADMIN", "arn:aws:sts::111122223333:assumed-role/ChamberKmsKeyAdmin/person"),
             person("AKIANOBODY", "arn:aws:iam::111122223333:user/nobody"),
             person("AKIAOLD", OLD_READER),
+            person("AKIAMAKER", MAKER),
         ],
         "roles": [{"arn": ADMIN, "trust": {"Version": "2012-10-17", "Statement": []}}],
         "keys": [
@@ -136,6 +144,143 @@ async fn a_key_is_linted_by_its_arn() {
     let from =
         json!({"clusterId": "policy", "account": "key", "partition": "key", "adminRole": "policy"});
     assert_eq!(found["readAs"]["from"], from);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_made_for_a_share_and_admits_nobody_yet() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = Server::start(config(), any, any).await.unwrap();
+    let create = [
+        &["key", "create", "--name", "d", "--region", "us-east-1"],
+        &CLUSTER[..],
+    ]
+    .concat();
+    let output = run(
+        &server,
+        "AKIAADMIN",
+        &[&create[..], &["--dry-run"]].concat(),
+        "",
+    )
+    .await;
+    assert_eq!(output.stdout, rendered(&[], &[]).into_bytes());
+    let output = run(&server, "AKIANOBODY", &create, "").await;
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(
+        err.contains("kms:CreateKey gives AccessDeniedException"),
+        "{err}"
+    );
+
+    let output = run(&server, "AKIAMAKER", &create, "").await;
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    let shares: Value = serde_yaml_ng::from_slice(&output.stdout).unwrap();
+    assert_eq!(shares[0]["name"], "d");
+    assert_eq!(shares[0]["assumeRoleArn"], ADMIN);
+    let arn = shares[0]["arn"].as_str().unwrap();
+    // What it makes passes its own lint.
+    let output = lint(&server, "AKIAADMIN", &[&[arn], &CLUSTER[..2]].concat()).await;
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("0 errors"), "{told}");
+
+    // A policy for another account than the one that the key is made in locks its maker out.
+    let elsewhere = ["--cluster-id", "x", "--account", "444455556666"];
+    let elsewhere = [&create[..6], &elsewhere].concat();
+    let output = run(&server, "AKIAMAKER", &elsewhere, "").await;
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(
+        err.contains("kms:CreateKey gives MalformedPolicyDocumentException"),
+        "{err}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_brought_back_where_somebody_says_yes() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = Server::start(config(), any, any).await.unwrap();
+    let sdk = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
+        .endpoint_url(format!("http://{}", server.kms_address()))
+        .region(aws_config::Region::new("us-east-1"))
+        .credentials_provider(aws_sdk_kms::config::Credentials::new(
+            "AKIAADMIN",
+            "secret",
+            None,
+            None,
+            "test",
+        ))
+        .load()
+        .await;
+    let kms = aws_sdk_kms::Client::new(&sdk);
+    let restore = async |more: &[&str]| {
+        let arguments = [&["key", "restore", GOOD], more].concat();
+        let output = run(&server, "AKIAADMIN", &arguments, "").await;
+        let text = [output.stdout, output.stderr].concat();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(text).unwrap(),
+        )
+    };
+    let (status, told) = restore(&[]).await;
+    assert_eq!(status, 0, "{told}");
+    assert!(told.contains("is enabled already"), "{told}");
+    kms.disable_key().key_id(GOOD).send().await.unwrap();
+    let (status, told) = restore(&[]).await;
+    assert_eq!(status, 2, "{told}");
+    assert!(told.contains("may decrypt with it again"), "{told}");
+    let (status, told) = restore(&["--yes"]).await;
+    assert!(status == 0 && told.contains("it was Disabled"), "{told}");
+    kms.schedule_key_deletion()
+        .key_id(GOOD)
+        .pending_window_in_days(7)
+        .send()
+        .await
+        .unwrap();
+    let (status, told) = restore(&["--yes"]).await;
+    assert!(
+        status == 0 && told.contains("it was PendingDeletion"),
+        "{told}"
+    );
+    let described = kms.describe_key().key_id(GOOD).send().await.unwrap();
+    assert!(described.key_metadata.unwrap().enabled);
+    let (status, told) = restore(&["--yes"]).await;
+    assert!(status == 0 && told.contains("is enabled already"), "{told}");
+    server.stop().await;
+}
+
+/// The commands of docs/keys.md, as they stand there; nobody is at a terminal here, so one of them says yes.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_the_page_make_a_key_and_bring_one_back() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut config = config();
+    config.keys[0].id = "1234abcd-12ab-34cd-56ef-1234567890ab".to_owned();
+    let server = Server::start(config, any, any).await.unwrap();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/keys.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let lines = page.lines();
+    let commands = lines.filter_map(|line| line.strip_prefix("    kubectl chamber key "));
+    let mut count = 0;
+    for command in commands {
+        let words = ["key"].into_iter().chain(command.split(' '));
+        let mut arguments: Vec<_> = words.collect();
+        let who = match arguments[1] {
+            "create" => "AKIAMAKER",
+            _ => {
+                arguments.push("--yes");
+                "AKIAADMIN"
+            }
+        };
+        let output = run(&server, who, &arguments, "").await;
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{command}: {err}");
+        count += 1;
+    }
+    assert_eq!(count, 2);
     server.stop().await;
 }
 
