@@ -268,12 +268,11 @@ async fn the_commands_of_the_page_make_a_key_and_bring_one_back() {
     for command in commands {
         let words = ["key"].into_iter().chain(command.split(' '));
         let mut arguments: Vec<_> = words.collect();
-        let who = match arguments[1] {
-            "create" => "AKIAMAKER",
-            _ => {
-                arguments.push("--yes");
-                "AKIAADMIN"
-            }
+        let who = if arguments[1] == "create" {
+            "AKIAMAKER"
+        } else {
+            arguments.push("--yes");
+            "AKIAADMIN"
         };
         let output = run(&server, who, &arguments, "").await;
         let err = String::from_utf8(output.stderr).unwrap();
