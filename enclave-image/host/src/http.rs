@@ -25,6 +25,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+        .route("/progress", get(progress))
         .route("/sealed-blob", get(sealed_blob))
         .route("/attestation", post(attestation))
         .layer(DefaultBodyLimit::max(MAX_QUESTION))
@@ -41,6 +42,11 @@ async fn ready(Extract(state): Extract<Arc<State>>) -> impl IntoResponse {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "sealed or stopping\n")
     }
+}
+
+/// Why it is sealed, for whoever waits for it: the operator tells it in its status.
+async fn progress(Extract(state): Extract<Arc<State>>) -> impl IntoResponse {
+    Json(state.progress())
 }
 
 /// What a seal made; it is ciphertext, and public.

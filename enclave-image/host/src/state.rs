@@ -28,6 +28,22 @@ pub(crate) struct State {
 struct Inner {
     metrics: Metrics,
     sealed: Option<SealedBlob>,
+    /// Why the last attempt to unseal failed, or how the workload ended since.
+    failure: Option<String>,
+}
+
+/// Of what an enclave says of a failure, so many characters are kept.
+const SAID: usize = 1024;
+
+/// How far it is, for whoever waits for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Progress {
+    /// The workload has the master key.
+    pub unsealed: bool,
+    /// Why not, as the enclave said it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// What a seal made, for whoever stores it.
@@ -73,6 +89,15 @@ impl State {
         self.lock().sealed.clone()
     }
 
+    /// How far the enclave is.
+    pub fn progress(&self) -> Progress {
+        let inner = self.lock();
+        Progress {
+            unsealed: inner.metrics.unsealed,
+            failure: inner.failure.clone(),
+        }
+    }
+
     /// No more requests are to come.
     pub fn stopping(&self) {
         self.stopping.send_replace(true);
@@ -109,6 +134,7 @@ impl State {
         let mut inner = self.lock();
         inner.metrics.unsealed = false;
         inner.metrics.restarts += 1;
+        inner.failure = Some("the enclave ended by itself".to_owned());
         drop(inner);
         self.questions.lost();
     }
@@ -126,9 +152,15 @@ impl State {
                 metrics.rejected += u64::from(*result == ShareResult::Denied);
                 metrics.count_share(key, *result);
             }
-            ToHost::AttemptFailed { .. } => self.lock().metrics.failures += 1,
+            ToHost::AttemptFailed { message, .. } => {
+                let mut inner = self.lock();
+                inner.metrics.failures += 1;
+                inner.failure = Some(said(message));
+            }
             ToHost::Unsealed { millis } => {
-                let metrics = &mut self.lock().metrics;
+                let inner = &mut *self.lock();
+                inner.failure = None;
+                let metrics = &mut inner.metrics;
                 metrics.unsealed = true;
                 metrics.successes += 1;
                 metrics.unseal_time += Duration::from_millis(*millis);
@@ -136,7 +168,11 @@ impl State {
             ToHost::Spoiled { indices } => {
                 self.lock().metrics.spoiled = indices.iter().copied().collect();
             }
-            ToHost::WorkloadEnded { .. } => self.lock().metrics.unsealed = false,
+            ToHost::WorkloadEnded { message } => {
+                let mut inner = self.lock();
+                inner.metrics.unsealed = false;
+                inner.failure = Some(said(&format!("the workload ended: {message}")));
+            }
             ToHost::Attestation { nonce, document } => {
                 self.questions.answered(nonce, Ok(document.clone()));
             }
@@ -155,9 +191,39 @@ impl State {
     }
 }
 
+/// The beginning of what an enclave said, in one line.
+fn said(message: &str) -> String {
+    let one_line = message
+        .chars()
+        .map(|found| if found.is_control() { ' ' } else { found });
+    one_line.take(SAID).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_it_is_sealed_is_the_last_failure_and_gone_once_it_is_unsealed() {
+        let state = State::default();
+        let failed = |message: &str| ToHost::AttemptFailed {
+            message: message.to_owned(),
+            retry_in_millis: 1,
+        };
+        let failure = || state.progress().failure;
+        assert_eq!(failure(), None);
+        state.note(&failed("first"));
+        state.note(&failed(&format!("second\n{}", "x".repeat(5000))));
+        let told = failure().unwrap();
+        assert!(told.starts_with("second x") && told.len() == SAID, "{told}");
+        state.note(&ToHost::Unsealed { millis: 10 });
+        assert_eq!((state.progress().unsealed, failure()), (true, None));
+        let message = "with 1".to_owned();
+        state.note(&ToHost::WorkloadEnded { message });
+        assert_eq!(failure().unwrap(), "the workload ended: with 1");
+        state.crashed();
+        assert_eq!(failure().unwrap(), "the enclave ended by itself");
+    }
 
     fn share(result: ShareResult) -> ToHost {
         ToHost::Share {

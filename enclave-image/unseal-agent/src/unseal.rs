@@ -95,7 +95,11 @@ impl<N: Nsm, K: Kms> Agent<N, K> {
                 }
                 Ok(rest)
             }
-            Err(error) => Err(format!("{error} ({})", faults.join("; "))),
+            Err(error) => {
+                // In the order of their keys, and not of the answers: the same goes wrong again and again.
+                faults.sort();
+                Err(format!("{error} ({})", faults.join("; ")))
+            }
         })
     }
 

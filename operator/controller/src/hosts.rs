@@ -22,6 +22,12 @@ use crate::prometheus::Pace;
 const CONNECT: Duration = Duration::from_secs(2);
 /// What a question may take, from connecting to the last byte of the answer.
 const TOTAL: Duration = Duration::from_secs(6);
+/// What a question may take whose answer nothing waits for.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// Bytes of an answer that says why a chamber is sealed, at most.
+const FAILURE: usize = 16 << 10;
+/// Characters of it that are told.
+const SAID: usize = 400;
 /// Bytes of an answer with a document, at most: one has some 5,000.
 const DOCUMENT: usize = 32 << 10;
 /// Bytes of an offer, at most: ten shares of the largest size, and a document.
@@ -41,6 +47,11 @@ pub struct Offer {
     pub sealed_blob: String,
     /// Commitment to the master key, hex.
     pub commitment: String,
+}
+
+#[derive(Deserialize)]
+struct Progress {
+    failure: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +89,14 @@ impl Hosts {
         let request = request.header("content-type", "application/json");
         let answer: Attested = ask(request.body(question), DOCUMENT).await?;
         STANDARD.decode(answer.document).map_err(|_| Error::Foreign)
+    }
+
+    /// Why a chamber is sealed, in its own words and one line; none where its host does not say it at once.
+    pub async fn failure(&self, pod: &Pod) -> Option<String> {
+        let request = self.client.get(url(pod, "progress").ok()?).timeout(AT_ONCE);
+        let told: Progress = ask(request, FAILURE).await.ok()?;
+        let one_line = |found: char| if found.is_control() { ' ' } else { found };
+        Some(told.failure?.chars().map(one_line).take(SAID).collect())
     }
 
     /// What a seal pod offers.

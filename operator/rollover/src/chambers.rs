@@ -21,16 +21,14 @@ pub fn unfinished(world: &World, rollover: &Rollover, step: Step) -> Option<Plan
     }
     let unsealed = target.map_or(0, Set::unsealed);
     if unsealed < world.spec.replicas {
-        let sealed: Vec<_> = new
-            .iter()
-            .filter(|c| !c.serves())
-            .map(|c| c.name.clone())
-            .collect();
+        let mut sealed = new.iter().filter(|c| !c.serves());
+        let names = sealed.clone().map(|c| c.name.clone()).collect();
         let sealed = ChamberObstacle::Sealed {
             unsealed,
             wanted: world.spec.replicas,
             revision: rollover.to.revision.clone(),
-            sealed,
+            says: sealed.find_map(|chamber| chamber.words()),
+            sealed: names,
         };
         return Some(Plan::wait(step, sealed));
     }

@@ -192,6 +192,23 @@ fn full_nodes_do_not_fail_a_good_release() {
 }
 
 #[test]
+fn a_chamber_that_stays_sealed_says_why_and_so_does_the_failure() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.broken = vec!["v2"];
+    play.until("Roll: waits, ChamberSealed");
+    let why = "no cluster manifest was given, and this image measures an authority key";
+    let mut sets = play.world.sets.iter_mut();
+    let set = sets.find(|set| set.release.revision == "v2").unwrap();
+    set.chambers[0].says = Some(why.into());
+    let name = set.chambers[0].name.clone();
+    play.run(100);
+    let failure = play.world.record.failure.clone().unwrap();
+    let told = format!("waiting for {name}. {name} says: {why}");
+    assert!(failure.why.ends_with(&told), "{}", failure.why);
+}
+
+#[test]
 fn a_node_with_a_chamber_of_the_target_is_lost_in_verify() {
     let mut play = Play::settled();
     play.world.spec.release = release(2);

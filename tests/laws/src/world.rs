@@ -257,6 +257,7 @@ fn chamber(setup: &Setup, release: &Release, index: usize, pod: state::Pod) -> C
         gone_by: pod.leaving.map(|age| setup.ago(age)),
         // Long ago: how long a release has its chambers without progress is in the record alone.
         scheduled_at: Some(setup.ago(state::AGE)),
+        says: None,
         failing: None,
         node: None,
     }

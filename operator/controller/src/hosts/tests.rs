@@ -75,6 +75,38 @@ async fn a_chamber_is_asked_with_its_nonce_and_a_seal_pod_for_its_offer() {
 }
 
 #[tokio::test]
+async fn why_a_chamber_is_sealed_is_one_line_or_nothing() {
+    let told = async |answer: Value| {
+        let app = Router::new().route("/progress", get(async move || axum::Json(answer)));
+        let pod = read(pod(serve(app).await));
+        Hosts::new().unwrap().failure(&pod).await
+    };
+    assert_eq!(
+        told(json!({"unsealed": false, "failure": "no\nmanifest"})).await,
+        Some("no manifest".to_owned())
+    );
+    let long = told(json!({"failure": "x".repeat(5000)})).await;
+    assert_eq!(long.unwrap().len(), SAID);
+    assert_eq!(told(json!({"unsealed": true})).await, None);
+    assert_eq!(told(json!("y".repeat(FAILURE))).await, None);
+    // A host of an older image has no such page.
+    let pod = read(pod(serve(Router::new()).await));
+    assert_eq!(Hosts::new().unwrap().failure(&pod).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_does_not_say_why_holds_nothing_up() {
+    let never = async || std::future::pending::<()>().await;
+    let address = serve(Router::new().route("/progress", get(never))).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(
+        Hosts::new().unwrap().failure(&read(pod(address))).await,
+        None
+    );
+    assert!(began.elapsed() <= AT_ONCE + Duration::from_millis(10));
+}
+
+#[tokio::test]
 async fn whatever_is_no_answer_is_told_in_a_line_that_stays_the_same() {
     for code in [400, 404, 409, 500, 503, 204] {
         let found = answered(StatusCode::from_u16(code).unwrap()).await;

@@ -1,7 +1,10 @@
 //! `ReplicaSets` and pods of a cluster.
 
+use std::collections::BTreeSet;
+
 use chamber_api::{ChamberCluster, ReleaseStatus, names};
 use futures::future::try_join;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::ListParams;
@@ -55,8 +58,13 @@ pub async fn list(ctx: &Context, cluster: &ChamberCluster) -> Result<Found, kube
         .filter_map(|found| Some((found.uid()?, set(found, &mark)?)))
         .collect();
     let mut orphans = Vec::new();
+    let mut asked = BTreeSet::new();
     for pod in pods.items.iter().filter(|pod| !ended(pod)) {
-        let chamber = chamber(pod);
+        let mut chamber = chamber(pod);
+        // One of each release is asked in a look: they mostly say the same.
+        if stays_sealed(&chamber, Timestamp::now()) && asked.insert(chamber.revision.clone()) {
+            chamber.says = ctx.hosts.failure(pod).await;
+        }
         match sets.iter_mut().find(|(uid, _)| owned_by(pod, uid)) {
             Some((_, set)) => set.chambers.push(chamber),
             None => orphans.push(chamber),
@@ -67,6 +75,16 @@ pub async fn list(ctx: &Context, cluster: &ChamberCluster) -> Result<Found, kube
         orphans,
         replica_sets: found,
     })
+}
+
+/// Unsealing takes seconds: one that runs for longer may say what is wrong.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+
+/// It runs for some time, and is not unsealed.
+fn stays_sealed(chamber: &Chamber, now: Timestamp) -> bool {
+    let sealed = chamber.unsealed_since.is_none() && !chamber.terminating();
+    let since = chamber.started_at.filter(|_| sealed);
+    since.is_some_and(|at| now.duration_since(at) >= PATIENCE)
 }
 
 /// A pod that has ended runs nothing any more and will not start again.
@@ -130,6 +148,7 @@ fn chamber(pod: &Pod) -> Chamber {
             .map(|time| time.0),
         failing: stuck(pod),
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        says: None,
     }
 }
 
@@ -197,6 +216,26 @@ mod tests {
         );
         assert_eq!(chamber.failing, None);
         assert_eq!(chamber.measurement_id, "9876543210");
+    }
+
+    #[test]
+    fn a_chamber_is_asked_why_it_is_sealed_once_it_had_the_time() {
+        let running = json!({"containerStatuses": [{"name": "enclave", "ready": false, "restartCount": 0, "image": "",
+            "imageID": "", "state": {"running": {"startedAt": "2026-11-01T10:00:00Z"}}}]});
+        let at = |second: &str| format!("2026-11-01T10:00:{second}Z").parse().unwrap();
+        let mut found = chamber(&pod(&running));
+        assert!(!stays_sealed(&found, at("09")) && stays_sealed(&found, at("10")));
+        found.gone_by = Some(at("30"));
+        assert!(!stays_sealed(&found, at("20")), "it is ending");
+        found.gone_by = None;
+        found.unsealed_since = Some(at("05"));
+        assert!(!stays_sealed(&found, at("20")), "it is unsealed");
+        found.unsealed_since = None;
+        found.started_at = None;
+        assert!(
+            !stays_sealed(&found, at("20")),
+            "nothing runs that could say"
+        );
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum ChamberObstacle {
         revision: String,
         /// Pods that are waited for.
         sealed: Vec<String>,
+        /// What one of them says of itself.
+        says: Option<Words>,
     },
     /// One cannot start; what Kubernetes says.
     Failing(Named, String),
@@ -70,8 +72,13 @@ pub enum ChamberObstacle {
         unsealed: u32,
         /// Those wanted.
         wanted: u32,
+        /// What one of the others says of itself.
+        says: Option<Words>,
     },
 }
+
+/// What a chamber says of itself: its pod, and its words.
+pub type Words = (String, String);
 
 /// A chamber in a sentence.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,6 +142,7 @@ impl Display for ChamberObstacle {
                 wanted,
                 revision,
                 sealed,
+                says,
             } => {
                 let pods = match sealed.as_slice() {
                     [] => "the next pod".to_owned(),
@@ -143,7 +151,8 @@ impl Display for ChamberObstacle {
                 write!(
                     f,
                     "{unsealed} of {wanted} chambers run release {revision} unsealed; waiting for {pods}"
-                )
+                )?;
+                said(f, says.as_ref())
             }
             Self::Failing(chamber, why) => write!(f, "{chamber} cannot start: {why}"),
             Self::Unschedulable(chamber, why) => write!(
@@ -168,11 +177,23 @@ impl Display for ChamberObstacle {
                 f,
                 "{stops} unsealed chambers would be stopped, and the disruption budgets over them allow {allowed} now"
             ),
-            Self::NotReady { unsealed, wanted } => {
-                write!(f, "{unsealed} of {wanted} chambers are unsealed")
+            Self::NotReady {
+                unsealed,
+                wanted,
+                says,
+            } => {
+                write!(f, "{unsealed} of {wanted} chambers are unsealed")?;
+                said(f, says.as_ref())
             }
             other => other.unexplained(f),
         }
+    }
+}
+
+fn said(f: &mut Formatter<'_>, says: Option<&Words>) -> fmt::Result {
+    match says {
+        Some((pod, why)) => write!(f, ". {pod} says: {why}"),
+        None => Ok(()),
     }
 }
 

@@ -5,9 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::admit::{Extent, ask, write_all};
 use crate::roll::within_budget;
 use crate::{
-    Action, AdmittedSet, Blob, BlobObstacle, ChamberObstacle, DriftPolicy, KeyFacts, KeyObstacle,
-    Look, Obstacle, Plan, Release, ReleaseObstacle, StatusObstacle, Step, Transition, World,
-    attested, chambers, claim, keys, manifest, measure, ownership, revoke, roll, seal, tags,
+    Action, AdmittedSet, Blob, BlobObstacle, Chamber, ChamberObstacle, DriftPolicy, KeyFacts,
+    KeyObstacle, Look, Obstacle, Plan, Release, ReleaseObstacle, StatusObstacle, Step, Transition,
+    World, attested, chambers, claim, keys, manifest, measure, ownership, revoke, roll, seal, tags,
 };
 
 const STEP: Step = Step::Settled;
@@ -231,7 +231,12 @@ fn rest(world: &World) -> Plan {
     let unsealed = world.unsealed();
     if unsealed < world.spec.replicas {
         let wanted = world.spec.replicas;
-        let not_ready = ChamberObstacle::NotReady { unsealed, wanted };
+        let mut sealed = world.chambers().filter(|chamber| !chamber.serves());
+        let not_ready = ChamberObstacle::NotReady {
+            unsealed,
+            wanted,
+            says: sealed.find_map(Chamber::words),
+        };
         return Plan::wait_until(STEP, not_ready, Some(until));
     }
     Plan::Settled { until }

@@ -71,12 +71,19 @@ pub struct Chamber {
     pub failing: Option<Failing>,
     /// Its node.
     pub node: Option<String>,
+    /// Why it is sealed, in its own words, where it was asked: it is told, and decides nothing.
+    pub says: Option<String>,
 }
 
 impl Chamber {
     /// Unsealed and staying.
     pub fn serves(&self) -> bool {
         self.unsealed_since.is_some() && !self.terminating()
+    }
+
+    /// What it says of itself, with its name.
+    pub(crate) fn words(&self) -> Option<(String, String)> {
+        Some((self.name.clone(), self.says.clone()?))
     }
 
     /// It is being deleted.

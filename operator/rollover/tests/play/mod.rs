@@ -509,6 +509,7 @@ impl Play {
                     started_at: Some(now),
                     gone_by: None,
                     scheduled_at: (!self.full).then_some(now),
+                    says: None,
                     failing: self
                         .full
                         .then(|| Failing::Unschedulable("0/3 nodes are available".into())),
