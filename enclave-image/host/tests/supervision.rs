@@ -264,7 +264,8 @@ async fn an_agent_that_does_not_know_how_to_rewrap_fails_it_at_once() {
         host.start.task = rewrap();
         // One that does not even start says nothing of what its agent knows.
         let mut launcher = Scripted::new([Script::DoesNotStart, Script::Leaves]);
-        let outcome = run(host, &mut launcher, std::future::pending()).await;
+        let shutdown = tokio::time::sleep(std::time::Duration::from_mins(10));
+        let outcome = run(host, &mut launcher, shutdown).await;
         let Ok(Outcome::SealFailed { message }) = outcome else {
             panic!("{outcome:?}");
         };
@@ -272,10 +273,11 @@ async fn an_agent_that_does_not_know_how_to_rewrap_fails_it_at_once() {
     }
     // Every agent knows how to unseal: this one is started again.
     let (host, _) = host().await;
-    let mut launcher = Scripted::new([Script::Leaves]);
+    let mut launcher = Scripted::new([Script::Leaves, Script::Leaves]);
     let shutdown = tokio::time::sleep(std::time::Duration::from_mins(1));
     let outcome = run(host, &mut launcher, shutdown).await;
     assert_eq!(outcome.unwrap(), Outcome::Stopped);
+    assert!(launcher.launches.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,7 @@ use unseal_agent::{
 use zeroize::Zeroizing;
 
 use crate::bent::BentKms;
+use crate::chamber::PATIENCE;
 use crate::hostile::inner_of;
 use crate::office::{Office, after, own_image, permit, run_manifest, said};
 use crate::world::{CLUSTER, TestNsm, World, key, request};
@@ -191,7 +192,9 @@ async fn below_the_threshold_of_living_keys_nothing_is_wrapped() {
     world.disable("b").await;
     world.disable("c").await;
     let tools = bent(&world, |_| {});
-    let (made, _) = rewrapped((&world, &office), &tools, (&run, &next), &blob).await;
+    let made = rewrapped((&world, &office), &tools, (&run, &next), &blob);
+    // Waiting would not bring a dead key back.
+    let (made, _) = tokio::time::timeout(PATIENCE, made).await.unwrap();
     let why = made.unwrap_err().to_string();
     assert!(why.starts_with("generation 1 does not open"), "{why}");
     assert!(why.contains("key/b: DisabledException"), "{why}");

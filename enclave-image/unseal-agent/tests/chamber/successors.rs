@@ -5,14 +5,15 @@ use cluster_manifest::{Kind, Manifest};
 use measurement::Measurement;
 use sealed_blob::{InnerBlob, bind};
 
-use crate::chamber::Chamber;
+use crate::chamber::{Chamber, PATIENCE};
 use crate::hostile::{bound, inner_of, own_making};
 use crate::office::{OTHER_SIGNER, Office, after, own_image, permit, rewrap, run_manifest};
 use crate::world::{ADMITTED, FOREIGN, World, key};
 
 /// Why this enclave makes no new generation; no key was handed over, and KMS was asked only where `asked` says so.
 async fn refusal(mut chamber: Chamber, asked: bool) -> String {
-    let why = chamber.sealed().await.unwrap_err();
+    let ended = tokio::time::timeout(PATIENCE, chamber.sealed()).await;
+    let why = ended.unwrap().unwrap_err();
     assert!(!why.contains('\n'), "{why}");
     assert!(chamber.commitments().is_empty(), "a key was handed over");
     assert_eq!(chamber.asked > 0, asked, "{why}");
