@@ -1,7 +1,7 @@
 //! Turn after turn, until there is nothing to do but wait.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chamber_api::{ChamberCluster, names};
 use kube::runtime::controller::Action as Requeue;
@@ -21,22 +21,29 @@ pub async fn reconcile(seen: Arc<ChamberCluster>, ctx: Arc<Context>) -> Result<R
     if let Some(left) = ctx.pace.left(&seen) {
         return Ok(Requeue::requeue(left));
     }
+    let began = Instant::now();
+    let ended = turns(&seen, &ctx).await;
+    ctx.telemetry.reconciled(ended.is_ok(), began.elapsed());
+    ended
+}
+
+async fn turns(seen: &ChamberCluster, ctx: &Context) -> Result<Requeue, Error> {
     // Read anew: the watch may lag behind a status that this process has just written.
-    let Some(mut cluster) = current(&ctx, &seen).await? else {
-        return Ok(gone(&ctx, &seen));
+    let Some(mut cluster) = current(ctx, seen).await? else {
+        return Ok(gone(ctx, seen));
     };
     let mut tries = Tries::default();
     for _ in 0..TURNS {
-        match Box::pin(turn(&ctx, &mut cluster, &mut tries)).await {
+        match Box::pin(turn(ctx, &mut cluster, &mut tries)).await {
             Ok(End::Acted) => tries.moved(),
-            Ok(End::Gone) => return Ok(gone(&ctx, &seen)),
+            Ok(End::Gone) => return Ok(gone(ctx, seen)),
             Ok(End::Rests(pause)) => {
                 ctx.pace.clear(&cluster);
                 return Ok(Requeue::requeue(pause));
             }
             Err(error) if tries.looks_again(&error) => {
-                let Some(anew) = current(&ctx, &seen).await? else {
-                    return Ok(gone(&ctx, &seen));
+                let Some(anew) = current(ctx, seen).await? else {
+                    return Ok(gone(ctx, seen));
                 };
                 cluster = anew;
             }
@@ -74,7 +81,6 @@ fn gone(ctx: &Context, seen: &ChamberCluster) -> Requeue {
 )]
 pub fn on_error(cluster: Arc<ChamberCluster>, error: &Error, ctx: Arc<Context>) -> Requeue {
     let (failures, pause) = ctx.pace.failed(&cluster, error.passes());
-    ctx.telemetry.turn_failed();
     tracing::warn!(cluster = %cluster.name_any(), %error, failures, "turn failed");
     Requeue::requeue(pause)
 }

@@ -158,6 +158,8 @@ async fn work(
         .iter()
         .map(|namespace| watch_namespace(&clients.watching, *namespace))
         .collect();
+    let stores: Vec<_> = controllers.iter().map(Controller::store).collect();
+    telemetry.watch(stores.clone());
     let ctx = Arc::new(Context::new(Parts {
         client: clients.client,
         settings: settings.clone(),
@@ -170,7 +172,7 @@ async fn work(
         root,
         telemetry,
         lease,
-        clusters: controllers.iter().map(Controller::store).collect(),
+        clusters: stores,
         cluster_uid,
     }));
     let runs = controllers.into_iter().map(|controller| {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const SETS: [&str; 5] = [
     "",
     "watchNamespaces: [payments, ledger]",
-    "replicas: 2\npriorityClassName: system-cluster-critical\nmetrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}}",
+    "replicas: 2\npriorityClassName: system-cluster-critical\nmetrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}, prometheusRule: {enabled: true, labels: {release: prometheus}, runbookUrl: 'https://wiki.example.com/runbook'}}",
     "crds: {install: false}\naws: {region: eu-central-1, endpointUrl: 'http://kms:1', credentialsSecret: keys}\nextraEnv: [{name: A, value: b}]",
     "prometheus: {proxySecret: proxy, servers: [{namespaces: ['prod-*'], urls: ['https://mimir/p'], credentialsSecret: mimir}, {namespaces: ['*'], urls: ['http://p:9090']}]}",
 ];
@@ -75,6 +75,31 @@ fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
         .iter()
         .filter(|object| object["kind"] == kind)
         .collect()
+}
+
+/// The test of docs/runbook.md's headings is in tests/alerts.
+#[test]
+fn alerts_are_a_rule_object_that_links_to_the_runbook() {
+    let Some(objects) = render(SETS[2]) else {
+        return;
+    };
+    let [rule] = of_kind(&objects, "PrometheusRule")[..] else {
+        panic!("one PrometheusRule");
+    };
+    assert_eq!(rule["metadata"]["labels"]["release"], "prometheus");
+    let groups = rule["spec"]["groups"].as_array().expect("groups");
+    let rules = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().expect("rules"));
+    for rule in rules {
+        let link = rule["annotations"]["runbook_url"].as_str().expect("a link");
+        let alert = rule["alert"].as_str().expect("a name").to_lowercase();
+        assert_eq!(link, format!("https://wiki.example.com/runbook#{alert}"));
+        // Braces of Prometheus are not Helm's.
+        assert!(!rule.to_string().contains("<no value>"), "{rule}");
+    }
+    let text = rule.to_string();
+    assert!(text.contains("{{ $labels.namespace }}"), "{text}");
 }
 
 /// Every rule with the name of its role.

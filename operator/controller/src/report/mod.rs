@@ -166,8 +166,6 @@ async fn write(
         keys = status.keys_in_sync.as_deref(),
         "status"
     );
-    ctx.telemetry
-        .step(cluster, status.step.as_deref(), status.reason.as_deref());
     let api = Api::<ChamberCluster>::namespaced(
         ctx.client.clone(),
         &cluster.namespace().unwrap_or_default(),

@@ -1,19 +1,22 @@
 //! The operator's own metrics, and its logs.
 
-use std::sync::Mutex;
+mod clusters;
+
 use std::time::Duration;
 
 use chamber_api::ChamberCluster;
-use kube::ResourceExt;
+use kube::runtime::reflector::Store;
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use rollover::Action;
 
 use crate::settings::Settings;
+use clusters::Clusters;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ActionLabels {
@@ -24,14 +27,6 @@ struct ActionLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ResultLabels {
     result: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct StepLabels {
-    namespace: String,
-    name: String,
-    step: String,
-    reason: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -47,12 +42,11 @@ pub struct Telemetry {
     orders: Histogram,
     key_reads: Family<ResultLabels, Counter>,
     policy_writes: Family<ResultLabels, Counter>,
-    turns_failed: Counter,
+    turns: Family<ResultLabels, Counter>,
+    turn_durations: Histogram,
     laws_broken: Family<LawLabels, Counter>,
     leading: Gauge,
-    steps: Family<StepLabels, Gauge>,
-    /// The one step series of each resource that is 1, so that it can be taken back.
-    current: Mutex<std::collections::HashMap<(String, String), StepLabels>>,
+    clusters: Clusters,
 }
 
 impl Default for Telemetry {
@@ -65,11 +59,11 @@ impl Default for Telemetry {
             orders: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             key_reads: Family::default(),
             policy_writes: Family::default(),
-            turns_failed: Counter::default(),
+            turns: Family::default(),
+            turn_durations: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             laws_broken: Family::default(),
             leading: Gauge::default(),
-            steps: Family::default(),
-            current: Mutex::default(),
+            clusters: Clusters::default(),
         };
         telemetry.register();
         telemetry
@@ -105,9 +99,14 @@ impl Telemetry {
             self.policy_writes.clone(),
         );
         registry.register(
-            "turns_failed",
-            "Turns that ended in an error",
-            self.turns_failed.clone(),
+            "reconciles",
+            "Reconciliations of a ChamberCluster by result",
+            self.turns.clone(),
+        );
+        registry.register(
+            "reconcile_seconds",
+            "Duration of reconciliations",
+            self.turn_durations.clone(),
         );
         registry.register(
             "laws_broken",
@@ -119,11 +118,14 @@ impl Telemetry {
             "1 while this replica leads",
             self.leading.clone(),
         );
-        registry.register(
-            "step",
-            "1 for the step and reason of each ChamberCluster",
-            self.steps.clone(),
-        );
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "The operator's version", Info::new(version));
+        registry.register_collector(Box::new(self.clusters.clone()));
+    }
+
+    /// From now on the resources of these watches are told of.
+    pub fn watch(&self, stores: Vec<Store<ChamberCluster>>) {
+        self.clusters.watch(stores);
     }
 
     /// An action ended.
@@ -161,9 +163,11 @@ impl Telemetry {
             .inc();
     }
 
-    /// A turn ended in an error.
-    pub fn turn_failed(&self) {
-        self.turns_failed.inc();
+    /// A reconciliation ended.
+    pub fn reconciled(&self, done: bool, took: Duration) {
+        let result = result(done);
+        self.turns.get_or_create(&ResultLabels { result }).inc();
+        self.turn_durations.observe(took.as_secs_f64());
     }
 
     /// The fuse blew.
@@ -174,25 +178,6 @@ impl Telemetry {
     /// Whether this replica leads.
     pub fn leading(&self, leads: bool) {
         self.leading.set(i64::from(leads));
-    }
-
-    /// Step and reason of a resource.
-    pub fn step(&self, cluster: &ChamberCluster, step: Option<&str>, reason: Option<&str>) {
-        let id = (cluster.namespace().unwrap_or_default(), cluster.name_any());
-        let labels = StepLabels {
-            namespace: id.0.clone(),
-            name: id.1.clone(),
-            step: step.unwrap_or_default().to_owned(),
-            reason: reason.unwrap_or_default().to_owned(),
-        };
-        let mut current = self
-            .current
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(before) = current.insert(id, labels.clone()) {
-            self.steps.remove(&before);
-        }
-        self.steps.get_or_create(&labels).set(1);
     }
 
     /// The exposition for `/metrics`.
