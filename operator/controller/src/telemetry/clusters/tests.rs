@@ -120,7 +120,11 @@ fn the_page_lists_every_metric() {
             .lines()
             .find_map(|line| line.strip_prefix(&format!("# TYPE {name} ")));
         let kind = kind.unwrap();
-        let suffix = if kind == "counter" { "_total" } else { "" };
+        let suffix = match kind {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
         let help = help.trim_end_matches('.');
         table.extend([
             "| `", name, suffix, "` | ", kind, " | ", help, " |
