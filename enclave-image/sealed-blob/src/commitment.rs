@@ -7,6 +7,8 @@ use aws_lc_rs::hmac;
 use crate::MasterKey;
 
 const LABEL_1: &[u8] = b"chamber master key commitment, version 1";
+/// The generation of a first seal.
+const FIRST: u32 = 1;
 const LABEL_2: &[u8] = b"chamber master key commitment, version 2";
 
 /// HMAC-SHA-256 by the master key: shares combine to garbage without any error, this tells.
@@ -38,14 +40,57 @@ fn mac(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
 /// The encryption context that a share's ciphertext carries, so that KMS opens it only as what it is.
 ///
 /// `index` is the share's Shamir index, from 1.
+///
+/// From the second generation on the names are such that a key policy can name them in a condition
+/// (`kms:EncryptionContext:chamber-generation`): a slash there is nothing that AWS promises.
 pub fn encryption_context(
     cluster_id: &str,
     index: u8,
     generation: u32,
 ) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        ("chamber.dev/cluster-id".to_owned(), cluster_id.to_owned()),
-        ("chamber.dev/share-index".to_owned(), index.to_string()),
-        ("chamber.dev/generation".to_owned(), generation.to_string()),
-    ])
+    let names = if generation <= FIRST {
+        [
+            "chamber.dev/cluster-id",
+            "chamber.dev/share-index",
+            "chamber.dev/generation",
+        ]
+    } else {
+        [
+            "chamber-cluster-id",
+            "chamber-share-index",
+            "chamber-generation",
+        ]
+    };
+    let values = [
+        cluster_id.to_owned(),
+        index.to_string(),
+        generation.to_string(),
+    ];
+    names.map(str::to_owned).into_iter().zip(values).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_policy_can_name_the_generation_of_every_blob_but_the_first() {
+        let context = |generation| encryption_context("c", 2, generation);
+        let of = |pairs: [(&str, &str); 3]| -> BTreeMap<String, String> {
+            let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            pairs.map(owned).into()
+        };
+        let first = [
+            ("chamber.dev/cluster-id", "c"),
+            ("chamber.dev/share-index", "2"),
+            ("chamber.dev/generation", "1"),
+        ];
+        assert_eq!(context(1), of(first), "as in blobs that are sealed already");
+        let second = [
+            ("chamber-cluster-id", "c"),
+            ("chamber-share-index", "2"),
+            ("chamber-generation", "2"),
+        ];
+        assert_eq!(context(2), of(second));
+    }
 }

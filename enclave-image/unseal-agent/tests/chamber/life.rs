@@ -121,15 +121,11 @@ async fn credentials_that_kms_calls_expired_are_dropped_and_the_host_hears_which
     let mut chamber = Chamber::unsealing(&world, ADMITTED, &blob).await;
     let (why, _) = chamber.failure().await;
     assert!(why.contains("ExpiredTokenException"), "{why}");
-    assert_eq!(
-        chamber.asked, 1,
-        "three shares share what was asked for once"
-    );
     chamber.unsealed().await;
-    assert_eq!(
-        (chamber.asked, &*chamber.refused),
-        (2, &[CHAMBER.to_owned()][..])
-    );
+    // How many shares had begun when the first was refused is a matter of time: each question after the first says why.
+    let asked = usize::try_from(chamber.asked).unwrap();
+    assert!((2..=4).contains(&asked), "{asked} questions");
+    assert_eq!(chamber.refused, vec![CHAMBER.to_owned(); asked - 1]);
 }
 
 #[tokio::test]
