@@ -35,6 +35,10 @@ async fn a_refused_chamber_stays_sealed_and_unseals_by_itself_once_the_policy_ad
     world.admit(&[ADMITTED, FOREIGN]).await;
     chamber.unsealed().await;
     assert_eq!(
+        chamber.asked, 1,
+        "three shares and three attempts share what was asked for once"
+    );
+    assert_eq!(
         *chamber.workload.commitments.lock().unwrap(),
         [inner.commitment]
     );
