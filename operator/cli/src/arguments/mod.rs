@@ -9,6 +9,7 @@ mod policy;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 use measurement::Pcr;
 
 pub use attestation::{Asked, AttestationVerb, Nonce};
@@ -87,6 +88,18 @@ pub enum ClusterVerb {
         /// Form of the answer.
         #[arg(short, long, value_enum, default_value_t = Output::Human)]
         output: Output,
+    },
+    /// Waits until the spec's release runs, verified and alone.
+    #[command(
+        after_help = "It is settled once every chamber was verified on spec.release and no key admits another (condition RolloverComplete), for the spec as it is now. It ends at once where a person has to do something (condition Stalled), or where the release has failed and the one before runs; it waits through pauses, and for key holders.\n\nExit status: 0 settled, 1 stalled, failed or the time is over, 2 could not be asked.\n\nExample:\n  kubectl apply -f release.yaml && kubectl chamber wait signer -n signing --timeout 30m"
+    )]
+    Wait {
+        /// Which one.
+        #[command(flatten)]
+        target: Target,
+        /// How long: 90s, 30m, 1h30m.
+        #[arg(long, default_value = "1h")]
+        timeout: SignedDuration,
     },
     /// Shows what a rollover would change in each key's policy, and who may then do what.
     #[command(
@@ -180,7 +193,8 @@ impl ClusterVerb {
     pub fn connection(&self) -> &Connection {
         match self {
             Self::Status { connection, .. } | Self::Plan { connection, .. } => connection,
-            Self::Pause { target }
+            Self::Wait { target, .. }
+            | Self::Pause { target }
             | Self::Resume { target }
             | Self::Abort { target }
             | Self::Retry { target }

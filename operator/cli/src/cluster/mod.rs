@@ -1,4 +1,4 @@
-//! The verbs that speak to a cluster: status, plan, pause, resume, abort, retry, revoke, unrevoke, transfer.
+//! The verbs that speak to a cluster: status, wait, plan, pause, resume, abort, retry, revoke, unrevoke, transfer.
 
 mod attested;
 mod connection;
@@ -10,6 +10,7 @@ mod revocations;
 mod status;
 mod stored;
 mod verbs;
+mod wait;
 
 use chamber_api::ChamberCluster;
 use k8s_openapi::api::core::v1::Secret;
@@ -109,6 +110,9 @@ async fn ask(verb: &ClusterVerb, client: &Client) -> Result<Answer, Failure> {
             output,
             ..
         } => status::all(&these(client, *all_namespaces), *output).await,
+        ClusterVerb::Wait { target, timeout } => {
+            Box::pin(wait::run(&clusters, &target.name, *timeout)).await
+        }
         ClusterVerb::Pause { target } => verbs::pause(&clusters, &target.name, true).await,
         ClusterVerb::Resume { target } => verbs::pause(&clusters, &target.name, false).await,
         ClusterVerb::Abort { target } => verbs::abort(&clusters, &target.name).await,

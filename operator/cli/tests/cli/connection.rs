@@ -258,3 +258,64 @@ fn all_are_told_of_one_namespace_or_of_all() {
         assert_eq!(run(wrong).status, 2, "{wrong:?}");
     }
 }
+
+#[test]
+fn whoever_waits_is_told_how_it_ended() {
+    let one = |name: &str, complete: &str, stalled: &str| {
+        let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "R", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        json!({"apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
+            "metadata": {"name": name, "namespace": "chambers", "generation": 1, "resourceVersion": "1"},
+            "spec": {"clusterId": "c", "release": {"image": "i", "measurement": {"imageSha384": "a"}},
+                "keys": {"threshold": 1, "shares": []}, "verification": {"prometheus": {"url": "http://p"}}},
+            "status": {"step": "Settled", "release": "v1", "rollovers": 1, "verbs": {}, "observedGeneration": 1,
+                "conditions": [condition("RolloverComplete", complete), condition("Stalled", stalled)]}})
+    };
+    let server = ApiServer::start_with(move |path| {
+        let found = [
+            one("settled", "True", "False"),
+            one("stalled", "False", "True"),
+            one("moving", "False", "False"),
+        ];
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let named = |object: &&serde_json::Value| {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            path.ends_with(&format!("/{name}")) || query.contains(name)
+        };
+        let object = found.iter().find(named)?.clone();
+        if path.ends_with("/chamberclusters") {
+            let metadata = json!({"resourceVersion": "1"});
+            return Some(
+                json!({"apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberClusterList", "metadata": metadata, "items": [object]}),
+            );
+        }
+        Some(object)
+    });
+    let cluster = json!({"server": format!("http://127.0.0.1:{}", server.port())});
+    let kubeconfig = Kubeconfig::of("wait", &[("one", cluster)]);
+    let file = kubeconfig.file();
+    let run =
+        |name: &str| with_variables(&["wait", name, "--timeout", "1s"], &[("KUBECONFIG", &file)]);
+    let settled = run("settled");
+    assert_eq!(settled.status, 0, "{}{}", settled.out, settled.err);
+    assert!(
+        settled.out.starts_with("settled  settled on v1"),
+        "{}",
+        settled.out
+    );
+    let stalled = run("stalled");
+    assert_eq!(stalled.status, 1, "{}", stalled.err);
+    assert!(
+        !stalled.out.contains("not settled after"),
+        "{}",
+        stalled.out
+    );
+    let moving = run("moving");
+    assert_eq!(moving.status, 1, "{}", moving.err);
+    assert!(
+        moving.out.contains("not settled after 1s"),
+        "{}",
+        moving.out
+    );
+    let absent = run("absent");
+    assert_eq!(absent.status, 2, "{}", absent.out);
+}
