@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 export RUST_BACKTRACE ?= 0
 
 .PHONY: sarif-peer eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e mutants enclave
-.PHONY: eif eif-reproducible alerts
+.PHONY: eif eif-reproducible alerts gitops-scripts
 .PHONY: kill-matrix faults bench-rollover bench-unseal images product-images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
@@ -30,7 +30,7 @@ demo-shell: program ## A prompt whose kubectl and helm speak to the demo's clust
 test: ## All checks: formatting, lints, unit, story and contract tests, booted enclaves, a sample of the kill matrix, then the end-to-end tests.
 	@bash tests/require.sh
 	@$(MAKE) --no-print-directory program
-	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws contract policy-terraform alerts enclave kill-matrix e2e POINTS=$${POINTS:-12}
+	@bin=$$($(CLUSTER) binaries) && HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws contract policy-terraform alerts gitops-scripts enclave kill-matrix e2e POINTS=$${POINTS:-12}
 
 test-fast: ## The checks that need no cluster and no root (the chart's only where HELM names the program).
 	cargo fmt --all --check
@@ -70,6 +70,9 @@ eif-peer: ## describe-eif against AWS's own crate: its image files, and ours as 
 
 policy-terraform: ## The rendered Terraform against the rendered JSON, as python-hcl2 reads it (needs python3 with venv).
 	bash operator/cli/tests/terraform.sh
+
+gitops-scripts: ## Argo CD's health check and actions of a ChamberCluster, in Lua (BLESS=1 writes the ConfigMap).
+	@bash tests/gitops/argocd.sh
 
 alerts: ## The chart's alerts by promtool: when each fires, and when not.
 	@bash tests/alerts/run.sh
