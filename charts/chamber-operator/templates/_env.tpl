@@ -9,7 +9,7 @@
     fieldRef:
       fieldPath: metadata.namespace
 - name: CHAMBER_LISTEN
-  value: {{ printf "0.0.0.0:%v" .Values.metrics.port | quote }}
+  value: {{ printf "%s:%v" .Values.metrics.address .Values.metrics.port | quote }}
 - name: CHAMBER_LEASE_NAMESPACE
   valueFrom:
     fieldRef:

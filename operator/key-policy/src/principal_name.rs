@@ -21,3 +21,32 @@ pub fn is_deleted(name: &str) -> bool {
     (name.starts_with("AROA") || name.starts_with("AIDA"))
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_its_id_or_the_arn_of_its_root_and_nothing_alike() {
+        for name in [
+            "111122223333",
+            "arn:aws:iam::111122223333:root",
+            "arn:aws-cn:iam::111122223333:root",
+        ] {
+            assert_eq!(account_of_root(name), Some("111122223333"), "{name}");
+        }
+        for name in [
+            "11112222333",
+            "1111222233334",
+            "11112222333x",
+            "arn:aws:iam::1:root",
+            "arn:aws:sts::111122223333:root",
+            "arn:aws:iam:eu-west-1:111122223333:root",
+            "arn:aws:iam::111122223333:role/a:root",
+            "urn:aws:iam::111122223333:root",
+            ":root",
+        ] {
+            assert_eq!(account_of_root(name), None, "{name}");
+        }
+    }
+}

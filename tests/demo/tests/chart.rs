@@ -15,11 +15,12 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 /// Value sets that must render.
-const SETS: [&str; 5] = [
+const SETS: [&str; 6] = [
     "",
     "watchNamespaces: [payments, ledger]",
     "replicas: 2\npriorityClassName: system-cluster-critical\nmetrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}, prometheusRule: {enabled: true, labels: {release: prometheus}, runbookUrl: 'https://wiki.example.com/runbook'}}",
     "crds: {install: false}\naws: {region: eu-central-1, endpointUrl: 'http://kms:1', credentialsSecret: keys}\nextraEnv: [{name: A, value: b}]",
+    "podSecurityContext: {runAsUser: null, runAsGroup: null}\nmetrics: {address: '[::]'}\nstrategy: {type: Recreate}\nextraArgs: [--log=debug]\nextraVolumes: [{name: ca, configMap: {name: ca}}]\nextraVolumeMounts: [{name: ca, mountPath: /ca}]\npodDisruptionBudget: {enabled: true}\nnetworkPolicy: {enabled: true, from: [{namespaceSelector: {}}]}\nprometheus: {proxySecret: '', servers: [{namespaces: ['*'], urls: ['https://m'], credentialsSecret: mimir}]}",
     "prometheus: {proxySecret: proxy, servers: [{namespaces: ['prod-*'], urls: ['https://mimir/p'], credentialsSecret: mimir}, {namespaces: ['*'], urls: ['http://p:9090']}]}",
 ];
 
@@ -75,6 +76,83 @@ fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
         .iter()
         .filter(|object| object["kind"] == kind)
         .collect()
+}
+
+/// OpenShift's constraints choose the user, other clusters have no IPv4, and people bring volumes of their own.
+#[test]
+fn what_clusters_differ_in_can_be_said() {
+    let Some(objects) = render(SETS[4]) else {
+        return;
+    };
+    let [deployment] = of_kind(&objects, "Deployment")[..] else {
+        panic!("one Deployment");
+    };
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert_eq!(
+        pod["securityContext"],
+        json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}})
+    );
+    assert_eq!(deployment["spec"]["strategy"], json!({"type": "Recreate"}));
+    let operator = &pod["containers"][0];
+    assert_eq!(operator["args"], json!(["--log=debug"]));
+    let names = |list: &Value| -> Vec<String> {
+        let each = list.as_array().expect("a list").iter();
+        each.map(|one| one["name"].as_str().expect("a name").to_owned())
+            .collect()
+    };
+    assert_eq!(names(&operator["volumeMounts"]), ["prometheus-0", "ca"]);
+    assert_eq!(names(&pod["volumes"]), ["prometheus-0", "ca"]);
+    let environment = operator["env"].as_array().expect("env").iter();
+    let mut listens = environment.filter(|one| one["name"] == "CHAMBER_LISTEN");
+    assert_eq!(listens.next().expect("an address")["value"], "[::]:8080");
+    let [policy] = of_kind(&objects, "NetworkPolicy")[..] else {
+        panic!("one NetworkPolicy");
+    };
+    assert_eq!(policy["spec"]["policyTypes"], json!(["Ingress"]));
+    assert_eq!(
+        policy["spec"]["ingress"],
+        json!([{"ports": [{"port": "metrics"}], "from": [{"namespaceSelector": {}}]}])
+    );
+    let [budget] = of_kind(&objects, "PodDisruptionBudget")[..] else {
+        panic!("one PodDisruptionBudget");
+    };
+    assert_eq!(budget["spec"]["selector"], policy["spec"]["podSelector"]);
+}
+
+/// As cert-manager's users have it: a dependency with `condition: chamber-operator.enabled`.
+#[test]
+fn an_umbrella_chart_turns_it_on_and_off() {
+    let Some(helm) = std::env::var_os("HELM") else {
+        eprintln!("skipped: HELM names no helm program");
+        return;
+    };
+    let folder = std::env::temp_dir().join(format!("chart-umbrella-{}", std::process::id()));
+    let chart = repository().join("charts/chamber-operator");
+    let chart = chart.canonicalize().expect("the chart");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let dependency = format!(
+        "apiVersion: v2\nname: platform\nversion: 0.1.0\ndependencies:\n  - name: chamber-operator\n    version: 0.1.0\n    repository: file://{}\n    condition: chamber-operator.enabled\n",
+        chart.display()
+    );
+    std::fs::write(folder.join("Chart.yaml"), dependency).expect("a chart");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(&helm)
+            .args(arguments)
+            .current_dir(&folder)
+            .output();
+        let output = output.expect("helm starts");
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{complaint}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    run(&["dependency", "build", "."]);
+    let values =
+        |enabled: bool| format!("chamber-operator.enabled={enabled},global.imageRegistry=r");
+    let on = run(&["template", "x", ".", "--set", &values(true)]);
+    let off = run(&["template", "x", ".", "--set", &values(false)]);
+    std::fs::remove_dir_all(&folder).expect("the folder goes");
+    assert!(on.contains("kind: Deployment"), "{on}");
+    assert!(!off.contains("kind:"), "{off}");
 }
 
 /// The test of docs/runbook.md's headings is in tests/alerts.

@@ -140,3 +140,35 @@ pub fn network(text: &str) -> Option<(IpAddr, u32)> {
 fn same_prefix(a: u128, b: u128, last: u32) -> bool {
     (a ^ b).checked_shr(last).unwrap_or(0) == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_in_a_network_of_its_family_whose_first_bits_it_has() {
+        let is_in = |address: &str, network: &str| in_network(address, &Pattern::plain(network));
+        for (address, network) in [
+            ("2001:db8:ffff::1", "2001:db8::/32"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("2001:db8::1", "::/0"),
+            ("10.255.0.1", "10.0.0.0/8"),
+            ("10.0.0.1", "0.0.0.0/0"),
+            ("10.0.0.1", "10.0.0.1/32"),
+        ] {
+            assert_eq!(is_in(address, network), Some(true), "{address} {network}");
+        }
+        for (address, network) in [
+            ("2001:db9::1", "2001:db8::/32"),
+            ("2001:db8::2", "2001:db8::1"),
+            ("::a00:1", "10.0.0.0/8"),
+            ("10.0.0.1", "::/0"),
+            ("11.0.0.1", "10.0.0.0/8"),
+        ] {
+            assert_eq!(is_in(address, network), Some(false), "{address} {network}");
+        }
+        assert_eq!(is_in("10.0.0.1", "10.0.0.0/33"), None);
+        assert_eq!(is_in("2001:db8::1", "2001:db8::/129"), None);
+        assert_eq!(is_in("somewhere", "10.0.0.0/8"), None);
+    }
+}
