@@ -78,7 +78,7 @@ fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
         .collect()
 }
 
-/// OpenShift's constraints choose the user, other clusters have no IPv4, and people bring volumes of their own.
+/// `OpenShift` chooses the user itself, other clusters have no IPv4, and people bring volumes of their own.
 #[test]
 fn what_clusters_differ_in_can_be_said() {
     let Some(objects) = render(SETS[4]) else {
@@ -410,7 +410,7 @@ fn aws_settings_reach_the_operator() {
 
 #[test]
 fn prometheus_servers_reach_the_operator_and_their_secrets_are_mounted_not_granted() {
-    let Some(objects) = render(SETS[4]) else {
+    let Some(objects) = render(SETS[5]) else {
         return;
     };
     let pod = &of_kind(&objects, "Deployment")[0]["spec"]["template"]["spec"];
