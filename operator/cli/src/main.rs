@@ -7,6 +7,7 @@ mod arguments;
 mod attestation;
 mod blob;
 mod cluster;
+mod complete;
 mod describe_eif;
 mod input;
 mod key;
@@ -43,6 +44,7 @@ fn run(verb: &Verb) -> Result<Answer, Failure> {
         Verb::Manifest(verb) => manifest::run(verb),
         Verb::Blob(verb) => blob::run(verb),
         Verb::Key(verb) => key::run(verb),
+        Verb::Complete { words } => Ok(complete::run(words)),
         Verb::Cluster(verb) => cluster::run(verb),
         Verb::DescribeEif { file, output } => describe_eif::run(file, *output),
     }

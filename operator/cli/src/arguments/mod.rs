@@ -53,6 +53,13 @@ pub enum Verb {
     /// A ChamberCluster: its picture, and what a person can ask for.
     #[command(flatten)]
     Cluster(ClusterVerb),
+    /// What may come next on the command line: for kubectl.
+    #[command(hide = true, disable_help_flag = true)]
+    Complete {
+        /// The words after `kubectl chamber`, the last one unfinished.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
     /// Prints an enclave image's measurements, as nitro-cli does.
     #[command(
         after_help = "The signature is not verified: the hypervisor does that.\n\nExample:\n  kubectl chamber describe-eif enclave.eif | jq -r .Measurements.PCR0"

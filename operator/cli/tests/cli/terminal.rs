@@ -46,3 +46,26 @@ fn colours_are_for_terminals_that_have_them() {
     assert!(!chamber(&piped, "").out.contains(colour));
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+/// docs/cli.md has the program that kubectl asks; verbs, flags and hyphens reach it as they are typed.
+#[test]
+fn kubectl_is_told_what_may_come_next() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let call = page
+        .lines()
+        .find_map(|line| line.strip_prefix("    exec kubectl-chamber "));
+    let call: Vec<_> = call
+        .unwrap()
+        .split(' ')
+        .filter(|word| *word != "\"$@\"")
+        .collect();
+    assert_eq!(call, ["complete", "--"]);
+    let run = crate::chamber(&[&call[..], &["policy", "ex"]].concat(), "");
+    assert_eq!((run.status, run.out.lines().count()), (0, 2), "{}", run.out);
+    assert!(run.out.starts_with("explain\t"), "{}", run.out);
+    let run = crate::chamber(&[&call[..], &["wait", "signer", "--tim"]].concat(), "");
+    assert!(run.out.starts_with("--timeout\t"), "{}{}", run.out, run.err);
+    let run = crate::chamber(&[&call[..], &["status", ""]].concat(), "");
+    assert!(run.out.ends_with(":0\n"), "{}", run.out);
+}
