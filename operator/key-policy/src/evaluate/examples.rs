@@ -235,3 +235,22 @@ fn ends((base, length): (IpAddr, u32)) -> [String; 2] {
     };
     [last.to_string(), base.to_string()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_ends_where_all_bits_behind_its_own_are_set() {
+        for (text, last, first) in [
+            ("10.0.0.1/8", "10.255.255.255", "10.0.0.1"),
+            ("10.0.0.0/30", "10.0.0.3", "10.0.0.0"),
+            ("10.0.0.1/32", "10.0.0.1", "10.0.0.1"),
+            ("0.0.0.0/0", "255.255.255.255", "0.0.0.0"),
+            ("2001:db8::1/112", "2001:db8::ffff", "2001:db8::1"),
+            ("2001:db8::1/128", "2001:db8::1", "2001:db8::1"),
+        ] {
+            assert_eq!(ends(network(text).unwrap()), [last, first], "{text}");
+        }
+    }
+}

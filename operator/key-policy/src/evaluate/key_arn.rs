@@ -62,3 +62,64 @@ fn every_outcome(lists: &[&[String]], keys: &[String]) -> bool {
     let most = u32::try_from(different.len()).ok();
     most.and_then(|count| 2_usize.checked_pow(count)) == Some(seen.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: &str = "arn:aws:kms:*:111122223333:key/*";
+
+    fn of(known: &str, patterns: &[&str]) -> (Vec<String>, bool) {
+        let list: Vec<_> = patterns.iter().map(|one| (*one).to_owned()).collect();
+        let (found, exhausted) = examples(known, &[&list]);
+        let short = |arn: String| {
+            arn.replace("arn:aws:kms:", "")
+                .replace(":111122223333:key/", "/")
+        };
+        (found.into_iter().map(short).collect(), exhausted)
+    }
+
+    #[test]
+    fn each_key_that_is_told_apart_is_there_once_with_one_beside_it() {
+        let named = "arn:aws:kms:eu-west-1:111122223333:key/a";
+        let (found, exhausted) = of(ANY, &[named, named]);
+        assert_eq!(
+            found,
+            [
+                "us-east-1/a",
+                "eu-west-1/a",
+                "us-east-1/another",
+                "eu-west-1/another"
+            ]
+        );
+        assert!(exhausted);
+        // Where the Region is known, it is no other's.
+        let known = "arn:aws:kms:ap-south-1:111122223333:key/*";
+        let in_any = "arn:aws:kms:*:111122223333:key/a";
+        assert_eq!(
+            of(known, &[in_any]).0,
+            ["ap-south-1/a", "ap-south-1/another"]
+        );
+        // Every key is in the list: there is no second outcome to see.
+        assert_eq!(
+            of(ANY, &["*"]),
+            (
+                vec![
+                    "us-east-1/another".to_owned(),
+                    "eu-west-1/another".to_owned()
+                ],
+                false
+            )
+        );
+    }
+
+    #[test]
+    fn stars_and_variables_are_no_parts_of_a_key() {
+        let (found, _) = of(ANY, &["arn:aws:kms:*:111122223333:key/a"]);
+        assert!(!found.iter().any(|one| one.starts_with("x/")), "{found:?}");
+        let variable = "arn:aws:kms:us-east-1:111122223333:key/${aws:PrincipalTag/key}";
+        let (found, exhausted) = of(ANY, &["arn:aws:kms:us-east-1:111122223333:key/a", variable]);
+        assert!(!found.iter().any(|one| one.contains('$')), "{found:?}");
+        assert!(!exhausted, "a variable may be any key");
+    }
+}
