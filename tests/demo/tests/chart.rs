@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const SETS: [&str; 6] = [
     "",
     "watchNamespaces: [payments, ledger]",
-    "replicas: 2\npriorityClassName: system-cluster-critical\nmetrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}, prometheusRule: {enabled: true, labels: {release: prometheus}, runbookUrl: 'https://wiki.example.com/runbook'}}",
+    "replicas: 2\npriorityClassName: system-cluster-critical\nmetrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}, prometheusRule: {enabled: true, labels: {release: prometheus}, runbookUrl: 'https://wiki.example.com/runbook'}, dashboard: {enabled: true, labels: {grafana_dashboard: '1', team: signing}}}",
     "crds: {install: false}\naws: {region: eu-central-1, endpointUrl: 'http://kms:1', credentialsSecret: keys}\nextraEnv: [{name: A, value: b}]",
     "podSecurityContext: {runAsUser: null, runAsGroup: null}\nmetrics: {address: '[::]'}\nstrategy: {type: Recreate}\nextraArgs: [--log=debug]\nextraVolumes: [{name: ca, configMap: {name: ca}}]\nextraVolumeMounts: [{name: ca, mountPath: /ca}]\npodDisruptionBudget: {enabled: true}\nnetworkPolicy: {enabled: true, from: [{namespaceSelector: {}}]}\nprometheus: {proxySecret: '', servers: [{namespaces: ['*'], urls: ['https://m'], credentialsSecret: mimir}]}",
     "prometheus: {proxySecret: proxy, servers: [{namespaces: ['prod-*'], urls: ['https://mimir/p'], credentialsSecret: mimir}, {namespaces: ['*'], urls: ['http://p:9090']}]}",
@@ -76,6 +76,24 @@ fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
         .iter()
         .filter(|object| object["kind"] == kind)
         .collect()
+}
+
+/// The test of the dashboard's queries is in tests/alerts.
+#[test]
+fn the_dashboard_is_a_config_map_that_grafana_finds() {
+    let Some(objects) = render(SETS[2]) else {
+        return;
+    };
+    let [board] = of_kind(&objects, "ConfigMap")[..] else {
+        panic!("one ConfigMap");
+    };
+    assert_eq!(board["metadata"]["labels"]["grafana_dashboard"], "1");
+    assert_eq!(board["metadata"]["labels"]["team"], "signing");
+    let text = board["data"]["chambers.json"].as_str().expect("a file");
+    let file = repository().join("charts/chamber-operator/files/dashboard.json");
+    let file = std::fs::read_to_string(file).expect("the dashboard");
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+    assert_eq!(parsed(text), parsed(&file));
 }
 
 /// `OpenShift` chooses the user itself, other clusters have no IPv4, and people bring volumes of their own.
