@@ -23,5 +23,6 @@ pub mod run;
 pub mod salvage;
 pub mod server;
 pub mod settings;
+mod spread;
 pub mod telemetry;
 pub mod turn;

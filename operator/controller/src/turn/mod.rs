@@ -13,10 +13,11 @@ use chamber_resource::Fault;
 use chamber_resource::spec::{self, Uids};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
+use kube::ResourceExt;
 use rollover::{Action, Obstacle, Plan, Reason, Spec, Step, World};
 
 use crate::context::Context;
-use crate::{act, kubernetes, objects, observe, report, salvage};
+use crate::{act, kubernetes, objects, observe, report, salvage, spread};
 use carry::{Report, carry_out, failed};
 use decide::decide;
 use hindered::{Hindrance, hindered, nameless, unusable};
@@ -119,7 +120,8 @@ fn usable(
     cluster: &ChamberCluster,
     uids: &Uids,
 ) -> Result<(Spec, Option<Fault>), Fault> {
-    let drift = ctx.settings.drift_interval;
+    let uid = cluster.uid().unwrap_or_default();
+    let drift = spread::interval(ctx.settings.drift_interval, &uid);
     let checked = spec::checked(cluster, uids, drift);
     let bound = ctx.settings.bindings.check(cluster);
     match checked.and_then(|spec| bound.map(|()| spec)) {
