@@ -632,6 +632,27 @@ fn a_deny_may_take_break_glass_from_iam() {
             "{members}: {found:?}"
         );
     }
+    // Named is the one that does it, whatever other Deny is before it.
+    let deny = |sid: &str, members: &str, action: &str| {
+        format!(
+            r#"{{"Sid":"{sid}","Effect":"Deny",{members},"Action":"kms:{action}","Resource":"*"}}"#
+        )
+    };
+    let role = r#""Principal":{"AWS":"arn:aws:iam::111122223333:role/R"}"#;
+    let leaves =
+        r#""Principal":"*","Condition":{"StringNotEquals":{"aws:PrincipalType":"Account"}}"#;
+    let three = [
+        deny("OfOne", role, "PutKeyPolicy"),
+        deny("OfAll", leaves, "TagResource"),
+        deny("LeavesRoot", leaves, "PutKeyPolicy"),
+    ];
+    let found = lint(&with(&three.join(",")), &template());
+    let told = found.iter().find(|one| one.rule == warning.0).unwrap();
+    assert!(
+        told.message.starts_with("statement LeavesRoot denies"),
+        "{}",
+        told.message
+    );
     // Break-glass for the own key by its ARN is break-glass.
     let all = "\"kms:*\",\n      \"Resource\": \"*\"";
     let own = all.replace("\"*\"", "\"arn:aws:kms:us-east-1:111122223333:key/x\"");
@@ -745,6 +766,18 @@ fn two_denies_that_only_together_hold_are_one() {
         assert_eq!(told.message, message);
         let none = lint(&with(&format!("{one},{one}")), &template());
         assert_eq!(rules(&none), [], "{action}");
+        // Of three, too, of which no two are enough.
+        let text =
+            |operator: &str, value: &str| format!(r#""{operator}":{{"aws:SourceVpce":{value}}}"#);
+        let three = [
+            deny("One", action, &text("StringEquals", r#""v""#)),
+            deny("Two", action, &text("StringEquals", r#""w""#)),
+            deny("Other", action, &text("StringNotEquals", r#"["v","w"]"#)),
+        ];
+        let found = lint(&with(&three.join(",")), &template());
+        assert_eq!(rules(&found), [(rule, severity)], "{action}");
+        let found = lint(&with(&three[..2].join(",")), &template());
+        assert_eq!(rules(&found), [], "{action}");
     }
     // Statement 5 in two halves.
     let null = r#""Null":{"kms:RecipientAttestation:ImageSha384":"true"}"#;
