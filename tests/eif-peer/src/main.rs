@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use aws_nitro_enclaves_image_format::defs::{EIF_HDR_ARCH_ARM64, EifBuildInfo, EifIdentityInfo};
-use aws_nitro_enclaves_image_format::utils::{EifBuilder, EifReader, SignKeyData};
+use aws_nitro_enclaves_image_format::utils::eif_reader::EifReader;
+use aws_nitro_enclaves_image_format::utils::{EifBuilder, SignKeyData};
 use sha2::{Digest, Sha384};
 
 fn identity() -> EifIdentityInfo {
