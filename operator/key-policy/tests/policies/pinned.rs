@@ -253,6 +253,23 @@ fn a_sid_that_only_begins_alike_is_somebody_elses() {
     }
 }
 
+/// A policy that binds has a binding one's room, whatever the command line says of it, and the other way round.
+#[test]
+fn the_room_is_that_of_the_profile_that_the_policy_has() {
+    let of = |profile| Template {
+        profile,
+        ..template()
+    };
+    let [standard, pinned] = [Profile::Standard, Profile::Pinned].map(of);
+    let room = |policy: &Template, asked: &Template| {
+        let policy = policy.render(&[image(1)]);
+        key_policy::room(&policy, asked).unwrap()
+    };
+    assert_eq!(room(&standard, &pinned), room(&standard, &standard));
+    assert_eq!(room(&pinned, &standard), room(&pinned, &pinned));
+    assert!(room(&pinned, &pinned) < room(&standard, &standard));
+}
+
 /// Room is told for images alone: a register that the spec pins costs none of it.
 #[test]
 fn the_room_does_not_depend_on_pins() {

@@ -7,17 +7,30 @@ use crate::enclave::Enclave;
 use crate::world::{ADMITTED, FOREIGN, World, code, key, policy, who};
 
 async fn decrypts(world: &World, enclave: &Enclave) -> bool {
+    let sealed = sealed(world).await;
+    opened(world, enclave, sealed).await == "ok"
+}
+
+async fn sealed(world: &World) -> Blob {
     let kms = world.kms(who::CHAMBER);
     let encrypt = kms
         .encrypt()
         .key_id(key("share-a"))
         .plaintext(Blob::new(*b"x"));
-    let sealed = encrypt.send().await.unwrap().ciphertext_blob.unwrap();
-    let decrypt = kms
+    encrypt.send().await.unwrap().ciphertext_blob.unwrap()
+}
+
+/// `ok`, or the code of the refusal.
+async fn opened(world: &World, enclave: &Enclave, sealed: Blob) -> String {
+    let decrypt = world
+        .kms(who::CHAMBER)
         .decrypt()
         .ciphertext_blob(sealed)
         .recipient(enclave.recipient());
-    decrypt.send().await.is_ok()
+    match decrypt.send().await {
+        Ok(_) => "ok".to_owned(),
+        refused => code(refused),
+    }
 }
 
 async fn put(world: &World, images: &[[u8; 48]]) {
@@ -80,21 +93,20 @@ async fn a_delay_lets_a_disabled_key_answer_for_a_while() {
     let world = World::start().await;
     let enclave = Enclave::new(&world.root, ADMITTED);
     let admin = world.kms(who::ADMIN);
+    let sealed = sealed(&world).await;
+    let opened = async || opened(&world, &enclave, sealed.clone()).await;
     world.knobs(json!({ "keyStateDelaySeconds": 3600.0 })).await;
     let disable = admin.disable_key().key_id(key("share-a"));
     disable.send().await.unwrap();
     let described = admin.describe_key().key_id(key("share-a"));
     let state = described.send().await.unwrap().key_metadata.unwrap();
     assert_eq!(state.key_state.unwrap().as_str(), "Disabled");
-    assert!(
-        decrypts(&world, &enclave).await,
-        "its old state is in force"
-    );
+    assert_eq!(opened().await, "ok", "its old state is in force");
     world.knobs(json!({})).await;
-    assert!(!decrypts(&world, &enclave).await);
+    assert_eq!(opened().await, "DisabledException");
     let enable = admin.enable_key().key_id(key("share-a"));
     enable.send().await.unwrap();
-    assert!(decrypts(&world, &enclave).await);
+    assert_eq!(opened().await, "ok");
 }
 
 #[tokio::test]
