@@ -262,7 +262,7 @@ fn the_room_is_that_of_the_profile_that_the_policy_has() {
     };
     let [standard, pinned] = [Profile::Standard, Profile::Pinned].map(of);
     let room = |policy: &Template, asked: &Template| {
-        let policy = policy.render(&[image(1)]);
+        let policy = policy.render(&[Measurement::image(Pcr::from_bytes([1; 48]))]);
         key_policy::room(&policy, asked).unwrap()
     };
     assert_eq!(room(&standard, &pinned), room(&standard, &standard));
