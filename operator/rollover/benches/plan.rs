@@ -1,7 +1,12 @@
 //! What one plan costs, with 100 chambers and 5 keys. The goal is 50 microseconds.
 
-#[path = "../tests/play/mod.rs"]
-#[expect(dead_code, reason = "the stories use all of it")]
+#[path = "../tests/stories/play.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the stories use all of it, and are tests"
+)]
 mod play;
 
 use std::hint::black_box;

@@ -1,10 +1,7 @@
 //! Stories of keys that carry another owner's tags, and of a person who moves them.
 
-#[expect(dead_code, reason = "the golden stories use all of it")]
-mod play;
-
+use crate::play::{Play, blocked, owner, release, share};
 use jiff::SignedDuration;
-use play::{Play, blocked, owner, release, share};
 use rollover::{PersistedState, Reason, tags};
 
 /// The namespace of before, which had the same name.

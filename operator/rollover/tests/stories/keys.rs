@@ -1,11 +1,8 @@
 //! Stories of policies: keys that are taken over, the profile Pinned, and what is only looked at.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
-mod play;
-
+use crate::play::{Play, blocked, compare, release, share};
 use key_policy::{Policy, Profile};
 use measurement::Pcr;
-use play::{Play, blocked, compare, release, share};
 use rollover::{
     Action, DriftPolicy, KeyState, KeyWrite, PersistedState, Plan, Reason, laws, plan, preview,
 };

@@ -1,10 +1,7 @@
 //! Stories of objects that are not ours, that go badly, or that stay where they should not.
-#![expect(clippy::panic, reason = "a test")]
 
-mod play;
-
+use crate::play::{COMMITMENT, Play, blocked, compare, release, share};
 use jiff::SignedDuration;
-use play::{COMMITMENT, Play, blocked, compare, release, share};
 use rollover::{
     Action, Blob, Object, ObjectProblem, Plan, Reason, SealPod, Transition, laws, plan, tags,
 };

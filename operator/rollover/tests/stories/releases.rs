@@ -1,10 +1,6 @@
 //! Stories: what the planner does, told in the order in which it happens. `BLESS=1` writes them anew.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
-mod play;
-
-use play::{Play, blocked, compare, release, share};
+use crate::play::{Play, blocked, compare, release, share};
 use rollover::{KeyState, Metrics, PersistedState, Phase, Plan, Reason, laws, plan};
 
 fn three() -> Vec<rollover::Share> {

@@ -6,7 +6,7 @@ use strum::{IntoEnumIterator, VariantNames};
 
 #[test]
 fn the_runbook_says_of_every_reason_in_order_who_ends_it() {
-    let runbook = include_str!("../../../docs/runbook.md");
+    let runbook = include_str!("../../../../docs/runbook.md");
     let rows = runbook.lines().filter_map(|line| {
         let name = line.strip_prefix("| `")?.split('`').next()?;
         let outlook = match line.split('|').nth(2)?.trim() {
@@ -24,7 +24,7 @@ fn the_runbook_says_of_every_reason_in_order_who_ends_it() {
 
 #[test]
 fn the_rollovers_page_has_every_action_and_note_as_a_row_and_every_reason() {
-    let page = include_str!("../../../docs/rollover.md");
+    let page = include_str!("../../../../docs/rollover.md");
     for name in Action::VARIANTS.iter().chain(Transition::VARIANTS) {
         let row = format!("\n| `{name}` |");
         assert!(

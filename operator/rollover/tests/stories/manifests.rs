@@ -1,12 +1,8 @@
 //! Stories of the cluster manifest. `BLESS=1` writes them anew.
 
-#![expect(clippy::panic, reason = "a test")]
-
-mod play;
-
+use crate::play::{COMMITMENT, Play, blocked, compare, release, share};
 use key_policy::Profile;
 use measurement::{MANIFEST_REGISTER, Pcr};
-use play::{COMMITMENT, Play, blocked, compare, release, share};
 use rollover::{Gate, Manifest, Plan, Reading, Reason, Release, plan, tags};
 
 /// The register of a run manifest, and of a later one.

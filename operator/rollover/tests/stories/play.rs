@@ -1,5 +1,4 @@
 //! A world in miniature that does what the planner orders, and tells the story.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -66,7 +65,10 @@ pub struct Play {
 
 /// Compares a story with its golden file; `BLESS=1` writes it anew.
 pub fn compare(name: &str, play: &Play) {
-    let file = format!("{}/tests/stories/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    let file = format!(
+        "{}/tests/stories/golden/{name}.txt",
+        env!("CARGO_MANIFEST_DIR")
+    );
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&file, &play.story).unwrap();
     }
@@ -83,7 +85,6 @@ pub fn compare(name: &str, play: &Play) {
 }
 
 /// Why the planner stops.
-#[allow(dead_code, reason = "not every file of stories needs it")]
 pub fn blocked(play: &Play) -> (Reason, String) {
     match plan(&play.world) {
         Plan::Block { obstacle, .. } => (obstacle.reason(), obstacle.to_string()),
@@ -207,7 +208,6 @@ impl Play {
     }
 
     /// A key carries a tag.
-    #[allow(dead_code, reason = "not every file of stories needs it")]
     pub fn set_tag(&mut self, key: usize, name: &str, value: &str) {
         self.set_facts(key, |facts| {
             facts.tags.insert(name.to_owned(), value.to_owned());
@@ -215,7 +215,6 @@ impl Play {
     }
 
     /// A key refused to be written, and is not asked again for so long.
-    #[allow(dead_code, reason = "not every file of stories needs it")]
     pub fn refuse(&mut self, key: usize, wait: SignedDuration) {
         let Share { name, arn, .. } = &self.world.spec.shares[key];
         let refusal = Refusal {
@@ -227,7 +226,6 @@ impl Play {
     }
 
     /// A key cannot be read any more.
-    #[allow(dead_code, reason = "not every file of stories needs it")]
     pub fn unreadable(&mut self, index: usize, reason: Reason, message: &str) {
         let failed = Reading::Failed {
             read_at: self.world.now,
@@ -250,13 +248,11 @@ impl Play {
     }
 
     /// The policy of a key, as it was read last.
-    #[allow(dead_code, reason = "not every file of stories needs it")]
     pub fn policy(&self, key: usize) -> &Policy {
         self.facts(key).unwrap().policy.as_ref().unwrap()
     }
 
     /// A foreign hand changes the text of a key's policy.
-    #[allow(dead_code, reason = "not every file of stories needs it")]
     pub fn rewrite(&mut self, key: usize, from: &str, to: &str) {
         let text = self.policy(key).to_json();
         assert!(text.contains(from), "{from} is not in {text}");
@@ -265,7 +261,6 @@ impl Play {
     }
 
     /// A foreign hand adds a statement to a key's policy.
-    #[allow(dead_code, reason = "not every file of stories needs it")]
     pub fn with_statement(&mut self, key: usize, statement: &str) {
         let list = "\"Statement\": [";
         self.rewrite(key, list, &format!("{list}{statement},"));

@@ -1,11 +1,7 @@
 //! Stories of the attested gate of Verify. `BLESS=1` writes them anew.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
-
-mod play;
-
+use crate::play::{Play, compare, release, share};
 use jiff::SignedDuration;
-use play::{Play, compare, release, share};
 use rollover::{
     Action, Attestation, Attestations, Gate, Plan, Reason, Transition, World, laws, plan,
 };

@@ -1,11 +1,7 @@
 //! Stories of tags that vanish, holders that lie, status that somebody else writes, and keys that refuse.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
-#[expect(dead_code, reason = "the golden stories use all of it")]
-mod play;
-
+use crate::play::{Play, blocked, release, share};
 use jiff::SignedDuration;
-use play::{Play, blocked, release, share};
 use rollover::{Phase, Plan, Reason, Rollover, plan, tags};
 
 /// What `terraform apply` does to tags that it does not know.

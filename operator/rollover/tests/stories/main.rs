@@ -1,0 +1,14 @@
+//! Stories: the planner plays against a world of its own, turn by turn. One binary, because each of them links the
+//! whole policy engine.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod claims;
+mod gate;
+mod keys;
+mod manifests;
+mod objects;
+mod play;
+mod releases;
+mod runbook;
+mod transfers;
