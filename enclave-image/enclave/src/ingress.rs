@@ -11,17 +11,29 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::vsock::Listener;
 
 /// Connections at a time; more are closed at once, so that a flood costs the workload no memory.
 const CONNECTIONS: usize = 256;
-/// A connection on which nothing moved for so long is closed.
-pub const IDLE: Duration = Duration::from_mins(5);
-/// The workload is on the same machine.
-const CONNECT: Duration = Duration::from_secs(2);
+/// How long each connection is held.
+pub const PATIENCE: Patience = Patience {
+    listening: Duration::from_secs(5),
+    idle: Duration::from_mins(5),
+};
+/// Until the workload is asked again.
+const AGAIN: Duration = Duration::from_millis(10);
 const BUFFER: usize = chamber_link::ports::CHUNK;
+
+/// How long a connection is held on which nothing happens.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Until the workload listens: it has its key, and the pod is ready, a moment before it does.
+    pub listening: Duration,
+    /// Between bytes.
+    pub idle: Duration,
+}
 
 /// Relays until the enclave's end.
 pub(crate) async fn serve(listener: Listener, workload: SocketAddr) {
@@ -32,7 +44,7 @@ pub(crate) async fn serve(listener: Listener, workload: SocketAddr) {
             continue;
         };
         tokio::spawn(async move {
-            if let Err(error) = relay(stream, workload, IDLE).await {
+            if let Err(error) = relay(stream, workload, PATIENCE).await {
                 tracing::debug!(%error, "a connection to the workload ended");
             }
             drop(place);
@@ -40,15 +52,13 @@ pub(crate) async fn serve(listener: Listener, workload: SocketAddr) {
     }
 }
 
-/// Copies both ways until both have ended, one failed, or nothing moved for `idle`. A workload that is not there is an
-/// error at once.
+/// Copies both ways until both have ended, one failed, or patience is at its end.
 pub async fn relay(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     workload: SocketAddr,
-    idle: Duration,
+    patience: Patience,
 ) -> io::Result<()> {
-    let connecting = timeout(CONNECT, TcpStream::connect(workload)).await;
-    let mut near = connecting.map_err(|_| io::ErrorKind::TimedOut)??;
+    let mut near = timeout(patience.listening, connect(workload)).await??;
     let moved = Arc::new(Moved::new());
     let mut far = Watched {
         stream,
@@ -56,7 +66,16 @@ pub async fn relay(
     };
     tokio::select! {
         copied = copy_bidirectional_with_sizes(&mut far, &mut near, BUFFER, BUFFER) => copied.map(|_| ()),
-        () = moved.not_for(idle) => Err(io::ErrorKind::TimedOut.into()),
+        () = moved.not_for(patience.idle) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+async fn connect(workload: SocketAddr) -> io::Result<TcpStream> {
+    loop {
+        match TcpStream::connect(workload).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => sleep(AGAIN).await,
+            connected => return connected,
+        }
     }
 }
 
