@@ -16,3 +16,15 @@ pub const RETIREMENT_BINDING: &str = "RetirementBinding";
 pub const KEY_AT_RISK: &str = "KeyAtRisk";
 /// Nobody but the authority chooses master key and keys: chambers take its manifests only, and the keys open under the newest one alone.
 pub const MANIFEST_BINDING: &str = "ManifestBinding";
+
+/// All of them: a condition of another type is somebody else's.
+pub const ALL: [&str; 8] = [
+    READY,
+    POLICIES_IN_SYNC,
+    ROLLOVER_COMPLETE,
+    RECONCILING,
+    STALLED,
+    RETIREMENT_BINDING,
+    KEY_AT_RISK,
+    MANIFEST_BINDING,
+];

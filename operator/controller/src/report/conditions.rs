@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use rollover::{Key, KeyState, Outlook, Reading, Reason, World};
 
+use binding::Binding;
+
 /// One condition before it has times.
 struct Claim {
     kind: &'static str,
@@ -84,11 +86,26 @@ pub fn set_all(
         stuck(status, world, &why),
         key_at_risk(world),
     ];
-    let bindings = binding::retirement(world).into_iter();
-    let bindings = bindings.chain(binding::manifest(world));
-    for claim in claims.into_iter().chain(bindings) {
+    // An early report, a fault of the spec, say, may have left one that this cluster does not have.
+    let mut kept: Vec<&str> = claims.iter().map(|claim| claim.kind).collect();
+    for claim in claims {
         set(status, generation, claim, world.now);
     }
+    for binding in [binding::retirement(world), binding::manifest(world)] {
+        match binding {
+            Binding::Said(claim) => {
+                kept.push(claim.kind);
+                set(status, generation, claim, world.now);
+            }
+            Binding::AsBefore(kind) => kept.push(kind),
+            Binding::None => {}
+        }
+    }
+    let others = |kind: &str| !types::ALL.contains(&kind);
+    status.conditions.retain(|condition| {
+        let kind = condition.type_.as_str();
+        kept.contains(&kind) || others(kind)
+    });
 }
 
 /// What is said of the moment.

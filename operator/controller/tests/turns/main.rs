@@ -345,6 +345,42 @@ mod hindered {
         }
     }
 
+    /// `Unknown` is right while the spec cannot be read; a cluster that seals by itself has no such condition.
+    #[tokio::test(start_paused = true)]
+    async fn a_cured_fault_leaves_no_condition_that_the_cluster_does_not_have() {
+        let conditions = |rig: &Rig| -> Vec<String> {
+            let conditions = rig.status()["conditions"].clone();
+            let kinds = conditions.as_array().unwrap().iter();
+            kinds
+                .map(|condition| condition["type"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        let own = "ManifestBinding".to_owned();
+        let theirs = "example.com/Audited".to_owned();
+        let rig = admitted().await;
+        assert!(!conditions(&rig).contains(&own));
+        rig.api.edit(SIGNER, |signer| {
+            settle_time(signer);
+            let since = signer["status"]["conditions"][0]["lastTransitionTime"].clone();
+            let audited = json!({"type": theirs, "status": "True", "reason": "Read", "message": "",
+                "lastTransitionTime": since});
+            let conditions = signer["status"]["conditions"].as_array_mut().unwrap();
+            conditions.push(audited);
+        });
+        rig.event().await;
+        assert_eq!(rig.status()["reason"], "InvalidSpec");
+        assert!(conditions(&rig).contains(&own));
+        rig.api.edit(SIGNER, |signer| {
+            signer["spec"]["rollover"] = json!({});
+        });
+        rig.later().await;
+        assert_eq!(rig.status()["reason"], "Settling", "{}", rig.message());
+        let found = conditions(&rig);
+        assert!(!found.contains(&own), "{found:?}");
+        assert!(found.contains(&theirs), "somebody else's: {found:?}");
+        assert!(found.contains(&"RetirementBinding".to_owned()), "{found:?}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_spec_of_which_nothing_can_be_used_says_what_its_deletion_leaves() {
         let rig = admitted().await;

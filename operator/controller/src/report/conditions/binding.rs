@@ -7,10 +7,20 @@ use rollover::{Key, KeyState, Reading, World};
 
 use super::Claim;
 
-/// Whether retiring a measurement binds everybody; nothing while a key was not read since the operator started.
-pub fn retirement(world: &World) -> Option<Claim> {
+/// What is said of a binding.
+pub enum Binding {
+    /// This.
+    Said(Claim),
+    /// What was said of this type before: a key was not read since the operator started.
+    AsBefore(&'static str),
+    /// Nothing: the cluster has no such condition.
+    None,
+}
+
+/// Whether retiring a measurement binds everybody.
+pub fn retirement(world: &World) -> Binding {
     let claim = |holds, reason, message: String| {
-        Some(Claim::new(
+        Binding::Said(Claim::new(
             types::RETIREMENT_BINDING,
             holds,
             reason,
@@ -25,7 +35,7 @@ pub fn retirement(world: &World) -> Option<Claim> {
         return claim(false, "ProfileStandard", "retiring a measurement binds the enclave role; another IAM principal of the key's account that may use the key is not bound by it. spec.keys.policy.profile: Pinned binds everybody".into());
     }
     if world.any_unread() {
-        return None;
+        return Binding::AsBefore(types::RETIREMENT_BINDING);
     }
     let open = world.keys().find(|key| match key.reading {
         Reading::Facts(facts) => !facts.policy.as_ref().is_ok_and(key_policy::binds),
@@ -50,16 +60,16 @@ pub fn retirement(world: &World) -> Option<Claim> {
 
 /// Whether nobody but the authority chooses master key and keys: the chambers' image takes signed manifests only, and
 /// the keys open under the newest one alone. Nothing where the image seals in its own way.
-pub fn manifest(world: &World) -> Option<Claim> {
+pub fn manifest(world: &World) -> Binding {
     if !world.spec.managed_sealing {
-        return None;
+        return Binding::None;
     }
     let claim = |holds, reason, message: String| {
         let message = match &world.blob_lacks {
             Some(lacks) => format!("{message}. The sealed blob {lacks}"),
             None => message,
         };
-        Some(Claim::new(types::MANIFEST_BINDING, holds, reason, message))
+        Binding::Said(Claim::new(types::MANIFEST_BINDING, holds, reason, message))
     };
     let current = world.record.current.as_ref();
     let running = current.unwrap_or(&world.spec.release);
@@ -78,7 +88,7 @@ pub fn manifest(world: &World) -> Option<Claim> {
         return claim(false, reason, message.to_owned());
     }
     if world.any_unread() {
-        return None;
+        return Binding::AsBefore(types::MANIFEST_BINDING);
     }
     let open = under_another(world, &running.measurement);
     if open >= world.spec.threshold {
