@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use key_policy::{NotOurs, Policy};
 use measurement::Measurement;
 
-use crate::{PersistedState, Release, Rollover, Share, World, keys, takeover};
+use crate::{PersistedState, Release, Rollover, Share, World, claim, keys, takeover};
 
 /// What the policies are to admit; for one of them, see [`AdmittedSet::for_key`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,12 @@ impl AdmittedSet {
     /// While both releases of a rollover run.
     pub fn both(world: &World, rollover: &Rollover) -> Self {
         let mut set = Self::of(world, rollover.live());
+        // Status can be forged: what the keys say was left last stays where it is, whatever it calls the release before.
+        let left_last = claim::left_last(world, rollover).map(|release| &release.measurement);
+        let known =
+            |one: &&Measurement| !set.everywhere.contains(*one) && !set.stays.contains(*one);
+        let left_last: Vec<_> = left_last.filter(known).cloned().collect();
+        set.stays.extend(left_last);
         let found = rollover.found.iter();
         set.inherited = found
             .filter(|(_, found)| !world.revoked(&found.image_sha384))
@@ -108,6 +114,22 @@ pub fn policy(set: &AdmittedSet, share: &Share, found: Option<&Policy>) -> Resul
 /// Whether a measurement may come into a policy: the spec approves it or chambers of ours run it, and no key bars it.
 pub fn enters(world: &World, measurement: &Measurement) -> bool {
     approved(world, measurement) && !world.barred(&measurement.image_sha384)
+}
+
+/// The release that a deletion in the middle of a rollover leaves in the policies: the one that can be returned to, and
+/// once Retire has begun the target. What nothing but status names is no way back.
+pub fn stays<'a>(world: &'a World, rollover: &'a Rollover) -> Option<&'a Release> {
+    let open = !world.retires(rollover);
+    let before = rollover
+        .from
+        .iter()
+        .chain(claim::left_last(world, rollover));
+    let known = |release: &&Release| !only_status_names(world, release);
+    let mut candidates = before.filter(|_| open).chain([&rollover.to]).filter(known);
+    let target = Some(&rollover.to).filter(known);
+    candidates
+        .find(|release| !world.revoked(&release.measurement.image_sha384))
+        .or(target)
 }
 
 /// Whether nothing but status speaks for a release. What so many keys admit was approved once, though no chamber of it runs.

@@ -3,8 +3,8 @@
 use crate::claim::{Claim, claim_of, conflict, is_ours, proves_retire};
 use crate::tags::{self, Progress};
 use crate::{
-    Action, ClaimObstacle, KeyFacts, KeyObstacle, KeyWrite, Phase, Plan, Rollover, Share, Step,
-    World, keys,
+    Action, ClaimObstacle, KeyFacts, KeyObstacle, KeyState, KeyWrite, Phase, Plan, Rollover, Share,
+    Step, World, keys,
 };
 
 /// A key with what was read of it.
@@ -33,6 +33,21 @@ pub fn retire(world: &World, step: Step, rollover: &Rollover) -> Option<Plan> {
             !is_ours(world, facts) || !proves_retire(facts, world.record.rollovers, rollover)
         },
     )
+}
+
+/// The keys say which measurement was left before the rollover ends: a way back that needs no status. A key that takes
+/// no tag now is waited for by nobody.
+pub fn left(world: &World, step: Step, rollover: &Rollover) -> Option<Plan> {
+    let stays = tags::retired_for(&rollover.to.measurement);
+    let unmarked = |(share, facts): &Pair<'_>| {
+        share.managed
+            && facts.state == KeyState::Enabled
+            && claim_of(world, facts) == Claim::Ours
+            && facts.tags.get(tags::RETIRED_FOR) != Some(&stays)
+    };
+    let keys: Vec<Pair<'_>> = world.facts().filter(unmarked).collect();
+    let marks = Marks::of(tags::recorded(&world.record), Some(stays));
+    order_claim(world, step, &marks, &keys)
 }
 
 /// Puts back what managed keys have lost, while nothing is in flight; `None` where all carry this cluster's tag.

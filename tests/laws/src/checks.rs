@@ -64,6 +64,7 @@ pub fn write(
         return Err(Violation::of(10, "puts a policy right for the fifth time"));
     }
     trust(setup, before, old, new)?;
+    deletion_leaves_one(setup, before, old, new)?;
     what_was_theirs(before, key, old & !new)?;
     (0..RELEASES).try_for_each(|release| leaves(setup, before, after, release, old & !new))
 }
@@ -122,6 +123,20 @@ fn trust(setup: &Setup, state: &State, old: Images, new: Images) -> Result<(), V
     Ok(())
 }
 
+/// A deletion leaves a release that may decrypt, unless all of them were revoked.
+fn deletion_leaves_one(
+    setup: &Setup,
+    state: &State,
+    old: Images,
+    new: Images,
+) -> Result<(), Violation> {
+    let revoked = state.revoked(setup.size.keys, setup.size.threshold);
+    if state.asked.deleting && new == 0 && old & state.approved & !revoked != 0 {
+        return Err(Violation::of(5, "a deletion leaves nobody who may decrypt"));
+    }
+    Ok(())
+}
+
 /// What somebody else ran before a key was taken over leaves it with Retire.
 fn what_was_theirs(state: &State, key: usize, removed: Images) -> Result<(), Violation> {
     if removed & FOREIGN == 0 || state.theirs & (1 << key) == 0 || state.asked.deleting {
@@ -167,6 +182,13 @@ fn leaves(
                 "v{} leaves a policy while a chamber of it is there",
                 release + 1
             ),
+        ));
+    }
+    let proven = before.verified.map(usize::from) == Some(release);
+    if drops && proven && !before.asked.deleting {
+        return Err(Violation::of(
+            5,
+            format!("v{} was proven last and can no longer decrypt", release + 1),
         ));
     }
     let Some(rollover) = &before.record.rollover else {

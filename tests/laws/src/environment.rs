@@ -7,6 +7,7 @@ use crate::state::{
     AGE, Answers, CHAMBERS, FOREIGN, Key, Order, Owned, Prometheus, RELEASES, Record, Rollover,
     Seal, Set, State,
 };
+use crate::world;
 
 /// Something that can happen, and the state after it.
 pub type Event = (String, State);
@@ -39,12 +40,10 @@ pub fn events(setup: &Setup, state: &State, rests: bool) -> Vec<Event> {
 /// A state that some time later follows by itself, when nothing goes wrong any more.
 pub fn progress(setup: &Setup, state: &State) -> State {
     let mut next = state.clone();
-    let revoked = next.revoked(setup.size.keys, setup.size.threshold);
-    for index in 0..next.keys.len() {
-        if setup.size.observed & (1 << index) != 0 {
-            next.keys[index].stored = next.asked_of_holder(index, &setup.size, revoked);
-        }
-        next.keys[index].enforced = next.keys[index].stored;
+    let asked = world::asked_of_holders(setup, state);
+    for (key, asked) in next.keys.iter_mut().zip(asked) {
+        key.stored = asked.unwrap_or(key.stored);
+        key.enforced = key.stored;
     }
     for release in 0..RELEASES {
         let opens = opens(setup, &next, release);
@@ -134,20 +133,19 @@ fn pods(setup: &Setup, state: &State, events: &mut Vec<Event>) {
 }
 
 fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
-    for index in 0..setup.size.keys {
-        let key = state.keys[index];
+    let asked = world::asked_of_holders(setup, state);
+    let keys = state.keys.into_iter().zip(asked);
+    for (index, (key, asked)) in keys.take(setup.size.keys).enumerate() {
         if key.enforced != key.stored {
             let what = format!("Decrypt enforces the policy of key {index}");
             events.push(with(state, what, |state| {
                 state.keys[index].enforced = key.stored;
             }));
         }
-        let revoked = state.revoked(setup.size.keys, setup.size.threshold);
-        let asked = state.asked_of_holder(index, &setup.size, revoked);
-        if setup.size.observed & (1 << index) != 0 && key.stored != asked {
+        if let Some(images) = asked.filter(|images| key.stored != *images) {
             let what = format!("the holder of key {index} does as asked");
             events.push(with(state, what, |state| {
-                state.keys[index].stored = asked;
+                state.keys[index].stored = images;
                 state.policy_changed(index);
             }));
         }
@@ -337,6 +335,7 @@ fn forged(setup: &Setup, state: &State, events: &mut Vec<Event>) {
         },
     ));
     if state.record.rollover.is_some() {
+        forged_before(state, events);
         events.push(fault(
             state,
             "status is forged: Retire has begun",
@@ -346,6 +345,22 @@ fn forged(setup: &Setup, state: &State, events: &mut Vec<Event>) {
                 }
             },
         ));
+    }
+}
+
+/// What status calls the release before, and what ran last, in the middle of a rollover.
+fn forged_before(state: &State, events: &mut Vec<Event>) {
+    let releases = (0..).take(RELEASES).map(Some).chain([None]);
+    for from in releases {
+        for current in [state.record.current, from] {
+            let what = format!("status is forged: {from:?} was before, {current:?} ran last");
+            events.push(fault(state, what, |state| {
+                state.record.current = current;
+                if let Some(rollover) = &mut state.record.rollover {
+                    rollover.from = from;
+                }
+            }));
+        }
     }
 }
 

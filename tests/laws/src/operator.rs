@@ -155,8 +155,8 @@ pub fn parts(setup: &Setup, world: &World, action: &Action) -> Result<Vec<Part>,
                 .map(|write| policy(setup, key(&write.arn), write))
                 .collect();
         }
-        Action::BindBlob { to, .. } => vec![Part::Blob(of_measurement(setup, to), false)],
-        Action::StoreBlob(to) => vec![Part::Blob(of_measurement(setup, to), true)],
+        Action::BindBlob { to, .. } => vec![Part::Blob(setup.index_of(to), false)],
+        Action::StoreBlob(to) => vec![Part::Blob(setup.index_of(to), true)],
         Action::StartSeal(_) => vec![Part::Seal(true)],
         Action::RemoveSealPod => vec![Part::Seal(false)],
         Action::TagCommitment { arns, .. } => {
@@ -182,14 +182,6 @@ fn policy(setup: &Setup, key: u8, write: &KeyWrite) -> Result<Part, Violation> {
     let expected = checks::images(setup, index, &write.expected)?;
     let images = checks::images(setup, index, &write.policy)?;
     Ok(Part::Policy(key, expected, images))
-}
-
-fn of_measurement(setup: &Setup, measurement: &measurement::Measurement) -> u8 {
-    let found = setup
-        .releases
-        .iter()
-        .position(|release| release.measurement == *measurement);
-    u8::try_from(found.unwrap_or(RELEASES)).unwrap_or(0)
 }
 
 /// Carries out one call, and checks the laws against what is true. `false`: it was refused, nothing changed.
@@ -311,6 +303,11 @@ pub fn note(
         checks::retire_begins(setup, state)?;
         let rollover = state.record.rollover.as_ref();
         state.witnessed = rollover.map(|rollover| (state.record.rollovers, rollover.to));
+        state.verified = rollover.map(|rollover| rollover.to);
+    }
+    if let (Action::Transition(Transition::Finished), None) = (action, state.verified) {
+        let rollover = state.record.rollover.as_ref();
+        state.verified = rollover.map(|rollover| rollover.to);
     }
     if let Action::Transition(Transition::Attested(_)) = action {
         checks::attested(setup, state)?;

@@ -64,7 +64,7 @@ pub fn first(setup: &Setup) -> State {
             healing: false,
             committed: tagged && sealed,
             progress: tagged.then_some((1, true)),
-            retired_for: None,
+            retired_for: tagged.then_some(0),
             revoked: 0,
         }
     };
@@ -92,6 +92,7 @@ pub fn first(setup: &Setup) -> State {
         },
         record: environment::first_status(setup),
         approved: 1 | 1 << u8::from(settled),
+        verified: settled.then_some(0),
         finalizer: false,
         gone: false,
         sets,
@@ -272,15 +273,29 @@ fn cut_short(
 /// Actions that are told of a circle.
 const CIRCLE: usize = 8;
 
-/// Without further faults, a state settles, blocks, or waits for a person.
+/// Without further faults, a state settles, blocks, or waits for a person. A broken law tells what was done last.
 fn ends(
     setup: &Setup,
     search: Search,
     state: &State,
     calm: &mut HashSet<u64>,
 ) -> Result<(), Violation> {
-    let mut way = Vec::new();
     let mut done = VecDeque::new();
+    calmly(setup, search, state, calm, &mut done).map_err(|violation| {
+        let done: Vec<_> = done.into();
+        let message = format!("{}; after: {}", violation.message, done.join("; "));
+        Violation::of(violation.law, message)
+    })
+}
+
+fn calmly(
+    setup: &Setup,
+    search: Search,
+    state: &State,
+    calm: &mut HashSet<u64>,
+    done: &mut VecDeque<String>,
+) -> Result<(), Violation> {
+    let mut way = Vec::new();
     let mut state = state.clone();
     (state.faults, state.wishes, state.late) = (0, 0, None);
     let hasher = std::hash::BuildHasherDefault::<std::hash::DefaultHasher>::default();
@@ -319,12 +334,7 @@ fn ends(
         }
         state = next;
         if way.len() == CALM {
-            let circle: Vec<_> = done.into();
-            let circle = circle.join("; ");
-            return Err(Violation::of(
-                0,
-                format!("neither settles nor blocks: {circle}"),
-            ));
+            return Err(Violation::of(0, "neither settles nor blocks"));
         }
     }
     calm.extend(way);

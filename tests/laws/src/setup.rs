@@ -188,6 +188,13 @@ impl Setup {
             .fold(0, |bits, index| bits | 1 << index)
     }
 
+    /// The number of the release with this measurement; that of [`FOREIGN`] where none has it.
+    pub fn index_of(&self, measurement: &Measurement) -> u8 {
+        let mut releases = self.releases.iter();
+        let found = releases.position(|release| release.measurement == *measurement);
+        u8::try_from(found.unwrap_or(RELEASES)).unwrap_or(0)
+    }
+
     /// The index of a release.
     pub fn index(&self, release: &Release) -> u8 {
         let found = self

@@ -1,7 +1,5 @@
 //! One state of the small world, as few bytes as possible: times are ages in minutes that stop counting where nothing asks any more.
 
-use crate::setup::Size;
-
 /// Chambers at most.
 pub const CHAMBERS: u8 = 3;
 /// Keys at most.
@@ -42,6 +40,8 @@ pub struct State {
     pub keys: [Key; KEYS],
     /// Releases that the user ever wanted, as bits.
     pub approved: Images,
+    /// The release whose chambers were proven last, whatever status says.
+    pub verified: Option<u8>,
     /// Keys that still admit what somebody else ran before they were taken over, as bits.
     pub theirs: u8,
     /// What the operator read last of each key, and how long ago; lost with its process.
@@ -299,34 +299,6 @@ impl State {
             told || tagged(*bit) > 0 && keys - tagged(*bit) < threshold
         })
         .fold(0, |all, bit| all | bit)
-    }
-
-    /// The images that the holder of an observed key is asked for: what enters, and what stays where it is.
-    pub fn asked_of_holder(&self, key: usize, size: &Size, revoked: Images) -> Images {
-        let (keys, observed) = (size.keys, size.observed);
-        let bit = |release: u8| 1 << release;
-        let wanted = match (&self.record.rollover, self.record.current) {
-            (Some(rollover), _) if rollover.retires && self.proves_retire(keys, observed) => {
-                bit(rollover.to)
-            }
-            (Some(rollover), _) => rollover.from.map_or(0, bit) | bit(rollover.to),
-            (None, current) => bit(current.unwrap_or(self.asked.release)),
-        };
-        let tagged = self.keys.iter().fold(0, |all, key| all | key.revoked);
-        let of_sets = (0..).zip(&self.sets).filter(|(_, set)| set.is_some());
-        let approved = of_sets.fold(bit(self.asked.release), |all, (index, _)| all | bit(index));
-        let enters = approved & !(self.record.revoked | tagged);
-        wanted & !revoked & (enters | self.keys[key].stored)
-    }
-
-    /// Whether a key of ours says that Retire has begun; none is left to ask where every key is its holder's.
-    fn proves_retire(&self, keys: usize, observed: u8) -> bool {
-        let mut ours = self.keys[..keys].iter().filter(|key| key.is_ours());
-        let retires = Some((self.record.rollovers, true));
-        let target = self.record.rollover.as_ref().map(|rollover| rollover.to);
-        self.witnessed == target.map(|target| (self.record.rollovers, target))
-            || (0..keys).all(|key| observed & (1 << key) != 0)
-            || ours.any(|key| key.progress >= retires && key.retired_for == target)
     }
 
     /// Keys whose stored policy lets the release decrypt.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use measurement::Measurement;
 use rollover::{
-    Attestation, Attestations, Blob, Chamber, Deletion, Failure, KeyFacts, KeyState, Manifest,
-    Metrics, Phase, PodMetrics, Reading, Readings, Release, SealPod, Verbs, World, Written, tags,
+    AdmittedSet, Attestation, Attestations, Blob, Chamber, Deletion, Failure, KeyFacts, KeyState,
+    Manifest, Metrics, Phase, PodMetrics, Reading, Readings, Release, SealPod, Verbs, World,
+    Written, tags,
 };
 
 use crate::setup::{OTHER, Setup, measurement};
-use crate::state::{self, Answers, Owned, Prometheus, RELEASES, Seal, Seen, State};
+use crate::state::{self, Answers, Images, KEYS, Owned, Prometheus, RELEASES, Seal, Seen, State};
 
 /// The commitment to the master key of every small world.
 pub const COMMITMENT: &str = "c0ffee";
@@ -155,6 +156,33 @@ fn kept(setup: &Setup, keys: u8) -> BTreeMap<String, Measurement> {
         .filter(|(index, _)| keys & (1 << index) != 0)
         .map(|(_, share)| (share.arn.clone(), measurement(setup.size, RELEASES)))
         .collect()
+}
+
+/// What the holder of each observed key is asked for, as status shows it once the keys are read.
+pub fn asked_of_holders(setup: &Setup, state: &State) -> [Option<Images>; KEYS] {
+    if setup.size.observed == 0 {
+        return [None; KEYS];
+    }
+    let keys = state.keys;
+    let read = State {
+        seen: Some(Seen { age: 0, keys }),
+        ..state.clone()
+    };
+    let world = of(setup, &read);
+    let set = AdmittedSet::recorded(&world, &world.record);
+    std::array::from_fn(|index| {
+        let share = world
+            .spec
+            .shares
+            .get(index)
+            .filter(|share| !share.managed)?;
+        let policy = setup.policy_of(index, keys[index].stored, keys[index].fenced);
+        let wanted = set.for_key(share, policy);
+        let bits = wanted
+            .iter()
+            .map(|measurement| 1 << setup.index_of(measurement));
+        Some(bits.fold(0, |all, bit: Images| all | bit))
+    })
 }
 
 /// The keys as the operator knows them.

@@ -9,7 +9,7 @@ use crate::claim::{self, Claim};
 use crate::roll::order;
 use crate::{
     Action, AdmittedSet, Deletion, Key, KeyFacts, KeyWrite, Look, Obstacle, Plan, Reading, Release,
-    Rollover, Set, Share, Step, World, keys, ownership, tags,
+    Rollover, Set, Share, Step, World, desired, keys, ownership, tags,
 };
 
 const STEP: Step = Step::Retire;
@@ -53,19 +53,24 @@ fn without_record(world: &World) -> Plan {
 /// The chambers go first, then one measurement stays: that of the release that can be returned to.
 fn leave(world: &World, rollover: &Rollover, deletion: Deletion) -> Plan {
     let left: Vec<&Set> = world.sets.iter().filter(|set| set.runs()).collect();
-    let stays: &Release = match (&left[..], &rollover.from, rollover.retires()) {
-        ([only], _, _) if deletion.orphans => &only.release,
-        ([_, ..], _, _) if deletion.orphans => {
+    match &left[..] {
+        [] => {}
+        [only] if deletion.orphans => return one_measurement(world, &only.release),
+        [_, ..] if deletion.orphans => {
             return allow(Some(
                 "chambers of two releases stay, so every policy still admits both measurements"
                     .to_owned(),
             ));
         }
-        ([_, ..], _, _) => return stop(world, &left),
-        ([], Some(from), false) if !world.revoked(&from.measurement.image_sha384) => from,
-        _ => &rollover.to,
-    };
-    one_measurement(world, stays)
+        [_, ..] => return stop(world, &left),
+    }
+    match desired::stays(world, rollover) {
+        Some(stays) => one_measurement(world, stays),
+        None => allow(Some(
+            "nothing but status names a release that could stay, so the policies are left as they are"
+                .to_owned(),
+        )),
+    }
 }
 
 /// Scales to nothing and waits until no chamber is left; it is deleted with the resource anyway.

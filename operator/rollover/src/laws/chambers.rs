@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::{
-    Action, Attestation, Chamber, FRESH, Gate, KeyWrite, Metrics, PodMetrics, Transition, World,
-    attested,
+    Action, Attestation, Chamber, FRESH, Gate, KeyWrite, Metrics, PodMetrics, Rollover, Transition,
+    World, attested,
 };
 
-use super::usable::running;
+use super::usable::{running, ways_back};
 
 /// Law 3: unsealed chambers are stopped only while `replicas - maxUnavailable` others stay, and the budget allows it.
 pub fn no_lost_quorum(world: &World, action: &Action) -> Result<(), String> {
@@ -62,7 +62,9 @@ pub fn no_blind_retirement(world: &World, action: &Action) -> Result<(), String>
         }
         Action::WritePolicies(writes) => {
             nothing_leaves_that_runs(world, writes)?;
-            if world.record.rollover.is_some() && leaves(world, writes) {
+            let rollover = world.record.rollover.as_ref();
+            let rollover = rollover.filter(|_| world.spec.deletion.is_none());
+            if rollover.is_some_and(|rollover| leaves(world, rollover, writes)) {
                 none_of_the_old(world)?;
                 all_unsealed(world)?;
             }
@@ -91,20 +93,16 @@ fn nothing_leaves_that_runs(world: &World, writes: &[KeyWrite]) -> Result<(), St
     Ok(())
 }
 
-/// Whether the release before would leave a policy; a revoked one may.
-fn leaves(world: &World, writes: &[KeyWrite]) -> bool {
-    let rollover = world.record.rollover.as_ref();
-    let from = rollover.and_then(|rollover| rollover.from.as_ref());
-    let Some(from) = from.map(|from| &from.measurement) else {
-        return false;
-    };
-    if world.revoked(&from.image_sha384) || world.spec.deletion.is_some() {
-        return false;
-    }
-    writes.iter().any(|write| {
-        world.share(&write.arn).is_some_and(|share| {
-            key_policy::decrypts(&write.expected, &share.template, from)
-                && !key_policy::decrypts(&write.policy, &share.template, from)
+/// Whether a release before the target would leave a policy; a revoked one may.
+fn leaves(world: &World, rollover: &Rollover, writes: &[KeyWrite]) -> bool {
+    let target = &rollover.to.measurement;
+    let mut before = ways_back(world, rollover).filter(|measurement| *measurement != target);
+    before.any(|before| {
+        writes.iter().any(|write| {
+            world.share(&write.arn).is_some_and(|share| {
+                key_policy::decrypts(&write.expected, &share.template, before)
+                    && !key_policy::decrypts(&write.policy, &share.template, before)
+            })
         })
     })
 }

@@ -2,7 +2,9 @@
 
 use measurement::Measurement;
 
-use crate::{Action, FRESH, KeyFacts, KeyState, KeyWrite, Release, Resize, Rollover, Share, World};
+use crate::{
+    Action, FRESH, KeyFacts, KeyState, KeyWrite, Release, Resize, Rollover, Share, World, claim,
+};
 
 /// Law 1: what chambers run keeps `threshold` usable shares; nothing is started before every key agrees.
 pub fn no_lock_out(world: &World, action: &Action) -> Result<(), String> {
@@ -31,8 +33,13 @@ pub fn return_stays_possible(world: &World, action: &Action) -> Result<(), Strin
     let (Action::WritePolicies(writes), Some(rollover)) = (action, &world.record.rollover) else {
         return Ok(());
     };
+    if world.spec.deletion.is_some() {
+        return somebody_stays(world, rollover, writes);
+    }
     what_was_found_stays(world, rollover, writes)?;
-    ways_back(world, rollover).try_for_each(|measurement| {
+    let given_up = world.retires(rollover);
+    let mut ways_back = ways_back(world, rollover).filter(|_| !given_up);
+    ways_back.try_for_each(|measurement| {
         let before = usable(world, &[], measurement);
         let after = usable(world, writes, measurement);
         if after >= world.spec.threshold.min(before) {
@@ -45,13 +52,25 @@ pub fn return_stays_possible(world: &World, action: &Action) -> Result<(), Strin
     })
 }
 
+/// A deletion takes one of two measurements out of the policies, and not both.
+fn somebody_stays(world: &World, rollover: &Rollover, writes: &[KeyWrite]) -> Result<(), String> {
+    let enough = |writes: &[KeyWrite]| {
+        let mut known = ways_back(world, rollover).chain([&rollover.to.measurement]);
+        known.any(|measurement| usable(world, writes, measurement) >= world.spec.threshold)
+    };
+    if !enough(&[]) || enough(writes) {
+        return Ok(());
+    }
+    Err("the policies would admit nobody any more, because the resource is deleted".to_owned())
+}
+
 /// What a key admitted when it was taken over may run somewhere: it is retired with the others, not before.
 fn what_was_found_stays(
     world: &World,
     rollover: &Rollover,
     writes: &[KeyWrite],
 ) -> Result<(), String> {
-    let given_up = rollover.retires() || world.spec.deletion.is_some();
+    let given_up = world.retires(rollover);
     let lost = writes.iter().filter(|_| !given_up).find(|write| {
         let found = rollover.found.get(&write.arn);
         let (Some(found), Some(share)) = (found, world.share(&write.arn)) else {
@@ -70,17 +89,17 @@ fn what_was_found_stays(
     }
 }
 
-/// The measurements that must stay usable: of the release before, and of the one that ran last (on a return they are two).
-/// None once they are given up, revoked, or all is being deleted.
-fn ways_back<'a>(
+/// The measurements that must stay usable until they are given up: of the release before, of the one that ran last (on a
+/// return they are two), and of those that the keys know where status names others. None that was revoked.
+pub fn ways_back<'a>(
     world: &'a World,
     rollover: &'a Rollover,
 ) -> impl Iterator<Item = &'a Measurement> {
-    let given_up = rollover.retires() || world.spec.deletion.is_some();
     let releases = rollover.from.iter().chain(&world.record.current);
     releases
+        .chain(claim::left_last(world, rollover))
         .map(|release| &release.measurement)
-        .filter(move |measurement| !given_up && !world.revoked(&measurement.image_sha384))
+        .filter(|measurement| !world.revoked(&measurement.image_sha384))
 }
 
 fn starts_are_admitted(world: &World, resizes: &[Resize]) -> Result<(), String> {

@@ -12,13 +12,15 @@ pub fn next(world: &World, rollover: &Rollover) -> Plan {
     let set = AdmittedSet::only(world, &rollover.to.measurement);
     let left = write_all(world, STEP, &set).or_else(|| ask(world, STEP, &set, Extent::Exactly));
     match left {
-        Some(stopped) if !rollover.retires() => begin(stopped),
+        // Status alone can be forged: who finds no proof begins Retire, under the same laws as the first time.
+        Some(stopped) if !world.retires(rollover) => begin(stopped),
         Some(left) => roll::keep_size(world, rollover, STEP)
             .or_else(|| roll::clear(world, &[&rollover.to.revision], STEP))
             .or_else(|| ownership::retire(world, STEP, rollover))
             .or_else(|| chambers::unfinished(world, rollover, STEP))
             .unwrap_or(left),
         None => roll::clear(world, &[&rollover.to.revision], STEP)
+            .or_else(|| ownership::left(world, STEP, rollover))
             .unwrap_or_else(|| Plan::act(STEP, Action::Transition(Transition::Finished))),
     }
 }

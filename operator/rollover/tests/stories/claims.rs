@@ -547,3 +547,82 @@ fn a_corrected_first_release_and_back_again() {
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
     assert_eq!(admitted(&play), [[1], [1], [1]]);
 }
+
+/// What status calls the release before, and what ran last, in the middle of a rollover from v1 to v2.
+fn forgeries_of_what_was_before() -> [fn(&mut Play); 3] {
+    [
+        |play| {
+            play.world.record.current = None;
+            play.world.record.rollover.as_mut().unwrap().from = None;
+        },
+        |play| play.world.record.rollover.as_mut().unwrap().from = Some(release(9)),
+        |play| {
+            play.world.record.current = Some(release(9));
+            play.world.record.rollover.as_mut().unwrap().from = Some(release(9));
+        },
+    ]
+}
+
+#[test]
+fn a_forged_release_before_does_not_take_out_the_one_that_was_verified_last() {
+    for line in ["v1 3->2, v2 0->1", "waits, Soaking"] {
+        for (index, forge) in forgeries_of_what_was_before().into_iter().enumerate() {
+            let mut play = Play::settled();
+            play.world.spec.release = release(2);
+            play.rejected = Some(1.0);
+            play.until(line);
+            forge(&mut play);
+            run(&mut play);
+            for images in admitted(&play) {
+                assert_eq!(images, [1, 2], "{index}: {}", play.story);
+            }
+            assert!(play.world.set("v1").is_some(), "{index}: {}", play.story);
+        }
+    }
+}
+
+#[test]
+fn a_deletion_with_a_forged_release_before_leaves_one_that_the_keys_know() {
+    for (index, forge) in forgeries_of_what_was_before().into_iter().enumerate() {
+        let mut play = Play::settled();
+        play.world.spec.release = release(2);
+        play.until("v1 3->2, v2 0->1");
+        forge(&mut play);
+        play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+        run(&mut play);
+        for images in admitted(&play) {
+            assert_eq!(images.len(), 1, "{index}: {images:?} {}", play.story);
+            assert!(images[0] < 3, "{index}: {images:?} {}", play.story);
+        }
+    }
+}
+
+#[test]
+fn a_forged_retire_does_not_choose_what_a_deletion_leaves() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("v1 3->2, v2 0->1");
+    let since = play.world.now;
+    play.world.record.rollover.as_mut().unwrap().phase = Phase::Retiring { since };
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    run(&mut play);
+    assert_eq!(admitted(&play), [[1], [1], [1]], "{}", play.story);
+}
+
+/// Without a tag the only release that chambers could run but the target is the way back.
+#[test]
+fn a_forged_release_before_takes_nothing_out_where_the_tags_are_gone_too() {
+    for (index, forge) in forgeries_of_what_was_before().into_iter().enumerate() {
+        let mut play = Play::settled();
+        play.world.spec.release = release(2);
+        play.rejected = Some(1.0);
+        play.until("waits, Soaking");
+        (0..3).for_each(|key| play.set_facts(key, |facts| facts.tags.clear()));
+        forge(&mut play);
+        run(&mut play);
+        for images in admitted(&play) {
+            assert_eq!(images, [1, 2], "{index}: {}", play.story);
+        }
+        assert!(play.world.set("v1").is_some(), "{index}: {}", play.story);
+    }
+}

@@ -6,6 +6,7 @@
 mod claims;
 mod gate;
 mod keys;
+mod laws;
 mod manifests;
 mod objects;
 mod play;
