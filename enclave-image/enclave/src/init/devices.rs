@@ -30,6 +30,8 @@ mod tests {
     #[test]
     fn the_module_is_for_root_only_and_dev_null_for_all() {
         if !rustix::process::geteuid().is_root() {
+            let demanded = std::env::var_os("SKIP_NOTHING").is_some();
+            assert!(!demanded, "only root makes device files");
             println!("skipped: only root makes device files");
             return;
         }

@@ -102,6 +102,8 @@ async fn openssl_opens_every_form() {
     let world = World::start().await;
     let enclave = Enclave::new(&world.root, ADMITTED);
     if Command::new("openssl").arg("version").output().is_err() {
+        let demanded = std::env::var_os("SKIP_NOTHING").is_some();
+        assert!(!demanded, "there is no openssl on this machine");
         eprintln!("skipped: there is no openssl on this machine");
         return;
     }
