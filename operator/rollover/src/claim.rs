@@ -87,10 +87,15 @@ pub fn left_last<'a>(
     let only = no_tag_is_left
         .then(|| only_other(world, rollover))
         .flatten();
+    tagged_as_left(world).chain(only.filter(|only| !world.revoked(&only.measurement.image_sha384)))
+}
+
+/// The releases of `ReplicaSets` of ours that the keys' tags say were left by the last rollover.
+pub fn tagged_as_left(world: &World) -> impl Iterator<Item = &Release> {
     let releases = world.sets.iter().map(|set| &set.release);
-    releases.filter(move |release| {
-        let said = most_say_it_was_left(world, &release.measurement) || only == Some(*release);
-        said && !world.revoked(&release.measurement.image_sha384)
+    releases.filter(|release| {
+        let image = &release.measurement.image_sha384;
+        most_say_it_was_left(world, &release.measurement) && !world.revoked(image)
     })
 }
 

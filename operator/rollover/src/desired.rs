@@ -116,17 +116,18 @@ pub fn enters(world: &World, measurement: &Measurement) -> bool {
     approved(world, measurement) && !world.barred(&measurement.image_sha384)
 }
 
-/// The release that a deletion in the middle of a rollover leaves in the policies: the one that can be returned to, and
-/// once Retire has begun the target. What nothing but status names is no way back.
+/// The release that a deletion in the middle of a rollover leaves in the policies: once Retire has begun the target, and
+/// before it the one that was verified last. What nothing but status names is none.
 pub fn stays<'a>(world: &'a World, rollover: &'a Rollover) -> Option<&'a Release> {
     let open = !world.retires(rollover);
-    let before = rollover
-        .from
-        .iter()
-        .chain(claim::left_last(world, rollover));
+    let before = claim::tagged_as_left(world)
+        .chain(&world.record.current)
+        .chain(claim::left_last(world, rollover))
+        .chain(&rollover.from)
+        .filter(|_| open);
     let known = |release: &&Release| !only_status_names(world, release);
-    let mut candidates = before.filter(|_| open).chain([&rollover.to]).filter(known);
     let target = Some(&rollover.to).filter(known);
+    let mut candidates = before.chain([&rollover.to]).filter(known);
     candidates
         .find(|release| !world.revoked(&release.measurement.image_sha384))
         .or(target)

@@ -345,7 +345,15 @@ fn starts(setup: &Setup, state: &State, release: usize) -> Result<(), Violation>
     let accepted = |index: usize| setup.size.accepted & (1 << index) != 0;
     let usable = keys.clone().filter(|(_, key)| lets(key)).count();
     let mut needed = keys.filter(|(index, _)| !accepted(*index));
-    let agree = was_verified(state, release) || needed.all(|(_, key)| lets(key));
+    // What a revocation left without a chamber that could open anything waits for no more keys than chambers need.
+    let revoked = state.revoked(setup.size.keys, setup.size.threshold);
+    let from = state
+        .record
+        .rollover
+        .as_ref()
+        .and_then(|rollover| rollover.from);
+    let pressing = from.is_some_and(|from| revoked & (1 << from) != 0);
+    let agree = pressing || was_verified(state, release) || needed.all(|(_, key)| lets(key));
     let admits = late || usable >= setup.size.threshold && agree;
     if age > 0 || !admits {
         return Err(Violation::of(

@@ -112,7 +112,9 @@ fn starts_are_admitted(world: &World, resizes: &[Resize]) -> Result<(), String> 
             .iter()
             .filter(|share| share.accepted_at_risk)
             .count();
-        let needed = if was_verified(world, &start.release) {
+        let rollover = world.record.rollover.as_ref();
+        let pressing = rollover.is_some_and(|rollover| world.leaves_revoked(rollover));
+        let needed = if pressing || was_verified(world, &start.release) {
             world.spec.threshold
         } else {
             (world.spec.shares.len() - accepted).max(world.spec.threshold)

@@ -25,13 +25,31 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         .or_else(|| roll::clear(world, &keep, STEP))
         .or_else(|| hold_deletion(world, rollover))
         .or_else(|| barred(world, rollover))
-        .or_else(|| ownership::admit(world, STEP))
-        .or_else(|| write(world, rollover, &set))
-        .or_else(|| ask(world, STEP, &set, Extent::AtLeast))
+        .or_else(|| everywhere(world, rollover, &set))
         .or_else(|| admitted(rollover))
         .or_else(|| seal::bind(world, rollover))
         .or_else(|| settle(world, rollover))
         .or_else(|| seal::next(world, rollover))
+}
+
+/// Every key agrees. Where the release before was revoked its chambers open nothing any more: then no key holds up the
+/// others, and as many as chambers need are enough to go on.
+fn everywhere(world: &World, rollover: &Rollover, set: &AdmittedSet) -> Option<Plan> {
+    let plans: [&dyn Fn() -> Option<Plan>; 3] = [
+        &|| ownership::admit(world, STEP),
+        &|| write(world, rollover, set),
+        &|| ask(world, STEP, set, Extent::AtLeast),
+    ];
+    let pressing = world.leaves_revoked(rollover);
+    let mut stopped = None;
+    for plan in plans.iter().filter_map(|plan| plan()) {
+        match plan {
+            Plan::Wait { .. } | Plan::Block { .. } if pressing => stopped = stopped.or(Some(plan)),
+            plan => return Some(plan),
+        }
+    }
+    let enough = keys::usable(world, &rollover.to.measurement) >= world.spec.threshold;
+    stopped.filter(|_| !enough)
 }
 
 /// A first start has no chambers before it: those that serve prove that there was one, and are not stopped for it.
@@ -69,10 +87,9 @@ fn barred(world: &World, rollover: &Rollover) -> Option<Plan> {
 fn write(world: &World, rollover: &Rollover, set: &AdmittedSet) -> Option<Plan> {
     let plan = write_all(world, STEP, set)?;
     match (&plan, rollover.phase) {
-        (Plan::Act { .. }, Phase::Admitted { .. }) => Some(Plan::act(
-            STEP,
-            Action::Transition(Transition::AdmissionLost),
-        )),
+        (Plan::Act { .. }, Phase::Admitted { .. }) if !world.leaves_revoked(rollover) => Some(
+            Plan::act(STEP, Action::Transition(Transition::AdmissionLost)),
+        ),
         _ => Some(plan),
     }
 }

@@ -213,6 +213,12 @@ impl World {
         self.retires(rollover) || (rollover.retires() && is_gone)
     }
 
+    /// Whether the release before was revoked: what runs of it opens nothing any more.
+    pub fn leaves_revoked(&self, rollover: &Rollover) -> bool {
+        let from = rollover.from.as_ref();
+        from.is_some_and(|from| self.revoked(&from.measurement.image_sha384))
+    }
+
     /// Whether an image may be taken out of policies because it was revoked.
     ///
     /// Status alone can be forged: it needs the asking beside it, or our tag on a key. Without status it needs the tags

@@ -626,3 +626,21 @@ fn a_forged_release_before_takes_nothing_out_where_the_tags_are_gone_too() {
         assert!(play.world.set("v1").is_some(), "{index}: {}", play.story);
     }
 }
+
+/// On the way back the release before is the one that failed.
+#[test]
+fn a_deletion_on_the_way_back_leaves_what_was_verified_last() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("policies hold one measurement");
+    play.world.spec.verbs.abort = Some("1".to_owned());
+    play.until("turns back to the release before");
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    run(&mut play);
+    assert_eq!(admitted(&play), [[1], [1], [1]], "{}", play.story);
+    assert!(
+        play.story.contains("Retire: allows deletion\n"),
+        "{}",
+        play.story
+    );
+}

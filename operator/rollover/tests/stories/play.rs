@@ -388,16 +388,13 @@ impl Play {
                         } else {
                             self.world.now
                         };
-                        let shares = self.world.spec.shares.iter();
-                        let opened = shares.filter(|share| !self.unopened.contains(&&*share.name));
+                        let opened = self.opened(&chamber.revision);
                         let metrics = PodMetrics {
                             unsealed: Some(f64::from(u8::from(chamber.serves()))),
                             sampled_at: Some(sampled_at),
                             unsealed_before: Some(sampled_at),
                             rejected: self.rejected,
-                            opened: opened
-                                .map(|share| (share.arn.clone(), sampled_at))
-                                .collect(),
+                            opened: opened.map(|arn| (arn, sampled_at)).collect(),
                         };
                         (chamber.name.clone(), metrics)
                     });
@@ -407,6 +404,24 @@ impl Play {
                 });
             }
         }
+    }
+
+    /// The keys whose share the chambers of a release have opened: those that do not admit it open nothing.
+    fn opened(&self, revision: &str) -> impl Iterator<Item = String> {
+        let set = self.world.set(revision);
+        let measurement = set.map(|set| set.release.measurement.clone());
+        let shares = self.world.spec.shares.iter().enumerate();
+        shares.filter_map(move |(index, share)| {
+            let facts = self.facts(index);
+            let policy = facts.and_then(|facts| facts.policy.as_ref().ok());
+            let admits = policy
+                .zip(measurement.as_ref())
+                .is_none_or(|(policy, one)| {
+                    key_policy::admits(policy, &share.template, one).unwrap_or(true)
+                });
+            let opens = admits && !self.unopened.contains(&&*share.name);
+            opens.then(|| share.arn.clone())
+        })
     }
 
     /// What was looked at stands for one turn.
@@ -419,9 +434,7 @@ impl Play {
     fn attest(&mut self, revision: &str) {
         self.asked += 1;
         let at = self.world.now;
-        let shares = self.world.spec.shares.iter();
-        let opened = shares.filter(|share| !self.unopened.contains(&&*share.name));
-        let opened: std::collections::BTreeSet<_> = opened.map(|share| share.arn.clone()).collect();
+        let opened = self.opened(revision).collect();
         let answer = if self.lying.contains(&revision) {
             Attestation::Refused("it runs another image".into())
         } else if self.silent.contains(&revision) {

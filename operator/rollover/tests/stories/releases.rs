@@ -743,6 +743,62 @@ fn what_runs_is_revoked_even_while_paused() {
     compare("revoke-current", &play);
 }
 
+/// A cluster that runs v1, the third key of which is its holder's.
+fn beside_a_holder() -> Play {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", false)]);
+    holder_writes(&mut play, &[1]);
+    play.until("Settled");
+    play.story.clear();
+    play
+}
+
+fn holder_writes(play: &mut Play, numbers: &[u8]) {
+    let images = numbers.iter().map(|number| release(*number).measurement);
+    let images: Vec<_> = images.collect();
+    let policy = play.world.spec.shares[2].template.render(&images);
+    play.set_facts(2, |facts| facts.policy = Ok(policy));
+}
+
+fn leave_the_revoked(play: &mut Play) {
+    play.scene("v1 is revoked, the user wants v2", |play| {
+        play.world.spec.verbs.revoke = Some(revocation(1));
+        play.world.spec.release = release(2);
+    });
+    play.run(200);
+}
+
+/// What was revoked opens nothing any more: chambers of the next release start with as many keys as they need.
+#[test]
+fn after_a_revocation_no_holder_holds_up_the_next_release() {
+    let mut play = beside_a_holder();
+    leave_the_revoked(&mut play);
+    let unsealed = |play: &Play| play.world.set("v2").map_or(0, rollover::Set::unsealed);
+    assert_eq!(unsealed(&play), 3, "{}", play.story);
+    assert!(!play.story.contains("Retire: begins"), "{}", play.story);
+    play.scene("the holder of c admits v2", |play| {
+        holder_writes(play, &[2]);
+    });
+    play.until("Settled");
+    compare("revoke-slow-holder", &play);
+
+    // With one key fewer there are not enough.
+    let mut play = beside_a_holder();
+    play.world.spec.threshold = 3;
+    leave_the_revoked(&mut play);
+    assert_eq!(unsealed(&play), 0, "{}", play.story);
+    assert!(play.story.ends_with("Admit: waits, AwaitingKeyHolder\n"));
+}
+
+#[test]
+fn after_a_revocation_no_key_that_refuses_holds_up_the_next_release() {
+    let mut play = Play::settled();
+    play.refuse(2, jiff::SignedDuration::from_hours(100));
+    leave_the_revoked(&mut play);
+    let unsealed = play.world.set("v2").map_or(0, rollover::Set::unsealed);
+    assert_eq!(unsealed, 3, "{}", play.story);
+    compare("revoke-refusing-key", &play);
+}
+
 #[test]
 fn a_revocation_needs_a_measurement_and_a_reason() {
     for (text, names) in [
