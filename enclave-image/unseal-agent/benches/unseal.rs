@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chamber_link::SealRequest;
+use manifest_makers::Module;
 use sealed_blob::{InnerBlob, encryption_context};
 use tokio::task::JoinSet;
 use unseal_agent::{
@@ -20,7 +21,7 @@ use unseal_agent::{
     EncryptRequest, Kms, KmsFault, Nsm, RecipientKey, SdkKms, Tools,
 };
 
-use crate::world::{ADMITTED, CLUSTER, TestNsm, World, key};
+use crate::world::{ADMITTED, CLUSTER, World, key};
 
 /// A key's generation takes a random time: medians of this many.
 const ROUNDS: usize = 41;
@@ -87,14 +88,14 @@ async fn measure(world: &World, count: usize) -> (f64, f64, f64) {
 }
 
 /// From the key to the master key.
-async fn unseal(tools: &Tools<TestNsm, Far>, inner: &Arc<InnerBlob>, key: RecipientKey) {
+async fn unseal(tools: &Tools<Module, Far>, inner: &Arc<InnerBlob>, key: RecipientKey) {
     let mut attempt = Attempt::with_key(tools, Arc::clone(inner), key, |_| true);
     while attempt.next().await.is_some() {}
     assert!(attempt.recover().is_ok());
 }
 
 /// Every share asked for at once, and no answer opened.
-async fn round_trip(tools: &Tools<TestNsm, Far>, inner: &InnerBlob, key: &RecipientKey) {
+async fn round_trip(tools: &Tools<Module, Far>, inner: &InnerBlob, key: &RecipientKey) {
     let mut requests = JoinSet::new();
     for (index, share) in (1..).zip(&inner.shares) {
         let content = DocumentContent {

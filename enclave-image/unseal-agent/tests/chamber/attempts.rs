@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chamber_link::ShareResult::{self, Denied, Invalid, KeyUnusable, Opened, Throttled, Transient};
+use manifest_makers::Module;
 use sealed_blob::{InnerBlob, MasterKey, RecoverError, ShamirError, commitment};
 use unseal_agent::{Attempt, DecryptReply, Kms, Nsm, Tools};
 
@@ -143,7 +144,7 @@ async fn a_share_that_says_it_is_another_is_refused() {
     assert_eq!(details[0], "KMS's answer to this enclave does not open");
 }
 
-fn bent(world: &World, bend: fn(&mut DecryptReply)) -> Tools<crate::world::TestNsm, BentKms> {
+fn bent(world: &World, bend: fn(&mut DecryptReply)) -> Tools<Module, BentKms> {
     Tools {
         nsm: Arc::new(world.nsm(ADMITTED)),
         kms: Arc::new(BentKms::new(world.kms(), bend)),

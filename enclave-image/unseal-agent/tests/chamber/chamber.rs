@@ -7,13 +7,14 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_link::{Credentials, Link, ShareResult, Start, Task, ToAgent, ToHost};
+use manifest_makers::Module;
 use measurement::Pcr;
 use sealed_blob::{MasterKey, commitment};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use unseal_agent::{AgentError, LinkCredentials, Nsm, SdkKms, Trust, Workload, run};
 
-use crate::world::{CHAMBER, CLUSTER, TestNsm, World, settings};
+use crate::world::{CHAMBER, CLUSTER, World, settings};
 
 /// Far above what anything here takes; a hang fails instead of hanging.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -70,7 +71,7 @@ impl Chamber {
     /// An enclave that believes this, and what its host gives it.
     pub async fn under(
         world: &World,
-        nsm: TestNsm,
+        nsm: Module,
         trust: Trust,
         manifest: Option<String>,
         task: Task,

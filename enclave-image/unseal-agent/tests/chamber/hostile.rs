@@ -1,6 +1,5 @@
 //! Hosts that lie: each ends in a clear refusal, none with a key handed over.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use attestation::Claims;
@@ -9,17 +8,21 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_link::{SealRequest, Task, ToAgent, ToHost};
 use cluster_manifest::{Kind, Manifest};
-use measurement::{Measurement, Pcr};
-use sealed_blob::{
-    InnerBlob, MasterKey, Origin, SealedShare, bind, commitment, commitment_of_format_1, open,
-    split,
+use manifest_makers::{
+    core_of, cut_frames, foreign_documents, forged_manifests, other_requests, own_blobs, unseal,
+    whole_frame,
 };
+use measurement::Measurement;
+use sealed_blob::{InnerBlob, MasterKey, bind, commitment, open};
 use tokio::io::AsyncWriteExt;
-use unseal_agent::{Authorization, DocumentContent, Nsm};
+use unseal_agent::{Authorization, Nsm};
 
 use crate::chamber::{Chamber, Noted, PATIENCE};
-use crate::office::{OTHER_SIGNER, Office, own_image, permit, run_manifest, said};
-use crate::world::{ADMITTED, CLUSTER, FOREIGN, World, key, request};
+use crate::office::{
+    OTHER_SIGNER, Office, SIGNER, after, own_image, permit, rewrapping, run_manifest, said, sealed,
+    trusted, unsealing,
+};
+use crate::world::{ADMITTED, CLUSTER, World, request};
 
 const NONCE: &str = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 
@@ -33,7 +36,7 @@ pub fn bound(inner: &InnerBlob) -> Vec<u8> {
 
 /// Why that chamber stays sealed; the workload got nothing.
 async fn refused(world: &World, office: &Office, manifest: &Manifest, blob: &[u8]) -> String {
-    let mut chamber = office.unsealing(world, manifest, blob).await;
+    let mut chamber = unsealing((world, office), manifest, blob).await;
     let (why, _) = chamber.failure().await;
     assert!(chamber.commitments().is_empty(), "a key was handed over");
     why
@@ -42,7 +45,7 @@ async fn refused(world: &World, office: &Office, manifest: &Manifest, blob: &[u8
 /// Why a seal asked for like this fails.
 async fn no_seal(world: &World, office: &Office, manifest: &Manifest, ask: SealRequest) -> String {
     let manifest = Some(office.sign(manifest));
-    let trust = office.trusted(world);
+    let trust = trusted(office, world);
     let nsm = own_image(world);
     let mut chamber = Chamber::under(world, nsm, trust, manifest, Task::Seal(ask)).await;
     chamber.sealed().await.unwrap_err()
@@ -51,7 +54,7 @@ async fn no_seal(world: &World, office: &Office, manifest: &Manifest, ask: SealR
 #[tokio::test]
 async fn under_its_permit_an_image_seals_and_under_the_run_manifest_it_unseals() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let inner = inner_of(&blob);
     let origin = inner.origin.clone().unwrap();
     assert_eq!(
@@ -59,19 +62,14 @@ async fn under_its_permit_an_image_seals_and_under_the_run_manifest_it_unseals()
         Some(*permit().digest().unwrap().as_bytes())
     );
     let (proven, claims) = said(&world, &origin.document);
-    let core = digest(&SHA384, &inner.core().unwrap());
-    assert_eq!(
-        claims,
-        Claims::Seal {
-            core: core.as_ref().try_into().unwrap()
-        }
-    );
+    let core = core_of(&inner);
+    assert_eq!(claims, Claims::Seal { core });
     assert_eq!(
         proven.pcrs.get(&16),
         Some(&permit().digest().unwrap().register())
     );
     let manifest = run_manifest(inner.commitment);
-    let mut chamber = office.unsealing(&world, &manifest, &blob).await;
+    let mut chamber = unsealing((&world, &office), &manifest, &blob).await;
     chamber.unsealed().await;
     assert_eq!(chamber.commitments(), [inner.commitment]);
     // With the permit alone nobody unseals: else a parent could seal again and again, and choose.
@@ -85,10 +83,10 @@ async fn under_its_permit_an_image_seals_and_under_the_run_manifest_it_unseals()
 #[tokio::test]
 async fn a_chamber_proves_its_state_with_the_nonce_it_was_asked_with() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let commitment = inner_of(&blob).commitment;
     let manifest = run_manifest(commitment);
-    let mut chamber = office.unsealing(&world, &manifest, &blob).await;
+    let mut chamber = unsealing((&world, &office), &manifest, &blob).await;
     chamber.unsealed().await;
     // Every share is asked for before the attempt ends; the claims say which opened.
     let (proven, claims) = loop {
@@ -143,9 +141,9 @@ async fn a_sealed_chamber_proves_nothing_before_it_opened_a_blob() {
 #[tokio::test]
 async fn of_many_questions_that_nobody_waits_for_the_last_is_answered() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let manifest = run_manifest(inner_of(&blob).commitment);
-    let mut chamber = office.unsealing(&world, &manifest, &blob).await;
+    let mut chamber = unsealing((&world, &office), &manifest, &blob).await;
     chamber.unsealed().await;
     let nonces: Vec<_> = (0..100).map(|nonce| format!("{nonce:032x}")).collect();
     for nonce in nonces.iter().cloned() {
@@ -164,27 +162,7 @@ async fn of_many_questions_that_nobody_waits_for_the_last_is_answered() {
 #[tokio::test]
 async fn other_keys_than_the_permits_are_not_sealed_under() {
     let (world, office) = (World::start().await, Office::open());
-    let ask = |bend: fn(&mut SealRequest)| {
-        let mut ask = request();
-        bend(&mut ask);
-        ask
-    };
-    let theirs = |ask: &mut SealRequest| {
-        ask.keys[1] = "arn:aws:kms:us-east-1:999999999999:key/theirs".into();
-    };
-    for (ask, field) in [
-        (ask(theirs), "keys"),
-        (ask(|ask| ask.keys.swap(0, 1)), "keys"),
-        (
-            ask(|ask| {
-                ask.keys.pop();
-            }),
-            "keys",
-        ),
-        (ask(|ask| ask.threshold = 1), "threshold"),
-        (ask(|ask| ask.generation = 2), "generation"),
-        (ask(|ask| ask.cluster_id = "another".into()), "clusterId"),
-    ] {
+    for (ask, field) in other_requests() {
         let why = no_seal(&world, &office, &permit(), ask).await;
         assert!(
             why.starts_with(&format!("seal request, {field}: ")),
@@ -211,31 +189,16 @@ async fn nobody_seals_twice_or_without_being_named() {
 #[tokio::test]
 async fn a_manifest_of_the_hosts_own_making_is_no_manifest() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let run = run_manifest(inner_of(&blob).commitment);
-    let good = office.sign(&run);
-    let mut flipped = BASE64.decode(&good).unwrap();
-    flipped[40] ^= 1;
-    for (manifest, expected) in [
-        (
-            Some(Office::open().sign(&run)),
-            "no signature of an authority",
-        ),
-        (Some(BASE64.encode(flipped)), "no signature of an authority"),
-        (Some(good[..good.len() / 2].to_owned()), "cluster manifest"),
-        (Some("%%%".into()), "not base64"),
-        (None, "no cluster manifest was given"),
-    ] {
+    for (manifest, expected) in forged_manifests(&office, &run) {
         for seals in [false, true] {
             let task = if seals {
                 Task::Seal(request())
             } else {
-                Task::Unseal {
-                    blob: BASE64.encode(&blob),
-                    cluster_id: None,
-                }
+                unseal(&blob)
             };
-            let trust = office.trusted(&world);
+            let trust = trusted(&office, &world);
             let nsm = own_image(&world);
             let mut chamber = Chamber::under(&world, nsm, trust, manifest.clone(), task).await;
             let why = if seals {
@@ -253,7 +216,7 @@ async fn a_manifest_of_the_hosts_own_making_is_no_manifest() {
 #[tokio::test]
 async fn another_clusters_manifest_of_the_same_authority_opens_nothing() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let theirs = Manifest {
         cluster_id: "another".into(),
         ..run_manifest(inner_of(&blob).commitment)
@@ -265,69 +228,22 @@ async fn another_clusters_manifest_of_the_same_authority_opens_nothing() {
     );
 }
 
-/// What a parent can make by itself: a key that it knows, wrapped under the cluster's own keys.
+/// A key that this world's parent knows, wrapped under the cluster's own keys.
 pub async fn own_making(world: &World) -> (MasterKey, InnerBlob) {
-    let own = || {
-        MasterKey::fill(|out| {
-            out.fill(9);
-            Ok::<_, Infallible>(())
-        })
-        .unwrap()
-    };
-    let fill =
-        |out: &mut [u8]| aws_lc_rs::rand::fill(out).map_err(|_| sealed_blob::ShamirError::Random);
-    let mut shares = Vec::new();
-    for (share, id) in split(&own(), 2, 3, fill)
-        .unwrap()
-        .iter()
-        .zip(["a", "b", "c"])
-    {
-        shares.push(SealedShare {
-            key_arn: key(id),
-            ciphertext: world.encrypt(id, share.expose(), share.index()).await,
-        });
-    }
-    let inner = InnerBlob {
-        cluster_id: CLUSTER.into(),
-        generation: 1,
-        threshold: 2,
-        shares,
-        commitment: commitment_of_format_1(&own(), CLUSTER, 1),
-        origin: None,
-    };
-    (own(), inner)
+    manifest_makers::own_making(async |id, share, index| world.encrypt(id, share, index).await)
+        .await
 }
 
 #[tokio::test]
 async fn a_master_key_of_the_hosts_own_making_reaches_no_workload() {
     let (world, office) = (World::start().await, Office::open());
-    let sealed = inner_of(&office.sealed(&world).await);
-    let run = run_manifest(sealed.commitment);
+    let inner = inner_of(&sealed(&world, &office).await);
+    let run = run_manifest(inner.commitment);
     let (own, format_1) = own_making(&world).await;
-    // Its own commitment, in both formats.
-    let why = refused(&world, &office, &run, &bound(&format_1)).await;
-    assert!(why.contains("commitment"), "{why}");
-    let format_2 = InnerBlob {
-        commitment: commitment(&own, CLUSTER),
-        origin: sealed.origin.clone(),
-        ..format_1.clone()
-    };
-    let why = refused(&world, &office, &run, &bound(&format_2)).await;
-    assert!(why.contains("commitment"), "{why}");
-    // The commitment of the manifest, with shares of its own: the sealing document does not speak of them.
-    let borrowed = InnerBlob {
-        commitment: sealed.commitment,
-        ..format_2
-    };
-    let why = refused(&world, &office, &run, &bound(&borrowed)).await;
-    assert!(why.contains("another blob"), "{why}");
-    // Without a document: then the shares have to give the committed key, and do not.
-    let bare = InnerBlob {
-        origin: None,
-        ..borrowed
-    };
-    let why = refused(&world, &office, &run, &bound(&bare)).await;
-    assert!(why.contains("do not give the committed"), "{why}");
+    for (blob, expected) in own_blobs(&inner, (&own, format_1)) {
+        let why = refused(&world, &office, &run, &bound(&blob)).await;
+        assert!(why.contains(expected), "{expected}: {why}");
+    }
 }
 
 #[tokio::test]
@@ -344,79 +260,17 @@ async fn an_unprotected_image_does_serve_a_key_of_its_hosts_making() {
     assert_eq!(chamber.commitments(), [commitment(&own, CLUSTER)]);
 }
 
-/// The blob with another sealing document: made by this module with this content.
-fn with_document(blob: &[u8], nsm: &impl Nsm, user_data: Option<Vec<u8>>) -> Vec<u8> {
-    let inner = inner_of(blob);
-    let content = DocumentContent {
-        user_data,
-        ..DocumentContent::default()
-    };
-    let document = nsm.attestation_document(content).unwrap();
-    let manifest = inner.origin.as_ref().unwrap().manifest;
-    bound(&InnerBlob {
-        origin: Some(Origin { manifest, document }),
-        ..inner
-    })
-}
-
 #[tokio::test]
 async fn documents_of_others_are_no_sealing_documents() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let inner = inner_of(&blob);
     let run = run_manifest(inner.commitment);
-    let core: [u8; 48] = digest(&SHA384, &inner.core().unwrap())
-        .as_ref()
-        .try_into()
-        .unwrap();
-    let seal = Claims::Seal { core }.encode().ok();
-    let locked = |registers: &[(u8, Pcr)]| {
-        let nsm = world.nsm_of(registers);
-        nsm.extend(16, permit().digest().unwrap().as_bytes())
-            .unwrap();
-        nsm.lock(16).unwrap();
-        nsm
-    };
-    let named = [(0, ADMITTED), (8, crate::office::SIGNER)];
-    let elsewhere = World::start().await;
-    let unlocked = own_image(&world);
-    unlocked.extend(16, &[1]).unwrap();
-    for (nsm, user_data, expected) in [
-        // An image that KMS admits, and that the authority never named.
-        (
-            locked(&[(0, ADMITTED), (8, OTHER_SIGNER)]),
-            seal.clone(),
-            "names neither",
-        ),
-        (locked(&[(0, FOREIGN)]), seal.clone(), "names neither"),
-        (
-            locked(&[(8, crate::office::SIGNER)]),
-            seal.clone(),
-            "debug mode",
-        ),
-        // What a workload, or another task, could have had signed.
-        (locked(&named), None, "no claims of ours"),
-        (
-            locked(&named),
-            Some(b"anything".to_vec()),
-            "no claims of ours",
-        ),
-        (
-            locked(&named),
-            Claims::Rewrap { core }.encode().ok(),
-            "another purpose",
-        ),
-        (
-            locked(&named),
-            Claims::Seal { core: [1; 48] }.encode().ok(),
-            "another purpose or another blob",
-        ),
-        // A register that anybody could still have extended, or that held another manifest.
-        (unlocked, seal.clone(), "nothing (not locked)"),
-        (elsewhere.nsm_of(&named), seal.clone(), "root"),
-    ] {
-        let forged = with_document(&blob, &nsm, user_data);
-        let why = refused(&world, &office, &run, &forged).await;
+    let named = (ADMITTED, SIGNER);
+    let elsewhere = own_image(&World::start().await);
+    let forged = foreign_documents(&inner, named, |at| world.nsm_of(at), &elsewhere);
+    for (forged, expected) in forged {
+        let why = refused(&world, &office, &run, &bound(&forged)).await;
         assert!(why.contains(expected), "{expected}: {why}");
     }
 }
@@ -424,15 +278,11 @@ async fn documents_of_others_are_no_sealing_documents() {
 #[tokio::test]
 async fn in_debug_mode_nothing_is_unsealed() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let run = run_manifest(inner_of(&blob).commitment);
-    let task = Task::Unseal {
-        blob: BASE64.encode(&blob),
-        cluster_id: None,
-    };
     let nsm = world.nsm_of(&[]);
-    let trust = office.trusted(&world);
-    let mut chamber = Chamber::under(&world, nsm, trust, Some(office.sign(&run)), task).await;
+    let (trust, manifest) = (trusted(&office, &world), Some(office.sign(&run)));
+    let mut chamber = Chamber::under(&world, nsm, trust, manifest, unseal(&blob)).await;
     let (why, _) = chamber.failure().await;
     assert!(why.contains("debug mode"), "{why}");
     assert_eq!(chamber.asked, 0);
@@ -441,9 +291,9 @@ async fn in_debug_mode_nothing_is_unsealed() {
 #[tokio::test]
 async fn a_second_start_changes_nothing() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let run = run_manifest(inner_of(&blob).commitment);
-    let mut chamber = office.unsealing(&world, &run, &blob).await;
+    let mut chamber = unsealing((&world, &office), &run, &blob).await;
     let (_, theirs) = own_making(&world).await;
     let task = Task::Unseal {
         blob: BASE64.encode(bound(&theirs)),
@@ -470,26 +320,22 @@ async fn pin(world: &World, manifest: &Manifest) {
 #[tokio::test]
 async fn an_older_manifest_opens_for_ever_unless_the_policies_pin_the_newer_one() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let older = run_manifest(inner_of(&blob).commitment);
-    let newer = Manifest {
-        signers: [crate::office::SIGNER, OTHER_SIGNER].into(),
-        ..older.clone()
-    };
+    // A generation later: the blob of before is still there, and wrapped under keys that live.
+    let newer = after(&older, 2, &["a", "b"]);
+    let mut chamber = rewrapping((&world, &office), (&older, &newer), &blob).await;
+    let rewrapped = chamber.sealed().await.unwrap();
     // Unpinned, the older one still opens: docs and status say "not protected" of that.
-    let mut chamber = office.unsealing(&world, &older, &blob).await;
+    let mut chamber = unsealing((&world, &office), &older, &blob).await;
     chamber.unsealed().await;
     pin(&world, &newer).await;
     let why = refused(&world, &office, &older, &blob).await;
     assert!(why.contains("AccessDeniedException"), "{why}");
-    let mut chamber = office.unsealing(&world, &newer, &blob).await;
+    let mut chamber = unsealing((&world, &office), &newer, &rewrapped).await;
     chamber.unsealed().await;
     // Without any manifest the register is not locked, so it is in no document.
-    let task = Task::Unseal {
-        blob: BASE64.encode(&blob),
-        cluster_id: None,
-    };
-    let mut unprotected = Chamber::start(&world, ADMITTED, task).await;
+    let mut unprotected = Chamber::start(&world, ADMITTED, unseal(&blob)).await;
     let (_, denied) = unprotected.failure().await;
     assert_eq!(denied, 3);
 }
@@ -504,12 +350,12 @@ async fn a_cluster_sealed_before_manifests_is_adopted_by_signing_its_commitment(
         sealing_images: [ADMITTED].into(),
         ..run_manifest(inner.commitment)
     };
-    let mut chamber = office.unsealing(&world, &run, &blob).await;
+    let mut chamber = unsealing((&world, &office), &run, &blob).await;
     chamber.unsealed().await;
     // Format 1.
     let (_, old) = own_making(&world).await;
     let run = run_manifest(old.commitment);
-    let mut chamber = office.unsealing(&world, &run, &bound(&old)).await;
+    let mut chamber = unsealing((&world, &office), &run, &bound(&old)).await;
     chamber.unsealed().await;
     assert_eq!(chamber.commitments().len(), 1);
 }
@@ -519,14 +365,14 @@ async fn the_register_is_locked_before_anything_else() {
     let (world, office) = (World::start().await, Office::open());
     let nsm = own_image(&world);
     let text = office.sign(&permit());
-    let accepted = office.trusted(&world).accept(&nsm, Some(&text)).unwrap();
+    let accepted = trusted(&office, &world).accept(&nsm, Some(&text)).unwrap();
     assert!(
         matches!(accepted, Authorization::Under { digest, .. } if digest == permit().digest().unwrap())
     );
     assert_eq!(nsm.pcr(16).unwrap(), permit().digest().unwrap().register());
     let nsm = Arc::new(nsm);
     assert!(nsm.0.extend(16, &[0]).is_err(), "locked");
-    let again = office.trusted(&world).accept(&*nsm, Some(&text));
+    let again = trusted(&office, &world).accept(&*nsm, Some(&text));
     assert!(again.is_err(), "a register that holds something already");
     assert_ne!(
         permit().kind,
@@ -536,35 +382,15 @@ async fn the_register_is_locked_before_anything_else() {
     );
 }
 
-/// A frame of the host's own writing.
-fn frame(json: &str) -> Vec<u8> {
-    let length = u32::try_from(json.len()).unwrap().to_be_bytes();
-    [&[1], &length[..], json.as_bytes()].concat()
-}
-
 #[tokio::test]
 async fn frames_that_are_cut_endless_or_slow_hand_nothing_over() {
     let (world, office) = (World::start().await, Office::open());
-    let start = r#"{"type":"start","value":{"region":"us-east-1","manifest":"AAAA","task":{"unseal":{"blob":"AAAA","clusterId":null}}}}"#;
-    let whole = frame(start);
-    let long = u32::try_from(chamber_link::MAX_FRAME + 1).unwrap();
-    let endless = [&[1], &long.to_be_bytes()[..]].concat();
     let run = |stream, workload: &Noted| {
-        let (nsm, trust, kms) = (own_image(&world), office.trusted(&world), world.kms());
+        let (nsm, trust, kms) = (own_image(&world), trusted(&office, &world), world.kms());
         let mut own = workload.clone();
         async move { unseal_agent::run(stream, nsm, |_, _| kms, Ok(trust), &mut own).await }
     };
-    for bytes in [
-        whole[..whole.len() / 2].to_vec(),
-        whole[..3].to_vec(),
-        endless,
-        frame("{}"),
-        frame("null"),
-        // What a newer host could want.
-        frame(r#"{"type":"start","value":{"region":"us-east-1","task":{"teleport":{}}}}"#),
-        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-        Vec::new(),
-    ] {
+    for bytes in cut_frames() {
         let (mut host, enclave) = tokio::io::duplex(4096);
         let workload = Noted::default();
         host.write_all(&bytes).await.unwrap();
@@ -577,8 +403,8 @@ async fn frames_that_are_cut_endless_or_slow_hand_nothing_over() {
     let (mut host, enclave) = tokio::io::duplex(4096);
     let workload = Noted::default();
     let slow = async {
-        for byte in &whole {
-            host.write_all(&[*byte]).await.unwrap();
+        for byte in whole_frame() {
+            host.write_all(&[byte]).await.unwrap();
             tokio::task::yield_now().await;
         }
         let mut link = chamber_link::connect::<ToHost, ToAgent>(host);

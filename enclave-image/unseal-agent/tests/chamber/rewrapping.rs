@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_link::ShareResult;
 use cluster_manifest::Manifest;
+use manifest_makers::Module;
 use sealed_blob::{Share, combine, commitment};
 use tokio::sync::mpsc;
 use unseal_agent::{
@@ -18,20 +19,22 @@ use zeroize::Zeroizing;
 use crate::bent::BentKms;
 use crate::chamber::PATIENCE;
 use crate::hostile::inner_of;
-use crate::office::{Office, after, own_image, permit, run_manifest, said};
-use crate::world::{CLUSTER, TestNsm, World, key, request};
+use crate::office::{
+    self, Office, after, own_image, permit, rewrapping, run_manifest, said, trusted, unsealing,
+};
+use crate::world::{CLUSTER, World, key, request};
 
 const KEYS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// A sealed cluster: its blob, and what lets it run.
 async fn sealed(world: &World, office: &Office) -> (Vec<u8>, Manifest) {
-    let blob = office.sealed(world).await;
+    let blob = office::sealed(world, office).await;
     let run = run_manifest(inner_of(&blob).commitment);
     (blob, run)
 }
 
 /// The cluster's own image with a KMS whose answers are bent.
-fn bent(world: &World, bend: fn(&mut DecryptReply)) -> Tools<TestNsm, BentKms> {
+fn bent(world: &World, bend: fn(&mut DecryptReply)) -> Tools<Module, BentKms> {
     Tools {
         nsm: Arc::new(own_image(world)),
         kms: Arc::new(BentKms::new(world.kms(), bend)),
@@ -41,11 +44,11 @@ fn bent(world: &World, bend: fn(&mut DecryptReply)) -> Tools<TestNsm, BentKms> {
 /// What a rewrap with these tools gives, and what became of each share that was asked for.
 async fn rewrapped(
     (world, office): (&World, &Office),
-    tools: &Tools<TestNsm, BentKms>,
+    tools: &Tools<Module, BentKms>,
     (previous, next): (&Manifest, &Manifest),
     blob: &[u8],
 ) -> (Result<Sealed, RewrapError>, Vec<ShareReport>) {
-    let trust = office.trusted(world);
+    let trust = trusted(office, world);
     let authorization = trust.accept(&*tools.nsm, Some(&office.sign(next))).unwrap();
     let (reports, mut noted) = mpsc::unbounded_channel();
     let (blob, previous) = (BASE64.encode(blob), office.sign(previous));
@@ -63,7 +66,7 @@ async fn a_dead_key_is_replaced_and_the_master_key_stays() {
     let (blob, run) = sealed(&world, &office).await;
     let next = after(&run, 2, &["a", "b", "d"]);
     world.disable("c").await;
-    let mut chamber = office.rewrapping(&world, (&run, &next), &blob).await;
+    let mut chamber = rewrapping((&world, &office), (&run, &next), &blob).await;
     let new = chamber.sealed().await.unwrap();
     assert!(chamber.commitments().is_empty(), "no workload has the key");
     let inner = inner_of(&new);
@@ -79,12 +82,12 @@ async fn a_dead_key_is_replaced_and_the_master_key_stays() {
     assert_eq!(proven.pcrs.get(&16), Some(&own.register()));
     // The way back stays, and the new share is as good as the old ones.
     for (manifest, blob) in [(&run, &blob), (&next, &new)] {
-        let mut chamber = office.unsealing(&world, manifest, blob).await;
+        let mut chamber = unsealing((&world, &office), manifest, blob).await;
         chamber.unsealed().await;
         assert_eq!(chamber.commitments(), [inner.commitment]);
     }
     world.disable("a").await;
-    let mut chamber = office.unsealing(&world, &next, &new).await;
+    let mut chamber = unsealing((&world, &office), &next, &new).await;
     chamber.unsealed().await;
 }
 
@@ -102,10 +105,10 @@ async fn generations_follow_each_other_with_any_threshold_and_any_keys() {
     ] {
         let next = after(&manifest, threshold, ids);
         let pair = (&manifest, &next);
-        let mut chamber = office.rewrapping(&world, pair, &blob).await;
+        let mut chamber = rewrapping((&world, &office), pair, &blob).await;
         blob = chamber.sealed().await.unwrap();
         manifest = next;
-        let mut chamber = office.unsealing(&world, &manifest, &blob).await;
+        let mut chamber = unsealing((&world, &office), &manifest, &blob).await;
         chamber.unsealed().await;
         assert_eq!(chamber.commitments(), [commitment]);
         assert_eq!(inner_of(&blob).generation, manifest.generation);
@@ -116,7 +119,7 @@ async fn generations_follow_each_other_with_any_threshold_and_any_keys() {
 async fn the_master_key_is_the_same_and_no_share_is() {
     let (world, office) = (World::start().await, Office::open());
     let tools = bent(&world, |_| {});
-    let trust = office.trusted(&world);
+    let trust = trusted(&office, &world);
     let allowed = trust.accept(&*tools.nsm, Some(&office.sign(&permit())));
     let (reports, _) = mpsc::unbounded_channel();
     let first = seal(&tools, &allowed.unwrap(), &request(), reports).await;
@@ -141,7 +144,7 @@ async fn the_master_key_is_the_same_and_no_share_is() {
 }
 
 /// What was wrapped with these tools.
-fn shares(tools: &Tools<TestNsm, BentKms>) -> Vec<Share> {
+fn shares(tools: &Tools<Module, BentKms>) -> Vec<Share> {
     let wrapped = tools.kms.wrapped.lock().unwrap();
     let shares = wrapped.iter().cloned().map(Zeroizing::new);
     shares.map(|bytes| Share::new(bytes).unwrap()).collect()
@@ -179,7 +182,7 @@ async fn a_new_key_that_is_dead_is_named_and_nothing_is_offered() {
     let (blob, run) = sealed(&world, &office).await;
     let next = after(&run, 2, &["a", "b", "d"]);
     world.disable("d").await;
-    let mut chamber = office.rewrapping(&world, (&run, &next), &blob).await;
+    let mut chamber = rewrapping((&world, &office), (&run, &next), &blob).await;
     let why = chamber.sealed().await.unwrap_err();
     assert!(why.contains("key/d: DisabledException"), "{why}");
 }

@@ -7,7 +7,10 @@ use sealed_blob::{InnerBlob, bind};
 
 use crate::chamber::{Chamber, PATIENCE};
 use crate::hostile::{bound, inner_of, own_making};
-use crate::office::{OTHER_SIGNER, Office, after, own_image, permit, rewrap, run_manifest};
+use crate::office::{
+    OTHER_SIGNER, Office, after, own_image, permit, rewrap, rewrapping, run_manifest, sealed,
+    trusted,
+};
 use crate::world::{ADMITTED, FOREIGN, World, key};
 
 /// Why this enclave makes no new generation; no key was handed over, and KMS was asked only where `asked` says so.
@@ -26,7 +29,7 @@ async fn refused(
     pair: (&Manifest, &Manifest),
     blob: &[u8],
 ) -> String {
-    refusal(office.rewrapping(world, pair, blob).await, false).await
+    refusal(rewrapping((world, office), pair, blob).await, false).await
 }
 
 #[tokio::test]
@@ -51,11 +54,11 @@ async fn an_image_without_an_authority_wraps_no_share_anew() {
 #[tokio::test]
 async fn in_debug_mode_no_share_is_wrapped_anew() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let run = run_manifest(inner_of(&blob).commitment);
     let next = Some(office.sign(&after(&run, 2, &["a", "b"])));
     let task = rewrap(&blob, office.sign(&run));
-    let (nsm, trust) = (world.nsm_of(&[]), office.trusted(&world));
+    let (nsm, trust) = (world.nsm_of(&[]), trusted(&office, &world));
     let chamber = Chamber::under(&world, nsm, trust, next, task).await;
     let why = refusal(chamber, false).await;
     assert!(why.contains("debug mode"), "{why}");
@@ -64,7 +67,7 @@ async fn in_debug_mode_no_share_is_wrapped_anew() {
 #[tokio::test]
 async fn a_new_generation_of_the_hosts_own_making_is_refused() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let run = run_manifest(inner_of(&blob).commitment);
     let next = after(&run, 1, &["a"]);
     for (manifest, expected) in [
@@ -76,7 +79,7 @@ async fn a_new_generation_of_the_hosts_own_making_is_refused() {
         (Some("%%%".into()), "not base64"),
     ] {
         let task = rewrap(&blob, office.sign(&run));
-        let (nsm, trust) = (own_image(&world), office.trusted(&world));
+        let (nsm, trust) = (own_image(&world), trusted(&office, &world));
         let chamber = Chamber::under(&world, nsm, trust, manifest, task).await;
         let why = refusal(chamber, false).await;
         assert!(why.contains(expected), "{why}");
@@ -86,7 +89,7 @@ async fn a_new_generation_of_the_hosts_own_making_is_refused() {
 #[tokio::test]
 async fn another_manifest_before_than_the_named_one_is_refused() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let run = run_manifest(inner_of(&blob).commitment);
     let next = after(&run, 2, &["a", "b"]);
     let bend = |bend: fn(&mut Manifest)| {
@@ -113,7 +116,7 @@ async fn another_manifest_before_than_the_named_one_is_refused() {
         assert!(why.contains(&named), "{why}");
     }
     let task = rewrap(&blob, "%%%".into());
-    let (nsm, trust) = (own_image(&world), office.trusted(&world));
+    let (nsm, trust) = (own_image(&world), trusted(&office, &world));
     let next = Some(office.sign(&next));
     let chamber = Chamber::under(&world, nsm, trust, next, task).await;
     let why = refusal(chamber, false).await;
@@ -126,7 +129,7 @@ async fn another_manifest_before_than_the_named_one_is_refused() {
 #[tokio::test]
 async fn a_manifest_that_does_not_follow_is_refused_though_it_is_signed() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let run = run_manifest(inner_of(&blob).commitment);
     let next = |bend: fn(&mut Manifest)| {
         let mut next = after(&run, 2, &["a", "b"]);
@@ -169,7 +172,7 @@ async fn a_manifest_that_does_not_follow_is_refused_though_it_is_signed() {
 #[tokio::test]
 async fn another_blob_than_that_of_the_generation_before_is_refused() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let inner = inner_of(&blob);
     let run = run_manifest(inner.commitment);
     let second = after(&run, 2, &["a", "b"]);
@@ -208,7 +211,7 @@ async fn another_blob_than_that_of_the_generation_before_is_refused() {
         blob: "%%%".into(),
         previous: office.sign(&run),
     };
-    let (nsm, trust) = (own_image(&world), office.trusted(&world));
+    let (nsm, trust) = (own_image(&world), trusted(&office, &world));
     let chamber = Chamber::under(&world, nsm, trust, Some(office.sign(&second)), task).await;
     let why = refusal(chamber, false).await;
     assert!(why.contains("not base64"), "{why}");
@@ -230,13 +233,13 @@ async fn a_blob_of_format_1_is_told_to_be_the_last_of_its_cluster() {
 #[tokio::test]
 async fn an_image_that_the_new_manifest_does_not_name_offers_nothing() {
     let (world, office) = (World::start().await, Office::open());
-    let blob = office.sealed(&world).await;
+    let blob = sealed(&world, &office).await;
     let run = run_manifest(inner_of(&blob).commitment);
     let next = Manifest {
         signers: [OTHER_SIGNER].into(),
         ..after(&run, 2, &["a", "b"])
     };
-    let chamber = office.rewrapping(&world, (&run, &next), &blob).await;
+    let chamber = rewrapping((&world, &office), (&run, &next), &blob).await;
     let why = refusal(chamber, true).await;
     assert!(why.contains("names neither"), "{why}");
 }
@@ -252,7 +255,7 @@ async fn a_cluster_that_was_sealed_without_an_authority_changes_its_keys_once_it
         ..run_manifest(inner.commitment)
     };
     let next = after(&run, 2, &["a", "d"]);
-    let mut chamber = office.rewrapping(&world, (&run, &next), &blob).await;
+    let mut chamber = rewrapping((&world, &office), (&run, &next), &blob).await;
     let new = inner_of(&chamber.sealed().await.unwrap());
     assert_eq!(new.commitment, inner.commitment);
     assert_eq!(new.shares[1].key_arn, key("d"));

@@ -9,18 +9,17 @@ use aws_credential_types::Credentials;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_kms::primitives::Blob;
-use chamber_link::SealRequest;
 use key_policy::Template;
 use kms_emulator::{Config, CredentialConfig, KeyConfig, Server};
+use manifest_makers::{ACCOUNT, Module};
+pub use manifest_makers::{CLUSTER, key, request};
 use measurement::{Measurement, Pcr};
-use nsm_emulator::{AttestRequest, NsmEmulator, TestRoot};
+use nsm_emulator::{NsmEmulator, TestRoot};
 use sealed_blob::InnerBlob;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use unseal_agent::{Authorization, DocumentContent, Nsm, NsmError, SdkKms, Tools, config};
+use unseal_agent::{Authorization, SdkKms, Tools, config};
 
-pub const CLUSTER: &str = "demo-local-signer";
-const ACCOUNT: &str = "111122223333";
 pub const CHAMBER: &str = "ASIACHAMBER";
 const ADMIN: &str = "ASIAADMIN";
 
@@ -92,14 +91,14 @@ impl World {
         SdkKms::new(settings(&self.endpoint(), credentials), || {})
     }
 
-    pub fn nsm(&self, image: Pcr) -> TestNsm {
+    pub fn nsm(&self, image: Pcr) -> Module {
         self.nsm_of(&[(0, image)])
     }
 
-    pub fn nsm_of(&self, registers: &[(u8, Pcr)]) -> TestNsm {
+    pub fn nsm_of(&self, registers: &[(u8, Pcr)]) -> Module {
         let pcrs = registers.iter().map(|(at, pcr)| (*at, *pcr.as_bytes()));
         let signer = self.root.issue_signer().unwrap();
-        TestNsm(NsmEmulator::new(signer, pcrs.collect()))
+        Module(NsmEmulator::new(signer, pcrs.collect()))
     }
 
     /// What stands for AWS's root here.
@@ -108,7 +107,7 @@ impl World {
     }
 
     /// An enclave of this image, with the chamber's credentials.
-    pub fn enclave(&self, image: Pcr) -> Tools<TestNsm, SdkKms> {
+    pub fn enclave(&self, image: Pcr) -> Tools<Module, SdkKms> {
         Tools {
             nsm: Arc::new(self.nsm(image)),
             kms: Arc::new(self.kms()),
@@ -192,54 +191,8 @@ fn credentials(who: &str) -> Credentials {
     Credentials::new(who, "secret", Some("token".into()), None, "test")
 }
 
-pub fn request() -> SealRequest {
-    SealRequest {
-        cluster_id: CLUSTER.into(),
-        generation: 1,
-        threshold: 2,
-        keys: ["a", "b", "c"].map(key).to_vec(),
-    }
-}
-
-pub fn key(id: &str) -> String {
-    format!("arn:aws:kms:us-east-1:{ACCOUNT}:key/{id}")
-}
-
 fn policy(images: &[Pcr]) -> String {
     let template = Template::in_account("aws", ACCOUNT, CLUSTER);
     let images: Vec<_> = images.iter().copied().map(Measurement::image).collect();
     template.render(&images).to_json()
-}
-
-pub struct TestNsm(pub NsmEmulator);
-
-impl Nsm for TestNsm {
-    fn attestation_document(&self, content: DocumentContent) -> Result<Vec<u8>, NsmError> {
-        let request = AttestRequest {
-            public_key: content.public_key,
-            user_data: content.user_data,
-            nonce: content.nonce,
-            timestamp_ms: None,
-        };
-        Ok(self.0.attest(&request).unwrap())
-    }
-
-    fn pcr(&self, index: u8) -> Result<Pcr, NsmError> {
-        Ok(Pcr::from_bytes(self.0.pcr(index).unwrap()))
-    }
-
-    fn extend(&self, index: u8, bytes: &[u8]) -> Result<(), NsmError> {
-        self.0.extend(index, bytes).unwrap();
-        Ok(())
-    }
-
-    fn lock(&self, index: u8) -> Result<(), NsmError> {
-        self.0.lock(index).unwrap();
-        Ok(())
-    }
-
-    fn random(&self, out: &mut [u8]) -> Result<(), NsmError> {
-        self.0.random(out).unwrap();
-        Ok(())
-    }
 }
