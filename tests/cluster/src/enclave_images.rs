@@ -7,9 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::command::run;
-use crate::images::{Images, folder, program, programs, read};
+use crate::images::{AUTHORITY, Images, folder, program, programs, read};
 use crate::oci::{Image, ImageFile};
-use crate::paths;
+use crate::{paths, pki};
 
 /// The releases: their measurements differ.
 const RELEASES: [&str; 2] = ["v1", "v2"];
@@ -20,6 +20,13 @@ const WORKLOAD: &str =
     r#"{"args": ["signer", "--workload", "127.0.0.1:9000", "--key-descriptor", "3"]}"#;
 /// An image of the size that users have: the documentation's example in place of the signer with all its tools.
 const SMALL: &str = "small";
+/// The small image, signed, and measuring the authority of the tests: its chambers do what a manifest says.
+const TRUST: &str = "trust";
+/// An image whose workload tries what it must not be able to do.
+const PRYING: &str = "prying";
+/// The workload of docs/enclave-image.md.
+const EXAMPLE: &str = "enclave-image/examples/signer.go";
+const PRYING_SOURCE: &str = "tests/emulated-chamber/workloads/prying.go";
 
 /// What was built.
 #[derive(Clone, Debug)]
@@ -38,11 +45,16 @@ pub fn build() -> Result<EnclaveImages> {
     let qemu = script("tests/enclave-sim/qemu.sh")?;
     let bin = programs()?;
     let dir = folder(&bin)?;
-    let mut roots = Command::new(bin.join("dev-chamber"));
-    run(roots.args(["roots", "--out"]).arg(&dir))?;
+    for made in ["roots", "authority"] {
+        let mut make = Command::new(bin.join("dev-chamber"));
+        run(make.args([made, "--out"]).arg(&dir))?;
+    }
     let (mut tars, mut digests) = (Vec::new(), Vec::new());
     let signer = bin.join("dev-chamber");
-    eif(&bin, &dir, SMALL, &kernel, (&example(&dir)?, "{}"))?;
+    for (name, source) in [(SMALL, EXAMPLE), (TRUST, EXAMPLE), (PRYING, PRYING_SOURCE)] {
+        let workload = go(&dir, source)?;
+        eif(&bin, &dir, name, &kernel, (&workload, "{}"))?;
+    }
     for release in RELEASES {
         let eif = eif(&bin, &dir, release, &kernel, (&signer, WORKLOAD))?;
         let mut files = vec![
@@ -86,12 +98,13 @@ fn script(path: &str) -> Result<PathBuf> {
         .into())
 }
 
-/// The workload of docs/enclave-image.md, as that page builds it.
-fn example(dir: &Path) -> Result<PathBuf> {
-    let program = dir.join("example-signer");
+/// A workload in Go, built as docs/enclave-image.md does it.
+fn go(dir: &Path, source: &str) -> Result<PathBuf> {
+    let name = Path::new(source).file_stem();
+    let program = dir.join(name.with_context(|| format!("{source} names no file"))?);
     let mut go = Command::new("go");
     go.args(["build", "-trimpath", "-o"]).arg(&program);
-    go.arg("enclave-image/examples/signer.go");
+    go.arg(source);
     run(go.env("CGO_ENABLED", "0").current_dir(paths::project()))?;
     Ok(program)
 }
@@ -118,6 +131,12 @@ fn eif(
     build.arg("--init").arg(bin.join("emulated-agent"));
     build.arg("--workload").arg(workload);
     build.arg("--files").arg(&files);
+    if release == TRUST {
+        let [key, certificate] = pki::image_signer(dir)?;
+        build.arg("--authorities").arg(dir.join(AUTHORITY));
+        build.arg("--sign-key").arg(key);
+        build.arg("--sign-cert").arg(certificate);
+    }
     build.arg("--out").arg(&eif);
     let measurements = dir.join(format!("enclave-{release}.measurements.json"));
     build.arg("--measurements").arg(&measurements);

@@ -32,7 +32,7 @@ const RELEASES: [&str; 2] = ["v1", "v2"];
 /// A release whose image measures an authority, and is signed.
 const TRUSTED: &str = "v3";
 /// The authority's public key in the folder of the images; its private key is in `authority.key.pem`.
-const AUTHORITY: &str = "authority.pem";
+pub(crate) const AUTHORITY: &str = "authority.pem";
 
 /// The images and the measurement files of the chamber's releases.
 #[derive(Clone, Debug)]

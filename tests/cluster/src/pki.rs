@@ -1,12 +1,12 @@
 //! Certificates of a cluster: one authority, and what it signs.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, SanType,
 };
 
 /// File name, common name, organisation.
@@ -58,6 +58,18 @@ pub fn write(dir: &Path, node_ip: &str) -> Result<()> {
     fs::write(dir.join("sa.key"), tokens.serialize_pem())?;
     fs::write(dir.join("sa.pub"), tokens.public_key_pem())?;
     Ok(())
+}
+
+/// Key and certificate that sign enclave image files, on the only curve that Nitro takes; a pair that is there already stays.
+pub fn image_signer(dir: &Path) -> Result<[PathBuf; 2]> {
+    let files = ["signer.key.pem", "signer.pem"].map(|name| dir.join(name));
+    if !files.iter().all(|file| file.exists()) {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384)?;
+        let certificate = CertificateParams::default().self_signed(&key)?;
+        fs::write(&files[0], key.serialize_pem())?;
+        fs::write(&files[1], certificate.pem())?;
+    }
+    Ok(files)
 }
 
 fn sign(

@@ -10,7 +10,8 @@ mod office;
 
 pub use frames::{cut_frames, whole_frame};
 pub use making::{
-    core_of, foreign_documents, forged_manifests, other_requests, own_blobs, own_making,
+    core_of, foreign_documents, forged_manifests, other_blobs, other_requests, own_blobs,
+    own_making,
 };
 pub use module::Module;
 pub use office::{

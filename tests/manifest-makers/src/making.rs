@@ -117,6 +117,27 @@ pub fn own_blobs(
     ]
 }
 
+/// What this blob would be for another manifest than its own.
+pub fn other_blobs(inner: &InnerBlob) -> Vec<(InnerBlob, &'static str)> {
+    let bent = |bend: fn(&mut InnerBlob)| {
+        let mut other = inner.clone();
+        bend(&mut other);
+        other
+    };
+    let theirs = |other: &mut InnerBlob| {
+        other.shares[1].key_arn = "arn:aws:kms:us-east-1:999999999999:key/theirs".into();
+    };
+    vec![
+        (
+            bent(|other| other.cluster_id = "another".into()),
+            "cluster id is another",
+        ),
+        (bent(theirs), "keys is"),
+        (bent(|other| other.threshold = 1), "threshold is 1"),
+        (bent(|other| other.generation = 2), "generation is 2"),
+    ]
+}
+
 /// What a sealing document speaks of.
 pub fn core_of(inner: &InnerBlob) -> [u8; 48] {
     let core = digest(&SHA384, &inner.core().unwrap());

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_link::{SealRequest, Task, ToAgent, ToHost};
 use cluster_manifest::{Kind, Manifest};
 use manifest_makers::{
-    core_of, cut_frames, foreign_documents, forged_manifests, other_requests, own_blobs, unseal,
-    whole_frame,
+    core_of, cut_frames, foreign_documents, forged_manifests, other_blobs, other_requests,
+    own_blobs, unseal, whole_frame,
 };
 use measurement::Measurement;
 use sealed_blob::{InnerBlob, MasterKey, bind, commitment, open};
@@ -244,6 +244,22 @@ async fn a_master_key_of_the_hosts_own_making_reaches_no_workload() {
         let why = refused(&world, &office, &run, &bound(&blob)).await;
         assert!(why.contains(expected), "{expected}: {why}");
     }
+}
+
+#[tokio::test]
+async fn a_blob_that_the_manifest_does_not_name_is_not_opened() {
+    let (world, office) = (World::start().await, Office::open());
+    let blob = sealed(&world, &office).await;
+    let inner = inner_of(&blob);
+    let run = run_manifest(inner.commitment);
+    for (other, expected) in other_blobs(&inner) {
+        let why = refused(&world, &office, &run, &bound(&other)).await;
+        assert!(why.contains(expected), "{expected}: {why}");
+    }
+    // The blob of before, when the keys have changed.
+    let newer = after(&run, 2, &["a", "b"]);
+    let why = refused(&world, &office, &newer, &blob).await;
+    assert!(why.contains("generation is 1"), "{why}");
 }
 
 #[tokio::test]

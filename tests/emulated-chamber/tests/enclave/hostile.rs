@@ -15,7 +15,7 @@ use crate::world::{World, start, unseal, until};
 const END: Duration = Duration::from_secs(40);
 
 /// An enclave, and the first connection to its agent.
-async fn booted(world: &World, launch: &Launch) -> (Qemu, tokio::net::UnixStream) {
+pub async fn booted(world: &World, launch: &Launch) -> (Qemu, tokio::net::UnixStream) {
     let dir = RunDir::new(world.run()).unwrap();
     let qemu = Qemu::start(launch, dir).await.unwrap();
     let sockets = qemu.sockets();
@@ -26,7 +26,10 @@ async fn booted(world: &World, launch: &Launch) -> (Qemu, tokio::net::UnixStream
     (qemu, stream)
 }
 
-async fn greeted(stream: tokio::net::UnixStream) -> (Sender<ToAgent>, Receiver<ToHost>, String) {
+/// Both ways to the agent, and the image that it says it is.
+pub async fn greeted(
+    stream: tokio::net::UnixStream,
+) -> (Sender<ToAgent>, Receiver<ToHost>, String) {
     let Link {
         sender,
         mut receiver,
@@ -81,7 +84,7 @@ async fn in_debug_mode_nothing_is_unsealed() {
     let (sender, mut receiver, image) = greeted(stream).await;
     assert_eq!(image, "0".repeat(96));
     sender
-        .send(ToAgent::Start(start(unseal(&blob))))
+        .send(ToAgent::Start(start(None, unseal(&blob))))
         .await
         .unwrap();
     let ToHost::AttemptFailed { message, .. } = receiver.receive().await.unwrap() else {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use memchr::memmem::find;
 use nsm_emulator::{AttestRequest, NsmEmulator};
 use sealed_blob::{InnerBlob, encryption_context};
-use unseal_agent::{DecryptRequest, Kms, RecipientKey, SdkKms, config, open_envelope};
+use unseal_agent::{DecryptRequest, Kms, RecipientKey, open_envelope};
 
 use crate::world::{CLUSTER, World, unseal};
 
@@ -54,9 +54,8 @@ fn memory_of(world: &World) -> PathBuf {
 
 /// The shares as KMS tells them to an enclave of this image.
 async fn shares(world: &World, inner: &InnerBlob) -> Vec<Vec<u8>> {
-    let settings = config("us-east-1".into(), credentials()).endpoint_url(world.endpoint());
-    let kms = SdkKms::new(settings, || {});
-    let (module, key) = (world.module(), RecipientKey::generate().ok().unwrap());
+    let (kms, module) = (world.kms(), world.module());
+    let key = RecipientKey::generate().ok().unwrap();
     let mut shares = Vec::new();
     for (index, sealed) in (1..).zip(&inner.shares) {
         let request = DecryptRequest {
@@ -70,10 +69,6 @@ async fn shares(world: &World, inner: &InnerBlob) -> Vec<Vec<u8>> {
         shares.push(opened.ok().unwrap().to_vec());
     }
     shares
-}
-
-fn credentials() -> aws_credential_types::provider::SharedCredentialsProvider {
-    aws_credential_types::provider::SharedCredentialsProvider::new(World::credentials())
 }
 
 fn document(module: &NsmEmulator, key: &RecipientKey) -> Vec<u8> {

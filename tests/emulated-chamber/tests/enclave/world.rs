@@ -12,22 +12,24 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_host::{Chamber, Host, Outcome, Resolver};
-use chamber_link::{SealRequest, Start, Task};
+use chamber_link::{Start, Task};
 use emulated_chamber::hypervisor::Emulator;
 use enclave_sim::Launch;
 use key_policy::Template;
 use kms_emulator::{Config, CredentialConfig, KeyConfig, Server, TlsConfig};
+pub use manifest_makers::CLUSTER;
+use manifest_makers::{ACCOUNT, Module, request};
 use measurement::{Measurement, Pcr, eif};
 use nsm_emulator::{NsmEmulator, Signer};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use unseal_agent::{Authorization, SdkKms, Tools, config};
 
-pub const CLUSTER: &str = "demo-local-signer";
-const ACCOUNT: &str = "111122223333";
 const CHAMBER: &str = "ASIACHAMBER";
+const ADMIN: &str = "ASIAADMIN";
 /// A machine is booted, perhaps beside a build.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 /// How often is asked for what nothing tells of.
@@ -61,6 +63,16 @@ impl World {
         Self::of("enclave-small.eif", trusted()).await
     }
 
+    /// The same for one that is signed, too, and measures an authority.
+    pub async fn measuring_an_authority() -> Self {
+        Self::of("enclave-trust.eif", trusted()).await
+    }
+
+    /// The same for one whose workload tries what it must not be able to do.
+    pub async fn prying() -> Self {
+        Self::of("enclave-prying.eif", trusted()).await
+    }
+
     /// With a KMS under this certificate.
     pub async fn under(tls: TlsConfig) -> Self {
         Self::of("enclave-v1.eif", tls).await
@@ -70,7 +82,7 @@ impl World {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let images = place("ENCLAVE_IMAGES");
         let eif = images.join(eif);
-        let config = config(&images, &eif, tls);
+        let config = settings(&images, &eif, tls);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut kms = Server::start(config, any, any).await.unwrap();
         let tls = kms.also_over_tls(any).await.unwrap();
@@ -117,23 +129,43 @@ impl World {
     }
 
     pub fn credentials() -> Credentials {
-        Credentials::new(CHAMBER, "secret", Some("token".into()), None, "test")
+        session(CHAMBER)
+    }
+
+    /// Of whoever may write the keys' policies.
+    pub fn admin() -> Credentials {
+        session(ADMIN)
     }
 
     /// The security module of an enclave of this image, without the enclave.
     pub fn module(&self) -> NsmEmulator {
-        let signer = Signer::from_json(&read(&self.images.join("nsm-signer.json")));
-        let registers = BTreeMap::from([(0, *self.image().as_bytes())]);
-        NsmEmulator::new(signer.unwrap(), registers)
+        self.module_of(&[(0, self.image())])
     }
 
-    /// Starts a chamber with this task.
+    /// One with these registers.
+    pub fn module_of(&self, registers: &[(u8, Pcr)]) -> NsmEmulator {
+        let signer = Signer::from_json(&self.file("nsm-signer.json"));
+        let registers = registers.iter().map(|(at, pcr)| (*at, *pcr.as_bytes()));
+        NsmEmulator::new(signer.unwrap(), registers.collect())
+    }
+
+    /// A text beside the images.
+    pub fn file(&self, name: &str) -> String {
+        read(&self.images.join(name))
+    }
+
+    /// Starts a chamber with this task, without a manifest.
     pub async fn chamber(&self, task: Task, launch: Launch) -> Running {
+        self.started(start(None, task), launch).await
+    }
+
+    /// Starts a chamber.
+    pub async fn started(&self, start: Start, launch: Launch) -> Running {
         let listen = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (pages, workload) = (listen().await, listen().await);
         let (metrics, service) = (pages.local_addr().unwrap(), workload.local_addr().unwrap());
         let host = Host {
-            start: start(task),
+            start,
             credentials: SharedCredentialsProvider::new(Self::credentials()),
             listener: pages,
         };
@@ -157,6 +189,24 @@ impl World {
         }
     }
 
+    /// KMS as an enclave asks it, past the host's relay.
+    pub fn kms(&self) -> SdkKms {
+        let credentials = SharedCredentialsProvider::new(Self::credentials());
+        let settings = config("us-east-1".into(), credentials).endpoint_url(&self.endpoint);
+        SdkKms::new(settings, || {})
+    }
+
+    /// A blob as an enclave of this image seals it, without the enclave: a boot takes seconds.
+    pub async fn sealed_by(&self, module: Module, allowed: &Authorization) -> Vec<u8> {
+        let (reports, _) = mpsc::unbounded_channel();
+        let tools = Tools {
+            nsm: Arc::new(module),
+            kms: Arc::new(self.kms()),
+        };
+        let sealed = unseal_agent::seal(&tools, allowed, &request(), reports).await;
+        sealed.unwrap().blob
+    }
+
     /// A blob that an enclave of this image sealed.
     pub async fn sealed(&self) -> String {
         let running = self.chamber(sealing(), self.launch()).await;
@@ -171,10 +221,13 @@ impl World {
         Arc::new(sealed_blob::open(&blob, |at| registers.get(&at).copied()).unwrap())
     }
 
-    fn registers(&self) -> BTreeMap<u8, Pcr> {
+    /// What describe-eif says of the image.
+    pub fn registers(&self) -> BTreeMap<u8, Pcr> {
         let file = std::fs::File::open(&self.eif).unwrap();
         let found = eif::read(file).unwrap();
-        BTreeMap::from([(0, found.pcr0), (1, found.pcr1), (2, found.pcr2)])
+        let mut registers = BTreeMap::from([(0, found.pcr0), (1, found.pcr1), (2, found.pcr2)]);
+        registers.extend(found.pcr8.map(|pcr| (8, pcr)));
+        registers
     }
 }
 
@@ -189,25 +242,17 @@ pub fn sealing() -> Task {
     Task::Seal(request())
 }
 
-pub fn start(task: Task) -> Start {
+/// What a host tells its agent.
+pub fn start(manifest: Option<String>, task: Task) -> Start {
     Start {
         region: "us-east-1".to_owned(),
-        manifest: None,
+        manifest,
         task,
     }
 }
 
-fn request() -> SealRequest {
-    SealRequest {
-        cluster_id: CLUSTER.to_owned(),
-        generation: 1,
-        threshold: 2,
-        keys: ["a", "b", "c"].map(arn).to_vec(),
-    }
-}
-
-pub fn arn(id: &str) -> String {
-    format!("arn:aws:kms:us-east-1:{ACCOUNT}:key/{id}")
+fn session(id: &str) -> Credentials {
+    Credentials::new(id, "secret", Some("token".into()), None, "test")
 }
 
 /// Every endpoint leads there.
@@ -251,6 +296,15 @@ impl Running {
         until(line, async || {
             let page = self.get("/metrics").await;
             page.lines().any(|found| found == line).then_some(page)
+        })
+        .await
+    }
+
+    /// Why the last attempt failed, as soon as one has.
+    pub async fn failure(&self) -> String {
+        until("a failure", async || {
+            let page: Value = serde_json::from_str(&self.get("/progress").await).unwrap();
+            page["failure"].as_str().map(ToOwned::to_owned)
         })
         .await
     }
@@ -308,7 +362,7 @@ fn trusted() -> TlsConfig {
     serde_json::from_str(&tls).unwrap()
 }
 
-fn config(images: &Path, eif: &Path, tls: TlsConfig) -> Config {
+fn settings(images: &Path, eif: &Path, tls: TlsConfig) -> Config {
     let template = Template::in_account("aws", ACCOUNT, CLUSTER);
     let policy = template.render(&[Measurement::image(image(eif))]);
     let key = |id: &str| KeyConfig {
@@ -321,19 +375,21 @@ fn config(images: &Path, eif: &Path, tls: TlsConfig) -> Config {
         grants: Vec::new(),
         other_policies: Vec::new(),
     };
+    let session = |id: &str, role: &str| CredentialConfig {
+        access_key_id: id.to_owned(),
+        secret_access_key: "secret".to_owned(),
+        session_token: Some("token".to_owned()),
+        principal: format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/test"),
+    };
     Config {
         region: "us-east-1".to_owned(),
         accounts: Vec::new(),
         nitro_root_pem: read(&images.join("nsm-root.pem")),
         attestation_max_age_seconds: 300,
-        credentials: vec![CredentialConfig {
-            access_key_id: CHAMBER.to_owned(),
-            secret_access_key: "secret".to_owned(),
-            session_token: Some("token".to_owned()),
-            principal: format!(
-                "arn:aws:sts::{ACCOUNT}:assumed-role/ChamberEnclaveRole-{CLUSTER}/test"
-            ),
-        }],
+        credentials: vec![
+            session(CHAMBER, &format!("ChamberEnclaveRole-{CLUSTER}")),
+            session(ADMIN, "ChamberKmsKeyAdmin"),
+        ],
         roles: Vec::new(),
         identity_policies: Vec::new(),
         keys: ["a", "b", "c"].map(key).to_vec(),
