@@ -1,4 +1,6 @@
-//! What a booted image that measures an authority does not do for its host: the rows of the process form.
+//! What a booted image that measures an authority does not do for its host.
+//!
+//! Each row costs a boot: of the process form's rows that one check refuses, one is tried here.
 
 use attestation::Claims;
 use aws_lc_rs::digest::{SHA384, digest};
@@ -45,7 +47,8 @@ async fn a_manifest_of_the_hosts_own_making_is_no_manifest() {
     let cluster = Cluster::start().await;
     let blob = cluster.sealed().await;
     let run = cluster.run_manifest(&cluster.inner_of(&blob));
-    let forged = forged_manifests(&cluster.office, &run).into_iter();
+    // Of another authority, and altered; that there has to be one, the second start shows.
+    let forged = forged_manifests(&cluster.office, &run).into_iter().take(2);
     let mut rows: Vec<_> = forged
         .map(|(text, expected)| (start(text, unseal(&blob)), expected))
         .collect();
@@ -53,9 +56,7 @@ async fn a_manifest_of_the_hosts_own_making_is_no_manifest() {
         cluster_id: "another".into(),
         ..run
     };
-    for (signed, expected) in [(theirs, "cluster id is"), (cluster.permit(), "seal permit")] {
-        rows.push((cluster.under(&signed, unseal(&blob)), expected));
-    }
+    rows.push((cluster.under(&theirs, unseal(&blob)), "cluster id is"));
     all_refused(&cluster, rows).await;
 }
 
@@ -70,6 +71,7 @@ async fn a_master_key_of_the_hosts_own_making_reaches_no_workload() {
     let mut blobs = own_blobs(&inner, (&own, format_1));
     // The last one has no sealing document: nothing speaks against it before KMS has opened its shares.
     let (bare, expected) = blobs.pop().unwrap();
+    blobs.dedup_by_key(|(_, expected)| *expected);
     all_refused(&cluster, blobs_under(&cluster, &run, blobs)).await;
     let running = cluster.chamber(&run, unseal(&cluster.bound(&bare))).await;
     let why = running.failure().await;
@@ -102,7 +104,7 @@ async fn a_blob_that_the_manifest_does_not_name_is_not_opened() {
     let inner = cluster.inner_of(&blob);
     let run = cluster.run_manifest(&inner);
     let mut blobs = other_blobs(&inner);
-    // Of another cluster, and under a key of theirs: each costs a boot.
+    // Of another cluster, and under a key of theirs.
     blobs.truncate(2);
     let mut rows = blobs_under(&cluster, &run, blobs);
     // The blob of before, when the keys have changed.
@@ -124,8 +126,10 @@ async fn documents_of_others_are_no_sealing_documents() {
     let elsewhere = Module(NsmEmulator::new(elsewhere, registers.into()));
     let module = |registers: &[_]| cluster.module(registers);
     let mut forged = foreign_documents(&inner, (image, signer), module, &elsewhere);
-    // One of each kind: each costs a boot.
+    let checks = ["names neither", "no claims of ours", "not locked", "root"];
     forged.dedup_by_key(|(_, expected)| *expected);
+    forged.retain(|(_, expected)| checks.iter().any(|check| expected.contains(check)));
+    assert_eq!(forged.len(), checks.len());
     all_refused(&cluster, blobs_under(&cluster, &run, forged)).await;
 }
 
@@ -135,19 +139,12 @@ async fn documents_of_others_are_no_sealing_documents() {
 async fn only_what_the_permit_says_is_sealed() {
     let cluster = Cluster::start().await;
     let permit = cluster.permit();
-    let mut requests = other_requests();
-    // A field of each kind: each costs a boot.
-    requests.dedup_by_key(|(_, field)| *field);
-    requests.truncate(2);
-    let row = |(ask, field)| (cluster.under(&permit, Task::Seal(ask)), field);
-    all_refused(&cluster, requests.into_iter().map(row)).await;
+    // Under a key of theirs.
+    let (ask, field) = other_requests().swap_remove(0);
+    let theirs = cluster.under(&permit, Task::Seal(ask));
     let run = manifest_makers::run_manifest(cluster.named().1, [7; 32]);
     let again = cluster.under(&run, Task::Seal(request()));
-    let unsigned = start(None, Task::Seal(request()));
-    let rows = [
-        (again, "nobody seals twice"),
-        (unsigned, "no cluster manifest"),
-    ];
+    let rows = [(theirs, field), (again, "nobody seals twice")];
     all_refused(&cluster, rows).await;
 }
 
