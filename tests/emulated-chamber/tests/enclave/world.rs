@@ -304,6 +304,7 @@ impl Running {
     pub async fn failure(&self) -> String {
         until("a failure", async || {
             let page: Value = serde_json::from_str(&self.get("/progress").await).unwrap();
+            assert_ne!(page["unsealed"], Value::Bool(true), "it is unsealed");
             page["failure"].as_str().map(ToOwned::to_owned)
         })
         .await
