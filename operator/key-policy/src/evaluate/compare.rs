@@ -113,15 +113,19 @@ pub fn instant(text: &str) -> Option<Timestamp> {
 
 fn in_network(found: &str, wanted: &Pattern) -> Option<bool> {
     let address: IpAddr = found.parse().ok()?;
-    let (base, length) = network(&wanted.literal())?;
-    Some(match (address, base) {
+    Some(is_in(address, network(&wanted.literal())?))
+}
+
+/// Whether an address is in a network of its family.
+pub fn is_in(address: IpAddr, (base, length): (IpAddr, u32)) -> bool {
+    match (address, base) {
         (IpAddr::V4(a), IpAddr::V4(b)) => {
             let (a, b) = (u128::from(a.to_bits()), u128::from(b.to_bits()));
             same_prefix(a, b, V4 - length)
         }
         (IpAddr::V6(a), IpAddr::V6(b)) => same_prefix(a.to_bits(), b.to_bits(), V6 - length),
         _ => false,
-    })
+    }
 }
 
 /// An address and how many of its first bits count, at most all.

@@ -39,6 +39,11 @@ impl<'a> Facts<'a> {
         self.context.fact(key)
     }
 
+    /// Whether `${...}` is a variable.
+    pub fn has_variables(&self) -> bool {
+        self.variables
+    }
+
     /// A pattern with its variables replaced.
     pub fn pattern(&self, text: &str) -> Resolved {
         if self.variables {

@@ -126,6 +126,11 @@ impl Context {
         self.set.insert(key.to_ascii_lowercase(), values);
     }
 
+    /// Forgets what was set.
+    pub(super) fn unset(&mut self, key: &str) {
+        self.set.remove(&key.to_ascii_lowercase());
+    }
+
     /// What is known of a key, in whatever case.
     pub fn fact(&self, key: &str) -> Fact<'_> {
         if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -151,14 +156,6 @@ impl Context {
             Fact::Unknown
         } else {
             Fact::ABSENT
-        }
-    }
-
-    /// The same context without anything that is not known.
-    pub(super) fn closed(&self) -> Self {
-        Self {
-            open: false,
-            ..self.clone()
         }
     }
 

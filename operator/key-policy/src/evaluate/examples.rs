@@ -1,12 +1,14 @@
 //! Values of a condition key that a policy's comparisons tell apart, and whether they stand for every other value.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::compare::{Compare, instant, network};
+use super::addresses;
+use super::compare::{instant, network};
 use super::condition::Operator;
+use super::outcomes::{self, Comparison, Kind};
+use super::overlap;
 use super::pattern::Pattern;
 use crate::statement::Condition;
 
@@ -16,88 +18,136 @@ pub const OTHER: &str = "(another value)";
 const FAR_DATES: [&str; 2] = ["1970-01-02T00:00:00Z", "9999-01-01T00:00:00Z"];
 /// Addresses of which a policy would name no network.
 const FAR_ADDRESSES: [&str; 3] = ["192.0.2.1", "203.0.113.201", "2001:db8:ffff::1"];
+/// What may stand where a pattern has a wildcard: the first that no pattern of the key has.
+const FILLS: &str = "xyzwvutsrqponmlkjihgfedcba0123456789";
+/// Patterns of one key of which examples are made, and of which each is looked at with each other.
+const MOST_PATTERNS: usize = 64;
+const MOST_PAIRED: usize = 16;
+/// Values of which every set is an example; of more there are sets of one, of two and of all.
+const MOST_IN_SETS: usize = 4;
+const MOST_IN_PAIRS: usize = 12;
 
-/// What comparisons compare: how far examples can stand for other values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    /// Whole texts.
-    Text,
-    /// Whole texts, whatever their case.
-    AnyCase,
-    /// `true` and `false`.
-    Bool,
-    /// Numbers.
-    Number,
-    /// Points in time.
-    Date,
-    /// Networks.
-    Address,
-    /// Patterns.
-    Pattern,
+/// Examples of what a key may be.
+pub struct Examples {
+    /// The plainest last.
+    pub values: Vec<Vec<String>>,
+    /// Whether every other value would be answered as one of them.
+    pub exhausted: bool,
 }
 
-/// What one condition compares a key with, whether or not its operator negates it.
-struct Comparison<'a> {
-    kind: Kind,
-    compare: Compare,
-    values: BTreeSet<&'a str>,
-}
-
-impl<'a> Comparison<'a> {
-    /// `None` for `Null` and for what AWS has not: there every value answers alike.
-    fn of(condition: &'a Condition) -> Option<Self> {
-        let operator = Operator::parse(&condition.operator)?;
-        let literal = |value: &String| Pattern::plain(value).is_literal();
-        let kind = match operator.name {
-            "StringEquals" | "StringNotEquals" | "BinaryEquals" => Kind::Text,
-            "StringLike" | "StringNotLike" if condition.values.iter().all(literal) => Kind::Text,
-            "StringEqualsIgnoreCase" | "StringNotEqualsIgnoreCase" => Kind::AnyCase,
-            "Bool" => Kind::Bool,
-            name if name.starts_with("Numeric") => Kind::Number,
-            name if name.starts_with("Date") => Kind::Date,
-            name if name.contains("IpAddress") => Kind::Address,
-            _ => Kind::Pattern,
+/// Examples of a key that these conditions compare. The `more` are values that it may have to have, and where it
+/// stands in other conditions or resources (`in_variables`), each value counts, not what its conditions say of it.
+pub fn of(conditions: &[&Condition], more: Vec<String>, in_variables: bool) -> Examples {
+    let different = outcomes::different(conditions);
+    let mut values = values(&different, conditions, more);
+    let variables = conditions.iter().any(|one| has_variables(one));
+    let mut exhausted = false;
+    if !in_variables && !variables {
+        let seen = keep_one_of_each(&different, &mut values);
+        exhausted = is_complete(&different) || outcomes::every_outcome(&different, &seen);
+    }
+    let of_sets = |one: &&Condition| {
+        Operator::parse(&one.operator).is_some_and(|operator| operator.is_of_sets())
+    };
+    if conditions.iter().any(of_sets) {
+        return Examples {
+            exhausted: exhausted && values.len() <= MOST_IN_SETS,
+            values: sets(&values),
         };
-        Some(Self {
-            kind,
-            compare: operator.compare(),
-            values: condition.values.iter().map(String::as_str).collect(),
-        })
     }
+    Examples {
+        values: values.into_iter().map(|value| vec![value]).collect(),
+        exhausted,
+    }
+}
 
-    /// Whether one of its values matches; `None` where that cannot be compared.
-    fn matches(&self, found: &str) -> Option<bool> {
-        let mut matches = false;
-        for wanted in &self.values {
-            matches |= (self.compare)(found, &Pattern::plain(wanted))?;
+/// Texts that these conditions tell apart, one of each kind, without those that are a variable's name.
+pub fn texts(conditions: &[&Condition]) -> Vec<String> {
+    let different = outcomes::different(conditions);
+    let mut texts = values(&different, conditions, Vec::new());
+    texts.retain(|text| !text.contains("${"));
+    keep_one_of_each(&different, &mut texts);
+    texts
+}
+
+/// Keeps the plainest value of each outcome, and tells the outcomes.
+fn keep_one_of_each(
+    different: &[Comparison<'_>],
+    values: &mut Vec<String>,
+) -> BTreeSet<Vec<Option<bool>>> {
+    let outcome = |value: &String| different.iter().map(|one| one.matches(value)).collect();
+    let mut seen = BTreeSet::new();
+    values.reverse();
+    values.retain(|value| seen.insert(outcome(value)));
+    values.reverse();
+    seen
+}
+
+fn has_variables(condition: &Condition) -> bool {
+    condition.values.iter().any(|one| one.contains("${"))
+}
+
+/// Whether each value that is named is among the examples, with one beside and between each.
+fn is_complete(different: &[Comparison<'_>]) -> bool {
+    let kinds: BTreeSet<_> = different.iter().map(|one| one.kind).collect();
+    let complete = [
+        Kind::Text,
+        Kind::AnyCase,
+        Kind::Bool,
+        Kind::Number,
+        Kind::Date,
+    ];
+    kinds.len() <= 1 && kinds.iter().all(|kind| complete.contains(kind))
+}
+
+/// Sets of these values, those of one value last.
+fn sets(values: &[String]) -> Vec<Vec<String>> {
+    let mut sets = Vec::new();
+    if values.len() <= MOST_IN_SETS {
+        for bits in 1..1_usize << values.len() {
+            let chosen = values.iter().enumerate();
+            let chosen = chosen.filter(|(index, _)| bits & (1 << index) != 0);
+            sets.push(chosen.map(|(_, value)| value.clone()).collect());
         }
-        Some(matches)
+        sets.sort_by_key(|set: &Vec<String>| std::cmp::Reverse(set.len()));
+        return sets;
     }
+    sets.push(values.to_vec());
+    sets.extend(values.split_last().map(|(_, named)| named.to_vec()));
+    let paired = &values[values.len().saturating_sub(MOST_IN_PAIRS)..];
+    for (index, one) in paired.iter().enumerate() {
+        let others = paired[index + 1..].iter();
+        sets.extend(others.map(|other| vec![one.clone(), other.clone()]));
+    }
+    sets.extend(values.iter().map(|value| vec![value.clone()]));
+    sets
 }
 
 /// Values that these conditions tell apart, the plainest last.
-pub fn values(conditions: &[&Condition], resolved: Vec<String>) -> Vec<String> {
-    let comparisons = comparisons(conditions);
-    let mut values: Vec<String> = Vec::new();
-    let mut add = |value: String| {
-        if !values.contains(&value) {
-            values.push(value);
-        }
-    };
-    between(&comparisons).into_iter().for_each(&mut add);
-    if minds_case_and_does_not(&comparisons) {
-        let texts = comparisons.iter().flat_map(|one| &one.values);
-        texts.map(|text| other_case(text)).for_each(&mut add);
+fn values(
+    different: &[Comparison<'_>],
+    conditions: &[&Condition],
+    more: Vec<String>,
+) -> Vec<String> {
+    let mut all = between(different);
+    if minds_case_and_does_not(different) {
+        let texts = different.iter().flat_map(|one| &one.values);
+        all.extend(texts.flat_map(|text| other_cases(text)));
     }
-    resolved.into_iter().for_each(&mut add);
+    all.extend(more);
+    let fill = fill(different);
+    all.extend(common_texts(different, fill));
     for condition in conditions {
-        let Some(comparison) = Comparison::of(condition) else {
-            continue;
+        let kind = Comparison::of(condition).map(|one| one.kind);
+        let most = match kind {
+            Some(Kind::Like | Kind::Arn | Kind::Address) => MOST_PATTERNS,
+            _ => usize::MAX,
         };
-        for value in &condition.values {
-            examples(comparison.kind, value)
-                .into_iter()
-                .for_each(&mut add);
+        for value in condition.values.iter().take(most) {
+            all.extend(
+                kind.into_iter()
+                    .flat_map(|kind| examples(kind, value, fill)),
+            );
         }
     }
     // Another text is no value of a key that is a number, a date, an address or a boolean.
@@ -107,74 +157,63 @@ pub fn values(conditions: &[&Condition], resolved: Vec<String>) -> Vec<String> {
             Kind::Bool | Kind::Number | Kind::Date | Kind::Address
         )
     };
-    if !comparisons.iter().any(typed) {
-        add(OTHER.to_owned());
+    if all.is_empty() || !different.iter().any(typed) {
+        all.push(OTHER.to_owned());
     }
-    values
+    let mut known = BTreeSet::new();
+    all.retain(|value| known.insert(value.clone()));
+    all
 }
 
-/// Whether every value of the key would be answered as one of these.
-pub fn stand_for_all(conditions: &[&Condition], values: &[String]) -> bool {
-    let of_sets = |condition: &&Condition| {
-        Operator::parse(&condition.operator).is_some_and(|operator| operator.is_of_sets())
+/// A character that no pattern of the key has.
+fn fill(different: &[Comparison<'_>]) -> char {
+    let has = |fill: char| {
+        let mut values = different.iter().flat_map(|one| &one.values);
+        values.any(|value| value.contains(fill))
     };
-    // Variables bring in more values than are written.
-    let variable = |condition: &&Condition| condition.values.iter().any(|one| one.contains("${"));
-    if conditions.iter().any(|one| of_sets(one) || variable(one)) {
-        return false;
-    }
-    let comparisons = comparisons(conditions);
-    let kinds: BTreeSet<_> = comparisons.iter().map(|one| one.kind).collect();
-    // Each value that is named is among them, and one beside and between each.
-    let complete = [
-        Kind::Text,
-        Kind::AnyCase,
-        Kind::Bool,
-        Kind::Number,
-        Kind::Date,
-    ];
-    if kinds.len() <= 1 && kinds.iter().all(|kind| complete.contains(kind)) {
-        return true;
-    }
-    every_outcome(&comparisons, values)
+    FILLS.chars().find(|fill| !has(*fill)).unwrap_or('~')
 }
 
-/// Whether the values show each outcome that the comparisons can have together.
-fn every_outcome(comparisons: &[Comparison<'_>], values: &[String]) -> bool {
-    let mut different: Vec<&Comparison<'_>> = Vec::new();
-    for one in comparisons {
-        let same = |known: &&Comparison<'_>| known.kind == one.kind && known.values == one.values;
-        if !different.iter().any(same) {
-            different.push(one);
+/// Texts that two patterns of the key both match.
+fn common_texts(different: &[Comparison<'_>], fill: char) -> Vec<String> {
+    let patterns = different
+        .iter()
+        .filter(|one| matches!(one.kind, Kind::Like | Kind::Arn))
+        .flat_map(|one| one.values.iter().map(|value| (one.kind, *value)));
+    let patterns: Vec<_> = patterns.take(MOST_PAIRED).collect();
+    let parts = |(kind, value): (Kind, &str)| match kind {
+        Kind::Arn => Pattern::plain(value).split(':', 6),
+        _ => vec![Pattern::plain(value)],
+    };
+    let mut texts = Vec::new();
+    for (index, one) in patterns.iter().enumerate() {
+        for other in &patterns[index + 1..] {
+            let (one, other) = if one.0 == other.0 {
+                (parts(*one), parts(*other))
+            } else {
+                (vec![Pattern::plain(one.1)], vec![Pattern::plain(other.1)])
+            };
+            let pairs = one.iter().zip(&other);
+            let common = pairs.map(|(one, other)| overlap::common(one, other, fill));
+            let common: Option<Vec<_>> = common.collect();
+            texts.extend(common.map(|parts| parts.join(":")));
         }
     }
-    let outcome = |value: &String| -> Option<Vec<bool>> {
-        different.iter().map(|one| one.matches(value)).collect()
-    };
-    let seen: Option<BTreeSet<_>> = values.iter().map(outcome).collect();
-    let most = u32::try_from(different.len()).ok();
-    let most = most.and_then(|count| 2_usize.checked_pow(count));
-    seen.is_some_and(|seen| Some(seen.len()) == most)
-}
-
-fn comparisons<'a>(conditions: &[&'a Condition]) -> Vec<Comparison<'a>> {
-    conditions
-        .iter()
-        .filter_map(|condition| Comparison::of(condition))
-        .collect()
+    texts
 }
 
 fn minds_case_and_does_not(comparisons: &[Comparison<'_>]) -> bool {
+    let minds = |one: &Comparison<'_>| matches!(one.kind, Kind::Text | Kind::Like | Kind::Arn);
     let has = |kind| comparisons.iter().any(|one| one.kind == kind);
-    has(Kind::Text) && has(Kind::AnyCase)
+    comparisons.iter().any(minds) && has(Kind::AnyCase)
 }
 
-fn other_case(text: &str) -> String {
-    if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        text.to_ascii_uppercase()
-    } else {
-        text.to_ascii_lowercase()
-    }
+/// The same text in capitals, without them, and with some.
+fn other_cases(text: &str) -> [String; 3] {
+    let (upper, lower) = (text.to_ascii_uppercase(), text.to_ascii_lowercase());
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    let some = format!("{}{}", &lower[..first], &upper[first..]);
+    [some, upper, lower]
 }
 
 /// Numbers and dates between those that are named.
@@ -200,57 +239,41 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
+/// The next whole step, or where a number is too large for one, the next number.
+fn above(number: f64) -> f64 {
+    (number + 1.0).max(number.next_up())
+}
+
+fn below(number: f64) -> f64 {
+    (number - 1.0).min(number.next_down())
+}
+
 /// Values that one of a policy's tells apart.
-fn examples(kind: Kind, value: &str) -> Vec<String> {
+fn examples(kind: Kind, value: &str, fill: char) -> Vec<String> {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     match kind {
         Kind::Bool => owned(&["true", "false"]),
         Kind::Number => {
-            let near = number(value).map(|number| [number, number - 1.0, number + 1.0]);
+            let near = number(value).map(|number| [number, below(number), above(number)]);
             let near = near.into_iter().flatten();
             near.map(|number| number.to_string()).collect()
         }
         Kind::Date => owned(&[value, FAR_DATES[0], FAR_DATES[1]]),
         Kind::Address => {
-            let ends = network(value).map(ends).into_iter().flatten();
+            let ends = network(value)
+                .map(|network| [addresses::beside(network), addresses::ends(network).into()]);
+            let ends = ends.into_iter().flatten().flatten();
             let far = FAR_ADDRESSES.iter().map(|text| (*text).to_owned());
             ends.chain(far).collect()
         }
-        Kind::Pattern => vec![Pattern::plain(value).example('x')],
+        Kind::Like | Kind::Arn => {
+            let pattern = Pattern::plain(value);
+            let shortest = pattern.example("", fill);
+            vec![
+                shortest,
+                pattern.example(fill.encode_utf8(&mut [0; 4]), fill),
+            ]
+        }
         Kind::Text | Kind::AnyCase => vec![value.to_owned()],
-    }
-}
-
-/// The last and the first address of a network.
-fn ends((base, length): (IpAddr, u32)) -> [String; 2] {
-    let last = match base {
-        IpAddr::V4(base) => {
-            let host = u32::MAX.checked_shr(length).unwrap_or(0);
-            IpAddr::V4((base.to_bits() | host).into())
-        }
-        IpAddr::V6(base) => {
-            let host = u128::MAX.checked_shr(length).unwrap_or(0);
-            IpAddr::V6((base.to_bits() | host).into())
-        }
-    };
-    [last.to_string(), base.to_string()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_ends_where_all_bits_behind_its_own_are_set() {
-        for (text, last, first) in [
-            ("10.0.0.1/8", "10.255.255.255", "10.0.0.1"),
-            ("10.0.0.0/30", "10.0.0.3", "10.0.0.0"),
-            ("10.0.0.1/32", "10.0.0.1", "10.0.0.1"),
-            ("0.0.0.0/0", "255.255.255.255", "0.0.0.0"),
-            ("2001:db8::1/112", "2001:db8::ffff", "2001:db8::1"),
-            ("2001:db8::1/128", "2001:db8::1", "2001:db8::1"),
-        ] {
-            assert_eq!(ends(network(text).unwrap()), [last, first], "{text}");
-        }
     }
 }

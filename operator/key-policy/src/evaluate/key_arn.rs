@@ -2,23 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use super::outcomes::{self, Relation};
+use super::overlap;
 use super::pattern::Pattern;
 use crate::arn::Arn;
 
 /// Regions and keys that a policy would not name.
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 const ANOTHER: &str = "key/another";
+/// What may stand where a pattern has a wildcard: the first that no pattern has.
+const FILLS: [&str; 8] = ["x", "y", "z", "w", "v", "q", "j", "k"];
+/// Patterns of which examples are made, and of which the parts are tried with those of each other.
+const MOST: usize = 64;
+const MOST_PAIRED: usize = 6;
 
 /// Keys that can be the one that is known in part (an ARN with a star for a part that is not), and whether every other
-/// key would be answered as one of them. The lists are those of the policy's statements.
-pub fn examples(known: &str, lists: &[&[String]]) -> (Vec<String>, bool) {
-    let mut regions = REGIONS.map(str::to_owned).to_vec();
-    let mut keys = vec![ANOTHER.to_owned()];
+/// key would be answered as one of them. The lists are those of the policy's statements that it may be in or not, and
+/// the instances are what patterns with variables may be.
+pub fn examples(known: &str, lists: &[&[String]], instances: &[String]) -> (Vec<String>, bool) {
     let patterns = lists.iter().copied().flatten();
-    for arn in patterns.clone().filter_map(|pattern| Arn::parse(pattern)) {
-        add(&mut regions, arn.region);
-        add(&mut keys, arn.resource);
-    }
+    let variables = patterns.clone().any(|one| one.contains("${"));
     let own: Vec<_> = known.splitn(6, ':').collect();
     let head = own.get(..3).map(|head| head.join(":")).unwrap_or_default();
     let account = own.get(4).copied().unwrap_or_default();
@@ -27,40 +30,108 @@ pub fn examples(known: &str, lists: &[&[String]]) -> (Vec<String>, bool) {
         if own.contains('*') { of } else { own }.to_owned()
     };
     let known = Pattern::plain(known);
+    let texts: Vec<_> = patterns.chain(instances).take(MOST).collect();
+    let mut seen = BTreeSet::new();
     let mut examples = Vec::new();
-    for key in &keys {
-        for region in &regions {
-            let arn = format!("{head}:{}:{account}:{}", part(3, region), part(5, key));
-            if known.matches(&arn) && !examples.contains(&arn) {
-                examples.push(arn);
-            }
+    for (region, key) in parts(&texts) {
+        let arn = format!("{head}:{}:{account}:{}", part(3, &region), part(5, &key));
+        if known.matches(&arn) && seen.insert(arn.clone()) {
+            examples.push(arn);
         }
     }
-    let exhausted = !patterns.into_iter().any(|one| one.contains("${"));
-    let exhausted = exhausted && every_outcome(lists, &examples);
+    if variables {
+        return (examples, false);
+    }
+    let lists = distinct(lists);
+    let mut seen = BTreeSet::new();
+    // The last is the plainest.
+    examples.reverse();
+    examples.retain(|key| seen.insert(outcome(&lists, key)));
+    examples.reverse();
+    let exhausted = every_outcome(&lists, &seen);
     (examples, exhausted)
 }
 
+/// Regions and keys that these patterns name, and others, the plainest last.
+fn parts(texts: &[&String]) -> Vec<(String, String)> {
+    let unused = |fill: &&str| !texts.iter().any(|text| text.contains(*fill));
+    let fill = FILLS.into_iter().find(unused).unwrap_or("~");
+    let arns: Vec<_> = texts.iter().filter_map(|text| Arn::parse(text)).collect();
+    let (few, more) = arns.split_at(arns.len().min(MOST_PAIRED));
+    let mut regions = REGIONS.map(str::to_owned).to_vec();
+    let mut keys = vec![ANOTHER.to_owned()];
+    for arn in few {
+        add(&mut regions, arn.region, fill);
+        add(&mut keys, arn.resource, fill);
+    }
+    for (index, one) in few.iter().enumerate() {
+        for other in &few[..index] {
+            add_common(&mut regions, one.region, other.region, fill);
+            add_common(&mut keys, one.resource, other.resource, fill);
+        }
+    }
+    let mut parts = Vec::new();
+    for arn in more {
+        let (mut region, mut key) = (vec![REGIONS[1].to_owned()], vec![ANOTHER.to_owned()]);
+        add(&mut region, arn.region, fill);
+        add(&mut key, arn.resource, fill);
+        parts.extend(region.into_iter().zip(key));
+    }
+    for key in &keys {
+        parts.extend(regions.iter().map(|region| (region.clone(), key.clone())));
+    }
+    parts
+}
+
 /// A text that a part of a pattern matches, before those that are there.
-fn add(known: &mut Vec<String>, part: &str) {
-    let example = Pattern::plain(part).example('x');
+fn add(known: &mut Vec<String>, part: &str, fill: &str) {
+    let one = fill.chars().next().unwrap_or_default();
+    let example = Pattern::plain(part).example(fill, one);
     if !part.contains('$') && part != "*" && !known.contains(&example) {
         known.insert(0, example);
     }
 }
 
-/// Whether the keys show each outcome that the lists can have together: one is in a list, or is not.
-fn every_outcome(lists: &[&[String]], keys: &[String]) -> bool {
-    let different: BTreeSet<_> = lists.iter().copied().collect();
-    let listed = |key: &String, list: &[String]| {
-        let mut patterns = list.iter().map(|one| Pattern::plain(one));
-        patterns.any(|pattern| pattern.matches(key))
+/// A text that two such parts match, likewise.
+fn add_common(known: &mut Vec<String>, one: &str, other: &str, fill: &str) {
+    let both = (Pattern::plain(one), Pattern::plain(other));
+    if both.0.is_literal() || both.1.is_literal() {
+        return;
+    }
+    let common = overlap::common(&both.0, &both.1, fill.chars().next().unwrap_or_default());
+    if let Some(common) = common.filter(|common| !common.is_empty()) {
+        add(known, &common, fill);
+    }
+}
+
+/// The lists, each once.
+fn distinct(lists: &[&[String]]) -> Vec<Vec<Pattern>> {
+    let distinct: BTreeSet<_> = lists.iter().copied().collect();
+    let patterns = |list: &[String]| list.iter().map(|one| Pattern::plain(one)).collect();
+    distinct.into_iter().map(patterns).collect()
+}
+
+/// In which of the lists a key is.
+fn outcome(lists: &[Vec<Pattern>], key: &str) -> Vec<bool> {
+    let listed = |list: &Vec<Pattern>| list.iter().any(|pattern| pattern.matches(key));
+    lists.iter().map(listed).collect()
+}
+
+/// Whether each outcome that the lists can have together is among those that were seen.
+fn every_outcome(lists: &[Vec<Pattern>], seen: &BTreeSet<Vec<bool>>) -> bool {
+    let relation = |one: usize, other: usize| {
+        let (one, other) = (&lists[one], &lists[other]);
+        if one.len().saturating_mul(other.len()) > MOST {
+            return Relation::default();
+        }
+        let inside = |one: &Pattern| other.iter().any(|other| overlap::contains(other, one));
+        let beside = |one: &Pattern| other.iter().all(|other| overlap::apart(one, other));
+        Relation {
+            within: one.iter().all(inside),
+            apart: one.iter().all(beside),
+        }
     };
-    let outcome =
-        |key: &String| -> Vec<bool> { different.iter().map(|list| listed(key, list)).collect() };
-    let seen: BTreeSet<_> = keys.iter().map(outcome).collect();
-    let most = u32::try_from(different.len()).ok();
-    most.and_then(|count| 2_usize.checked_pow(count)) == Some(seen.len())
+    outcomes::all_seen(lists.len(), relation, |_| false, seen)
 }
 
 #[cfg(test)]
@@ -71,7 +142,7 @@ mod tests {
 
     fn of(known: &str, patterns: &[&str]) -> (Vec<String>, bool) {
         let list: Vec<_> = patterns.iter().map(|one| (*one).to_owned()).collect();
-        let (found, exhausted) = examples(known, &[&list]);
+        let (found, exhausted) = examples(known, &[&list], &[]);
         let short = |arn: String| {
             arn.replace("arn:aws:kms:", "")
                 .replace(":111122223333:key/", "/")
@@ -83,15 +154,7 @@ mod tests {
     fn each_key_that_is_told_apart_is_there_once_with_one_beside_it() {
         let named = "arn:aws:kms:eu-west-1:111122223333:key/a";
         let (found, exhausted) = of(ANY, &[named, named]);
-        assert_eq!(
-            found,
-            [
-                "us-east-1/a",
-                "eu-west-1/a",
-                "us-east-1/another",
-                "eu-west-1/another"
-            ]
-        );
+        assert_eq!(found, ["eu-west-1/a", "eu-west-1/another"]);
         assert!(exhausted);
         // Where the Region is known, it is no other's.
         let known = "arn:aws:kms:ap-south-1:111122223333:key/*";
@@ -103,13 +166,7 @@ mod tests {
         // Every key is in the list: there is no second outcome to see.
         assert_eq!(
             of(ANY, &["*"]),
-            (
-                vec![
-                    "us-east-1/another".to_owned(),
-                    "eu-west-1/another".to_owned()
-                ],
-                false
-            )
+            (vec!["eu-west-1/another".to_owned()], false)
         );
     }
 

@@ -5,6 +5,7 @@
 //!
 //! A request may be known in part. What it does not say is unknown, not absent, and an answer may depend on it.
 
+mod addresses;
 mod any_case;
 mod compare;
 mod condition;
@@ -14,13 +15,19 @@ mod examples;
 mod fact;
 mod key_arn;
 mod operations;
+mod outcomes;
+mod overlap;
 mod pattern;
 mod principal;
 mod request;
+mod search;
 mod statements;
 mod together;
+mod trial;
 mod truth;
 mod unknowns;
+mod used;
+mod variables;
 mod verdict;
 mod wildcard;
 
@@ -35,7 +42,7 @@ pub use fact::Fact;
 pub(crate) use operations::is_known;
 pub use operations::{Reach, attests, operation, operations};
 pub use principal::Principal;
-pub use request::{Decision, Dependence, Identity, Request};
+pub use request::{Decision, Dependence, Identity, Request, Unturned};
 use statements::Scope;
 pub(crate) use statements::{
     Application, applies, applies_whoever_asks, names_action, names_key, naming, unknown_keys,

@@ -6,7 +6,7 @@ use super::wildcard::whole;
 
 /// One piece of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token {
+pub enum Token {
     /// Any characters, also none.
     Star,
     /// Any one character.
@@ -32,6 +32,16 @@ impl Pattern {
     /// A pattern without variables.
     pub fn plain(text: &str) -> Self {
         Self(text.chars().map(token).collect())
+    }
+
+    /// A pattern of these pieces.
+    pub fn of(tokens: Vec<Token>) -> Self {
+        Self(tokens)
+    }
+
+    /// Its pieces.
+    pub fn tokens(&self) -> &[Token] {
+        &self.0
     }
 
     /// A pattern whose `${key}` are replaced by what the request has.
@@ -129,13 +139,17 @@ impl Pattern {
         row[text.len()]
     }
 
-    /// A text that it matches: its wildcards become this character.
-    pub fn example(&self, wildcard: char) -> String {
-        let character = |token: &Token| match token {
-            Token::Star | Token::One => wildcard,
-            Token::Exactly(character) => *character,
-        };
-        self.0.iter().map(character).collect()
+    /// A text that it matches: its stars become one text, its other wildcards one character.
+    pub fn example(&self, star: &str, one: char) -> String {
+        let mut example = String::new();
+        for token in &self.0 {
+            match token {
+                Token::Star => example.push_str(star),
+                Token::One => example.push(one),
+                Token::Exactly(character) => example.push(*character),
+            }
+        }
+        example
     }
 
     /// Whether it has a wildcard.
@@ -158,7 +172,8 @@ impl Pattern {
     }
 }
 
-fn token(character: char) -> Token {
+/// What a character is where wildcards are.
+pub fn token(character: char) -> Token {
     match character {
         '*' => Token::Star,
         '?' => Token::One,
@@ -167,31 +182,37 @@ fn token(character: char) -> Token {
 }
 
 /// What a variable stands for.
-enum Value {
+pub enum Value {
+    /// This text.
     Known(String),
+    /// The request lacks it.
     Missing,
+    /// That is not known.
     Unknown,
 }
 
 /// The value of `key` or of `key, 'default'`. Keys with several values are no variables.
-fn value<'a>(variable: &str, fact: impl Fn(&str) -> Fact<'a>) -> Value {
+pub fn value<'a>(variable: &str, fact: impl Fn(&str) -> Fact<'a>) -> Value {
     if matches!(variable, "*" | "?" | "$") {
         return Value::Known(variable.to_owned());
     }
-    let (key, default) = match variable.split_once(',') {
-        Some((key, default)) => (key, Some(default)),
-        None => (variable, None),
-    };
-    let values = match fact(key.trim()) {
+    let (key, default) = key_and_default(variable);
+    let values = match fact(key) {
         Fact::Values(values) => values,
         Fact::Present | Fact::Unknown => return Value::Unknown,
     };
     match values.as_ref() {
         [one] => Value::Known(one.clone()),
-        [] => default
-            .and_then(quoted)
-            .map_or(Value::Missing, Value::Known),
+        [] => default.map_or(Value::Missing, Value::Known),
         _ => Value::Missing,
+    }
+}
+
+/// The parts of `key` or of `key, 'default'`.
+pub fn key_and_default(variable: &str) -> (&str, Option<String>) {
+    match variable.split_once(',') {
+        Some((key, default)) => (key.trim(), quoted(default)),
+        None => (variable.trim(), None),
     }
 }
 
@@ -204,7 +225,7 @@ fn quoted(text: &str) -> Option<String> {
 pub fn variables(text: &str) -> impl Iterator<Item = &str> {
     let behind = text.split("${").skip(1);
     let inside = behind.filter_map(|rest| Some(rest.split_once('}')?.0));
-    let keys = inside.map(|inside| inside.split(',').next().unwrap_or_default().trim());
+    let keys = inside.map(|inside| key_and_default(inside).0);
     keys.filter(|key| !matches!(*key, "*" | "?" | "$"))
 }
 

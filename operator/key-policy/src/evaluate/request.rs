@@ -1,5 +1,7 @@
 //! Questions about a policy, and their answers.
 
+use std::fmt::{self, Display, Formatter};
+
 use super::context::Context;
 use super::principal::Principal;
 use crate::Policy;
@@ -65,10 +67,34 @@ impl Decision {
 /// Something that is not known, and what turns the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependence {
-    /// A condition key as the policy writes it, `key ARN`, or `IAM policies`.
+    /// A condition key as the policy writes it, `key ARN`, `session name`, or `IAM policies`.
     pub key: String,
     /// Values with which it is allowed, where that was found; with none the key is absent.
     pub allowed: Option<Vec<String>>,
     /// Values with which it is denied.
     pub denied: Option<Vec<String>>,
+    /// Why there is neither, where there is neither.
+    pub unturned: Option<Unturned>,
+}
+
+/// Why no value is known that turns an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unturned {
+    /// Values were tried, and they do not stand for all others.
+    NoValueFound,
+    /// Too much is not known for all of it to be tried together.
+    NotTried,
+}
+
+impl Display for Unturned {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NoValueFound => {
+                "no value found: none of those that were tried turns the answer, and others may"
+            }
+            Self::NotTried => {
+                "not tried with all values of the others: too much is unknown at once"
+            }
+        })
+    }
 }

@@ -176,6 +176,12 @@ fn resource(statement: &Statement, resource: &str, facts: Facts<'_>) -> Truth {
     let Some(Match { negated, listed }) = &statement.resources else {
         return Truth::No;
     };
+    let named = is_listed(listed, resource, facts);
+    if *negated { named.negated() } else { named }
+}
+
+/// Whether a list of resources has this one, an ARN in which a star is a part that is not known.
+pub fn is_listed(listed: &[String], resource: &str, facts: Facts<'_>) -> Truth {
     let matches = |one: &String| match one.as_str() {
         "*" => Truth::Yes,
         _ => match facts.pattern(one) {
@@ -184,6 +190,5 @@ fn resource(statement: &Statement, resource: &str, facts: Facts<'_>) -> Truth {
             Resolved::Unknown => Truth::Unknown,
         },
     };
-    let named = Truth::any(listed.iter().map(matches));
-    if *negated { named.negated() } else { named }
+    Truth::any(listed.iter().map(matches))
 }

@@ -1,6 +1,6 @@
 //! Deny statements of which each depends on what is not known, and which together hold whatever that is.
 
-use super::request::{Decision, Identity, Request};
+use super::request::{Identity, Request};
 use super::verdict::{Asked, Verdict};
 use super::{Truth, depends, statements};
 use crate::Policy;
@@ -20,11 +20,10 @@ pub(crate) fn one_applies(policy: &Policy, denies: &[&Statement], request: &Requ
         key_account: &request.principal.account,
         identity: Identity::Policies(&[]),
     };
-    let decision = match asked.verdict(request) {
-        Verdict::Decided(decision) => decision,
-        Verdict::Open { by } => depends::resolve(&asked, request, by),
-    };
-    matches!(decision, Decision::ExplicitDeny { .. })
+    match asked.verdict(request) {
+        Verdict::Decided(decision) => decision.is_denied(),
+        Verdict::Open { .. } => depends::is_denied(&asked, request),
+    }
 }
 
 /// What a Deny can take something from.

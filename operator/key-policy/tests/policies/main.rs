@@ -6,6 +6,7 @@ mod adopt;
 mod attacks;
 mod canonical;
 mod common;
+mod completions;
 mod deleted;
 mod depends;
 mod diff;

@@ -1,0 +1,268 @@
+//! What the statements that may decide compare with what is not known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::condition::Facts;
+use super::examples::{self, OTHER};
+use super::fact::Fact;
+use super::outcomes::{patterns, takes_wildcards};
+use super::overlap;
+use super::pattern::{Resolved, variables};
+use super::request::Request;
+use super::statements;
+use super::truth::Truth;
+use super::variables::WithVariables;
+use crate::Policy;
+use crate::statement::{Condition, Effect, Statement};
+
+/// Patterns with variables of which examples are made, and values that are looked for of one key.
+const MOST_PATTERNS: usize = 64;
+const MOST_VALUES: usize = 16;
+/// Named values of a key that are put in a variable's place, or compared with it.
+const MOST_NAMED: usize = 4;
+/// What a variable in a key's ARN is where it is invented: another key than those that are named.
+const ANOTHER: &str = "another";
+
+/// What is used of what is not known.
+#[derive(Default)]
+pub struct Used<'a> {
+    /// By key, in lower case.
+    pub keys: BTreeMap<String, KeyUse<'a>>,
+    /// Lists of resources that the key is in or not.
+    pub resources: Vec<&'a [String]>,
+    /// Statements with such a list, and with sessions of the role.
+    pub resources_in: BTreeSet<usize>,
+    /// Names of sessions.
+    pub sessions: Vec<&'a str>,
+    /// Likewise.
+    pub sessions_in: BTreeSet<usize>,
+    patterns: Vec<(WithVariables<'a>, With<'a>)>,
+    statements: usize,
+}
+
+/// How policies use one key.
+pub struct KeyUse<'a> {
+    /// As a policy writes it.
+    pub name: &'a str,
+    /// Whether the request may lack it.
+    pub may_be_absent: bool,
+    /// What compares it.
+    pub conditions: Vec<&'a Condition>,
+    /// Values that it may have to have for a pattern with variables to match.
+    pub more: Vec<String>,
+    /// It is a variable in another condition or a resource.
+    pub in_variables: bool,
+    /// Statements that use it.
+    pub used_in: BTreeSet<usize>,
+}
+
+/// What a pattern is compared with.
+enum With<'a> {
+    /// Values that are known.
+    Known(Vec<String>),
+    /// A key that is not.
+    Key(&'a str),
+    /// The key's ARN.
+    Resource,
+}
+
+impl<'a> Used<'a> {
+    /// Looks through the statements of a policy that may apply to a request.
+    pub fn collect(&mut self, policy: &'a Policy, request: &Request<'a>) {
+        let facts = Facts::of(policy, request.action, request.context);
+        for effect in [Effect::Deny, Effect::Allow] {
+            let applying = statements::applying(policy, request, effect, statements::Scope::Named);
+            let indices: Vec<_> = applying.map(|(index, _, _)| index).collect();
+            for statement in indices
+                .iter()
+                .filter_map(|index| policy.statements().get(*index))
+            {
+                self.statements += 1;
+                self.conditions(statement, facts);
+                self.resources(statement, request, facts);
+                self.sessions(statement, request);
+            }
+        }
+    }
+
+    fn conditions(&mut self, statement: &'a Statement, facts: Facts<'a>) {
+        for condition in &statement.conditions {
+            self.key(&condition.key, facts, Some(condition));
+            for value in condition.values.iter().filter(|one| one.contains("${")) {
+                let with = match facts.fact(&condition.key) {
+                    Fact::Values(known) => With::Known(known.to_vec()),
+                    Fact::Present | Fact::Unknown => With::Key(&condition.key),
+                };
+                let pattern = WithVariables {
+                    pattern: value,
+                    facts,
+                    wildcards: takes_wildcards(condition),
+                };
+                self.pattern(pattern, with);
+            }
+        }
+    }
+
+    fn resources(&mut self, statement: &'a Statement, request: &Request<'_>, facts: Facts<'a>) {
+        let Some(resources) = &statement.resources else {
+            return;
+        };
+        let listed = resources.listed.as_slice();
+        if statements::is_listed(listed, request.resource, facts) != Truth::Unknown {
+            return;
+        }
+        for one in listed.iter().filter(|one| one.contains("${")) {
+            let pattern = WithVariables {
+                pattern: one,
+                facts,
+                wildcards: true,
+            };
+            self.pattern(pattern, With::Resource);
+        }
+        if request.resource.contains('*') {
+            self.resources.push(listed);
+            self.resources_in.insert(self.statements);
+        }
+    }
+
+    fn sessions(&mut self, statement: &'a Statement, request: &Request<'_>) {
+        let Some(of_role) = request.principal.arn.strip_suffix('*') else {
+            return;
+        };
+        let principals = statement
+            .principals
+            .iter()
+            .flat_map(|one| one.listed.values());
+        let before = self.sessions.len();
+        let sessions = principals
+            .flatten()
+            .filter_map(|name| name.strip_prefix(of_role));
+        self.sessions.extend(sessions);
+        if self.sessions.len() > before {
+            self.sessions_in.insert(self.statements);
+        }
+    }
+
+    fn pattern(&mut self, pattern: WithVariables<'a>, with: With<'a>) {
+        if !pattern.facts.has_variables() {
+            return;
+        }
+        for key in variables(pattern.pattern) {
+            self.key(key, pattern.facts, None);
+        }
+        if self.patterns.len() < MOST_PATTERNS {
+            self.patterns.push((pattern, with));
+        }
+    }
+
+    fn key(&mut self, key: &'a str, facts: Facts<'_>, condition: Option<&'a Condition>) {
+        let may_be_absent = match facts.fact(key) {
+            Fact::Values(_) => return,
+            Fact::Present => false,
+            Fact::Unknown => true,
+        };
+        let used = self.keys.entry(key.to_ascii_lowercase()).or_insert(KeyUse {
+            name: key,
+            may_be_absent,
+            conditions: Vec::new(),
+            more: Vec::new(),
+            in_variables: false,
+            used_in: BTreeSet::new(),
+        });
+        used.conditions.extend(condition);
+        used.in_variables |= condition.is_none();
+        used.used_in.insert(self.statements);
+        if let Some(condition) = condition {
+            let values = condition.values.iter();
+            for value in values.filter(|value| value.contains("${")) {
+                if let Resolved::Known(pattern) = facts.pattern(value) {
+                    used.more.push(if takes_wildcards(condition) {
+                        pattern.example("x", 'x')
+                    } else {
+                        pattern.literal()
+                    });
+                }
+            }
+        }
+    }
+
+    /// Keys that resources with variables name, where the variables are invented.
+    pub fn resource_instances(&self) -> Vec<String> {
+        let patterns = self.patterns.iter();
+        let of_resources = patterns.filter(|(_, with)| matches!(with, With::Resource));
+        let instances = of_resources.filter_map(|(pattern, _)| {
+            pattern.instance(|key, _| {
+                let named = self.texts(key).into_iter().next();
+                named.unwrap_or_else(|| ANOTHER.to_owned())
+            })
+        });
+        instances.collect()
+    }
+
+    /// Finds values for variables and for what is compared with them. The `resources` are what the key's ARN may be.
+    pub fn fit(&mut self, resources: &[String]) {
+        let mut patterns = std::mem::take(&mut self.patterns);
+        // What is found for a key is compared with its own patterns, which therefore come last.
+        patterns.sort_by_key(|(_, with)| matches!(with, With::Key(_)));
+        for (pattern, with) in patterns {
+            let texts = match with {
+                With::Known(texts) => texts,
+                With::Resource => resources.to_vec(),
+                With::Key(key) => self.compared(key, &pattern),
+            };
+            for variable in variables(pattern.pattern) {
+                for text in texts.iter().take(MOST_VALUES) {
+                    self.add(variable, pattern.fitting(variable, text));
+                }
+            }
+        }
+    }
+
+    /// Values of a key that is compared with a pattern with variables.
+    fn compared(&mut self, key: &str, pattern: &WithVariables<'_>) -> Vec<String> {
+        let common = self.common(key, pattern);
+        let used = self.keys.get(&key.to_ascii_lowercase());
+        let more = used.into_iter().flat_map(|used| used.more.iter().cloned());
+        let texts = common.iter().cloned().chain(more).chain(self.texts(key));
+        let texts = texts.collect();
+        self.add(key, common);
+        for nth in 0..=MOST_NAMED {
+            let instance = pattern.instance(|key, default| {
+                let mut named = self.texts(key);
+                named.extend(default);
+                named.push(OTHER.to_owned());
+                named.swap_remove(nth.min(named.len() - 1))
+            });
+            self.add(key, instance);
+        }
+        texts
+    }
+
+    /// Some texts that policies tell apart for a key.
+    fn texts(&self, key: &str) -> Vec<String> {
+        let used = self.keys.get(&key.to_ascii_lowercase());
+        let mut texts = used.map_or_else(Vec::new, |used| examples::texts(&used.conditions));
+        texts.truncate(MOST_NAMED);
+        texts
+    }
+
+    /// Some texts that a pattern with variables matches, and one that a policy has for the key that it is compared with.
+    fn common(&self, key: &str, pattern: &WithVariables<'_>) -> Vec<String> {
+        let opened = pattern.opened();
+        let used = self.keys.get(&key.to_ascii_lowercase());
+        let conditions = used.into_iter().flat_map(|used| &used.conditions);
+        let patterns = conditions.flat_map(|condition| patterns(condition));
+        let common = patterns.filter_map(|one| overlap::common(opened.as_ref()?, &one, 'x'));
+        common.take(MOST_NAMED).collect()
+    }
+
+    fn add(&mut self, key: &str, values: impl IntoIterator<Item = String>) {
+        if let Some(used) = self.keys.get_mut(&key.to_ascii_lowercase()) {
+            for value in values {
+                if used.more.len() < MOST_VALUES && !used.more.contains(&value) {
+                    used.more.push(value);
+                }
+            }
+        }
+    }
+}
