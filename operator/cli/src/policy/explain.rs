@@ -189,7 +189,7 @@ fn names_keys(policy: &Policy) -> bool {
 }
 
 /// A decision: `{answer, statement, dependsOn}`; `dependsOn` has, for each key, the value with which it is allowed and
-/// with which it is denied; null is an absent key.
+/// with which it is denied; null is an absent key. Where neither was found, `unturned` says why.
 pub fn value(decision: &Decision) -> Value {
     let (answer, by, on) = match decision {
         Decision::Allowed { by } => ("allowed", Some(by), &[][..]),
@@ -218,6 +218,8 @@ fn turns(dependence: &Dependence) -> Value {
                 .map(|values| (name.to_owned(), with(values))),
         );
     }
+    let why = dependence.unturned.map(|why| json!(why.to_string()));
+    turns.extend(why.map(|why| ("unturned".to_owned(), why)));
     turns.into()
 }
 
@@ -271,7 +273,8 @@ fn depends(by: &str, on: &[Dependence]) -> String {
             .denied
             .as_ref()
             .map(|values| format!("denied {}", with(values)));
-        let turns: Vec<_> = allowed.into_iter().chain(denied).collect();
+        let why = one.unturned.map(|why| why.to_string());
+        let turns: Vec<_> = allowed.into_iter().chain(denied).chain(why).collect();
         if !turns.is_empty() {
             let _ = writeln!(text, "  {}: {}", printable(&one.key), turns.join(", "));
         }

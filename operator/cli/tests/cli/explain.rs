@@ -75,6 +75,25 @@ fn the_answer_says_what_it_depends_on() {
     assert_eq!(keys, ["IAM policies"]);
 }
 
+/// Where no value is found that turns the answer, it says why.
+#[test]
+fn a_key_without_a_value_says_why() {
+    let likes = policy(
+        r#""Action":"kms:Decrypt","Resource":"*","Condition":{"StringLike":{"aws:SourceVpce":"a*"},"StringNotLike":{"aws:SourceVpce":["a","a?*"]}}"#,
+    );
+    let run = ask(&likes, APP, "kms:Decrypt", &["-o", "json"]);
+    assert_eq!(run.status, 3);
+    let why = json_of(&run)["dependsOn"]["aws:SourceVpce"]["unturned"].clone();
+    let why = why.as_str().unwrap_or_default().to_owned();
+    assert!(why.starts_with("no value found"), "{why}");
+    let human = ask(&likes, APP, "kms:Decrypt", &[]);
+    assert!(
+        human.out.contains(&format!("  aws:SourceVpce: {why}\n")),
+        "{}",
+        human.out
+    );
+}
+
 /// Several values of one key, and a service that asks.
 #[test]
 fn keys_with_several_values_and_services_can_be_asked_about() {
