@@ -9,6 +9,20 @@ use super::principal::Principal;
 use crate::arn::Arn;
 use crate::{ATTESTATION, IMAGE_SHA384};
 
+/// Keys with several values, in lower case.
+const SEVERAL: [&str; 10] = [
+    "aws:calledvia",
+    "aws:principalorgpaths",
+    "aws:principalservicenameslist",
+    "aws:resourceorgpaths",
+    "aws:sourceorgpaths",
+    "aws:tagkeys",
+    "aws:vpceorgpaths",
+    "kms:encryptioncontextkeys",
+    "kms:grantoperations",
+    "kms:resourcealiases",
+];
+
 /// The attestation that a request carries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Attestation {
@@ -205,6 +219,16 @@ impl Subject {
 /// Whether a key, in lower case, is one of the attestation's, or looks like one.
 pub(crate) fn is_attestation(key: &str) -> bool {
     key.starts_with(ATTESTATION.trim_end_matches(':'))
+}
+
+/// Whether a request may have several values of a key: of AWS's own keys only these (service authorization reference,
+/// "Condition keys for AWS KMS", type `ArrayOfString`; IAM user guide, "Multivalued context keys").
+pub fn may_have_several(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let own = ["aws:", "kms:"]
+        .iter()
+        .any(|prefix| key.starts_with(prefix));
+    !own || SEVERAL.contains(&key.as_str())
 }
 
 /// A register that KMS knows.

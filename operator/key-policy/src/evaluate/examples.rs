@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::addresses;
 use super::compare::{instant, network};
 use super::condition::Operator;
+use super::context::may_have_several;
 use super::outcomes::{self, Comparison, Kind};
 use super::overlap;
 use super::pattern::Pattern;
@@ -47,7 +48,8 @@ pub fn of(conditions: &[&Condition], more: Vec<String>, in_variables: bool) -> E
         exhausted = is_complete(&different) || outcomes::every_outcome(&different, &seen);
     }
     let of_sets = |one: &&Condition| {
-        Operator::parse(&one.operator).is_some_and(|operator| operator.is_of_sets())
+        let operator = Operator::parse(&one.operator);
+        operator.is_some_and(|operator| operator.is_of_sets()) && may_have_several(&one.key)
     };
     if conditions.iter().any(of_sets) {
         return Examples {

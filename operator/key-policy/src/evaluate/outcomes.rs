@@ -128,6 +128,10 @@ impl<'a> Comparison<'a> {
                 within: false,
                 ..other.relation(self)
             },
+            (Kind::AnyCase | Kind::Bool, Kind::AnyCase | Kind::Bool) => Relation {
+                within: self.lower.is_subset(&other.lower),
+                apart: self.lower.is_disjoint(&other.lower),
+            },
             (Kind::Like, Kind::Like) => pairs(
                 |one, other| overlap::contains(&Pattern::plain(other), &Pattern::plain(one)),
                 |one, other| overlap::apart(&Pattern::plain(one), &Pattern::plain(other)),
@@ -191,6 +195,12 @@ pub struct Relation {
     pub within: bool,
     /// No value is matched by both.
     pub apart: bool,
+}
+
+/// Whether a condition without wildcards compares whole texts, minding their case.
+pub fn compares_texts(condition: &Condition) -> bool {
+    let kind = Comparison::of(condition).map(|one| one.kind);
+    matches!(kind, Some(Kind::Text | Kind::Like | Kind::Arn))
 }
 
 /// Whether stars of a condition's values are wildcards.

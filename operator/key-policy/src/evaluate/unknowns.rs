@@ -108,7 +108,7 @@ fn key(used: KeyUse<'_>) -> Unknown {
     let Examples {
         mut values,
         exhausted,
-    } = examples::of(&used.conditions, used.more, used.in_variables);
+    } = examples::of(&used.compares(), used.more.clone(), used.in_variables);
     if used.may_be_absent {
         values.push(Vec::new());
     }

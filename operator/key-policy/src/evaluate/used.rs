@@ -1,17 +1,18 @@
 //! What the statements that may decide compare with what is not known.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::Facts;
 use super::examples::{self, OTHER};
 use super::fact::Fact;
-use super::outcomes::{patterns, takes_wildcards};
+use super::outcomes::{compares_texts, patterns, takes_wildcards};
 use super::overlap;
-use super::pattern::{Resolved, variables};
+use super::pattern::variables;
 use super::request::Request;
 use super::statements;
 use super::truth::Truth;
-use super::variables::WithVariables;
+use super::variables::{WithVariables, resolved};
 use crate::Policy;
 use crate::statement::{Condition, Effect, Statement};
 
@@ -46,14 +47,21 @@ pub struct KeyUse<'a> {
     pub name: &'a str,
     /// Whether the request may lack it.
     pub may_be_absent: bool,
-    /// What compares it.
-    pub conditions: Vec<&'a Condition>,
+    /// What compares it, with variables replaced as far as they are known.
+    conditions: Vec<Cow<'a, Condition>>,
     /// Values that it may have to have for a pattern with variables to match.
     pub more: Vec<String>,
     /// It is a variable in another condition or a resource.
     pub in_variables: bool,
     /// Statements that use it.
     pub used_in: BTreeSet<usize>,
+}
+
+impl KeyUse<'_> {
+    /// What compares it.
+    pub fn compares(&self) -> Vec<&Condition> {
+        self.conditions.iter().map(AsRef::as_ref).collect()
+    }
 }
 
 /// What a pattern is compared with.
@@ -87,7 +95,8 @@ impl<'a> Used<'a> {
 
     fn conditions(&mut self, statement: &'a Statement, facts: Facts<'a>) {
         for condition in &statement.conditions {
-            self.key(&condition.key, facts, Some(condition));
+            let compares = resolved(condition, facts);
+            self.key(&condition.key, facts, Some(compares));
             for value in condition.values.iter().filter(|one| one.contains("${")) {
                 let with = match facts.fact(&condition.key) {
                     Fact::Values(known) => With::Known(known.to_vec()),
@@ -98,7 +107,14 @@ impl<'a> Used<'a> {
                     facts,
                     wildcards: takes_wildcards(condition),
                 };
-                self.pattern(pattern, with);
+                let comparison = match &with {
+                    With::Known(known) if compares_texts(condition) => match known.as_slice() {
+                        [one] => pattern.comparison(one),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                self.pattern(pattern, with, comparison);
             }
         }
     }
@@ -117,7 +133,9 @@ impl<'a> Used<'a> {
                 facts,
                 wildcards: true,
             };
-            self.pattern(pattern, With::Resource);
+            let known = !request.resource.contains('*');
+            let comparison = known.then(|| pattern.comparison(request.resource));
+            self.pattern(pattern, With::Resource, comparison.flatten());
         }
         if request.resource.contains('*') {
             self.resources.push(listed);
@@ -143,19 +161,27 @@ impl<'a> Used<'a> {
         }
     }
 
-    fn pattern(&mut self, pattern: WithVariables<'a>, with: With<'a>) {
+    /// A pattern with variables, and what it compares with the only one that is not known.
+    fn pattern(
+        &mut self,
+        pattern: WithVariables<'a>,
+        with: With<'a>,
+        comparison: Option<Condition>,
+    ) {
         if !pattern.facts.has_variables() {
             return;
         }
+        let mut comparison: Option<Cow<'_, Condition>> = comparison.map(Cow::Owned);
         for key in variables(pattern.pattern) {
-            self.key(key, pattern.facts, None);
+            let own = comparison.take_if(|one| one.key.eq_ignore_ascii_case(key));
+            self.key(key, pattern.facts, own);
         }
         if self.patterns.len() < MOST_PATTERNS {
             self.patterns.push((pattern, with));
         }
     }
 
-    fn key(&mut self, key: &'a str, facts: Facts<'_>, condition: Option<&'a Condition>) {
+    fn key(&mut self, key: &'a str, facts: Facts<'_>, condition: Option<Cow<'a, Condition>>) {
         let may_be_absent = match facts.fact(key) {
             Fact::Values(_) => return,
             Fact::Present => false,
@@ -169,21 +195,9 @@ impl<'a> Used<'a> {
             in_variables: false,
             used_in: BTreeSet::new(),
         });
-        used.conditions.extend(condition);
         used.in_variables |= condition.is_none();
+        used.conditions.extend(condition);
         used.used_in.insert(self.statements);
-        if let Some(condition) = condition {
-            let values = condition.values.iter();
-            for value in values.filter(|value| value.contains("${")) {
-                if let Resolved::Known(pattern) = facts.pattern(value) {
-                    used.more.push(if takes_wildcards(condition) {
-                        pattern.example("x", 'x')
-                    } else {
-                        pattern.literal()
-                    });
-                }
-            }
-        }
     }
 
     /// Keys that resources with variables name, where the variables are invented.
@@ -212,7 +226,7 @@ impl<'a> Used<'a> {
             };
             for variable in variables(pattern.pattern) {
                 for text in texts.iter().take(MOST_VALUES) {
-                    self.add(variable, pattern.fitting(variable, text));
+                    self.add(variable, pattern.fitting(variable, text, 2));
                 }
             }
         }
@@ -241,7 +255,7 @@ impl<'a> Used<'a> {
     /// Some texts that policies tell apart for a key.
     fn texts(&self, key: &str) -> Vec<String> {
         let used = self.keys.get(&key.to_ascii_lowercase());
-        let mut texts = used.map_or_else(Vec::new, |used| examples::texts(&used.conditions));
+        let mut texts = used.map_or_else(Vec::new, |used| examples::texts(&used.compares()));
         texts.truncate(MOST_NAMED);
         texts
     }

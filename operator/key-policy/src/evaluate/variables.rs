@@ -1,12 +1,44 @@
 //! What the variables of a pattern have to be for it to match a text, and what it is where they are invented.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::condition::Facts;
-use super::pattern::{Pattern, Token, Value, key_and_default, token, value};
+use super::outcomes::takes_wildcards;
+use super::pattern::{Pattern, Resolved, Token, Value, key_and_default, token, value};
+use crate::statement::Condition;
 
 /// Pieces of a pattern and characters of a text, multiplied, up to which they are compared.
 const MOST: usize = 1 << 15;
+
+/// Values of a variable that are compared, and the length of a text in which they are all looked for.
+const MOST_VALUES: usize = 64;
+const MOST_TEXT: usize = 512;
+
+/// A condition whose variables are replaced, as far as they are known. A value with one that the request lacks matches nothing.
+pub fn resolved<'a>(condition: &'a Condition, facts: Facts<'_>) -> Cow<'a, Condition> {
+    if !facts.has_variables() || !condition.values.iter().any(|value| value.contains("${")) {
+        return Cow::Borrowed(condition);
+    }
+    let value = |value: &String| match facts.pattern(value) {
+        Resolved::Missing => None,
+        Resolved::Unknown => Some(value.clone()),
+        Resolved::Known(pattern) => {
+            let text = pattern.literal();
+            // What a variable brings in is no wildcard, and cannot be written as none.
+            let alike = Pattern::plain(&text).tokens() == pattern.tokens();
+            Some(if alike || !takes_wildcards(condition) {
+                text
+            } else {
+                value.clone()
+            })
+        }
+    };
+    Cow::Owned(Condition {
+        values: condition.values.iter().filter_map(value).collect(),
+        ..condition.clone()
+    })
+}
 
 /// A piece of a pattern.
 enum Piece<'a> {
@@ -60,8 +92,9 @@ impl<'a> WithVariables<'a> {
         Some(pieces)
     }
 
-    /// Values of an unknown variable with which it matches a text, whatever its other unknown variables are.
-    pub fn fitting(&self, variable: &str, text: &str) -> Vec<String> {
+    /// Values of an unknown variable with which it matches a text, whatever its other unknown variables are: where it may
+    /// begin or end in more than so many ways, the first and the last.
+    pub fn fitting(&self, variable: &str, text: &str, most: usize) -> Vec<String> {
         let Some(pieces) = self.pieces() else {
             return Vec::new();
         };
@@ -85,13 +118,33 @@ impl<'a> WithVariables<'a> {
         behind.reverse();
         let ends = lengths(&behind, text.iter().rev().copied());
         let mut found = Vec::new();
-        for start in ends_of(&starts) {
-            for end in ends_of(&ends).map(|end| text.len() - end) {
+        for start in some(&starts, most) {
+            for end in some(&ends, most).map(|end| text.len() - end) {
                 let one: Option<String> = text.get(start..end).map(|one| one.iter().collect());
                 found.extend(one.filter(|one| !one.is_empty() && !found.contains(one)));
             }
         }
         found
+    }
+
+    /// The only unknown variable, with all its values with which it matches a text; `None` where there are more of either.
+    pub fn comparison(&self, text: &str) -> Option<Condition> {
+        let pieces = self.pieces()?;
+        let open = |piece: &Piece<'a>| match piece {
+            Piece::Open { key, .. } => Some(*key),
+            Piece::Known(_) => None,
+        };
+        let mut keys = pieces.iter().filter_map(open);
+        let (key, None) = (keys.next()?, keys.next()) else {
+            return None;
+        };
+        let values = self.fitting(key, text, usize::MAX);
+        let few = values.len() <= MOST_VALUES && text.len() <= MOST_TEXT;
+        few.then(|| Condition {
+            operator: "StringEquals".to_owned(),
+            key: key.to_owned(),
+            values,
+        })
     }
 
     /// What it matches whatever its unknown variables are: each is a text that is not empty.
@@ -114,11 +167,14 @@ impl<'a> WithVariables<'a> {
     }
 }
 
-/// The first and the last.
-fn ends_of(lengths: &[usize]) -> impl Iterator<Item = usize> {
-    let (first, last) = (lengths.first(), lengths.last());
-    let last = last.filter(|_| lengths.len() > 1);
-    first.into_iter().chain(last).copied()
+/// All of them, or the first and the last.
+fn some(lengths: &[usize], most: usize) -> impl Iterator<Item = usize> {
+    let step = if lengths.len() > most {
+        lengths.len().saturating_sub(1)
+    } else {
+        1
+    };
+    lengths.iter().copied().step_by(step.max(1))
 }
 
 /// How long the beginnings of a text are that a pattern matches.
@@ -172,7 +228,7 @@ mod tests {
                 facts,
                 wildcards: true,
             };
-            let mut found = pattern.fitting(variable, text);
+            let mut found = pattern.fitting(variable, text, 2);
             found.sort();
             let mut values = values.to_vec();
             values.sort_unstable();
@@ -184,6 +240,6 @@ mod tests {
             facts,
             wildcards: true,
         };
-        assert!(pattern.fitting("t:a", &long).is_empty());
+        assert!(pattern.fitting("t:a", &long, 2).is_empty());
     }
 }

@@ -1027,6 +1027,7 @@ fn complements_leave_nothing_open() {
             name if name.contains("Date") => "aws:CurrentTime",
             name if name.contains("Ip") => "aws:SourceIp",
             name if name.contains("Arn") => "aws:SourceArn",
+            name if name.starts_with("For") => "aws:TagKeys",
             _ => "kms:ViaService",
         };
         format!(r#""Resource":"*","Condition":{{"{operator}":{{"{key}":{values}}}}}"#)
@@ -1195,12 +1196,21 @@ fn two_comparisons_of_a_key_have_a_common_value() {
             "depends A: kms:ViaService (ab / -)",
         ),
         (
+            r#""StringEquals":{"kms:ViaService":["?ed","red"]},"StringEqualsIgnoreCase":{"kms:ViaService":"red"},"StringEqualsIgnoreCaseIfExists":{"kms:ViaService":"BLUE"}"#,
+            "denied",
+        ),
+        (
             r#""ForAnyValue:StringEquals":{"aws:TagKeys":"a"},"ForAnyValue:StringLike":{"aws:TagKeys":"b*"}"#,
             "depends A: aws:TagKeys (a+bx / -)",
         ),
         (
             r#""ForAnyValue:StringEquals":{"aws:TagKeys":"a"},"ForAllValues:StringEquals":{"aws:TagKeys":["a","b"]},"ForAnyValue:StringNotEquals":{"aws:TagKeys":"a"}"#,
             "depends A: aws:TagKeys (a+b / -)",
+        ),
+        // A tag has one value, whatever the operator.
+        (
+            r#""ForAnyValue:StringEquals":{"aws:PrincipalTag/a":"a"},"ForAnyValue:StringLike":{"aws:PrincipalTag/a":"b*"}"#,
+            "denied",
         ),
         (
             r#""NumericLessThan":{"aws:MultiFactorAuthAge":"1e17"}"#,
@@ -1252,4 +1262,41 @@ fn what_has_no_example_is_answered() {
         answer.starts_with("depends A: key ARN (arn:aws:kms:"),
         "{answer}"
     );
+}
+
+/// Where what a variable stands for is known, or what it is compared with, every value is accounted for.
+#[test]
+fn variables_that_are_known_in_part_are_proven() {
+    let of = |inner: &str| allow(&format!(r#""Resource":"*","Condition":{{{inner}}}"#));
+    let tag = "aws:PrincipalTag/a";
+    let variable = "${aws:PrincipalTag/a}";
+    let mut question = Question::of(&of(&format!(
+        r#""StringEqualsIgnoreCase":{{"aws:PrincipalTag/b":"{variable}"}}"#
+    )));
+    question.context.set::<String>(tag, []);
+    assert_eq!(question.answer(), "denied");
+    question.context.set(tag, ["x"]);
+    assert_eq!(question.answer(), "depends A: aws:PrincipalTag/b (x / -)");
+    // Only `blue` fits the Allow, and that is denied.
+    let fence = deny(&format!(
+        r#""Resource":"*","Condition":{{"StringEqualsIgnoreCaseIfExists":{{"{tag}":"BLUE"}}}}"#
+    ));
+    let like = of(&format!(
+        r#""StringLike":{{"aws:PrincipalTag/b":"{variable}"}}"#
+    ));
+    let mut question = Question::of(&format!("{like},{fence}"));
+    question.context.set("aws:PrincipalTag/b", ["blue"]);
+    assert_eq!(question.answer(), "denied D");
+    question.context.set("aws:PrincipalTag/b", ["red"]);
+    assert_eq!(question.answer(), format!("depends A: {tag} (red / -)"));
+    let key = allow(&format!(
+        r#""Resource":"arn:aws:kms:*:111122223333:key/1234{variable}""#
+    ));
+    let named = format!(
+        "{key},{}",
+        deny(&format!(
+            r#""Resource":"*","Condition":{{"StringLike":{{"{tag}":"abcd-*"}}}}"#
+        ))
+    );
+    assert_eq!(Question::of(&named).answer(), "denied D");
 }
