@@ -54,7 +54,7 @@ bench-plan: ## What one plan costs, with 100 chambers and 5 keys.
 contract: ## The KMS emulator against boto3.
 	bash tests/kms-emulator/contract-boto3.sh
 
-policy-peer: ## The evaluator of key policies against an independent one (needs node and npm; 20,000 questions, half a minute).
+policy-peer: ## The evaluator of key policies against an independent one (needs node and npm; 24,000 questions, a minute).
 	bash tests/key-policy-peer/run.sh
 
 fuzz: ## libFuzzer over every parser of hostile input, FUZZ_SECONDS each (needs the nightly toolchain and cargo-fuzz).

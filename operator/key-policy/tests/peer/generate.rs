@@ -16,6 +16,8 @@ pub struct Case {
     pub context: Map<String, Value>,
     /// Keys that are not known: they are not in the context, and the peer is asked with each of several values.
     pub unknown: Vec<&'static Key>,
+    /// What follows from the question, where that is left to the evaluator: the peer is told.
+    pub derived: Option<Map<String, Value>>,
 }
 
 impl Case {
@@ -26,6 +28,12 @@ impl Case {
     /// The case with values for the keys that are not known.
     pub fn completed(&self, more: &Map<String, Value>) -> Value {
         let mut context = self.context.clone();
+        context.extend(
+            self.derived
+                .iter()
+                .flatten()
+                .map(|(key, value)| (key.clone(), value.clone())),
+        );
         context.extend(more.clone());
         json!({
             "policy": self.policy, "identity": self.identity, "principal": self.principal,
@@ -73,6 +81,7 @@ pub fn case(rng: &mut Rng, templates: &[Value]) -> Case {
         resource: rng.pick(&pools::RESOURCES),
         context: context(rng),
         unknown: vec![],
+        derived: None,
     };
     // A request that cannot carry an attestation has none.
     if !pools::ATTESTING.contains(&case.action) {
@@ -101,6 +110,31 @@ pub fn case(rng: &mut Rng, templates: &[Value]) -> Case {
     case
 }
 
+/// A question whose policy asks for what follows from it, which only the peer is told; keys with several values may be open.
+pub fn derived_case(rng: &mut Rng, templates: &[Value]) -> Case {
+    let mut case = case(rng, templates);
+    case.context.retain(|key, _| !pools::is_derived(key));
+    case.unknown.retain(|key| !pools::is_derived(key.name));
+    case.derived = Some(pools::derived(case.principal, case.resource));
+    if let Some(statements) = case.policy["Statement"].as_array_mut() {
+        for statement in statements.iter_mut() {
+            if rng.one_in(2) {
+                let key = &pools::DERIVED[rng.below(pools::DERIVED.len())];
+                let operator = operator(rng, key);
+                if statement["Condition"].is_null() {
+                    statement["Condition"] = json!({});
+                }
+                let values = match operator.as_str() {
+                    "Null" => json!("false"),
+                    _ => listed(rng, key.values),
+                };
+                statement["Condition"][operator] = json!({ key.name: values });
+            }
+        }
+    }
+    case
+}
+
 fn identities(rng: &mut Rng) -> Vec<Value> {
     if rng.one_in(3) {
         let all = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
@@ -114,6 +148,7 @@ fn identities(rng: &mut Rng) -> Vec<Value> {
         resource: pools::RESOURCES[0],
         context: Map::new(),
         unknown: vec![],
+        derived: None,
     };
     let count = rng.below(3);
     (0..count).map(|_| policy(rng, false, &dummy)).collect()

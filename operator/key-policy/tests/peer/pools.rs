@@ -1,5 +1,7 @@
 //! What generated policies and requests are made of.
 
+use serde_json::{Map, Value};
+
 /// Kinds of operators and of the keys that they are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -203,6 +205,89 @@ pub static KEYS: [Key; 12] = [
         ],
     },
 ];
+
+/// Keys whose value follows from the question.
+pub static DERIVED: [Key; 7] = [
+    derivable(
+        "aws:PrincipalArn",
+        Kind::Arn,
+        &[
+            "arn:aws:iam::111122223333:role/R",
+            "arn:aws:iam::*:role/Chamber*",
+            "arn:aws:iam::111122223333:user/?",
+        ],
+    ),
+    derivable(
+        "aws:PrincipalAccount",
+        Kind::Text,
+        &["111122223333", "999999999999", "1111*"],
+    ),
+    derivable(
+        "kms:CallerAccount",
+        Kind::Text,
+        &["111122223333", "999999999999", "${aws:PrincipalAccount}"],
+    ),
+    derivable(
+        "aws:PrincipalType",
+        Kind::Text,
+        &["AssumedRole", "User", "assumedrole", "Account"],
+    ),
+    derivable(
+        "aws:ResourceAccount",
+        Kind::Text,
+        &["111122223333", "${aws:PrincipalAccount}"],
+    ),
+    derivable(
+        "aws:RequestedRegion",
+        Kind::Text,
+        &["us-east-1", "eu-*", "${aws:PrincipalTag/team}"],
+    ),
+    derivable("aws:SecureTransport", Kind::Bool, &["true", "false"]),
+];
+
+const fn derivable(name: &'static str, kind: Kind, values: &'static [&'static str]) -> Key {
+    Key {
+        name,
+        kind,
+        many: false,
+        values,
+        rare: &[],
+        found: &[],
+    }
+}
+
+pub fn is_derived(name: &str) -> bool {
+    DERIVED.iter().any(|key| key.name == name)
+}
+
+/// What AWS's documentation says that these keys are for a principal and a key.
+pub fn derived(principal: &str, resource: &str) -> Map<String, Value> {
+    let part =
+        |arn: &'_ str, index: usize| arn.split(':').nth(index).unwrap_or_default().to_owned();
+    let account = part(principal, 4);
+    let name = part(principal, 5);
+    let of_role = name
+        .strip_prefix("assumed-role/")
+        .and_then(|name| name.split('/').next());
+    let (arn, kind) = match of_role {
+        Some(role) => (format!("arn:aws:iam::{account}:role/{role}"), "AssumedRole"),
+        None if name == "root" => (principal.to_owned(), "Account"),
+        None => (principal.to_owned(), "User"),
+    };
+    let known = [
+        ("aws:PrincipalArn", arn),
+        ("aws:PrincipalAccount", account.clone()),
+        ("kms:CallerAccount", account),
+        ("aws:PrincipalType", kind.to_owned()),
+        ("aws:ResourceAccount", part(resource, 4)),
+        ("aws:RequestedRegion", part(resource, 3)),
+        ("aws:SecureTransport", "true".to_owned()),
+    ];
+    let known = known
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.into()));
+    known.collect()
+}
 
 pub const ROOT: &str = "arn:aws:iam::111122223333:root";
 
