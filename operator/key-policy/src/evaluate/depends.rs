@@ -26,8 +26,7 @@ pub fn resolve(asked: &Asked<'_>, request: &Request<'_>, by: String) -> Decision
 pub fn is_denied(asked: &Asked<'_>, request: &Request<'_>) -> bool {
     let unknowns = unknowns(asked, request);
     let trial = Trial::of(asked, request, &unknowns);
-    let both = Search::of(trial, &unknowns).both();
-    both.proven && both.allowed.is_none()
+    Search::of(trial, &unknowns).is_never_allowed()
 }
 
 /// The answer that all examples have.

@@ -69,21 +69,41 @@ impl<'a> Search<'a> {
         let reserved = self.trial.left / 2;
         self.trial.left -= reserved;
         let mut both = Both::default();
-        // The plainest of all, then what policies name: most answers turn between these.
+        self.look(&mut both);
+        self.trial.left += reserved;
+        both
+    }
+
+    /// Whether nothing allows it. One completion that does is enough to know.
+    pub fn is_never_allowed(&mut self) -> bool {
+        let mut both = Both {
+            denied: Some(Vec::new()),
+            ..Both::default()
+        };
+        self.look(&mut both);
+        both.proven && both.allowed.is_none()
+    }
+
+    /// Looks for what is missing.
+    fn look(&mut self, both: &mut Both) {
         let unknowns = self.unknowns;
+        // The plainest of all, then what policies name: most answers turn between these.
         self.choose_all(|index| unknowns[index].examples.len().checked_sub(1));
-        self.note(&mut both);
-        self.choose_all(|_| Some(0));
-        self.note(&mut both);
+        self.note(both);
+        if !both.is_complete() {
+            self.choose_all(|_| Some(0));
+            self.note(both);
+        }
+        if both.is_complete() {
+            return;
+        }
         self.choose_all(|_| None);
         // What has other values than its examples comes last, for it may not have to be asked.
         let mut order: Vec<_> = (0..unknowns.len()).collect();
         order.sort_by_key(|index| !unknowns[*index].exhausted);
         both.proven = true;
-        both.all_tried = self.explore(&order, &mut both);
+        both.all_tried = self.explore(&order, both);
         both.proven &= both.all_tried;
-        self.trial.left += reserved;
-        both
     }
 
     /// Keeps what is chosen, where it is the first that is allowed or denied. Whether it is one of these.
@@ -146,9 +166,11 @@ impl<'a> Search<'a> {
                 open -= 1;
             }
         };
-        for completion in [allowed, denied] {
+        for (completion, allows) in [(allowed, true), (denied, false)] {
             self.choose_all(|index| completion.get(index).copied());
-            look(self, &|search, index| search.around(completion, index, &[]));
+            look(self, &|search, index| {
+                search.alone(index, completion[index], allows)
+            });
         }
         for completion in [allowed, denied] {
             self.choose_all(|index| completion.get(index).copied());
@@ -161,6 +183,32 @@ impl<'a> Search<'a> {
             search.wherever(index, &search.order(index))
         });
         turns
+    }
+
+    /// What turns it while all others are as they are, where this choice allows it, or does not.
+    fn alone(&mut self, index: usize, chosen: usize, allows: bool) -> Turns {
+        let examples = &self.unknowns[index].examples;
+        // A set may be larger than it has to be.
+        let mut same = (examples[chosen].len() <= 1).then_some(chosen);
+        let mut turned = None;
+        for other in (0..examples.len()).rev().filter(|other| *other != chosen) {
+            if turned.is_some() && same.is_some() {
+                break;
+            }
+            self.choose(index, Some(other));
+            match self.trial.allows() {
+                Some(answer) if answer == allows => same = same.or(Some(other)),
+                Some(_) => turned = turned.or(Some(other)),
+                None => {}
+            }
+        }
+        self.choose(index, Some(chosen));
+        let same = same.unwrap_or(chosen);
+        match turned {
+            None => Turns::NotSeen,
+            Some(turned) if allows => Turns::By(same, turned),
+            Some(turned) => Turns::By(turned, same),
+        }
     }
 
     /// What turns it while all but these others are as they are, which is as in this completion.

@@ -45,10 +45,10 @@ pub struct Unknown {
 /// What is not known and may decide.
 pub fn unknowns(asked: &Asked<'_>, request: &Request<'_>) -> Vec<Unknown> {
     let mut used = Used::default();
-    used.collect(asked.policy, request);
+    used.collect(asked.policy, request, false);
     if let Identity::Policies(policies) = asked.identity {
         for policy in policies {
-            used.collect(policy, request);
+            used.collect(policy, request, true);
         }
     }
     let known = vec![request.resource.to_owned()];

@@ -10,7 +10,7 @@ use super::outcomes::{compares_texts, patterns, takes_wildcards};
 use super::overlap;
 use super::pattern::variables;
 use super::request::Request;
-use super::statements;
+use super::statements::{self, naming};
 use super::truth::Truth;
 use super::variables::{WithVariables, resolved};
 use crate::Policy;
@@ -75,16 +75,18 @@ enum With<'a> {
 }
 
 impl<'a> Used<'a> {
-    /// Looks through the statements of a policy that may apply to a request.
-    pub fn collect(&mut self, policy: &'a Policy, request: &Request<'a>) {
+    /// Looks through the statements of a policy that may apply to a request. Those of identity policies name no principal.
+    pub fn collect(&mut self, policy: &'a Policy, request: &Request<'a>, of_identity: bool) {
         let facts = Facts::of(policy, request.action, request.context);
         for effect in [Effect::Deny, Effect::Allow] {
             let applying = statements::applying(policy, request, effect, statements::Scope::Named);
             let indices: Vec<_> = applying.map(|(index, _, _)| index).collect();
-            for statement in indices
-                .iter()
-                .filter_map(|index| policy.statements().get(*index))
-            {
+            let statements = indices.iter();
+            let statements = statements.filter_map(|index| policy.statements().get(*index));
+            for statement in statements {
+                if !of_identity && naming(statement, request.principal).at_all() == Truth::No {
+                    continue;
+                }
                 self.statements += 1;
                 self.conditions(statement, facts);
                 self.resources(statement, request, facts);
