@@ -20,5 +20,6 @@ mod parse;
 mod pinned;
 mod project;
 mod properties;
+mod published;
 mod rules;
 mod template;
