@@ -1,8 +1,9 @@
 //! On what an answer depends: what is not known is completed with examples, and the answers are compared.
 
 use super::request::{Decision, Dependence, Request, Unturned};
-use super::search::{Both, Search, Turns};
+use super::search::{Both, Search};
 use super::trial::Trial;
+use super::turns::Turns;
 use super::unknowns::{Unknown, unknowns};
 use super::verdict::Asked;
 

@@ -25,6 +25,7 @@ mod statements;
 mod together;
 mod trial;
 mod truth;
+mod turns;
 mod unknowns;
 mod used;
 mod variables;
