@@ -5,8 +5,6 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, ED25519, UnparsedPublicKey};
 
-use crate::AuthorityError;
-
 /// RFC 8410: the DER of `SubjectPublicKeyInfo` before the 32 bytes of an Ed25519 key.
 const ED25519_SPKI: &[u8] = &[
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
@@ -18,6 +16,20 @@ const P384_SPKI: &[u8] = &[
 ];
 const ED25519_KEY: usize = 32;
 const P384_KEY: usize = 97;
+
+/// Why bytes are no authority's public key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// Not PEM.
+    #[error("not PEM ({0}); expected one block PUBLIC KEY, as `openssl pkey -pubout` writes it")]
+    Pem(String),
+    /// Another block, such as a private key.
+    #[error("a block {0:?}; expected PUBLIC KEY, as `openssl pkey -pubout` writes it")]
+    Block(String),
+    /// Another kind of key.
+    #[error("a key of another kind; expected Ed25519, or P-384 as an uncompressed point")]
+    Kind,
+}
 
 /// What an authority signs with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

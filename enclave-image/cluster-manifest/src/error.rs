@@ -6,20 +6,6 @@ use wire_format::FormatError;
 
 use crate::{Digest, Fingerprint};
 
-/// Why bytes are no authority's public key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AuthorityError {
-    /// Not PEM.
-    #[error("not PEM ({0}); expected one block PUBLIC KEY, as `openssl pkey -pubout` writes it")]
-    Pem(String),
-    /// Another block, such as a private key.
-    #[error("a block {0:?}; expected PUBLIC KEY, as `openssl pkey -pubout` writes it")]
-    Block(String),
-    /// Another kind of key.
-    #[error("a key of another kind; expected Ed25519, or P-384 as an uncompressed point")]
-    Kind,
-}
-
 /// Why a manifest is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {

@@ -13,11 +13,11 @@ mod envelope;
 mod error;
 mod succession;
 
-pub use authority::{Algorithm, Authority, Fingerprint, Signature};
+pub use authority::{Algorithm, Authority, AuthorityError, Fingerprint, Signature};
 pub use blob::{Provenance, check_blob, check_document, check_sealed};
 pub use body::{Kind, MAX_SEALERS, Manifest};
 pub use digest::Digest;
 pub use envelope::{MAX_SIGNATURES, SignedManifest};
-pub use error::{AuthorityError, ManifestError, Mismatch, NotSuccessor};
+pub use error::{ManifestError, Mismatch, NotSuccessor};
 pub use measurement::MANIFEST_REGISTER;
 pub use succession::{check_rewrap, check_successor};

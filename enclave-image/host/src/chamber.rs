@@ -14,9 +14,10 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::ingress;
 use crate::keys;
 use crate::launcher::{Enclave, Hypervisor, Launcher};
+use crate::outcome::Outcome;
 use crate::relay::{Endpoints, Relay, Resolver, serve};
 use crate::state::State;
-use crate::supervisor::{Host, Outcome, run_with};
+use crate::supervisor::{Host, run_with};
 use crate::traffic::Traffic;
 use crate::vsock::Vsock;
 

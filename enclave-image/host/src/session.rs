@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout};
 
 use crate::credentials::CredentialsCache;
 use crate::launcher::Enclave;
+use crate::outcome::Outcome;
 use crate::state::State;
-use crate::supervisor::Outcome;
 
 /// From the connection until the agent names its image.
 const HELLO_TIME: Duration = Duration::from_secs(30);

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::credentials::CredentialsCache;
 use crate::http;
 use crate::launcher::Launcher;
+use crate::outcome::Outcome;
 use crate::server;
 use crate::session::{End, Session};
 use crate::state::State;
@@ -30,25 +31,6 @@ pub struct Host {
     pub credentials: SharedCredentialsProvider,
     /// Where the pages are served.
     pub listener: TcpListener,
-}
-
-/// How the host's work ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// `shutdown` came, and the enclave has ended.
-    Stopped,
-    /// The agent has sealed, or wrapped the shares anew, and `shutdown` came after it.
-    Sealed {
-        /// The sealed blob, base64.
-        blob: String,
-        /// The commitment, hex.
-        commitment: String,
-    },
-    /// The agent could do neither.
-    SealFailed {
-        /// Why.
-        message: String,
-    },
 }
 
 /// Runs until `shutdown` resolves or a seal request, or a rewrap, is refused; a sealed blob is offered until then. A refused or crashed enclave is no reason to end.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::supervisor::Outcome;
+use crate::outcome::Outcome;
 
 /// The kubelet keeps no more of a container's message; a cut blob would be no blob.
 pub const MAX_BYTES: usize = 4096;

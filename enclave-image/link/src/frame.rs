@@ -5,14 +5,12 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use crate::{LinkError, ports};
+use crate::{LinkError, MAX_FRAME, ports};
 
 /// The protocol's version, first byte of every frame.
 pub const VERSION: u8 = 1;
 /// Version and length.
 const HEAD: usize = 5;
-/// Greatest length of a frame's JSON in bytes: the longest blob as base64 needs 86 KiB of it.
-pub const MAX_FRAME: usize = 256 * 1024;
 
 /// Writes one frame. Frames can hold credentials, so the buffer is wiped.
 pub(crate) async fn write(

@@ -11,5 +11,8 @@ pub mod ports;
 
 pub use connection::{Link, Receiver, Sender, connect};
 pub use error::LinkError;
-pub use frame::{MAX_FRAME, VERSION};
+pub use frame::VERSION;
 pub use message::{Credentials, SealRequest, ShareResult, Start, Task, ToAgent, ToHost, Wanted};
+
+/// Greatest length of a frame's JSON in bytes: the longest blob as base64 needs 86 KiB of it.
+pub const MAX_FRAME: usize = 256 * 1024;

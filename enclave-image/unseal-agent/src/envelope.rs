@@ -14,7 +14,7 @@ use rasn_cms::{
 };
 use zeroize::Zeroizing;
 
-use crate::RecipientKey;
+use crate::{EnvelopeError, RecipientKey};
 
 /// KMS's limit of `CiphertextForRecipient`.
 const MAX_BYTES: usize = 6144;
@@ -24,17 +24,6 @@ const BLOCK_BYTES: usize = 16;
 const RSAES_OAEP: &Oid = Oid::const_new(&[1, 2, 840, 113_549, 1, 1, 7]);
 const MGF1: &Oid = Oid::const_new(&[1, 2, 840, 113_549, 1, 1, 8]);
 const SHA256: &Oid = Oid::const_new(&[2, 16, 840, 1, 101, 3, 4, 2, 1]);
-
-/// Why an answer did not open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum EnvelopeError {
-    /// Not the one structure and the one set of algorithms that KMS uses. Says nothing about any secret.
-    #[error("KMS's answer to this enclave: {0} is not what KMS sends")]
-    Structure(&'static str),
-    /// Any failure of cryptography, deliberately without a reason.
-    #[error("KMS's answer to this enclave does not open")]
-    Open,
-}
 
 /// RSAES-OAEP-params (RFC 8017, A.2.1); absent members mean SHA-1, which is refused.
 #[derive(AsnType, Decode)]

@@ -17,26 +17,29 @@ mod outer;
 mod recipient;
 mod rest;
 mod rewrap;
+mod run;
 mod sdk;
 mod seal;
+mod tools;
 mod trust;
 mod unseal;
 mod workload;
 mod wrap;
 
-pub use agent::{AgentError, Tools, run};
 pub use attempt::{Attempt, ShareReport};
 pub use backoff::Backoff;
 pub use credentials::LinkCredentials;
-pub use envelope::{EnvelopeError, open as open_envelope};
+pub use envelope::open as open_envelope;
 pub use kms::{
     DecryptReply, DecryptRequest, EncryptReply, EncryptRequest, Kms, KmsFault, classify,
 };
 pub use nsm::{DocumentContent, Nsm, NsmError};
-pub use recipient::RecipientKey;
+pub use recipient::{EnvelopeError, RecipientKey};
 pub use rewrap::{RewrapError, rewrap};
+pub use run::{AgentError, run};
 pub use sdk::{SdkKms, config};
 pub use seal::{SealError, seal};
+pub use tools::Tools;
 pub use trust::{Authorization, Trust, TrustError};
 pub use workload::Workload;
 pub use wrap::{Sealed, WrapError};

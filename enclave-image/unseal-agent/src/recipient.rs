@@ -6,7 +6,16 @@ use aws_lc_rs::rsa::{
 };
 use zeroize::Zeroizing;
 
-use crate::EnvelopeError;
+/// Why an answer did not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not the one structure and the one set of algorithms that KMS uses. Says nothing about any secret.
+    #[error("KMS's answer to this enclave: {0} is not what KMS sends")]
+    Structure(&'static str),
+    /// Any failure of cryptography, deliberately without a reason.
+    #[error("KMS's answer to this enclave does not open")]
+    Open,
+}
 
 /// An RSA-2048 key that never leaves the enclave; made anew for each attempt.
 pub struct RecipientKey {

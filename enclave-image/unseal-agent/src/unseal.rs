@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chamber_link::{LinkError, ShareResult, ToHost};
 use sealed_blob::InnerBlob;
 
-use crate::agent::{Agent, share};
+use crate::agent::{Agent, failed, share};
 use crate::rest::Rest;
 use crate::{Attempt, Backoff, Kms, Nsm, ShareReport, Workload, outer};
 
@@ -150,13 +150,6 @@ impl<N: Nsm, K: Kms> Agent<N, K> {
         self.authorization.may_unseal(&inner)?;
         self.gate.attempt(&bytes, &inner);
         Ok(inner)
-    }
-}
-
-pub(crate) fn failed(message: String, delay: Duration) -> ToHost {
-    ToHost::AttemptFailed {
-        message,
-        retry_in_millis: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
     }
 }
 

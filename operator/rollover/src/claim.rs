@@ -1,10 +1,9 @@
 //! Whose a key is, as its tags, its policy and status tell.
 
 use jiff::Timestamp;
-use measurement::Measurement;
 
 use crate::tags::{self, Progress};
-use crate::{ClaimObstacle, KeyFacts, Obstacle, Release, Rollover, Share, World, keys};
+use crate::{ClaimObstacle, KeyFacts, Obstacle, Rollover, Share, World};
 
 /// What a key's tags say of whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,52 +74,6 @@ fn behind(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstacle> {
 pub fn proves_retire(facts: &KeyFacts, number: u64, rollover: &Rollover) -> bool {
     tags::progress_of(&facts.tags) >= Some((number, true))
         && facts.tags.get(tags::RETIRED_FOR) == Some(&tags::retired_for(&rollover.to.measurement))
-}
-
-/// The releases of `ReplicaSets` of ours that something else than status calls the one before: these are a way back,
-/// whatever status says.
-pub fn left_last<'a>(
-    world: &'a World,
-    rollover: &'a Rollover,
-) -> impl Iterator<Item = &'a Release> {
-    let no_tag_is_left = !world.facts().any(|key| says(world, key).is_some());
-    let only = no_tag_is_left
-        .then(|| only_other(world, rollover))
-        .flatten();
-    tagged_as_left(world).chain(only.filter(|only| !world.revoked(&only.measurement.image_sha384)))
-}
-
-/// The releases of `ReplicaSets` of ours that the keys' tags say were left by the last rollover.
-pub fn tagged_as_left(world: &World) -> impl Iterator<Item = &Release> {
-    let releases = world.sets.iter().map(|set| &set.release);
-    releases.filter(|release| {
-        let image = &release.measurement.image_sha384;
-        most_say_it_was_left(world, &release.measurement) && !world.revoked(image)
-    })
-}
-
-/// The only release beside the target that chambers of ours could run.
-fn only_other<'a>(world: &'a World, rollover: &Rollover) -> Option<&'a Release> {
-    let releases = world.sets.iter().map(|set| &set.release);
-    let mut others = releases
-        .filter(|release| release.measurement != rollover.to.measurement)
-        .filter(|release| keys::usable(world, &release.measurement) >= world.spec.threshold);
-    others.next().filter(|_| others.next().is_none())
-}
-
-/// What a key of ours says was left by the last rollover.
-fn says<'a>(world: &World, (share, facts): (&Share, &'a KeyFacts)) -> Option<&'a String> {
-    let ours = share.managed && is_ours(world, facts);
-    facts.tags.get(tags::RETIRED_FOR).filter(|_| ours)
-}
-
-/// Most of our keys that say what was left name this measurement: one holder's word is not enough, and a key whose
-/// tags were lost has no say.
-fn most_say_it_was_left(world: &World, measurement: &Measurement) -> bool {
-    let id = tags::retired_for(measurement);
-    let says = world.facts().filter_map(|key| says(world, key));
-    let (agree, others): (Vec<_>, Vec<_>) = says.partition(|said| **said == id);
-    agree.len() > others.len()
 }
 
 /// The furthest progress that any key of this cluster carries.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use key_policy::{NotOurs, Policy};
 use measurement::Measurement;
 
-use crate::{PersistedState, Release, Rollover, Share, World, claim, keys, takeover};
+use crate::{PersistedState, Release, Rollover, Share, World, keys, proven, takeover};
 
 /// What the policies are to admit; for one of them, see [`AdmittedSet::for_key`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,7 +24,7 @@ impl AdmittedSet {
     pub fn both(world: &World, rollover: &Rollover) -> Self {
         let mut set = Self::of(world, rollover.live());
         // Status can be forged: what the keys say was left last stays where it is, whatever it calls the release before.
-        let left_last = claim::left_last(world, rollover).map(|release| &release.measurement);
+        let left_last = proven::left_last(world, rollover).map(|release| &release.measurement);
         let known =
             |one: &&Measurement| !set.everywhere.contains(*one) && !set.stays.contains(*one);
         let left_last: Vec<_> = left_last.filter(known).cloned().collect();
@@ -120,9 +120,9 @@ pub fn enters(world: &World, measurement: &Measurement) -> bool {
 /// before it the one that was verified last. What nothing but status names is none.
 pub fn stays<'a>(world: &'a World, rollover: &'a Rollover) -> Option<&'a Release> {
     let open = !world.retires(rollover);
-    let before = claim::tagged_as_left(world)
+    let before = proven::tagged_as_left(world)
         .chain(&world.record.current)
-        .chain(claim::left_last(world, rollover))
+        .chain(proven::left_last(world, rollover))
         .chain(&rollover.from)
         .filter(|_| open);
     let known = |release: &&Release| !only_status_names(world, release);

@@ -8,6 +8,7 @@ mod chambers;
 mod claim;
 mod desired;
 mod display;
+mod history;
 mod interrupts;
 mod keys;
 pub mod laws;
@@ -17,6 +18,7 @@ mod origin;
 mod ownership;
 mod plan;
 mod preview;
+mod proven;
 mod reason;
 mod seal;
 mod steps;
@@ -46,6 +48,7 @@ use jiff::SignedDuration;
 
 use interrupts::{deletion, failure, retarget, revoke, transfer, verbs};
 use steps::{admit, attested, measure, retire, roll, settled, verify};
+use world::CONFLICTS;
 
 /// A reading of the keys that an action rests on is at most this old (design, law 1).
 pub const FRESH: SignedDuration = SignedDuration::from_secs(30);

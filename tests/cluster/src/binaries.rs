@@ -6,19 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use crate::{go, paths};
-
-/// Programs of one Go module that are built together.
-pub(crate) struct Set {
-    /// For people, and for the scratch folder.
-    pub name: &'static str,
-    /// Folder of the module in `tests/cluster/binaries`.
-    pub module: &'static str,
-    /// What `go build` is asked for.
-    pub packages: &'static [&'static str],
-    /// What comes out.
-    pub programs: &'static [&'static str],
-}
+use crate::go::{self, Set};
+use crate::paths;
 
 const CLIENTS: [Set; 2] = [
     Set {

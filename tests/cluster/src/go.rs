@@ -7,12 +7,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::binaries::Set;
-
 /// Version that the Kubernetes programs report; without it clients refuse features.
 const KUBERNETES_VERSION: &str = "v1.36.3";
 /// How often a long build says that it goes on.
 const PROGRESS: Duration = Duration::from_secs(15);
+
+/// Programs of one Go module that are built together.
+pub(crate) struct Set {
+    /// For people, and for the scratch folder.
+    pub name: &'static str,
+    /// Folder of the module in `tests/cluster/binaries`.
+    pub module: &'static str,
+    /// What `go build` is asked for.
+    pub packages: &'static [&'static str],
+    /// What comes out.
+    pub programs: &'static [&'static str],
+}
 
 /// Arguments of `go` but for the place of the output: also part of the key of what is cached.
 pub(crate) fn arguments(set: &Set) -> Vec<String> {

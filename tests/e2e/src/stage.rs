@@ -14,8 +14,6 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::scenarios::Scenario;
-
 /// Name of the tests' cluster.
 const NAME: &str = "e2e";
 /// How long a whole rollover may take here.
@@ -32,10 +30,9 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts the cluster, the surroundings and the operator.
-    pub async fn set(scenarios: &[&Scenario]) -> Result<Self> {
-        let names: Vec<_> = scenarios.iter().map(|scenario| scenario.name).collect();
-        let stage = Box::pin(Self::without_operator(NAME, &names)).await?;
+    /// Starts the cluster, the surroundings and the operator, with one tenant a name.
+    pub async fn set(tenants_of: &[&'static str]) -> Result<Self> {
+        let stage = Box::pin(Self::without_operator(NAME, tenants_of)).await?;
         stage
             .environment
             .install_operator(&operator::values())

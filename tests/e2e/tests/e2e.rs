@@ -44,7 +44,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(chosen: &[&Scenario]) -> Result<(usize, usize)> {
-    let stage = Box::pin(Stage::set(chosen)).await?;
+    let names: Vec<_> = chosen.iter().map(|scenario| scenario.name).collect();
+    let stage = Box::pin(Stage::set(&names)).await?;
     let (alone, beside): (Vec<_>, Vec<_>) = chosen.iter().partition(|scenario| scenario.alone);
     let mut results: Vec<bool> = stream::iter(beside)
         .map(|scenario| play(&stage, scenario))

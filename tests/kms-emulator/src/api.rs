@@ -13,7 +13,6 @@ use crate::emulator::Emulator;
 use crate::error::ApiError;
 use crate::identity::Caller;
 use crate::operations::{self, Call};
-use crate::server::LoseAnswer;
 use crate::sigv4::{self, Signed, Unauthenticated};
 use crate::sts::{self, xml};
 use crate::wire::{self, Members};
@@ -23,6 +22,10 @@ use crate::world::audit::{Entry, Note};
 const MAX_BODY: usize = 1024 * 1024;
 /// `X-Amz-Target` of KMS starts with this.
 const TARGET_PREFIX: &str = "TrentService.";
+
+/// Marks an answer that must not be sent: its connection is closed instead.
+#[derive(Clone, Copy)]
+pub(crate) struct LoseAnswer;
 
 /// The routes.
 pub(crate) fn router(emulator: Arc<Emulator>) -> Router {

@@ -29,10 +29,6 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Marks an answer that must not be sent: its connection is closed instead.
-#[derive(Clone, Copy)]
-pub(crate) struct LoseAnswer;
-
 /// The error that makes hyper close a connection without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer was lost on purpose")]
@@ -186,7 +182,7 @@ fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         async move {
             let response: Result<Response<Body>, Infallible> = answer.await;
             let response = response.unwrap_or_else(|never| match never {});
-            match response.extensions().get::<LoseAnswer>() {
+            match response.extensions().get::<api::LoseAnswer>() {
                 Some(_) => Err(Lost),
                 None => Ok(response),
             }

@@ -3,9 +3,9 @@
 use key_policy::{Policy, Severity};
 use rollover::Gate;
 
-use crate::operator::Violation;
 use crate::setup::Setup;
 use crate::state::{Answers, FOREIGN, Images, Key, Owned, Prometheus, RELEASES, Set, State};
+use crate::violation::Violation;
 
 /// The images of a policy that is about to be written.
 ///

@@ -14,4 +14,5 @@ pub mod search;
 pub mod setup;
 pub mod state;
 pub mod tell;
+pub mod violation;
 pub mod world;

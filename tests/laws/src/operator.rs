@@ -9,26 +9,8 @@ use crate::checks;
 use crate::mutant::Mutant;
 use crate::setup::Setup;
 use crate::state::{FOREIGN, Images, Order, Owned, RELEASES, Seal, Seen, Set, State};
+use crate::violation::Violation;
 use crate::world;
-
-/// A law that was broken, or another fault of the planner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Number of the law; 0 is another fault.
-    pub law: u8,
-    /// What happened.
-    pub message: String,
-}
-
-impl Violation {
-    /// Shorthand.
-    pub fn of(law: u8, message: impl Into<String>) -> Self {
-        Self {
-            law,
-            message: message.into(),
-        }
-    }
-}
 
 /// Looks asked for before a decision, at most.
 const LOOKS: usize = 5;

@@ -7,13 +7,14 @@ use rollover::{Plan, Reason};
 
 use crate::environment::{self, Event};
 use crate::mutant::Mutant;
-use crate::operator::{self, Part, Violation};
+use crate::operator::{self, Part};
 use crate::setup::{Setup, Size};
 use crate::state::{
     AGE, Answers, Asked, FOREIGN, KEYS, Key, Late, Owned, Pod, Prometheus, RELEASES, Seal, Set,
     State,
 };
 use crate::tell;
+use crate::violation::Violation;
 
 /// What a search is to do.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use laws::mutant::{ALL, Mutant};
-use laws::operator::Violation;
 use laws::search::{Search, run};
 use laws::setup::Size;
+use laws::violation::Violation;
 use rollover::{Gate, OnFailure};
 
 fn size(mutant: Mutant) -> Size {

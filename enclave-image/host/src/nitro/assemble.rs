@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 
 use super::fault::{Fault, Step};
-use super::pages::PageSize;
+use super::pages::{PageSize, Region};
 
 /// What an enclave gets.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +23,6 @@ pub trait Slot {
     fn add_cpu(&self) -> Result<u32, Errno>;
     /// Starts it; tells its CID.
     fn start(&self, debug: bool) -> Result<u64, Errno>;
-}
-
-/// A piece of this process's memory that an enclave can be made of.
-pub trait Region {
-    fn bytes(&mut self) -> &mut [u8];
 }
 
 /// Makes an enclave, and tells its memory, which has to stay mapped until it has ended, and its CID.

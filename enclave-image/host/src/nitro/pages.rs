@@ -5,7 +5,10 @@ use std::ffi::c_void;
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
-use super::assemble::Region;
+/// A piece of this process's memory that an enclave can be made of.
+pub trait Region {
+    fn bytes(&mut self) -> &mut [u8];
+}
 
 /// Memory of huge pages, given back when dropped.
 pub struct Pages {

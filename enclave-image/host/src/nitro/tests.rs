@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use measurement::eif;
 use rustix::io::Errno;
 
-use super::assemble::{Region, Slot};
+use super::assemble::Slot;
 use super::fault::{Fault, Step};
 use super::pages::PageSize;
+use super::pages::Region;
 use super::*;
 
 /// A driver that notes what it is asked, and fails where it is told to.

@@ -21,4 +21,7 @@ pub use files::{AUTHORITIES, INIT, ImageFiles};
 pub use header::{HEADER_BYTES, MAX_SECTIONS, SECTION_HEADER_BYTES, SectionType};
 pub use reader::{Description, MAX_METADATA, MAX_SIGNATURE, Parts, read, take_apart};
 pub use sign::{signature_section, to_be_signed};
-pub use write::{Image, MAX_RAMDISKS, write};
+pub use write::{Image, write};
+
+/// Ramdisks of an image at most: kernel, command line, metadata and signature are the other sections.
+pub const MAX_RAMDISKS: usize = MAX_SECTIONS - 4;

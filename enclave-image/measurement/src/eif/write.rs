@@ -5,13 +5,10 @@ use std::io::Write;
 use serde_json::{Map, Value};
 
 use super::error::WriteError;
-use super::header::{self, HEADER_BYTES, MAX_SECTIONS, SectionType};
+use super::header::{self, HEADER_BYTES, SectionType};
 use super::measure::Registers;
-use super::{MAX_METADATA, MAX_SIGNATURE};
+use super::{MAX_METADATA, MAX_RAMDISKS, MAX_SIGNATURE};
 use crate::Pcr;
-
-/// Ramdisks of an image at most: kernel, command line, metadata and signature are the other sections.
-pub const MAX_RAMDISKS: usize = MAX_SECTIONS - 4;
 
 /// What an image is made of.
 #[derive(Clone, Debug)]

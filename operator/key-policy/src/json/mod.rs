@@ -1,5 +1,6 @@
 //! JSON kept as it was written: order of members, digits of numbers, text or list of one.
 
+mod members;
 mod path;
 pub mod position;
 mod read;

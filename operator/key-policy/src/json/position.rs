@@ -2,8 +2,8 @@
 
 use serde_json::value::RawValue;
 
+use super::members::{Members, offset};
 use super::path::Step;
-use super::read::{Members, offset};
 
 /// A place in a text, both counted from 1; columns are characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use measurement::Measurement;
 
 use crate::{
-    Action, FRESH, KeyFacts, KeyState, KeyWrite, Release, Resize, Rollover, Share, World, claim,
+    Action, FRESH, KeyFacts, KeyState, KeyWrite, Release, Resize, Rollover, Share, World, proven,
 };
 
 /// Law 1: what chambers run keeps `threshold` usable shares; nothing is started before every key agrees.
@@ -97,7 +97,7 @@ pub fn ways_back<'a>(
 ) -> impl Iterator<Item = &'a Measurement> {
     let releases = rollover.from.iter().chain(&world.record.current);
     releases
-        .chain(claim::left_last(world, rollover))
+        .chain(proven::left_last(world, rollover))
         .map(|release| &release.measurement)
         .filter(|measurement| !world.revoked(&measurement.image_sha384))
 }

@@ -6,8 +6,8 @@ use measurement::Measurement;
 use crate::keys::{self, takes_part};
 use crate::{
     Action, AdmittedSet, ChamberObstacle, KeyFacts, KeyObstacle, KeyWrite, Obstacle, Phase, Plan,
-    Rollover, Set, Share, Step, Transition, VerifyObstacle, World, claim, measure, ownership, roll,
-    seal,
+    Rollover, Set, Share, Step, Transition, VerifyObstacle, World, measure, ownership, proven,
+    roll, seal,
 };
 
 const STEP: Step = Step::Admit;
@@ -19,7 +19,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     }
     let set = AdmittedSet::both(world, rollover);
     let from = rollover.from.iter().chain([&rollover.to]);
-    let from = from.chain(claim::left_last(world, rollover));
+    let from = from.chain(proven::left_last(world, rollover));
     let keep: Vec<_> = from.map(|release| release.revision.as_str()).collect();
     unknown_chambers(world, rollover)
         .or_else(|| roll::clear(world, &keep, STEP))

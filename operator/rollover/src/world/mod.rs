@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use measurement::Pcr;
 
-use crate::{Reason, claim, tags};
+use crate::{Reason, tags};
 
 pub use attestation::{Attestation, Attestations, Gate};
 pub use chamber::{Blob, Chamber, Failing, Metrics, PodMetrics, SealPod, Set};
 pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
 pub use object::{Object, ObjectProblem};
 pub use owner::{Owner, external_id};
-pub use record::{Failure, PersistedState, Phase, Rollover, Written};
+pub use record::{CONFLICTS, Failure, PersistedState, Phase, Rollover, Written};
 pub use spec::{Deletion, DriftPolicy, Manifest, OnFailure, Release, Share, Spec, Verbs};
 
 /// One look at everything.
@@ -182,57 +182,6 @@ impl World {
     /// Unsealed chambers that are not terminating, of all releases.
     pub fn unsealed(&self) -> u32 {
         self.sets.iter().map(Set::unsealed).sum()
-    }
-
-    /// Whether the only way is forward: status says so, and a key of ours (where one that it manages was read) or this process, too.
-    pub fn retires(&self, rollover: &Rollover) -> bool {
-        let witnessed = self.retire_witnessed.as_ref();
-        if rollover.retires()
-            && witnessed.is_some_and(|(number, target)| {
-                *number == self.record.rollovers
-                    && *target == tags::retired_for(&rollover.to.measurement)
-            })
-        {
-            return true;
-        }
-        let ours = self
-            .facts()
-            .filter(|(share, facts)| share.managed && claim::is_ours(self, facts));
-        let number = self.record.rollovers;
-        let proofs: Vec<_> = ours
-            .map(|(_, facts)| claim::proves_retire(facts, number, rollover))
-            .collect();
-        let nobody_to_ask = !self.facts().any(|(share, _)| share.managed);
-        rollover.retires() && (nobody_to_ask || proofs.contains(&true))
-    }
-
-    /// Whether there is no way back: Retire goes on, or status says that it began and the set of the release before is gone.
-    pub fn no_way_back(&self, rollover: &Rollover) -> bool {
-        let from = rollover.from.as_ref();
-        let is_gone = from.is_none_or(|from| self.set(&from.revision).is_none());
-        self.retires(rollover) || (rollover.retires() && is_gone)
-    }
-
-    /// Whether the release before was revoked: what runs of it opens nothing any more.
-    pub fn leaves_revoked(&self, rollover: &Rollover) -> bool {
-        let from = rollover.from.as_ref();
-        from.is_some_and(|from| self.revoked(&from.measurement.image_sha384))
-    }
-
-    /// Whether an image may be taken out of policies because it was revoked.
-    ///
-    /// Status alone can be forged: it needs the asking beside it, or our tag on a key. Without status it needs the tags
-    /// of so many keys of ours that fewer than `threshold` are without it: they could lock the image out anyway.
-    pub fn revoked(&self, image: &Pcr) -> bool {
-        let spec = &self.spec;
-        let tagged = self
-            .facts()
-            .filter(|(_, facts)| claim::is_ours(self, facts))
-            .filter(|(_, facts)| tags::revokes(&facts.tags, image))
-            .count();
-        let told =
-            self.record.revoked.contains(image) && (tagged > 0 || spec.verbs.asks_to_revoke(image));
-        told || (tagged > 0 && spec.shares.len() - tagged < spec.threshold)
     }
 
     /// Whether an image may not come into a policy: status or any key says that it was revoked, and nobody gave that up.

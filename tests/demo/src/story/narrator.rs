@@ -7,18 +7,9 @@ use chamber_api::{ChamberCluster, ChamberClusterStatus};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::printer::Kind;
+use super::printer::{Kind, Line};
 use crate::kubernetes;
 use crate::releases::Releases;
-
-/// A line to print.
-#[derive(Debug, PartialEq)]
-pub struct Line {
-    /// What it is about.
-    pub kind: Kind,
-    /// What it says.
-    pub text: String,
-}
 
 /// Remembers what was told.
 pub struct Narrator {

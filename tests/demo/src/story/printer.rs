@@ -3,7 +3,14 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use super::narrator::Line;
+/// A line to print.
+#[derive(Debug, PartialEq)]
+pub struct Line {
+    /// What it is about.
+    pub kind: Kind,
+    /// What it says.
+    pub text: String,
+}
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

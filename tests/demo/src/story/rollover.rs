@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::feed::{self, Happening};
 use super::narrator::Narrator;
 use super::printer::{Kind, Printer};
-use super::summary::{Moments, Summary};
+use super::summary::{Moments, Summary, Timeline};
 use crate::aws::Tenant;
 use crate::chambers::Shape;
 use crate::cluster_host::ClusterHost;
@@ -25,9 +25,6 @@ pub const NAME: &str = "demo";
 const LIMIT: Duration = Duration::from_mins(3);
 /// The same where each chamber boots a machine.
 const BOOTING_LIMIT: Duration = Duration::from_mins(10);
-
-/// A change of step and when it was seen.
-pub type Timeline = Vec<(String, Duration)>;
 
 /// What `MODE` asks for.
 pub fn form(mode: Option<&str>) -> Result<Form> {

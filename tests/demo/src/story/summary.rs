@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::narrator::Line;
-use super::printer::{Kind, Printer};
-use super::rollover::Timeline;
+use super::printer::{Kind, Line, Printer};
 use crate::aws::Tenant;
 use crate::load::Stats;
 use crate::probe::{ALLOWED, Answers, Asker, REFUSED};
+
+/// A change of step and when it was seen.
+pub type Timeline = Vec<(String, Duration)>;
 
 /// KMS's answers before, during and after.
 pub struct Moments {

@@ -30,7 +30,7 @@ async fn main() -> Result<()> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();
-    let stage = Box::pin(Stage::set(&[&BENCH])).await?;
+    let stage = Box::pin(Stage::set(&[BENCH.name])).await?;
     (BENCH.play)(&stage).await?;
     stage.tear_down().await
 }

@@ -1,0 +1,104 @@
+//! What is proven, whatever status says: that Retire has begun, that an image was revoked, and which release was left last.
+
+use measurement::{Measurement, Pcr};
+
+use crate::{KeyFacts, Release, Rollover, Share, World, claim, keys, tags};
+
+impl World {
+    /// Whether the only way is forward: status says so, and a key of ours (where one that it manages was read) or this process, too.
+    pub fn retires(&self, rollover: &Rollover) -> bool {
+        let witnessed = self.retire_witnessed.as_ref();
+        if rollover.retires()
+            && witnessed.is_some_and(|(number, target)| {
+                *number == self.record.rollovers
+                    && *target == tags::retired_for(&rollover.to.measurement)
+            })
+        {
+            return true;
+        }
+        let ours = self
+            .facts()
+            .filter(|(share, facts)| share.managed && claim::is_ours(self, facts));
+        let number = self.record.rollovers;
+        let proofs: Vec<_> = ours
+            .map(|(_, facts)| claim::proves_retire(facts, number, rollover))
+            .collect();
+        let nobody_to_ask = !self.facts().any(|(share, _)| share.managed);
+        rollover.retires() && (nobody_to_ask || proofs.contains(&true))
+    }
+
+    /// Whether there is no way back: Retire goes on, or status says that it began and the set of the release before is gone.
+    pub fn no_way_back(&self, rollover: &Rollover) -> bool {
+        let from = rollover.from.as_ref();
+        let is_gone = from.is_none_or(|from| self.set(&from.revision).is_none());
+        self.retires(rollover) || (rollover.retires() && is_gone)
+    }
+
+    /// Whether the release before was revoked: what runs of it opens nothing any more.
+    pub fn leaves_revoked(&self, rollover: &Rollover) -> bool {
+        let from = rollover.from.as_ref();
+        from.is_some_and(|from| self.revoked(&from.measurement.image_sha384))
+    }
+
+    /// Whether an image may be taken out of policies because it was revoked.
+    ///
+    /// Status alone can be forged: it needs the asking beside it, or our tag on a key. Without status it needs the tags
+    /// of so many keys of ours that fewer than `threshold` are without it: they could lock the image out anyway.
+    pub fn revoked(&self, image: &Pcr) -> bool {
+        let spec = &self.spec;
+        let tagged = self
+            .facts()
+            .filter(|(_, facts)| claim::is_ours(self, facts))
+            .filter(|(_, facts)| tags::revokes(&facts.tags, image))
+            .count();
+        let told =
+            self.record.revoked.contains(image) && (tagged > 0 || spec.verbs.asks_to_revoke(image));
+        told || (tagged > 0 && spec.shares.len() - tagged < spec.threshold)
+    }
+}
+
+/// The releases of `ReplicaSets` of ours that something else than status calls the one before: these are a way back,
+/// whatever status says.
+pub fn left_last<'a>(
+    world: &'a World,
+    rollover: &'a Rollover,
+) -> impl Iterator<Item = &'a Release> {
+    let no_tag_is_left = !world.facts().any(|key| says(world, key).is_some());
+    let only = no_tag_is_left
+        .then(|| only_other(world, rollover))
+        .flatten();
+    tagged_as_left(world).chain(only.filter(|only| !world.revoked(&only.measurement.image_sha384)))
+}
+
+/// The releases of `ReplicaSets` of ours that the keys' tags say were left by the last rollover.
+pub fn tagged_as_left(world: &World) -> impl Iterator<Item = &Release> {
+    let releases = world.sets.iter().map(|set| &set.release);
+    releases.filter(|release| {
+        let image = &release.measurement.image_sha384;
+        most_say_it_was_left(world, &release.measurement) && !world.revoked(image)
+    })
+}
+
+/// The only release beside the target that chambers of ours could run.
+fn only_other<'a>(world: &'a World, rollover: &Rollover) -> Option<&'a Release> {
+    let releases = world.sets.iter().map(|set| &set.release);
+    let mut others = releases
+        .filter(|release| release.measurement != rollover.to.measurement)
+        .filter(|release| keys::usable(world, &release.measurement) >= world.spec.threshold);
+    others.next().filter(|_| others.next().is_none())
+}
+
+/// What a key of ours says was left by the last rollover.
+fn says<'a>(world: &World, (share, facts): (&Share, &'a KeyFacts)) -> Option<&'a String> {
+    let ours = share.managed && claim::is_ours(world, facts);
+    facts.tags.get(tags::RETIRED_FOR).filter(|_| ours)
+}
+
+/// Most of our keys that say what was left name this measurement: one holder's word is not enough, and a key whose
+/// tags were lost has no say.
+fn most_say_it_was_left(world: &World, measurement: &Measurement) -> bool {
+    let id = tags::retired_for(measurement);
+    let says = world.facts().filter_map(|key| says(world, key));
+    let (agree, others): (Vec<_>, Vec<_>) = says.partition(|said| **said == id);
+    agree.len() > others.len()
+}
