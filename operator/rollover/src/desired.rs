@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use key_policy::{NotOurs, Policy};
 use measurement::Measurement;
 
-use crate::{PersistedState, Release, Rollover, Share, World, keys, proven, takeover};
+use crate::{PersistedState, Release, Rollover, Set, Share, World, keys, proven, takeover};
 
 /// What the policies are to admit; for one of them, see [`AdmittedSet::for_key`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +45,12 @@ impl AdmittedSet {
     /// As far as a record says it; without one, what the spec names.
     pub fn recorded(world: &World, record: &PersistedState) -> Self {
         let current = record.current.as_ref().unwrap_or(&world.spec.release);
+        // A deletion leaves one measurement, once no chamber is left that may restart.
+        let leaves = world.spec.deletion.is_some() && !world.sets.iter().any(Set::runs);
+        let in_flight = record.rollover.as_ref().filter(|_| leaves);
+        if let Some(left) = in_flight.and_then(|rollover| stays(world, rollover)) {
+            return Self::only(world, &left.measurement);
+        }
         match &record.rollover {
             Some(rollover) if !world.retires(rollover) => Self::both(world, rollover),
             Some(rollover) => Self::only(world, &rollover.to.measurement),

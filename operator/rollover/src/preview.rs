@@ -64,7 +64,7 @@ pub fn preview(world: &World) -> Preview {
     let stages = Stages {
         both: AdmittedSet::both(world, &rollover),
         only: AdmittedSet::only(world, &rollover.to.measurement),
-        retires: rollover.retires(),
+        retires: world.retires(&rollover),
     };
     let keys = world.keys().map(|Key { share, reading }| KeyPreview {
         name: share.name.clone(),

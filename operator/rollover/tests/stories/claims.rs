@@ -644,3 +644,40 @@ fn a_deletion_on_the_way_back_leaves_what_was_verified_last() {
         play.story
     );
 }
+
+/// What status asks for is what the operator writes itself: once no chamber is left, one measurement.
+#[test]
+fn a_deletion_asks_holders_for_what_it_leaves() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("v1 3->2, v2 0->1");
+    let asked = |play: &Play| {
+        let set = rollover::AdmittedSet::recorded(&play.world, &play.world.record);
+        set.everywhere().to_vec()
+    };
+    let both = [1, 2].map(|number| release(number).measurement);
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    assert_eq!(asked(&play), both);
+    play.until("writes policies a=[v1] b=[v1] c=[v1]");
+    assert_eq!(asked(&play), [release(1).measurement]);
+}
+
+/// `kubectl chamber plan` believes status no more than the planner does.
+#[test]
+fn a_preview_shows_what_admit_changes_where_status_alone_says_that_retire_has_begun() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("holds deletion until the policies hold one measurement");
+    let admits = |play: &Play| {
+        let preview = rollover::preview(&play.world);
+        let changes = preview.keys[0].changes.as_ref().unwrap();
+        !changes.admit.is_empty()
+    };
+    assert!(admits(&play));
+    let since = play.world.now;
+    play.world.record.rollover.as_mut().unwrap().phase = Phase::Retiring { since };
+    assert!(admits(&play));
+    let target = rollover::tags::retired_for(&release(2).measurement);
+    play.world.retire_witnessed = Some((play.world.record.rollovers, target));
+    assert!(!admits(&play));
+}
