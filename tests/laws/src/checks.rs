@@ -41,7 +41,7 @@ pub fn write(
     expected: Images,
 ) -> Result<(), Violation> {
     let (old, new) = (before.keys[key].stored, after.keys[key].stored);
-    of_the_operator(setup, key)?;
+    of_the_operator(before, key)?;
     // Tags that were removed since the keys were read are not known yet.
     let seen = before.seen.as_ref().map_or(&before.keys, |seen| &seen.keys);
     if !seen[key].is_ours() || seen[key].healing {
@@ -88,8 +88,8 @@ pub fn tag_owner(state: &State, key: usize, takes_over: bool) -> Result<(), Viol
 /// # Errors
 ///
 /// Law 10, where the key is its holder's.
-pub fn of_the_operator(setup: &Setup, key: usize) -> Result<(), Violation> {
-    if setup.size.observed & (1 << key) == 0 {
+pub fn of_the_operator(state: &State, key: usize) -> Result<(), Violation> {
+    if state.asked.observed & (1 << key) == 0 {
         return Ok(());
     }
     Err(Violation::of(10, "changes a key that is its holder's"))

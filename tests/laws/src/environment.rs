@@ -393,9 +393,9 @@ fn wishes(setup: &Setup, state: &State, events: &mut Vec<Event>) {
             });
         }
         // One image under two manifests would be two images that are revoked.
-        if state.asked.revoke.is_none() && !setup.size.manifests {
+        if state.asked.revoke & (1 << release) == 0 && !setup.size.manifests {
             wish(format!("the user revokes v{}", release + 1), &|state| {
-                state.asked.revoke = Some(release);
+                state.asked.revoke |= 1 << release;
             });
         }
     }
@@ -414,6 +414,10 @@ fn wishes(setup: &Setup, state: &State, events: &mut Vec<Event>) {
                 state.asked.replicas = replicas;
             });
         }
+    }
+    for index in (0..setup.size.keys).filter(|_| setup.size.remanages) {
+        let what = format!("the user changes who manages key {index}");
+        wish(what, &|state| state.asked.observed ^= 1 << index);
     }
     if setup.size.others && !state.asked.transfer {
         wish(

@@ -33,6 +33,7 @@ fn size(arguments: &Arguments, chambers: u8, keys: usize, threshold: usize) -> S
         on_failure: OnFailure::Rollback,
         broken: 0,
         observed: 0,
+        remanages: false,
         accepted: 0,
         external: false,
         gate: Gate::Disabled,
@@ -108,12 +109,22 @@ fn attested(arguments: &Arguments) -> [Size; 4] {
     ]
 }
 
-/// Somebody deletes `ReplicaSets`; something else writes a policy; a key is lost while the user wants more chambers.
-fn of_other_hands(arguments: &Arguments) -> [Size; 4] {
+/// The user changes who manages a key; somebody deletes `ReplicaSets`; something else writes a policy; a key is lost while the user wants more chambers.
+fn of_other_hands(arguments: &Arguments) -> [Size; 6] {
     let size = |chambers, keys, threshold| size(arguments, chambers, keys, threshold);
     [
         Size {
             scales: true,
+            ..size(1, 2, 1)
+        },
+        Size {
+            remanages: true,
+            ..size(1, 2, 2)
+        },
+        Size {
+            remanages: true,
+            observed: 0b10,
+            from_nothing: true,
             ..size(1, 2, 1)
         },
         Size {

@@ -37,6 +37,8 @@ pub enum Mutant {
     WritesWithoutComparing,
     /// Law 10: an observed key is written as if it were managed.
     WritesForTheHolder,
+    /// Law 10: a key that became Observed is written as before.
+    OverlooksAnotherHolder,
     /// Law 1: the holder of an observed key is not waited for.
     PassesTheHolderBy,
     /// Law 5: what was found on a key that is taken over is forgotten.
@@ -64,7 +66,7 @@ pub enum Mutant {
 }
 
 /// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 23] = [
+pub const ALL: [(u8, Mutant); 24] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -76,6 +78,7 @@ pub const ALL: [(u8, Mutant); 23] = [
     (9, Mutant::DropsAStatement),
     (10, Mutant::WritesWithoutComparing),
     (10, Mutant::WritesForTheHolder),
+    (10, Mutant::OverlooksAnotherHolder),
     (1, Mutant::PassesTheHolderBy),
     (5, Mutant::ForgetsWhatWasFound),
     (11, Mutant::SealsAnew),
@@ -107,7 +110,7 @@ impl Mutant {
                 }
             }
             Self::TakesAbsentForZero => fill_metrics(&mut seen),
-            Self::WritesForTheHolder => {
+            Self::WritesForTheHolder | Self::OverlooksAnotherHolder => {
                 for share in &mut seen.spec.shares {
                     share.managed = true;
                 }

@@ -186,7 +186,7 @@ pub fn perform(
             put(setup, state, usize::from(*key), *expected, *images)?;
         }
         Part::Claim(key, progress, stays, heals) => {
-            checks::of_the_operator(setup, usize::from(*key))?;
+            checks::of_the_operator(state, usize::from(*key))?;
             checks::tag_owner(state, usize::from(*key), false)?;
             let key = &mut state.keys[usize::from(*key)];
             (key.owner, key.progress) = (Owned::Ours, Some(*progress));
@@ -194,19 +194,19 @@ pub fn perform(
             key.healing |= heals;
         }
         Part::Transfer(key) => {
-            checks::of_the_operator(setup, usize::from(*key))?;
+            checks::of_the_operator(state, usize::from(*key))?;
             checks::tag_owner(state, usize::from(*key), true)?;
             state.keys[usize::from(*key)].owner = Owned::Ours;
         }
         Part::Commit(key) => {
-            checks::of_the_operator(setup, usize::from(*key))?;
+            checks::of_the_operator(state, usize::from(*key))?;
             checks::tag_owner(state, usize::from(*key), false)?;
             // From here on chambers may start, and the master key is the one.
             state.sealed = true;
             state.keys[usize::from(*key)].committed = true;
         }
         Part::Revoke(key, images) => {
-            checks::of_the_operator(setup, usize::from(*key))?;
+            checks::of_the_operator(state, usize::from(*key))?;
             checks::tag_owner(state, usize::from(*key), false)?;
             checks::revoke(setup, state, usize::from(*key), *images)?;
             state.keys[usize::from(*key)].revoked |= images;
@@ -296,19 +296,24 @@ pub fn note(
     }
     let mut record = world.record.clone();
     record.acted(action, setup.now);
-    state.record = compact(setup, &record, state);
+    state.record = compact(setup, &record);
     if action.changes_keys() {
         state.seen = None;
     }
     Ok(())
 }
 
+/// The releases whose images a text names, as bits.
+fn named(setup: &Setup, text: Option<&str>) -> Images {
+    let text = text.unwrap_or_default();
+    let releases = setup.releases.iter().enumerate();
+    let named = releases
+        .filter(|(_, release)| text.contains(&release.measurement.image_sha384.to_string()));
+    named.fold(0, |bits, (index, _)| bits | 1 << index)
+}
+
 /// The planner's record as this world stores it; times become ages.
-fn compact(
-    setup: &Setup,
-    record: &rollover::PersistedState,
-    state: &State,
-) -> crate::state::Record {
+fn compact(setup: &Setup, record: &rollover::PersistedState) -> crate::state::Record {
     let age = |at: jiff::Timestamp| {
         let minutes = setup.now.duration_since(at).as_mins();
         u8::try_from(minutes)
@@ -359,7 +364,7 @@ fn compact(
         ended: record.ended_at.map(age),
         abort: count(&record.handled.abort),
         retry: count(&record.handled.retry),
-        revoke: record.handled.revoke.as_ref().and(state.asked.revoke),
+        revoke: named(setup, record.handled.revoke.as_deref()),
         transfer: record.handled.transfer.is_some(),
     }
 }

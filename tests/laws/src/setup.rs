@@ -51,6 +51,8 @@ pub struct Size {
     pub broken: Images,
     /// Keys whose policy their holder writes, as bits.
     pub observed: u8,
+    /// The user may make a key Observed, or Managed.
+    pub remanages: bool,
     /// Keys that the spec accepts at risk, as bits.
     pub accepted: u8,
     /// The image unseals in its own way.

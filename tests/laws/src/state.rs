@@ -75,10 +75,12 @@ pub struct Asked {
     pub abort: u8,
     /// How often retry was asked for.
     pub retry: u8,
-    /// The release whose image is to be revoked.
-    pub revoke: Option<u8>,
+    /// Releases whose images are to be revoked, as bits.
+    pub revoke: Images,
     /// The keys of the other cluster are to be taken over.
     pub transfer: bool,
+    /// Keys whose policy their holder writes, as bits.
+    pub observed: u8,
     /// The resource is being deleted.
     pub deleting: bool,
 }
@@ -109,7 +111,7 @@ pub struct Record {
     /// As above.
     pub retry: u8,
     /// As above.
-    pub revoke: Option<u8>,
+    pub revoke: Images,
     /// As above.
     pub transfer: bool,
 }
@@ -292,7 +294,7 @@ impl State {
                 .filter(|(key, known)| says(key) || says(known))
                 .count()
         };
-        let asked = self.asked.revoke.map_or(0, |release| 1 << release);
+        let asked = self.asked.revoke;
         let bits = (0..RELEASES).map(|release| 1 << release);
         bits.filter(|bit| {
             let told = self.record.revoked & bit != 0 && (asked & bit != 0 || tagged(*bit) > 0);

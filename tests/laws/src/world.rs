@@ -24,6 +24,9 @@ pub fn of(setup: &Setup, state: &State) -> World {
     spec.replicas = u32::from(state.asked.replicas);
     spec.paused = state.asked.paused;
     spec.verbs = verbs(setup, state);
+    for (index, share) in spec.shares.iter_mut().enumerate() {
+        share.managed = state.asked.observed & (1 << index) == 0;
+    }
     spec.deletion = state.asked.deleting.then_some(Deletion { orphans: false });
     if setup.size.manifests {
         spec.authorities = vec!["authority".to_owned()];
@@ -81,9 +84,13 @@ fn token(count: u8) -> Option<String> {
     (count > 0).then(|| count.to_string())
 }
 
-fn revocation(setup: &Setup, release: Option<u8>) -> Option<String> {
-    let release = setup.releases.get(usize::from(release?))?;
-    Some(format!("{} leaked", release.measurement.image_sha384))
+/// The annotation that asks for the revocation of these images, a line each.
+fn revocation(setup: &Setup, images: Images) -> Option<String> {
+    let releases = setup.releases.iter().enumerate();
+    let asked = releases.filter(|(index, _)| images & (1 << index) != 0);
+    let lines = asked.map(|(_, release)| format!("{} leaked", release.measurement.image_sha384));
+    let lines: Vec<_> = lines.collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn verbs(setup: &Setup, state: &State) -> Verbs {
@@ -160,7 +167,7 @@ fn kept(setup: &Setup, keys: u8) -> BTreeMap<String, Measurement> {
 
 /// What the holder of each observed key is asked for, as status shows it once the keys are read.
 pub fn asked_of_holders(setup: &Setup, state: &State) -> [Option<Images>; KEYS] {
-    if setup.size.observed == 0 {
+    if state.asked.observed == 0 {
         return [None; KEYS];
     }
     let keys = state.keys;

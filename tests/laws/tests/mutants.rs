@@ -29,6 +29,7 @@ fn size(mutant: Mutant) -> Size {
             Mutant::WritesForTheHolder | Mutant::PassesTheHolderBy => 0b10,
             _ => 0,
         },
+        remanages: mutant == Mutant::OverlooksAnotherHolder,
         accepted: 0,
         external: mutant == Mutant::ForgetsWhatWasFound,
         gate: if matches!(mutant, Mutant::SkipsTheGate | Mutant::OverlooksManifests) {
@@ -47,7 +48,7 @@ fn size(mutant: Mutant) -> Size {
         // A second seal is only possible where there was a first one.
         from_nothing: matches!(mutant, Mutant::SealsAnew | Mutant::ForgetsWhatWasFound),
         faults: 1,
-        wishes: 0,
+        wishes: u8::from(mutant == Mutant::OverlooksAnotherHolder),
     }
 }
 
