@@ -22,7 +22,12 @@ pub struct AdmittedSet {
 impl AdmittedSet {
     /// While both releases of a rollover run.
     pub fn both(world: &World, rollover: &Rollover) -> Self {
-        let mut set = Self::of(world, rollover.live());
+        let before = proven::before(world, rollover).cloned();
+        let believed = Rollover {
+            from: before,
+            ..rollover.clone()
+        };
+        let mut set = Self::of(world, believed.live());
         // Status can be forged: what the keys say was left last stays where it is, whatever it calls the release before.
         let left_last = proven::left_last(world, rollover).map(|release| &release.measurement);
         let known =

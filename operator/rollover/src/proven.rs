@@ -70,6 +70,13 @@ pub fn left_last<'a>(
     tagged_as_left(world).chain(only.filter(|only| !world.revoked(&only.measurement.image_sha384)))
 }
 
+/// The release before, as the keys' tags say it, and where they name none but the target, as status does.
+pub fn before<'a>(world: &'a World, rollover: &'a Rollover) -> Option<&'a Release> {
+    let target = &rollover.to.measurement;
+    let mut tagged = tagged_as_left(world).filter(|release| release.measurement != *target);
+    tagged.next().or(rollover.from.as_ref())
+}
+
 /// The releases of `ReplicaSets` of ours that the keys' tags say were left by the last rollover.
 pub fn tagged_as_left(world: &World) -> impl Iterator<Item = &Release> {
     let releases = world.sets.iter().map(|set| &set.release);

@@ -195,8 +195,12 @@ fn leaves(
         return Ok(());
     };
     let release = u8::try_from(release).ok();
-    // The release before, and the one that ran last: on a return they are two.
-    let returnable = rollover.from == release || before.record.current == release;
+    // The one that was proven last; once Retire has begun that is the target, and the release before is what leaves.
+    let recorded = rollover.from == release || before.record.current == release;
+    let returnable = before.verified.is_none_or(|verified| {
+        Some(verified) == release || (rollover.retires && rollover.to == verified)
+    });
+    let returnable = returnable && recorded;
     if !returnable || before.asked.deleting {
         return Ok(());
     }

@@ -55,6 +55,10 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         !world.revoked(&from.measurement.image_sha384) && !only_status_names(world, from);
     let started = world.set(&rollover.to.revision).is_some_and(Set::runs);
     let current = world.record.current.as_ref();
+    // No release replaces itself: somebody else wrote status, and turning back would go on for ever.
+    if from == &rollover.to {
+        return Some(measure::next(world, current.or(Some(from))));
+    }
     // What a rollover comes from was verified, but for a return: there the release that ran last is what it goes to.
     let from_current = current.is_none_or(|current| current.revision == from.revision);
     match current {

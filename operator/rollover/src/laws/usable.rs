@@ -52,10 +52,12 @@ pub fn return_stays_possible(world: &World, action: &Action) -> Result<(), Strin
     })
 }
 
-/// A deletion takes one of two measurements out of the policies, and not both.
+/// A deletion takes one of two measurements out of the policies, and not both; one that was revoked may go, too.
 fn somebody_stays(world: &World, rollover: &Rollover, writes: &[KeyWrite]) -> Result<(), String> {
+    let target = Some(&rollover.to.measurement);
+    let target = target.filter(|measurement| !world.revoked(&measurement.image_sha384));
     let enough = |writes: &[KeyWrite]| {
-        let mut known = ways_back(world, rollover).chain([&rollover.to.measurement]);
+        let mut known = ways_back(world, rollover).chain(target);
         known.any(|measurement| usable(world, writes, measurement) >= world.spec.threshold)
     };
     if !enough(&[]) || enough(writes) {
@@ -89,13 +91,15 @@ fn what_was_found_stays(
     }
 }
 
-/// The measurements that must stay usable until they are given up: of the release before, of the one that ran last (on a
-/// return they are two), and of those that the keys know where status names others. None that was revoked.
+/// The measurements that must stay usable until they are given up: of the release that the keys' tags say was left last;
+/// without such tags, of the release before and of the one that ran last (on a return they are two). None that was revoked.
 pub fn ways_back<'a>(
     world: &'a World,
     rollover: &'a Rollover,
 ) -> impl Iterator<Item = &'a Measurement> {
-    let releases = rollover.from.iter().chain(&world.record.current);
+    let tagged = proven::tagged_as_left(world).next().is_some();
+    let recorded = rollover.from.iter().chain(&world.record.current);
+    let releases = recorded.filter(move |_| !tagged);
     releases
         .chain(proven::left_last(world, rollover))
         .map(|release| &release.measurement)

@@ -18,9 +18,12 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         return None;
     }
     let set = AdmittedSet::both(world, rollover);
-    let from = rollover.from.iter().chain([&rollover.to]);
-    let from = from.chain(proven::left_last(world, rollover));
-    let keep: Vec<_> = from.map(|release| release.revision.as_str()).collect();
+    let before = proven::before(world, rollover).into_iter();
+    let kept = before.chain(proven::left_last(world, rollover));
+    let keep: Vec<_> = kept
+        .chain([&rollover.to])
+        .map(|release| release.revision.as_str())
+        .collect();
     unknown_chambers(world, rollover)
         .or_else(|| roll::clear(world, &keep, STEP))
         .or_else(|| hold_deletion(world, rollover))

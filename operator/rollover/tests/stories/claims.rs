@@ -681,3 +681,16 @@ fn a_preview_shows_what_admit_changes_where_status_alone_says_that_retire_has_be
     play.world.retire_witnessed = Some((play.world.record.rollovers, target));
     assert!(!admits(&play));
 }
+
+/// Turning back from a release to itself would go on for ever.
+#[test]
+fn a_forged_rollover_of_a_release_to_itself_ends() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.until("v1 3->2, v2 0->1");
+    play.world.record.rollover.as_mut().unwrap().from = Some(release(2));
+    play.world.spec.release = release(1);
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert_eq!(admitted(&play), [[1], [1], [1]], "{}", play.story);
+}

@@ -93,6 +93,14 @@ fn revoke(play: &mut Play, number: u8) {
     play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
 }
 
+/// The same of one more.
+fn revoke_beside(play: &mut Play, number: u8) {
+    let image = release(number).measurement.image_sha384;
+    play.world.record.revoked.push(image);
+    let asked = play.world.spec.verbs.revoke.take().unwrap_or_default();
+    play.world.spec.verbs.revoke = Some(format!("{asked}\n{image} it leaked, too"));
+}
+
 fn tag_revoked(play: &mut Play, key: usize, number: u8) {
     let prefix = tags::prefix(&release(number).measurement.image_sha384);
     for (name, value) in tags::revoked_pages(&[prefix]) {
@@ -604,6 +612,12 @@ fn law_5_has_a_deletion_take_one_release_out_and_not_both() {
     stops(&play, &nobody, 5, "would admit nobody any more");
     passes(&play, &writes(&play, &[0], &[]));
     passes(&play, &writes(&play, &[0, 1, 2], &[1]));
+    // Both were revoked: their leaving is what was asked for.
+    let mut revoked = only_the_new_run();
+    revoked.world = play.world.clone();
+    revoke(&mut revoked, 1);
+    revoke_beside(&mut revoked, 2);
+    passes(&revoked, &writes(&revoked, &[0, 1], &[]));
     // Where nobody could decrypt before, nobody is locked out.
     hold(&mut play, &[0, 1], &[]);
     passes(&play, &writes(&play, &[2], &[]));
