@@ -22,9 +22,11 @@ pub struct AdmittedSet {
 impl AdmittedSet {
     /// While both releases of a rollover run.
     pub fn both(world: &World, rollover: &Rollover) -> Self {
-        let before = proven::before(world, rollover).cloned();
+        let before = proven::before(world, rollover);
         let believed = Rollover {
-            from: before,
+            from: before
+                .filter(|one| rollover.from.as_ref() == Some(*one))
+                .cloned(),
             ..rollover.clone()
         };
         let mut set = Self::of(world, believed.live());

@@ -100,6 +100,7 @@ fn trust(setup: &Setup, state: &State, old: Images, new: Images) -> Result<(), V
     let known = rollover
         .flat_map(|rollover| rollover.from.into_iter().chain([rollover.to]))
         .chain(state.record.current)
+        .chain(state.verified)
         .fold(1 << state.asked.release, |known: Images, release| {
             known | 1 << release
         });
