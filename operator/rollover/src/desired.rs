@@ -22,11 +22,8 @@ pub struct AdmittedSet {
 impl AdmittedSet {
     /// While both releases of a rollover run.
     pub fn both(world: &World, rollover: &Rollover) -> Self {
-        let before = proven::before(world, rollover);
         let believed = Rollover {
-            from: before
-                .filter(|one| rollover.from.as_ref() == Some(*one))
-                .cloned(),
+            from: proven::before(world, rollover).cloned(),
             ..rollover.clone()
         };
         let mut set = Self::of(world, believed.live());

@@ -70,11 +70,12 @@ pub fn left_last<'a>(
     tagged_as_left(world).chain(only.filter(|only| !world.revoked(&only.measurement.image_sha384)))
 }
 
-/// The release before, as the keys' tags say it, and where they name none but the target, as status does.
-pub fn before<'a>(world: &'a World, rollover: &'a Rollover) -> Option<&'a Release> {
-    let target = &rollover.to.measurement;
-    let mut tagged = tagged_as_left(world).filter(|release| release.measurement != *target);
-    tagged.next().or(rollover.from.as_ref())
+/// The release that status calls the one before; none where the keys' tags name another one than that and the target.
+pub fn before<'a>(world: &World, rollover: &'a Rollover) -> Option<&'a Release> {
+    let from = rollover.from.as_ref()?;
+    let known = [&from.measurement, &rollover.to.measurement];
+    let named = tagged_as_left(world).all(|release| known.contains(&&release.measurement));
+    named.then_some(from)
 }
 
 /// The releases of `ReplicaSets` of ours that the keys' tags say were left by the last rollover.
@@ -101,8 +102,7 @@ fn says<'a>(world: &World, (share, facts): (&Share, &'a KeyFacts)) -> Option<&'a
     facts.tags.get(tags::RETIRED_FOR).filter(|_| ours)
 }
 
-/// Most of our keys that say what was left name this measurement: one holder's word is not enough, and a key whose
-/// tags were lost has no say.
+/// Of our keys that say what was left, more than half name this measurement. A key whose tags were lost has no say.
 fn most_say_it_was_left(world: &World, measurement: &Measurement) -> bool {
     let id = tags::retired_for(measurement);
     let says = world.facts().filter_map(|key| says(world, key));

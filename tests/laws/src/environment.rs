@@ -212,6 +212,16 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
                 // An image is revoked, whatever manifest it runs under.
                 state.keys[index].revoked |= setup.of_image(u8::try_from(release).unwrap_or(0));
             }));
+            if state.faults == setup.size.faults {
+                let what = format!(
+                    "the holder of key {index} says v{} was left last",
+                    release + 1
+                );
+                events.push(fault(state, what, |state| {
+                    state.keys[index].retired_for = u8::try_from(release).ok();
+                    state.lied = true;
+                }));
+            }
         }
         events.push(fault(
             state,
@@ -254,7 +264,7 @@ fn faults(setup: &Setup, state: &State, events: &mut Vec<Event>) {
             state.record = Record::default();
         }));
     }
-    if setup.size.forged {
+    if setup.size.forged && !state.lied {
         forged(setup, state, events);
     }
     if setup.size.vanishes {

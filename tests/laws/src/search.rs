@@ -95,6 +95,7 @@ pub fn first(setup: &Setup) -> State {
         record: environment::first_status(setup),
         approved: 1 | 1 << u8::from(settled),
         verified: settled.then_some(0),
+        lied: false,
         finalizer: false,
         gone: false,
         sets,

@@ -42,6 +42,8 @@ pub struct State {
     pub approved: Images,
     /// The release whose chambers were proven last, whatever status says.
     pub verified: Option<u8>,
+    /// A key's holder said what is not true of what was left last: whoever writes status does not help him.
+    pub lied: bool,
     /// Keys that still admit what somebody else ran before they were taken over, as bits.
     pub theirs: u8,
     /// What the operator read last of each key, and how long ago; lost with its process.

@@ -78,9 +78,7 @@ fn tags_that_are_lost_in_every_step_do_not_stop_a_rollover() {
         "Retire: begins to retire: from now on the only way is forward",
         "Retire: tags 3 keys as this cluster's (2/retire)",
     ] {
-        let mut play = Play::settled();
-        play.world.spec.release = release(2);
-        play.until(line);
+        let mut play = Play::rolling(line);
         (0..3).for_each(|key| strip(&mut play, key));
         run(&mut play);
         assert!(play.story.ends_with("Settled\n"), "{line}: {}", play.story);
@@ -109,9 +107,7 @@ fn a_key_that_another_cluster_may_have_is_not_tagged_again() {
 
 #[test]
 fn a_deletion_leaves_what_is_another_owners_and_says_so() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("every key admits the live releases");
+    let mut play = Play::rolling("every key admits the live releases");
     play.set_tag(2, tags::OWNER, "other/ns/cluster");
     strip(&mut play, 1);
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
@@ -132,9 +128,7 @@ fn a_deletion_leaves_what_is_another_owners_and_says_so() {
 
 #[test]
 fn a_deletion_after_a_lost_status_says_what_still_admits_two() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("every key admits the live releases");
+    let mut play = Play::rolling("every key admits the live releases");
     play.world.record = rollover::PersistedState::default();
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
     run(&mut play);
@@ -279,9 +273,7 @@ fn a_forged_retire_of_a_forged_target_removes_nothing() {
 
 #[test]
 fn a_forged_retire_in_the_middle_skips_nothing() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v1 3->2, v2 0->1");
+    let mut play = Play::rolling("v1 3->2, v2 0->1");
     let since = play.world.now;
     play.world.record.rollover.as_mut().unwrap().phase = Phase::Retiring { since };
     play.until("waits, Soaking");
@@ -291,9 +283,7 @@ fn a_forged_retire_in_the_middle_skips_nothing() {
 
 #[test]
 fn a_forged_current_release_does_not_end_the_chambers_of_the_other_one() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v1 3->2, v2 0->1");
+    let mut play = Play::rolling("v1 3->2, v2 0->1");
     play.world.record.rollover = None;
     play.world.record.current = Some(release(2));
     run(&mut play);
@@ -377,9 +367,7 @@ fn a_key_that_refuses_holds_up_what_needs_it_and_nothing_else() {
 
 #[test]
 fn a_deletion_gives_a_key_up_that_refuses_for_longer_than_the_deadline() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("every key admits the live releases");
+    let mut play = Play::rolling("every key admits the live releases");
     play.refuse(2, SignedDuration::from_mins(5));
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
     play.until("waits, KeyRefusesWrite");
@@ -517,9 +505,7 @@ fn the_holder_of_a_key_that_still_admits_a_revoked_image_is_named() {
 /// Between the note and the last write of Retire the target keeps the size that the spec wants.
 #[test]
 fn while_retire_waits_for_a_key_the_chambers_grow_with_the_spec() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("begins to retire: from now on the only way is forward");
+    let mut play = Play::rolling("begins to retire: from now on the only way is forward");
     play.refuse(1, SignedDuration::from_hours(9));
     play.world.spec.replicas = 5;
     play.run(50);
@@ -584,9 +570,7 @@ fn a_forged_release_before_does_not_take_out_the_one_that_was_verified_last() {
 #[test]
 fn a_deletion_with_a_forged_release_before_leaves_one_that_the_keys_know() {
     for (index, forge) in forgeries_of_what_was_before().into_iter().enumerate() {
-        let mut play = Play::settled();
-        play.world.spec.release = release(2);
-        play.until("v1 3->2, v2 0->1");
+        let mut play = Play::rolling("v1 3->2, v2 0->1");
         forge(&mut play);
         play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
         run(&mut play);
@@ -599,9 +583,7 @@ fn a_deletion_with_a_forged_release_before_leaves_one_that_the_keys_know() {
 
 #[test]
 fn a_forged_retire_does_not_choose_what_a_deletion_leaves() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v1 3->2, v2 0->1");
+    let mut play = Play::rolling("v1 3->2, v2 0->1");
     let since = play.world.now;
     play.world.record.rollover.as_mut().unwrap().phase = Phase::Retiring { since };
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
@@ -630,9 +612,7 @@ fn a_forged_release_before_takes_nothing_out_where_the_tags_are_gone_too() {
 /// On the way back the release before is the one that failed.
 #[test]
 fn a_deletion_on_the_way_back_leaves_what_was_verified_last() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("policies hold one measurement");
+    let mut play = Play::rolling("policies hold one measurement");
     play.world.spec.verbs.abort = Some("1".to_owned());
     play.until("turns back to the release before");
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
@@ -648,9 +628,7 @@ fn a_deletion_on_the_way_back_leaves_what_was_verified_last() {
 /// What status asks for is what the operator writes itself: once no chamber is left, one measurement.
 #[test]
 fn a_deletion_asks_holders_for_what_it_leaves() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v1 3->2, v2 0->1");
+    let mut play = Play::rolling("v1 3->2, v2 0->1");
     let asked = |play: &Play| {
         let set = rollover::AdmittedSet::recorded(&play.world, &play.world.record);
         set.everywhere().to_vec()
@@ -665,9 +643,7 @@ fn a_deletion_asks_holders_for_what_it_leaves() {
 /// `kubectl chamber plan` believes status no more than the planner does.
 #[test]
 fn a_preview_shows_what_admit_changes_where_status_alone_says_that_retire_has_begun() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("holds deletion until the policies hold one measurement");
+    let mut play = Play::rolling("holds deletion until the policies hold one measurement");
     let admits = |play: &Play| {
         let preview = rollover::preview(&play.world);
         let changes = preview.keys[0].changes.as_ref().unwrap();
@@ -685,9 +661,7 @@ fn a_preview_shows_what_admit_changes_where_status_alone_says_that_retire_has_be
 /// Turning back from a release to itself would go on for ever.
 #[test]
 fn a_forged_rollover_of_a_release_to_itself_ends() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v1 3->2, v2 0->1");
+    let mut play = Play::rolling("v1 3->2, v2 0->1");
     play.world.record.rollover.as_mut().unwrap().from = Some(release(2));
     play.world.spec.release = release(1);
     run(&mut play);

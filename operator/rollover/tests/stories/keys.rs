@@ -225,9 +225,7 @@ fn the_profile_changes_without_a_rollover_and_a_rollover_keeps_it() {
 
 #[test]
 fn the_profile_can_change_in_the_middle() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("resizes v1 3->2, v2 0->1");
+    let mut play = Play::rolling("resizes v1 3->2, v2 0->1");
     play.scene("profile: Pinned", |play| set_profile(play, Profile::Pinned));
     play.until("waits, Soaking");
     play.scene("profile: Standard, then Pinned while it retires", |play| {
@@ -342,9 +340,7 @@ fn a_dry_run_changes_nothing_and_shows_what_would_change() {
 
 #[test]
 fn a_dry_run_in_the_middle_holds_and_a_revocation_passes_it() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("resizes v1 3->2, v2 0->1");
+    let mut play = Play::rolling("resizes v1 3->2, v2 0->1");
     play.world.spec.dry_run = true;
     play.run(20);
     assert!(
@@ -426,9 +422,7 @@ fn a_fence_that_nobody_spoke_of_stops_in_measure_until_the_spec_says_what_holds(
 /// A fence that appears in the middle of Roll: no chamber is started into it, and no law has to stop it.
 #[test]
 fn a_fence_that_appears_in_the_middle_starts_no_chamber() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("resizes v1 3->2, v2 0->1");
+    let mut play = Play::rolling("resizes v1 3->2, v2 0->1");
     play.with_statement(1, FENCE);
     play.run(50);
     assert_eq!(
@@ -500,9 +494,7 @@ fn what_runs_is_found_again_in_whichever_profile() {
 /// Once Retire has begun there is nothing left to admit.
 #[test]
 fn a_preview_while_it_retires_shows_what_still_goes() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("begins to retire: from now on the only way is forward");
+    let play = Play::rolling("begins to retire: from now on the only way is forward");
     let preview = preview(&play.world);
     let a = preview.keys[0].changes.as_ref().unwrap();
     assert_eq!((a.admit.len(), a.retire.len()), (0, 1), "{a:?}");
@@ -524,9 +516,7 @@ fn an_error_of_others_blocks_admit_only() {
     play.run(20);
     assert_eq!(blocked(&play).0, Reason::PolicyUnsound, "{}", play.story);
 
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("waits, Soaking");
+    let mut play = Play::rolling("waits, Soaking");
     play.with_statement(1, FOREIGN_ALLOW);
     play.until("Retire: writes policies a=[v2] b=[v2] c=[v2]");
     play.until("Settled");

@@ -108,17 +108,9 @@ fn tag_revoked(play: &mut Play, key: usize, number: u8) {
     }
 }
 
-/// On the way from v1 to v2, told up to a line.
-fn rolling(line: &str) -> Play {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until(line);
-    play
-}
-
 /// Every chamber runs v2 and was proven, and Retire is what comes next.
 fn about_to_retire() -> Play {
-    let mut play = rolling("Verify: waits, Soaking");
+    let mut play = Play::rolling("Verify: waits, Soaking");
     let retire = Action::Transition(Transition::RetireBegun);
     while !matches!(plan(&play.world), Plan::Act { action, .. } if action == retire) {
         assert!(play.turn(), "{}", play.story);
@@ -218,7 +210,7 @@ fn law_1_starts_what_was_verified_with_as_many_keys_as_it_needs() {
 
 #[test]
 fn law_1_starts_what_was_not_verified_when_every_key_admits_it() {
-    let mut play = rolling("makes the ReplicaSet of v2");
+    let mut play = Play::rolling("makes the ReplicaSet of v2");
     passes(&play, &resize(&play, 2, 1));
     disable(&mut play, 0);
     stops(&play, &resize(&play, 2, 1), 1, "2 of 3 keys");
@@ -272,7 +264,7 @@ fn law_2_admits_two_at_most_and_each_as_approved() {
 
 #[test]
 fn law_2_lets_nothing_revoked_in_or_stay() {
-    let mut play = rolling("2->3");
+    let mut play = Play::rolling("2->3");
     hold(&mut play, &[0], &[1]);
     passes(&play, &writes(&play, &[0], &[1, 2]));
     // One key's tag bars what would enter, and takes nothing out of another.
@@ -548,14 +540,14 @@ fn law_4_takes_nothing_from_a_policy_that_chambers_run() {
     hold(&mut play, &[1], &[]);
     passes(&play, &writes(&play, &[1], &[1]));
     // Whatever the record says of it.
-    let mut play = rolling("2->3");
+    let mut play = Play::rolling("2->3");
     retiring(&mut play);
     stops(&play, &writes(&play, &[1], &[2]), 4, "key b would lose");
 }
 
 /// The chambers are all of v2, and nothing was recorded of Retire: the release before is what could be returned to.
 fn only_the_new_run() -> Play {
-    let mut play = rolling("Verify: waits, Soaking");
+    let mut play = Play::rolling("Verify: waits, Soaking");
     read(&mut play, 0);
     play
 }
@@ -706,7 +698,7 @@ fn law_6_does_nothing_that_rests_on_keys_while_one_is_unknown() {
 
 #[test]
 fn law_6_starts_nothing_unverified_while_a_key_is_unknown() {
-    let mut play = rolling("makes the ReplicaSet of v2");
+    let mut play = Play::rolling("makes the ReplicaSet of v2");
     play.unreadable(2, Reason::KeyUnreadable, "throttled");
     // Another key is accepted to be lost and works: as many as law 1 asks for admit it.
     play.world.spec.shares[0].accepted_at_risk = true;

@@ -207,9 +207,7 @@ fn a_chamber_that_stays_sealed_says_why_and_so_does_the_failure() {
 
 #[test]
 fn a_node_with_a_chamber_of_the_target_is_lost_in_verify() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("Verify: waits, Soaking");
+    let mut play = Play::rolling("Verify: waits, Soaking");
     play.scene("the node of a new chamber is lost", |play| {
         play.node_lost = true;
         let now = play.world.now;
@@ -277,9 +275,7 @@ fn a_release_is_made_again_from_what_was_kept_of_it() {
         play.story
     );
     // In the middle of a rollover, too: the spec names v2, and what goes is v1.
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v1 2->1, v2 1->2");
+    let mut play = Play::rolling("v1 2->1, v2 1->2");
     play.world.sets.retain(|set| set.release.revision != "v1");
     play.world.spec.verbs.abort = Some("1".into());
     play.run(100);
@@ -350,9 +346,7 @@ fn starting_chambers_asks_for_no_disruption_budget() {
 
 #[test]
 fn fewer_chambers_of_the_target_are_stopped_only_as_the_budgets_allow() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v1 1->0, v2 2->3");
+    let mut play = Play::rolling("v1 1->0, v2 2->3");
     play.world.spec.replicas = 1;
     play.world.spec.max_unavailable = 1;
     play.budget = 0;
@@ -390,9 +384,7 @@ fn a_set_that_nobody_wants_loses_its_sealed_and_its_unsealed_chambers() {
 
 #[test]
 fn where_no_chamber_is_wanted_nothing_is_proven_and_nothing_retired() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v1 1->0, v2 2->3");
+    let mut play = Play::rolling("v1 1->0, v2 2->3");
     play.world.spec.replicas = 0;
     play.run(40);
     assert!(

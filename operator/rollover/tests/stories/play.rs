@@ -186,6 +186,14 @@ impl Play {
         play
     }
 
+    /// The same on its way from v1 to v2, told up to a line.
+    pub fn rolling(line: &str) -> Self {
+        let mut play = Self::settled();
+        play.world.spec.release = release(2);
+        play.until(line);
+        play
+    }
+
     pub fn set_facts(&mut self, index: usize, change: impl FnOnce(&mut KeyFacts)) {
         let read_at = self.world.now;
         let never_set = || {

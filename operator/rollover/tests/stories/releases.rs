@@ -69,9 +69,7 @@ fn an_old_chamber_that_dies_in_the_middle_comes_back_old() {
 
 #[test]
 fn back_to_the_release_before_in_the_middle() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v2 0->1");
+    let mut play = Play::rolling("v2 0->1");
     play.scene("the user goes back to v1", |play| {
         play.world.spec.release = release(1);
     });
@@ -81,9 +79,7 @@ fn back_to_the_release_before_in_the_middle() {
 
 #[test]
 fn back_to_the_release_before_while_nothing_was_started() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("every key admits the live releases");
+    let mut play = Play::rolling("every key admits the live releases");
     play.scene("the user goes back to v1", |play| {
         play.world.spec.release = release(1);
     });
@@ -106,9 +102,7 @@ fn a_third_release_in_the_middle_first_returns_to_one_measurement() {
 
 #[test]
 fn a_third_release_takes_the_place_of_one_that_never_started() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("every key admits the live releases");
+    let mut play = Play::rolling("every key admits the live releases");
     play.scene("the user wants v3", |play| {
         play.world.spec.release = release(3);
     });
@@ -297,9 +291,7 @@ const WRONG: [Wrong; 8] = [
 #[test]
 fn each_gap_in_a_pods_metrics_holds_retire_and_names_the_query_and_the_pod() {
     for (wrong, reason, words) in WRONG {
-        let mut play = Play::settled();
-        play.world.spec.release = release(2);
-        play.until("Verify: waits, Soaking");
+        let mut play = Play::rolling("Verify: waits, Soaking");
         while play.world.metrics.is_none() {
             assert!(play.turn(), "{}", play.story);
         }
@@ -581,9 +573,7 @@ fn a_missing_prometheus_never_fails_a_release() {
 
 #[test]
 fn a_return_that_fails_too_is_a_persons_to_solve() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v2 0->1");
+    let mut play = Play::rolling("v2 0->1");
     play.scene("nothing unseals any more", |play| {
         play.broken = vec!["v1", "v2"];
     });
@@ -601,9 +591,7 @@ fn a_return_that_fails_too_is_a_persons_to_solve() {
 
 #[test]
 fn abort_returns_to_the_release_before() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v2 0->1");
+    let mut play = Play::rolling("v2 0->1");
     play.scene("abort", |play| {
         play.world.spec.verbs.abort = Some("1".into());
     });
@@ -691,9 +679,7 @@ fn revocation(byte: u8) -> String {
 
 #[test]
 fn the_release_before_is_revoked_in_the_middle() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v2 0->1");
+    let mut play = Play::rolling("v2 0->1");
     play.scene("v1 is revoked, although chambers run it", |play| {
         play.world.spec.verbs.revoke = Some(revocation(1));
     });
@@ -703,9 +689,7 @@ fn the_release_before_is_revoked_in_the_middle() {
 
 #[test]
 fn the_target_is_revoked_in_the_middle() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v2 0->1");
+    let mut play = Play::rolling("v2 0->1");
     play.scene("v2 is revoked", |play| {
         play.world.spec.verbs.revoke = Some(revocation(2));
     });
@@ -831,9 +815,7 @@ fn a_lost_node_holds_retire_by_name() {
 
 #[test]
 fn replicas_change_in_the_middle() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v2 0->1");
+    let mut play = Play::rolling("v2 0->1");
     play.scene("five are wanted", |play| play.world.spec.replicas = 5);
     play.until("begins to retire: from now on the only way is forward");
     play.scene("two are wanted", |play| play.world.spec.replicas = 2);
@@ -943,9 +925,7 @@ fn changes_of_our_own_are_no_conflict() {
 
 #[test]
 fn a_revocation_does_not_give_way_to_another_writer_and_a_deletion_says_so() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("every key admits the live releases");
+    let mut play = Play::rolling("every key admits the live releases");
     for _ in 0..6 {
         flipped(&mut play);
     }
@@ -1013,9 +993,7 @@ fn a_return_that_makes_no_progress_is_not_sent_back_to_what_was_left() {
 
 #[test]
 fn a_finalizer_stays_where_status_was_lost_in_the_middle() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("Roll: resizes v1 3->2, v2 0->1");
+    let mut play = Play::rolling("Roll: resizes v1 3->2, v2 0->1");
     assert!(play.world.finalizer);
     play.world.record = PersistedState::default();
     play.run(50);
@@ -1033,9 +1011,7 @@ fn a_finalizer_stays_where_status_was_lost_in_the_middle() {
 
 #[test]
 fn a_key_that_is_lost_in_retire_keeps_no_chamber_from_being_started() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("begins to retire: from now on the only way is forward");
+    let mut play = Play::rolling("begins to retire: from now on the only way is forward");
     play.until("(2/retire)");
     play.set_facts(2, |facts| facts.state = KeyState::Other("Disabled".into()));
     play.world.spec.replicas = 5;
@@ -1092,9 +1068,7 @@ fn a_status_from_a_backup_is_seen_by_the_keys() {
 
 #[test]
 fn deleting_in_the_middle_leaves_one_measurement() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v2 1->2");
+    let mut play = Play::rolling("v2 1->2");
     play.scene("deleted", |play| {
         play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
     });
@@ -1111,9 +1085,7 @@ fn deleting_in_the_middle_leaves_one_measurement() {
 
 #[test]
 fn deleting_and_keeping_the_chambers_of_two_releases_says_what_is_left() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v2 1->2");
+    let mut play = Play::rolling("v2 1->2");
     play.story.clear();
     play.world.spec.deletion = Some(rollover::Deletion { orphans: true });
     play.turn();
@@ -1139,9 +1111,7 @@ fn deleting_says_which_holder_still_admits_two() {
 
 #[test]
 fn deleting_says_which_keys_it_could_not_reach() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v2 1->2");
+    let mut play = Play::rolling("v2 1->2");
     play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
     play.set_facts(1, |facts| facts.policy = Err("not JSON".to_owned()));
     play.unreadable(2, Reason::KeyUnreadable, "key c cannot be read");
@@ -1153,9 +1123,7 @@ fn deleting_says_which_keys_it_could_not_reach() {
 /// The release before is the last one that was verified: while nothing of it is left, it comes back before the third one.
 #[test]
 fn a_third_release_waits_for_the_return_even_when_nothing_of_it_has_started() {
-    let mut play = Play::settled();
-    play.world.spec.release = release(2);
-    play.until("v1 1->0, v2 2->3");
+    let mut play = Play::rolling("v1 1->0, v2 2->3");
     play.run(4);
     play.story.clear();
     play.scene("the user wants v3", |play| {
