@@ -105,6 +105,8 @@ pub fn pod_template(_: &mut SchemaGenerator) -> Schema {
                         "type": "array",
                         "minItems": 1,
                         "maxItems": 20,
+                        "x-kubernetes-list-type": "map",
+                        "x-kubernetes-list-map-keys": ["name"],
                         "items": {
                             "type": "object",
                             "required": ["name"],

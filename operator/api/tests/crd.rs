@@ -55,6 +55,39 @@ fn no_word_of_an_enum_is_something_else_without_quotes() {
     }
 }
 
+/// Server-side apply merges lists by what they say of themselves; a form shows an error at its field, with its kind.
+#[test]
+fn every_list_says_how_it_is_merged_and_every_rule_where_it_fails_and_why() {
+    fn look(path: &str, schema: &serde_json::Value, found: &mut Vec<String>) {
+        let said = |word: &str| schema.get(word).is_some();
+        if schema["type"] == "array" && !said("x-kubernetes-list-type") {
+            found.push(format!("{path} does not say how it is merged"));
+        }
+        let rules = schema["x-kubernetes-validations"].as_array();
+        for rule in rules.into_iter().flatten() {
+            // The rule of a plain value is about that value; of metadata, an API server's schema knows no fields.
+            let plain = !said("properties") || path.is_empty();
+            if rule.get("reason").is_none() || !(plain || rule.get("fieldPath").is_some()) {
+                found.push(format!("{path}: {rule} does not say where or why"));
+            }
+        }
+        let atomic = schema["x-kubernetes-map-type"] == "atomic";
+        let properties = schema["properties"].as_object().filter(|_| !atomic);
+        for (name, property) in properties.into_iter().flatten() {
+            look(&format!("{path}.{name}"), property, found);
+        }
+        if let Some(items) = schema.get("items") {
+            look(&format!("{path}[]"), items, found);
+        }
+    }
+    let crd = serde_json::to_value(ChamberCluster::crd()).unwrap();
+    let mut found = Vec::new();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    assert_eq!(schema["type"], "object");
+    look("", schema, &mut found);
+    assert_eq!(found, [""; 0]);
+}
+
 /// What the rules of the schema say of ARNs, for each partition and for what is none.
 #[test]
 fn arns_of_every_partition_are_taken() {

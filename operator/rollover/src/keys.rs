@@ -36,14 +36,15 @@ pub fn fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstacle>
 
 /// Keys that are enabled and whose policy lets a measurement decrypt.
 pub fn usable(world: &World, measurement: &Measurement) -> usize {
-    let usable = |(share, facts): &(&Share, &KeyFacts)| {
-        facts.state == KeyState::Enabled
-            && facts
-                .policy
-                .as_ref()
-                .is_ok_and(|policy| key_policy::decrypts(policy, &share.template, measurement))
-    };
-    world.facts().filter(usable).count()
+    let keys = world.facts();
+    keys.filter(|(share, facts)| opens(share, facts, measurement))
+        .count()
+}
+
+fn opens(share: &Share, facts: &KeyFacts, measurement: &Measurement) -> bool {
+    let policy = facts.policy.as_ref();
+    facts.state == KeyState::Enabled
+        && policy.is_ok_and(|policy| key_policy::decrypts(policy, &share.template, measurement))
 }
 
 /// Why a release could not decrypt with a key that takes part, although statement 3 admits it: the first Deny that
@@ -75,6 +76,29 @@ pub fn denied(
 /// Whether a key takes part now: it can be used, or nobody accepted that it cannot.
 pub fn takes_part(share: &Share, facts: &KeyFacts) -> bool {
     facts.state == KeyState::Enabled || !share.accepted_at_risk
+}
+
+/// Whether nobody waits for what a key does not do: the spec accepts that it is at risk, and it goes without those it
+/// accepts. Before Retire the others open enough for the target; afterwards too few are left that admit another image.
+pub fn dispensable(world: &World, share: &Share) -> bool {
+    share.accepted_at_risk && goes_without(world)
+}
+
+fn goes_without(world: &World) -> bool {
+    let (threshold, rollover) = (world.spec.threshold, world.record.rollover.as_ref());
+    if let Some(open) = rollover.filter(|rollover| !world.retires(rollover)) {
+        let sure = |(share, facts): &(&Share, &KeyFacts)| {
+            !share.accepted_at_risk || opens(share, facts, &open.to.measurement)
+        };
+        return world.facts().filter(sure).count() >= threshold;
+    }
+    let stays = rollover.map(|rollover| &rollover.to);
+    let stays = stays.or(world.record.current.as_ref());
+    let admits_others = |(share, facts): &(&Share, &KeyFacts)| {
+        share.accepted_at_risk
+            && !stays.is_some_and(|release| admits_alone(share, facts, &release.measurement))
+    };
+    world.facts().filter(admits_others).count() < threshold
 }
 
 fn state_fault(share: &Share, facts: &KeyFacts) -> Option<Obstacle> {

@@ -98,7 +98,7 @@ fn tag(
         .filter(|(share, facts)| share.managed && keys::takes_part(share, facts))
         .filter(|(share, facts)| unmarked(share, facts) && conflict(world, share, facts).is_none())
         .collect();
-    let refusing = keys.iter().map(|(share, _)| share.arn.as_str());
+    let refusing = keys.iter().map(|(share, _)| *share);
     let lost = |key: &&Pair<'_>| !is_ours(world, key.1) && !claimable(world, key);
     let lost = keys
         .iter()
@@ -126,7 +126,7 @@ pub fn write(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
     };
     let ready = writes.iter().filter(|write| may(&write.arn));
     let ready: Vec<_> = ready.cloned().collect();
-    let refusing = writes.iter().map(|write| write.arn.as_str());
+    let refusing = keys.iter().map(|(share, _)| *share);
     order_claim(world, step, &Marks::now(world), &nobodys)
         .or_else(|| (!ready.is_empty()).then(|| Plan::act(step, Action::WritePolicies(ready))))
         .or_else(|| stopped(world, step, &keys))
@@ -184,8 +184,10 @@ fn stopped(world: &World, step: Step, keys: &[Pair<'_>]) -> Option<Plan> {
 }
 
 /// The wait for keys that refuse what changes them.
-fn refused<'a>(world: &World, step: Step, arns: impl Iterator<Item = &'a str>) -> Option<Plan> {
-    let refusals: Vec<_> = arns.filter_map(|arn| world.refusal(arn)).cloned().collect();
+fn refused<'a>(world: &World, step: Step, shares: impl Iterator<Item = &'a Share>) -> Option<Plan> {
+    let awaited = shares.filter(|share| !keys::dispensable(world, share));
+    let refusals = awaited.filter_map(|share| world.refusal(&share.arn));
+    let refusals: Vec<_> = refusals.cloned().collect();
     let until = refusals.iter().map(|refusal| refusal.until).min()?;
     let refuses = KeyObstacle::Refuses(refusals);
     Some(Plan::wait_until(step, refuses, Some(until)))

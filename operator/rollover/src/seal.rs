@@ -1,6 +1,7 @@
 //! The sealed blob within Admit: bound for a new measurement, or, once in a cluster's life, made.
 
 use jiff::{SignedDuration, Timestamp};
+use measurement::Measurement;
 
 use crate::{
     Action, Blob, BlobObstacle, KeyFacts, Plan, Release, Rollover, SealObstacle, SealPod, Share,
@@ -10,6 +11,18 @@ use crate::{
 const STEP: Step = Step::Admit;
 /// How long a failed seal pod is left to be looked at before the next try.
 const RETRY: SignedDuration = SignedDuration::from_secs(10);
+
+/// Why chambers with this measurement would not start on this cluster's master key.
+pub fn unsound(world: &World, step: Step, measurement: &Measurement) -> Option<Plan> {
+    if !world.spec.managed_sealing {
+        return None;
+    }
+    match world.blobs.get(&measurement.id()) {
+        Some(Blob::Sound { commitment }) => origin::foreign(world, step, commitment),
+        Some(Blob::Unsound(why)) => Some(Plan::block(step, BlobObstacle::Unsound(why.clone()))),
+        None => measure::lost(world, step),
+    }
+}
 
 /// Binds the blob of the release before to the target's measurement.
 pub fn bind(world: &World, rollover: &Rollover) -> Option<Plan> {

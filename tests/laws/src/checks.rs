@@ -4,8 +4,9 @@ use key_policy::{Policy, Severity};
 use rollover::Gate;
 
 use crate::setup::Setup;
-use crate::state::{Answers, FOREIGN, Images, Key, Owned, Prometheus, RELEASES, Set, State};
+use crate::state::{Answers, FOREIGN, Images, Key, Owned, Prometheus, RELEASES, Seal, Set, State};
 use crate::violation::Violation;
+use crate::world::COMMITMENT;
 
 /// The images of a policy that is about to be written.
 ///
@@ -43,7 +44,7 @@ pub fn write(
     let (old, new) = (before.keys[key].stored, after.keys[key].stored);
     of_the_operator(before, key)?;
     // Tags that were removed since the keys were read are not known yet.
-    let seen = before.seen.as_ref().map_or(&before.keys, |seen| &seen.keys);
+    let seen = before.as_read();
     if !seen[key].is_ours() || seen[key].healing {
         return Err(Violation::of(
             10,
@@ -75,7 +76,7 @@ pub fn write(
 ///
 /// Law 10.
 pub fn tag_owner(state: &State, key: usize, takes_over: bool) -> Result<(), Violation> {
-    let seen = state.seen.as_ref().map_or(&state.keys, |seen| &seen.keys);
+    let seen = state.as_read();
     let theirs = seen[key].owner == Owned::Theirs;
     if theirs && !(takes_over && state.asked.transfer) {
         return Err(Violation::of(10, "takes another cluster's key"));
@@ -115,7 +116,7 @@ fn trust(setup: &Setup, state: &State, old: Images, new: Images) -> Result<(), V
     }
     // What a holder has tagged since the keys were read is not known yet.
     let revoked = state.revoked(setup.size.keys, setup.size.threshold);
-    let seen = state.seen.as_ref().map_or(&state.keys, |seen| &seen.keys);
+    let seen = state.as_read();
     let tagged = seen.iter().fold(0, |all, key| all | key.revoked);
     let barred = state.record.revoked | tagged;
     if added & barred != 0 || new & revoked & state.record.revoked & tagged != 0 {
@@ -341,7 +342,13 @@ fn starts(setup: &Setup, state: &State, release: usize) -> Result<(), Violation>
             format!("v{} is started without a blob", release + 1),
         ));
     }
-    let keys = state.seen.as_ref().map_or(&state.keys, |seen| &seen.keys);
+    if state.alien & bit != 0 {
+        return Err(Violation::of(
+            12,
+            format!("v{} is started on somebody else's master key", release + 1),
+        ));
+    }
+    let keys = state.as_read();
     let age = state.seen.as_ref().map_or(0, |seen| seen.age);
     // Where a second fault is allowed, what somebody else did to a key while an order was late is not the operator's doing.
     let late = state.seen.is_none() && setup.size.faults > 1;
@@ -360,7 +367,7 @@ fn starts(setup: &Setup, state: &State, release: usize) -> Result<(), Violation>
     let pressing = from.is_some_and(|from| revoked & (1 << from) != 0);
     let agree = pressing || was_verified(state, release) || needed.all(|(_, key)| lets(key));
     let admits = late || usable >= setup.size.threshold && agree;
-    if age > 0 || !admits {
+    if age != 0 || !admits {
         return Err(Violation::of(
             1,
             format!("v{} is started before every key agrees", release + 1),
@@ -386,7 +393,7 @@ fn was_verified(state: &State, release: usize) -> bool {
 pub fn revoke(setup: &Setup, state: &State, key: usize, images: Images) -> Result<(), Violation> {
     let revoked = state.revoked(setup.size.keys, setup.size.threshold);
     // What its own tags said when they were read may be put back.
-    let seen = state.seen.as_ref().map_or(&state.keys, |seen| &seen.keys);
+    let seen = state.as_read();
     if images & !revoked & !state.keys[key].revoked & !seen[key].revoked == 0 {
         return Ok(());
     }
@@ -426,14 +433,19 @@ pub fn remove(state: &State, release: usize) -> Result<(), Violation> {
     }
 }
 
-/// A blob is stored.
+/// A blob is stored: what the seal pod offers, or what is bound anew from that of another release.
 ///
 /// # Errors
 ///
-/// Law 11.
-pub fn blob(state: &State, release: u8, first: bool) -> Result<(), Violation> {
-    if first && state.sealed {
+/// Laws 11 and 12.
+pub fn blob(state: &State, release: u8, from: Option<u8>) -> Result<(), Violation> {
+    if from.is_none() && state.sealed {
         return Err(Violation::of(11, "stores a second master key"));
+    }
+    let offered = state.seal == Seal::Offers && state.sealer == release;
+    let sound = from.map_or(offered, |from| state.alien & (1 << from) == 0);
+    if !sound {
+        return Err(Violation::of(12, "stores a master key that is not ours"));
     }
     if state.blobs & (1 << release) != 0 {
         return Err(Violation::of(11, "overwrites a blob"));
@@ -441,14 +453,53 @@ pub fn blob(state: &State, release: u8, first: bool) -> Result<(), Violation> {
     Ok(())
 }
 
-/// The seal pod is started.
+/// The seal pod is started, or deleted.
 ///
 /// # Errors
 ///
-/// Law 11.
+/// Laws 11 and 12.
 pub fn seal(state: &State, start: bool) -> Result<(), Violation> {
     if start && state.sealed {
         return Err(Violation::of(11, "seals a second time"));
+    }
+    if state.seal == Seal::Foreign {
+        return Err(Violation::of(12, "takes somebody else's pod for its own"));
+    }
+    Ok(())
+}
+
+/// A commitment is written to a key or to status.
+///
+/// # Errors
+///
+/// Law 12, where it is of somebody else's master key.
+pub fn commits(commitment: &str) -> Result<(), Violation> {
+    if commitment == COMMITMENT {
+        return Ok(());
+    }
+    Err(Violation::of(12, "commits to somebody else's master key"))
+}
+
+/// A release is called failed.
+///
+/// # Errors
+///
+/// Law 6, where its chambers that are sealed were never started.
+pub fn fails(setup: &Setup, state: &State) -> Result<(), Violation> {
+    let target = state.record.rollover.as_ref().map(|found| found.to);
+    let revoked = state.revoked(setup.size.keys, setup.size.threshold);
+    let target = target.filter(|target| revoked & (1 << target) == 0);
+    let set = target.and_then(|target| state.sets[usize::from(target)].as_ref());
+    let mut sealed = set
+        .into_iter()
+        .flat_map(|set| &set.pods)
+        .filter(|pod| !pod.serves())
+        .peekable();
+    if sealed.peek().is_some() && sealed.all(|pod| !pod.placed) {
+        return Err(Violation::of(
+            6,
+            "calls a release failed for which no node has room",
+        ));
     }
     Ok(())
 }

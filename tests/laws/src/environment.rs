@@ -4,8 +4,8 @@ use rollover::Gate;
 
 use crate::setup::Setup;
 use crate::state::{
-    AGE, Answers, CHAMBERS, FOREIGN, Key, Order, Owned, Prometheus, RELEASES, Record, Rollover,
-    Seal, Set, State,
+    AGE, Answers, CHAMBERS, FOREIGN, Images, KEYS, Key, Order, Owned, Prometheus, RELEASES, Record,
+    Rollover, Seal, Set, State,
 };
 use crate::world;
 
@@ -20,11 +20,7 @@ pub fn events(setup: &Setup, state: &State, rests: bool) -> Vec<Event> {
     }
     pods(setup, state, &mut events);
     kms(setup, state, &mut events);
-    if state.seal == Seal::Running {
-        events.push(with(state, "the seal pod is done", |state| {
-            state.seal = Seal::Offers;
-        }));
-    }
+    seal_pod(state, &mut events);
     if rests {
         events.push(with(state, "a minute passes", tick));
     }
@@ -40,7 +36,7 @@ pub fn events(setup: &Setup, state: &State, rests: bool) -> Vec<Event> {
 /// A state that some time later follows by itself, when nothing goes wrong any more.
 pub fn progress(setup: &Setup, state: &State) -> State {
     let mut next = state.clone();
-    let asked = world::asked_of_holders(setup, state);
+    let asked = asked_and_heard(setup, state);
     for (key, asked) in next.keys.iter_mut().zip(asked) {
         key.stored = asked.unwrap_or(key.stored);
         key.enforced = key.stored;
@@ -52,7 +48,7 @@ pub fn progress(setup: &Setup, state: &State) -> State {
         };
         set.pods.retain(|pod| pod.leaving.is_none());
         for pod in &mut set.pods {
-            if opens && pod.unsealed.is_none() {
+            if opens && pod.placed && pod.unsealed.is_none() {
                 pod.unsealed = Some(0);
             }
         }
@@ -68,6 +64,52 @@ pub fn progress(setup: &Setup, state: &State) -> State {
     next.late = None;
     tick(&mut next);
     next
+}
+
+/// What the holders who answer are asked for.
+fn asked_and_heard(setup: &Setup, state: &State) -> [Option<Images>; KEYS] {
+    let mut asked = world::asked_of_holders(setup, state);
+    for (index, asked) in asked.iter_mut().enumerate() {
+        asked.take_if(|_| setup.size.silent & (1 << index) != 0);
+    }
+    asked
+}
+
+fn seal_pod(state: &State, events: &mut Vec<Event>) {
+    let mut becomes = |what: &str, seal: Seal| {
+        events.push(with(state, what, |state| state.seal = seal));
+    };
+    match state.seal {
+        Seal::Running => becomes("the seal pod is done", Seal::Offers),
+        Seal::Foreign => becomes("the pod of somebody else is deleted", Seal::Absent),
+        _ => {}
+    }
+}
+
+/// Seal pods that are stuck, fail, are lost, or are not ours; and a sealed Secret that somebody puts in our place.
+fn seals(setup: &Setup, state: &State, events: &mut Vec<Event>) {
+    let mut becomes = |what: &str, seal: Seal| {
+        events.push(fault(state, what, |state| state.seal = seal));
+    };
+    match state.seal {
+        Seal::Absent => becomes("somebody makes a pod of the seal pod's name", Seal::Foreign),
+        Seal::Running => {
+            becomes("the seal pod's image cannot be pulled", Seal::Stuck);
+            becomes("the seal pod fails", Seal::Failed);
+        }
+        Seal::Offers => becomes("the seal pod is lost", Seal::Absent),
+        Seal::Stuck | Seal::Failed | Seal::Foreign => {}
+    }
+    for release in (0..).take(RELEASES) {
+        let images = setup.of_image(release);
+        if state.alien & images != images {
+            let what = format!("somebody puts a Secret in the place of v{}'s", release + 1);
+            events.push(fault(state, what, |state| {
+                state.blobs |= images;
+                state.alien |= images;
+            }));
+        }
+    }
 }
 
 fn with(state: &State, what: impl Into<String>, change: impl FnOnce(&mut State)) -> Event {
@@ -117,7 +159,7 @@ fn pods(setup: &Setup, state: &State, events: &mut Vec<Event>) {
                 });
                 continue;
             }
-            if pod.unsealed.is_none() && opens {
+            if pod.unsealed.is_none() && pod.placed && opens {
                 change("unseals", 0, &|set| set.pods[index].unsealed = Some(0));
             }
             if state.faults > 0 {
@@ -133,7 +175,7 @@ fn pods(setup: &Setup, state: &State, events: &mut Vec<Event>) {
 }
 
 fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
-    let asked = world::asked_of_holders(setup, state);
+    let asked = asked_and_heard(setup, state);
     let keys = state.keys.into_iter().zip(asked);
     for (index, (key, asked)) in keys.take(setup.size.keys).enumerate() {
         if key.enforced != key.stored {
@@ -269,6 +311,12 @@ fn faults(setup: &Setup, state: &State, events: &mut Vec<Event>) {
     }
     if setup.size.vanishes {
         vanishing(state, events);
+    }
+    if setup.size.seals {
+        seals(setup, state, events);
+    }
+    if setup.size.clock {
+        events.push(fault(state, "the clock is set back", State::set_clock_back));
     }
     let backup = first_status(setup);
     if !setup.size.from_nothing && state.record != backup {
@@ -429,6 +477,11 @@ fn wishes(setup: &Setup, state: &State, events: &mut Vec<Event>) {
         let what = format!("the user changes who manages key {index}");
         wish(what, &|state| state.asked.observed ^= 1 << index);
     }
+    if setup.size.corrects && !state.asked.corrected && !state.sealed && state.blobs == 0 {
+        wish("the user corrects the ARN of key 0".to_owned(), &|state| {
+            correct(setup, state);
+        });
+    }
     if setup.size.others && !state.asked.transfer {
         wish(
             "the user takes over the other cluster's keys".to_owned(),
@@ -445,31 +498,27 @@ fn wishes(setup: &Setup, state: &State, events: &mut Vec<Event>) {
     }
 }
 
+/// Key 0 of the spec is another one from now on: nobody has written to it, or another cluster has.
+fn correct(setup: &Setup, state: &mut State) {
+    state.asked.corrected = true;
+    let owner = if setup.size.others {
+        Owned::Theirs
+    } else {
+        Owned::Nobody
+    };
+    state.keys[0] = Key {
+        owner,
+        ..Key::default()
+    };
+    state.record.written[0] = None;
+    state.policy_changed(0);
+}
+
 /// A minute passes.
 fn tick(state: &mut State) {
-    let older = |age: &mut u8| *age = (*age + 1).min(AGE);
-    for pod in state
-        .sets
-        .iter_mut()
-        .flatten()
-        .flat_map(|set| &mut set.pods)
-    {
-        pod.unsealed.iter_mut().for_each(older);
-        pod.leaving.iter_mut().for_each(older);
-    }
-    for set in state.sets.iter_mut().flatten() {
-        set.pods.sort_unstable();
-    }
-    if let Some(rollover) = &mut state.record.rollover {
-        rollover.admitted.iter_mut().for_each(older);
-        older(&mut rollover.progressed);
-    }
-    state.record.ended.iter_mut().for_each(older);
+    state.grow_older();
     for key in &mut state.keys {
         key.healing = false;
-    }
-    if let Some(seen) = &mut state.seen {
-        older(&mut seen.age);
     }
     // A policy write is sent within its time-out, or never.
     state.late = state

@@ -20,6 +20,9 @@ struct Arguments {
     /// Things that the user may ask for on one way.
     #[arg(long, default_value_t = 1)]
     wishes: u8,
+    /// Only the worlds whose rules, as they are printed, hold this text.
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 /// Every key Managed, nothing broken, settled on the first release.
@@ -33,6 +36,7 @@ fn size(arguments: &Arguments, chambers: u8, keys: usize, threshold: usize) -> S
         on_failure: OnFailure::Rollback,
         broken: 0,
         observed: 0,
+        silent: 0,
         remanages: false,
         accepted: 0,
         external: false,
@@ -42,6 +46,10 @@ fn size(arguments: &Arguments, chambers: u8, keys: usize, threshold: usize) -> S
         fences: false,
         flips: false,
         vanishes: false,
+        seals: false,
+        corrects: false,
+        clock: false,
+        room: 0,
         manifests: false,
         scales: false,
         adopts: false,
@@ -139,6 +147,77 @@ fn of_other_hands(arguments: &Arguments) -> [Size; 6] {
             vanishes: true,
             broken: 0b010,
             ..size(1, 1, 1)
+        },
+    ]
+}
+
+/// The first seal goes wrong, and Secrets are put in the place of ours; the user corrects a key before it.
+fn sealing(arguments: &Arguments) -> [Size; 4] {
+    let size = |chambers, keys, threshold| size(arguments, chambers, keys, threshold);
+    let seals = Size {
+        seals: true,
+        ..size(1, 2, 1)
+    };
+    let corrects = Size {
+        corrects: true,
+        from_nothing: true,
+        ..size(1, 2, 2)
+    };
+    [
+        seals,
+        Size {
+            from_nothing: true,
+            ..seals
+        },
+        corrects,
+        Size {
+            others: true,
+            ..corrects
+        },
+    ]
+}
+
+/// Time and room: the clock is set back, nodes are full, holders never answer, with what they keep accepted at risk or not.
+fn of_time_and_room(arguments: &Arguments) -> [Size; 7] {
+    let size = |chambers, keys, threshold| size(arguments, chambers, keys, threshold);
+    let full = Size {
+        max_unavailable: 0,
+        max_surge: 1,
+        room: 1,
+        ..size(1, 2, 1)
+    };
+    let silent = Size {
+        observed: 0b10,
+        silent: 0b10,
+        ..size(1, 2, 1)
+    };
+    [
+        Size {
+            clock: true,
+            ..size(2, 2, 2)
+        },
+        Size {
+            clock: true,
+            gate: Gate::Preferred,
+            from_nothing: true,
+            ..size(1, 2, 1)
+        },
+        full,
+        Size {
+            max_unavailable: 1,
+            room: 2,
+            ..size(2, 1, 1)
+        },
+        silent,
+        Size {
+            accepted: 0b10,
+            ..silent
+        },
+        Size {
+            accepted: 0b10,
+            keys: 3,
+            threshold: 2,
+            ..silent
         },
     ]
 }
@@ -254,9 +333,12 @@ fn main() -> std::process::ExitCode {
     };
     let mut worlds = worlds(&arguments);
     worlds.extend(of_other_hands(&arguments));
+    worlds.extend(sealing(&arguments));
+    worlds.extend(of_time_and_room(&arguments));
     worlds.extend(fenced(&arguments));
     worlds.extend(under_manifests(&arguments));
     worlds.extend(attested(&arguments));
+    worlds.retain(|size| named(*size).contains(&arguments.only));
     let left = Mutex::new(worlds);
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -275,9 +357,30 @@ fn main() -> std::process::ExitCode {
     summary(&results.into_inner().unwrap_or_default())
 }
 
-fn report(size: Size, found: &Result<Found, String>) {
-    let world = format!(
-        "{} chambers, {} of {} keys, surge {}, {:?}, broken {:03b}, observed {:03b}, accepted {:03b}, gate {:?}{}{}{}",
+/// Size and rules of a world, in a line.
+fn named(size: Size) -> String {
+    let rules = [
+        (size.external, "external"),
+        (size.adopts, "taken over"),
+        (size.from_nothing, "from nothing"),
+        (size.remanages, "managed anew"),
+        (size.forged, "status forged"),
+        (size.scales, "scaled"),
+        (size.others, "another cluster"),
+        (size.fences, "fences"),
+        (size.flips, "another writer"),
+        (size.vanishes, "sets vanish"),
+        (size.seals, "seals fail"),
+        (size.corrects, "ARN corrected"),
+        (size.clock, "clock set back"),
+        (size.room != 0, "nodes full"),
+        (size.silent != 0, "holder silent"),
+        (size.manifests, "manifests"),
+    ];
+    let rules = rules.iter().filter(|(holds, _)| *holds);
+    let rules: String = rules.map(|(_, rule)| format!(", {rule}")).collect();
+    format!(
+        "{} chambers, {} of {} keys, surge {}, {:?}, broken {:03b}, observed {:03b}, accepted {:03b}, gate {:?}{rules}",
         size.chambers,
         size.threshold,
         size.keys,
@@ -287,14 +390,11 @@ fn report(size: Size, found: &Result<Found, String>) {
         size.observed,
         size.accepted,
         size.gate,
-        if size.external { ", external" } else { "" },
-        if size.adopts { ", taken over" } else { "" },
-        if size.from_nothing {
-            ", from nothing"
-        } else {
-            ""
-        }
-    );
+    )
+}
+
+fn report(size: Size, found: &Result<Found, String>) {
+    let world = named(size);
     match found {
         Err(fault) => println!("{world}: {fault}"),
         Ok(found) => {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use key_policy::Policy;
 use rollover::{
-    Action, Chamber, Gate, Metrics, Phase, Plan, PodMetrics, Reading, Resize, Step, Transition,
-    World, plan, tags,
+    Action, Blob, Chamber, Gate, Metrics, Phase, Plan, PodMetrics, Reading, Resize, SealPod, Step,
+    Transition, World, plan, tags,
 };
 
 use crate::setup::{OTHER, Setup};
-use crate::state::FOREIGN;
+use crate::state::{AGE, FOREIGN};
+use crate::world::COMMITMENT;
 
 /// A bug in the planner or in the hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +62,22 @@ pub enum Mutant {
     FightsOn,
     /// Law 12: a `ReplicaSet` that is gone is made again from what the spec names now.
     MakesFromAnother,
+    /// Law 12: a Secret is trusted, whoever put it there.
+    TrustsAnySecret,
+    /// Law 12: a pod of the seal pod's name is overlooked.
+    OverlooksAnothersPod,
+    /// Law 10: a key whose ARN was corrected shows what the old one said.
+    ShowsTheOldKey,
+    /// Law 6: a release is blamed for nodes that are full.
+    BlamesFullNodes,
+    /// Law 1: a reading from before the clock was set back is taken for a fresh one.
+    BelievesTheFuture,
     /// Law 1: a Deny of which nobody can say whether it holds is taken not to hold.
     OverlooksFences,
 }
 
 /// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 24] = [
+pub const ALL: [(u8, Mutant); 29] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -91,6 +102,11 @@ pub const ALL: [(u8, Mutant); 24] = [
     (1, Mutant::OverlooksFences),
     (1, Mutant::OverlooksManifests),
     (4, Mutant::SkipsTheGate),
+    (12, Mutant::TrustsAnySecret),
+    (12, Mutant::OverlooksAnothersPod),
+    (10, Mutant::ShowsTheOldKey),
+    (6, Mutant::BlamesFullNodes),
+    (1, Mutant::BelievesTheFuture),
 ];
 
 impl Mutant {
@@ -135,6 +151,30 @@ impl Mutant {
                     share.template.assume = [assumed].into();
                 }
             }
+            Self::TrustsAnySecret | Self::OverlooksAnothersPod => self.trusts(&mut seen),
+            Self::ShowsTheOldKey => {
+                for (index, share) in world.spec.shares.iter().enumerate() {
+                    if let Some(old) = seen.readings.remove(&setup.arn(index, false)) {
+                        seen.readings.entry(share.arn.clone()).or_insert(old);
+                    }
+                }
+            }
+            Self::BlamesFullNodes => {
+                let sets = seen.sets.iter_mut();
+                for chamber in sets.flat_map(|set| &mut set.chambers) {
+                    let long_ago = Some(setup.ago(AGE));
+                    (chamber.failing, chamber.scheduled_at) = (None, long_ago);
+                }
+            }
+            Self::BelievesTheFuture => {
+                for reading in seen.readings.values_mut() {
+                    if let Reading::Facts(facts) = reading
+                        && facts.read_at > world.now
+                    {
+                        Arc::make_mut(facts).read_at = world.now;
+                    }
+                }
+            }
             Self::FightsOn => seen.record.written.clear(),
             Self::MakesFromAnother => {
                 let revisions = setup.releases.iter();
@@ -144,6 +184,18 @@ impl Mutant {
             _ => {}
         }
         self.spoil(setup, &seen, plan(&seen))
+    }
+
+    /// What is not ours is taken to be, or not to be there.
+    fn trusts(self, world: &mut World) {
+        if self == Self::OverlooksAnothersPod && matches!(world.seal_pod, SealPod::Foreign(_)) {
+            world.seal_pod = SealPod::Absent;
+        }
+        let blobs = world.blobs.values_mut();
+        for blob in blobs.filter(|_| self == Self::TrustsAnySecret) {
+            let commitment = COMMITMENT.to_owned();
+            *blob = Blob::Sound { commitment };
+        }
     }
 
     fn spoil(self, setup: &Setup, world: &World, next: Plan) -> Plan {

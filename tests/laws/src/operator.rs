@@ -8,7 +8,7 @@ use rollover::{Action, KeyWrite, Look, Phase, Plan, Transition, World, laws, tag
 use crate::checks;
 use crate::mutant::Mutant;
 use crate::setup::Setup;
-use crate::state::{FOREIGN, Images, Order, Owned, RELEASES, Seal, Seen, Set, State};
+use crate::state::{AGE, Age, FOREIGN, Images, Order, Owned, RELEASES, Seal, Seen, Set, State};
 use crate::violation::Violation;
 use crate::world;
 
@@ -36,6 +36,7 @@ pub fn decide(
                 state.seen = Some(Seen {
                     age: 0,
                     keys: state.keys,
+                    corrected: state.asked.corrected,
                 });
                 world.readings = world::readings(setup, state.seen.as_ref());
             }
@@ -76,10 +77,10 @@ pub enum Part {
     Size(u8, u8),
     /// A `ReplicaSet` is deleted.
     Remove(u8),
-    /// The blob of a release is stored.
-    Blob(u8, bool),
-    /// The seal pod is made or deleted.
-    Seal(bool),
+    /// The blob of a release is stored: bound from that of another one, or the first.
+    Blob(u8, Option<u8>),
+    /// The seal pod is made for a release, or deleted.
+    Seal(Option<u8>),
     /// The finalizer is set or removed.
     Finalizer(bool),
 }
@@ -137,11 +138,14 @@ pub fn parts(setup: &Setup, world: &World, action: &Action) -> Result<Vec<Part>,
                 .map(|write| policy(setup, key(&write.arn), write))
                 .collect();
         }
-        Action::BindBlob { to, .. } => vec![Part::Blob(setup.index_of(to), false)],
-        Action::StoreBlob(to) => vec![Part::Blob(setup.index_of(to), true)],
-        Action::StartSeal(_) => vec![Part::Seal(true)],
-        Action::RemoveSealPod => vec![Part::Seal(false)],
-        Action::TagCommitment { arns, .. } => {
+        Action::BindBlob { from, to } => {
+            vec![Part::Blob(setup.index_of(to), Some(setup.index_of(from)))]
+        }
+        Action::StoreBlob(to) => vec![Part::Blob(setup.index_of(to), None)],
+        Action::StartSeal(release) => vec![Part::Seal(Some(setup.index(release)))],
+        Action::RemoveSealPod => vec![Part::Seal(None)],
+        Action::TagCommitment { arns, commitment } => {
+            checks::commits(commitment)?;
             arns.iter().map(|arn| Part::Commit(key(arn))).collect()
         }
         Action::Resize(resizes) => resizes
@@ -229,13 +233,14 @@ pub fn perform(
             state.sets[usize::from(*release)] = None;
             state.templates &= !(1 << release);
         }
-        Part::Blob(release, first) => {
-            checks::blob(state, *release, *first)?;
+        Part::Blob(release, from) => {
+            checks::blob(state, *release, *from)?;
             state.blobs |= setup.of_image(*release);
         }
-        Part::Seal(start) => {
-            checks::seal(state, *start)?;
-            state.seal = if *start { Seal::Running } else { Seal::Absent };
+        Part::Seal(of) => {
+            checks::seal(state, of.is_some())?;
+            state.seal = of.map_or(Seal::Absent, |_| Seal::Running);
+            state.sealer = of.unwrap_or(0);
         }
         Part::Finalizer(held) => {
             state.finalizer = *held;
@@ -291,12 +296,18 @@ pub fn note(
         let rollover = state.record.rollover.as_ref();
         state.verified = rollover.map(|rollover| rollover.to);
     }
+    if let Action::Transition(Transition::Committed(commitment)) = action {
+        checks::commits(commitment)?;
+    }
+    if let Action::Transition(Transition::Failed { .. }) = action {
+        checks::fails(setup, state)?;
+    }
     if let Action::Transition(Transition::Attested(_)) = action {
         checks::attested(setup, state)?;
     }
     let mut record = world.record.clone();
     record.acted(action, setup.now);
-    state.record = compact(setup, &record);
+    state.record = compact(setup, &record, state.asked.corrected);
     if action.changes_keys() {
         state.seen = None;
     }
@@ -313,12 +324,14 @@ fn named(setup: &Setup, text: Option<&str>) -> Images {
 }
 
 /// The planner's record as this world stores it; times become ages.
-fn compact(setup: &Setup, record: &rollover::PersistedState) -> crate::state::Record {
+fn compact(
+    setup: &Setup,
+    record: &rollover::PersistedState,
+    corrected: bool,
+) -> crate::state::Record {
     let age = |at: jiff::Timestamp| {
         let minutes = setup.now.duration_since(at).as_mins();
-        u8::try_from(minutes)
-            .unwrap_or(crate::state::AGE)
-            .min(crate::state::AGE)
+        Age::try_from(minutes).unwrap_or(AGE).min(AGE)
     };
     let index = |release: &rollover::Release| setup.index(release);
     let bits = (0..RELEASES)
@@ -341,7 +354,7 @@ fn compact(setup: &Setup, record: &rollover::PersistedState) -> crate::state::Re
             .map(|found| crate::state::Rollover {
                 from: found.from.as_ref().map(index),
                 to: index(&found.to),
-                found: kept(setup, &found.found),
+                found: kept(setup, &found.found, corrected),
                 admitted: match found.phase {
                     Phase::Admitted { at } => Some(age(at)),
                     Phase::Admitting | Phase::Retiring { .. } => None,
@@ -360,7 +373,7 @@ fn compact(setup: &Setup, record: &rollover::PersistedState) -> crate::state::Re
             u8::try_from(found?).ok()
         }),
         revoked: bits,
-        written: written(setup, record),
+        written: written(setup, record, corrected),
         ended: record.ended_at.map(age),
         abort: count(&record.handled.abort),
         retry: count(&record.handled.retry),
@@ -373,21 +386,21 @@ fn compact(setup: &Setup, record: &rollover::PersistedState) -> crate::state::Re
 fn written(
     setup: &Setup,
     record: &rollover::PersistedState,
+    corrected: bool,
 ) -> [Option<crate::state::Written>; crate::state::KEYS] {
     std::array::from_fn(|key| {
-        let share = setup.spec.shares.get(key)?;
-        let known = record.written.get(&share.arn)?;
+        (key < setup.size.keys).then_some(())?;
+        let known = record.written.get(&setup.arn(key, corrected))?;
         let times = u8::try_from(known.put_right.len()).unwrap_or(u8::MAX);
         Some((setup.of_content(key, &known.content)?, times))
     })
 }
 
 /// The keys that keep what was found there, as bits.
-fn kept(setup: &Setup, found: &BTreeMap<String, Measurement>) -> u8 {
-    let shares = setup.spec.shares.iter().enumerate();
-    shares
-        .filter(|(_, share)| found.contains_key(&share.arn))
-        .fold(0, |bits, (index, _)| bits | 1 << index)
+fn kept(setup: &Setup, found: &BTreeMap<String, Measurement>, corrected: bool) -> u8 {
+    let keys = 0..setup.size.keys;
+    keys.filter(|key| found.contains_key(&setup.arn(*key, corrected)))
+        .fold(0, |bits, index| bits | 1 << index)
 }
 
 /// Checks an order with the controller's fuse.

@@ -74,6 +74,7 @@ pub fn first(setup: &Setup) -> State {
         let pod = Pod {
             unsealed: Some(AGE),
             leaving: None,
+            placed: true,
         };
         sets[0] = Some(Set {
             replicas: setup.size.chambers,
@@ -90,6 +91,7 @@ pub fn first(setup: &Setup) -> State {
             observed: setup.size.observed,
             replicas: setup.size.chambers,
             transfer: false,
+            corrected: false,
             deleting: false,
         },
         record: environment::first_status(setup),
@@ -101,7 +103,9 @@ pub fn first(setup: &Setup) -> State {
         sets,
         templates: u8::from(settled),
         blobs: if sealed { setup.of_image(0) } else { 0 },
+        alien: 0,
         seal: Seal::Absent,
+        sealer: 0,
         sealed,
         keys: std::array::from_fn::<_, KEYS, _>(key),
         theirs: if setup.size.adopts {
@@ -145,7 +149,8 @@ pub fn run(size: Size, search: Search) -> Result<Found, String> {
                 break;
             }
         };
-        for (ordinal, (_, state)) in next.into_iter().enumerate() {
+        for (ordinal, (_, mut state)) in next.into_iter().enumerate() {
+            state.place(setup.size.room);
             transitions += 1;
             if known.len() < search.limit && known.enter(&state, Some((here, ordinal))) {
                 queue.push_back(state);
@@ -261,7 +266,7 @@ fn cut_short(
             format!("the leader freezes before {order:?}"),
             frozen.clone(),
         ));
-        let seen = state.seen.as_ref().map_or(&state.keys, |seen| &seen.keys);
+        let seen = state.as_read();
         frozen.late = Some(Late {
             record: state.record.clone(),
             asked: state.asked,
@@ -310,7 +315,7 @@ fn calmly(
         }
         let mut looked = state.clone();
         let (world, plan) = operator::decide(setup, search.mutant, &mut looked)?;
-        let next = match &plan {
+        let mut next = match &plan {
             Plan::Act { action, .. } => {
                 if search.fuse {
                     operator::fuse(&world, action)?;
@@ -329,9 +334,12 @@ fn calmly(
             Plan::Wait { obstacle, .. } if rests(obstacle.reason()) => break,
             _ => environment::progress(setup, &looked),
         };
+        next.place(setup.size.room);
         if next == state {
             match plan {
-                Plan::Wait { obstacle, .. } if waits_for_a_person(obstacle.reason()) => break,
+                Plan::Wait { obstacle, .. } if waits_for_a_person(setup, obstacle.reason()) => {
+                    break;
+                }
                 plan => return Err(Violation::of(0, format!("{plan:?} never ends"))),
             }
         }
@@ -350,16 +358,24 @@ fn rests(reason: Reason) -> bool {
 }
 
 /// Waits that nothing in the small world ends by itself.
-fn waits_for_a_person(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::PrometheusUnavailable
-            | Reason::MetricsInconclusive
-            | Reason::AttestationRefused
-            | Reason::AttestationMissing
-            | Reason::ChamberSealed
-            | Reason::Deleting
-    )
+fn waits_for_a_person(setup: &Setup, reason: Reason) -> bool {
+    // Who never answers holds up what needs that key: not where the spec accepts that it is at risk.
+    let silent = setup.size.silent;
+    let few = usize::try_from(silent.count_ones()).is_ok_and(|few| few < setup.size.threshold);
+    let silent = silent & !setup.size.accepted != 0 || silent != 0 && !few;
+    let full = setup.size.room != 0;
+    (silent && reason == Reason::AwaitingKeyHolder)
+        || (full && reason == Reason::ChamberUnschedulable)
+        || (setup.size.seals && reason == Reason::SealFailed)
+        || matches!(
+            reason,
+            Reason::PrometheusUnavailable
+                | Reason::MetricsInconclusive
+                | Reason::AttestationRefused
+                | Reason::AttestationMissing
+                | Reason::ChamberSealed
+                | Reason::Deleting
+        )
 }
 
 /// States that were seen, by hash, each with where it was reached from.
@@ -422,7 +438,8 @@ impl Known {
             let Ok(mut next) = successors(setup, search, &state) else {
                 break;
             };
-            let (what, after) = next.swap_remove(usize::from(ordinal));
+            let (what, mut after) = next.swap_remove(usize::from(ordinal));
+            after.place(setup.size.room);
             way.push(what);
             state = after;
         }

@@ -11,7 +11,7 @@ use rollover::{
     DriftPolicy, Gate, KeyFacts, OnFailure, Owner, Release, Share, Spec, Verbs, policy_content,
 };
 
-use crate::state::{FOREIGN, Images, KEYS, Key, RELEASES};
+use crate::state::{Age, FOREIGN, Images, KEYS, Key, RELEASES};
 
 /// The external id of the other cluster that tags keys.
 pub const OTHER: &str = "other/ns/uid/signer";
@@ -51,6 +51,8 @@ pub struct Size {
     pub broken: Images,
     /// Keys whose policy their holder writes, as bits.
     pub observed: u8,
+    /// Keys whose holder does nothing, as bits.
+    pub silent: u8,
     /// The user may make a key Observed, or Managed.
     pub remanages: bool,
     /// Keys that the spec accepts at risk, as bits.
@@ -71,6 +73,14 @@ pub struct Size {
     pub flips: bool,
     /// Somebody may delete `ReplicaSets`, and what is kept of them.
     pub vanishes: bool,
+    /// Seal pods are stuck, fail or are somebody else's, and so are sealed Secrets.
+    pub seals: bool,
+    /// The user may correct the ARN of key 0 before the first seal.
+    pub corrects: bool,
+    /// The clock may be set back.
+    pub clock: bool,
+    /// Chambers that nodes have room for; none means enough.
+    pub room: u8,
     /// Releases 0 and 1 are one image under two cluster manifests, and the keys pin the manifest.
     pub manifests: bool,
     /// Keys that somebody else rolled are taken over.
@@ -100,7 +110,7 @@ pub struct Setup {
     /// Per key: the digest of what is written for every set of images.
     contents: Vec<Vec<String>>,
     /// Readings of keys that were built before, by key, content and age.
-    pub(crate) readings: RefCell<HashMap<(usize, Key, u8), Arc<KeyFacts>>>,
+    pub(crate) readings: RefCell<HashMap<(usize, Key, Age), Arc<KeyFacts>>>,
 }
 
 impl Setup {
@@ -142,6 +152,13 @@ impl Setup {
         })
     }
 
+    /// The ARN of a key, before the user corrects it or afterwards.
+    pub fn arn(&self, key: usize, corrected: bool) -> String {
+        let arn = &self.spec.shares[key].arn;
+        let mended = if corrected && key == 0 { "-right" } else { "" };
+        format!("{arn}{mended}")
+    }
+
     /// The policy of a key that admits these images.
     pub fn policy(&self, key: usize, images: Images) -> &Policy {
         &self.policies[key][usize::from(images)]
@@ -177,7 +194,7 @@ impl Setup {
     }
 
     /// A time so many minutes ago.
-    pub fn ago(&self, age: u8) -> Timestamp {
+    pub fn ago(&self, age: Age) -> Timestamp {
         self.now - SignedDuration::from_mins(i64::from(age))
     }
 

@@ -8,8 +8,12 @@ pub const KEYS: usize = 3;
 pub const RELEASES: usize = 3;
 /// The bit of an image that nobody approved.
 pub const FOREIGN: u8 = 1 << RELEASES;
+/// Minutes; of what lies in the future, since the clock was set back, fewer than none.
+pub type Age = i8;
 /// Ages stop counting here: every wait of the small world is shorter.
-pub const AGE: u8 = 7;
+pub const AGE: Age = 7;
+/// So far the clock is set back.
+const BACK: Age = 3;
 
 /// Images as bits, release 0 first.
 pub type Images = u8;
@@ -32,8 +36,12 @@ pub struct State {
     pub templates: Images,
     /// Releases whose blob is stored.
     pub blobs: Images,
+    /// Of these the stored blob holds somebody else's master key.
+    pub alien: Images,
     /// The one-shot pod of the first seal.
     pub seal: Seal,
+    /// The release that it runs.
+    pub sealer: u8,
     /// Keys carry the commitment to the master key: it is never sealed again.
     pub sealed: bool,
     /// The keys in KMS.
@@ -66,6 +74,7 @@ pub struct State {
 
 /// What the user declares and asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Asked {
     /// The release of the spec.
     pub release: u8,
@@ -83,6 +92,8 @@ pub struct Asked {
     pub transfer: bool,
     /// Keys whose policy their holder writes, as bits.
     pub observed: u8,
+    /// The ARN of key 0 was another one at first.
+    pub corrected: bool,
     /// The resource is being deleted.
     pub deleting: bool,
 }
@@ -107,7 +118,7 @@ pub struct Record {
     /// What was written last to each key, and how often it was put right since.
     pub written: [Option<Written>; KEYS],
     /// Age of the end of the last rollover.
-    pub ended: Option<u8>,
+    pub ended: Option<Age>,
     /// Verbs that were answered.
     pub abort: u8,
     /// As above.
@@ -131,11 +142,11 @@ pub struct Rollover {
     /// Keys that keep what was found there, as bits.
     pub found: u8,
     /// Age of the admission.
-    pub admitted: Option<u8>,
+    pub admitted: Option<Age>,
     /// Retire has begun.
     pub retires: bool,
     /// Age of the last progress.
-    pub progressed: u8,
+    pub progressed: Age,
 }
 
 /// A `ReplicaSet`: wanted chambers, and its pods in order.
@@ -151,9 +162,11 @@ pub struct Set {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pod {
     /// Age of its unsealing; none while sealed.
-    pub unsealed: Option<u8>,
+    pub unsealed: Option<Age>,
     /// For how long it should be gone; none while it stays.
-    pub leaving: Option<u8>,
+    pub leaving: Option<Age>,
+    /// A node has room for it.
+    pub placed: bool,
 }
 
 /// The seal pod.
@@ -165,6 +178,12 @@ pub enum Seal {
     Running,
     /// It offers a blob.
     Offers,
+    /// Its image cannot be pulled.
+    Stuck,
+    /// It ended without a blob.
+    Failed,
+    /// Somebody else made a pod of its name.
+    Foreign,
 }
 
 /// Whose tag a key carries.
@@ -216,9 +235,11 @@ impl Key {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Seen {
     /// How long ago.
-    pub age: u8,
+    pub age: Age,
     /// What was found.
     pub keys: [Key; KEYS],
+    /// Whether that was after the ARN of key 0 was corrected.
+    pub corrected: bool,
 }
 
 /// What Prometheus says.
@@ -289,9 +310,9 @@ impl State {
     pub fn revoked(&self, keys: usize, threshold: usize) -> Images {
         let tagged = |bit: Images| {
             // Of a key that was read, what was read of it.
-            let known = self.seen.as_ref().map_or(&self.keys, |seen| &seen.keys);
+            let known = self.as_read();
             let says = |key: &Key| key.is_ours() && key.revoked & bit != 0;
-            let pairs = self.keys[..keys].iter().zip(known);
+            let pairs = self.keys[..keys].iter().zip(&known);
             pairs
                 .filter(|(key, known)| says(key) || says(known))
                 .count()
@@ -305,10 +326,63 @@ impl State {
         .fold(0, |all, bit| all | bit)
     }
 
+    /// The keys as they were read; those that were not, as they are.
+    pub fn as_read(&self) -> [Key; KEYS] {
+        let mut keys = self.keys;
+        if let Some(seen) = &self.seen {
+            let same = seen.corrected == self.asked.corrected;
+            let known = usize::from(!same)..KEYS;
+            keys[known.clone()].copy_from_slice(&seen.keys[known]);
+        }
+        keys
+    }
+
     /// Keys whose stored policy lets the release decrypt.
     pub fn usable(&self, release: usize, keys: usize) -> usize {
         let usable = |key: &&Key| !key.disabled && !key.fenced && key.stored & (1 << release) != 0;
         self.keys[..keys].iter().filter(usable).count()
+    }
+
+    /// Every chamber that a node has room for gets one; `room` of none means that there is enough.
+    pub fn place(&mut self, room: u8) {
+        let mut placed = self.pods().filter(|pod| pod.placed).count();
+        for set in self.sets.iter_mut().flatten() {
+            for pod in set.pods.iter_mut().filter(|pod| !pod.placed) {
+                if room == 0 || placed < usize::from(room) {
+                    (pod.placed, placed) = (true, placed + 1);
+                }
+            }
+            set.pods.sort_unstable();
+        }
+    }
+
+    /// The clock is set back: what was recorded lies in the future, or is younger than it was.
+    pub fn set_clock_back(&mut self) {
+        let younger = |age: &mut Age| *age -= BACK;
+        self.ages(younger);
+    }
+
+    /// A minute passes, as far as anything asks.
+    pub fn grow_older(&mut self) {
+        self.ages(|age| *age = (*age + 1).min(AGE));
+    }
+
+    fn ages(&mut self, change: impl Fn(&mut Age)) {
+        for set in self.sets.iter_mut().flatten() {
+            for pod in &mut set.pods {
+                pod.unsealed.iter_mut().for_each(&change);
+                pod.leaving.iter_mut().for_each(&change);
+            }
+            set.pods.sort_unstable();
+        }
+        if let Some(rollover) = &mut self.record.rollover {
+            rollover.admitted.iter_mut().for_each(&change);
+            change(&mut rollover.progressed);
+        }
+        self.record.ended.iter_mut().for_each(&change);
+        if let Some(seen) = &mut self.seen {
+            change(&mut seen.age);
+        }
     }
 
     /// The operator's process ends, and what it knew is lost.
@@ -348,6 +422,7 @@ impl Set {
             self.pods.push(Pod {
                 unsealed: None,
                 leaving: None,
+                placed: false,
             });
         }
         while self.pods.iter().filter(|pod| stays(pod)).count() > usize::from(self.replicas) {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use measurement::Measurement;
 use rollover::{
-    AdmittedSet, Attestation, Attestations, Blob, Chamber, Deletion, Failure, KeyFacts, KeyState,
-    Manifest, Metrics, Phase, PodMetrics, Reading, Readings, Release, SealPod, Verbs, World,
-    Written, tags,
+    AdmittedSet, Attestation, Attestations, Blob, Chamber, Deletion, Failing, Failure, KeyFacts,
+    KeyState, Manifest, Metrics, Phase, PodMetrics, Reading, Readings, Release, SealPod, Verbs,
+    World, Written, tags,
 };
 
 use crate::setup::{OTHER, Setup, measurement};
@@ -16,6 +16,8 @@ use crate::state::{self, Answers, Images, KEYS, Owned, Prometheus, RELEASES, Sea
 
 /// The commitment to the master key of every small world.
 pub const COMMITMENT: &str = "c0ffee";
+/// The commitment to a master key that somebody else made.
+pub const ALIEN: &str = "bad";
 
 /// What the planner sees before it asks for anything.
 pub fn of(setup: &Setup, state: &State) -> World {
@@ -26,6 +28,7 @@ pub fn of(setup: &Setup, state: &State) -> World {
     spec.verbs = verbs(setup, state);
     for (index, share) in spec.shares.iter_mut().enumerate() {
         share.managed = state.asked.observed & (1 << index) == 0;
+        share.arn = setup.arn(index, state.asked.corrected);
     }
     spec.deletion = state.asked.deleting.then_some(Deletion { orphans: false });
     if setup.size.manifests {
@@ -35,7 +38,7 @@ pub fn of(setup: &Setup, state: &State) -> World {
     World {
         now: setup.now,
         spec,
-        record: record(setup, &state.record),
+        record: record(setup, state),
         readings: readings(setup, state.seen.as_ref()),
         sets: sets(setup, state),
         templates: (0..RELEASES)
@@ -44,16 +47,7 @@ pub fn of(setup: &Setup, state: &State) -> World {
             .collect(),
         orphans: Vec::new(),
         objects: Vec::new(),
-        seal_pod: match state.seal {
-            Seal::Absent => SealPod::Absent,
-            Seal::Running => SealPod::Running {
-                since: setup.now,
-                unanswered: None,
-            },
-            Seal::Offers => SealPod::Offers {
-                commitment: COMMITMENT.to_owned(),
-            },
-        },
+        seal_pod: seal_pod(setup, state),
         blobs: blobs(setup, state),
         manifest_objection: None,
         blob_lacks: None,
@@ -80,6 +74,28 @@ fn manifest(state: &State) -> Manifest {
     }
 }
 
+fn seal_pod(setup: &Setup, state: &State) -> SealPod {
+    let rollover = state.record.rollover.as_ref();
+    let target = rollover.map_or(state.asked.release, |rollover| rollover.to);
+    match state.seal {
+        Seal::Absent => SealPod::Absent,
+        Seal::Foreign => SealPod::Foreign("it has no owner".to_owned()),
+        _ if state.sealer != target => SealPod::Outdated,
+        Seal::Running => SealPod::Running {
+            since: setup.now,
+            unanswered: None,
+        },
+        Seal::Offers => SealPod::Offers {
+            commitment: COMMITMENT.to_owned(),
+        },
+        Seal::Stuck => SealPod::Stuck("ImagePullBackOff".to_owned()),
+        Seal::Failed => SealPod::Failed {
+            at: setup.ago(1),
+            message: "it failed".to_owned(),
+        },
+    }
+}
+
 fn token(count: u8) -> Option<String> {
     (count > 0).then(|| count.to_string())
 }
@@ -103,7 +119,8 @@ fn verbs(setup: &Setup, state: &State) -> Verbs {
     }
 }
 
-fn record(setup: &Setup, record: &state::Record) -> rollover::PersistedState {
+fn record(setup: &Setup, state: &State) -> rollover::PersistedState {
+    let record = &state.record;
     let release = |index: u8| setup.releases[usize::from(index)].clone();
     let revoked = |index: &usize| record.revoked & (1 << index) != 0;
     rollover::PersistedState {
@@ -111,7 +128,7 @@ fn record(setup: &Setup, record: &state::Record) -> rollover::PersistedState {
         rollover: record.rollover.as_ref().map(|found| rollover::Rollover {
             from: found.from.map(release),
             to: release(found.to),
-            found: kept(setup, found.found),
+            found: kept(setup, found.found, state.asked.corrected),
             phase: match found.admitted {
                 _ if found.retires => Phase::Retiring { since: setup.now },
                 None => Phase::Admitting,
@@ -130,7 +147,7 @@ fn record(setup: &Setup, record: &state::Record) -> rollover::PersistedState {
             .filter(revoked)
             .map(|index| setup.releases[index].measurement.image_sha384)
             .collect(),
-        written: written(setup, record),
+        written: written(setup, record, state.asked.corrected),
         ended_at: record.ended.map(|age| setup.ago(age)),
         handled: Verbs {
             abort: token(record.abort),
@@ -143,26 +160,28 @@ fn record(setup: &Setup, record: &state::Record) -> rollover::PersistedState {
 }
 
 /// What was written last to each key, by ARN.
-fn written(setup: &Setup, record: &state::Record) -> BTreeMap<String, Written> {
-    let shares = setup.spec.shares.iter().enumerate();
-    let known = shares.filter_map(|(key, share)| {
+fn written(setup: &Setup, record: &state::Record, corrected: bool) -> BTreeMap<String, Written> {
+    let known = (0..setup.size.keys).filter_map(|key| {
         let (images, times) = record.written[key]?;
         let written = Written {
             content: setup.content(key, images).to_owned(),
             put_right: vec![setup.now; usize::from(times)],
         };
-        Some((share.arn.clone(), written))
+        Some((setup.arn(key, corrected), written))
     });
     known.collect()
 }
 
 /// What was found on these keys, by ARN.
-fn kept(setup: &Setup, keys: u8) -> BTreeMap<String, Measurement> {
-    let shares = setup.spec.shares.iter().enumerate();
-    shares
-        .filter(|(index, _)| keys & (1 << index) != 0)
-        .map(|(_, share)| (share.arn.clone(), measurement(setup.size, RELEASES)))
-        .collect()
+fn kept(setup: &Setup, keys: u8, corrected: bool) -> BTreeMap<String, Measurement> {
+    let found = (0..setup.size.keys).filter(|index| keys & (1 << index) != 0);
+    let known = found.map(|index| {
+        (
+            setup.arn(index, corrected),
+            measurement(setup.size, RELEASES),
+        )
+    });
+    known.collect()
 }
 
 /// What the holder of each observed key is asked for, as status shows it once the keys are read.
@@ -172,7 +191,11 @@ pub fn asked_of_holders(setup: &Setup, state: &State) -> [Option<Images>; KEYS] 
     }
     let keys = state.keys;
     let read = State {
-        seen: Some(Seen { age: 0, keys }),
+        seen: Some(Seen {
+            age: 0,
+            keys,
+            corrected: state.asked.corrected,
+        }),
         ..state.clone()
     };
     let world = of(setup, &read);
@@ -197,13 +220,11 @@ pub fn readings(setup: &Setup, seen: Option<&Seen>) -> Readings {
     let Some(seen) = seen else {
         return Readings::new();
     };
-    let shares = setup.spec.shares.iter().enumerate();
-    shares
-        .map(|(index, share)| {
-            let facts = known(setup, index, seen);
-            (share.arn.clone(), Reading::Facts(facts))
-        })
-        .collect()
+    let read = (0..setup.size.keys).map(|index| {
+        let facts = known(setup, index, seen);
+        (setup.arn(index, seen.corrected), Reading::Facts(facts))
+    });
+    read.collect()
 }
 
 /// Few readings differ, and each is large: they are built once.
@@ -291,9 +312,9 @@ fn chamber(setup: &Setup, release: &Release, index: usize, pod: state::Pod) -> C
         started_at: Some(setup.ago(pod.unsealed.unwrap_or(0))),
         gone_by: pod.leaving.map(|age| setup.ago(age)),
         // Long ago: how long a release has its chambers without progress is in the record alone.
-        scheduled_at: Some(setup.ago(state::AGE)),
+        scheduled_at: pod.placed.then(|| setup.ago(state::AGE)),
         says: None,
-        failing: None,
+        failing: (!pod.placed).then(|| Failing::Unschedulable("no node has room".to_owned())),
         node: None,
     }
 }
@@ -305,8 +326,9 @@ fn blobs(setup: &Setup, state: &State) -> BTreeMap<String, Blob> {
         .enumerate()
         .filter(|(index, _)| state.blobs & (1 << index) != 0);
     stored
-        .map(|(_, release)| {
-            let commitment = COMMITMENT.to_owned();
+        .map(|(index, release)| {
+            let alien = state.alien & (1 << index) != 0;
+            let commitment = if alien { ALIEN } else { COMMITMENT }.to_owned();
             (release.measurement.id(), Blob::Sound { commitment })
         })
         .collect()

@@ -16,8 +16,8 @@ fn size(mutant: Mutant) -> Size {
             _ => 2,
         },
         threshold: 2,
-        max_unavailable: 1,
-        max_surge: 0,
+        max_unavailable: u8::from(mutant != Mutant::BlamesFullNodes),
+        max_surge: u8::from(mutant == Mutant::BlamesFullNodes),
         on_failure: OnFailure::Rollback,
         // The way back needs what is gone.
         broken: if mutant == Mutant::MakesFromAnother {
@@ -29,6 +29,7 @@ fn size(mutant: Mutant) -> Size {
             Mutant::WritesForTheHolder | Mutant::PassesTheHolderBy => 0b10,
             _ => 0,
         },
+        silent: 0,
         remanages: mutant == Mutant::OverlooksAnotherHolder,
         accepted: 0,
         external: mutant == Mutant::ForgetsWhatWasFound,
@@ -39,16 +40,35 @@ fn size(mutant: Mutant) -> Size {
         },
         forged: mutant == Mutant::BelievesStatus,
         scales: false,
-        others: mutant == Mutant::TakesAnothersKeys,
+        others: matches!(mutant, Mutant::TakesAnothersKeys | Mutant::ShowsTheOldKey),
         fences: mutant == Mutant::OverlooksFences,
         flips: mutant == Mutant::FightsOn,
         vanishes: mutant == Mutant::MakesFromAnother,
+        seals: matches!(
+            mutant,
+            Mutant::TrustsAnySecret | Mutant::OverlooksAnothersPod
+        ),
+        corrects: mutant == Mutant::ShowsTheOldKey,
+        clock: mutant == Mutant::BelievesTheFuture,
+        room: match mutant {
+            Mutant::BlamesFullNodes => 2,
+            _ => 0,
+        },
         manifests: mutant == Mutant::OverlooksManifests,
         adopts: mutant == Mutant::ForgetsWhatWasFound,
         // A second seal is only possible where there was a first one.
-        from_nothing: matches!(mutant, Mutant::SealsAnew | Mutant::ForgetsWhatWasFound),
+        from_nothing: matches!(
+            mutant,
+            Mutant::SealsAnew
+                | Mutant::ForgetsWhatWasFound
+                | Mutant::OverlooksAnothersPod
+                | Mutant::ShowsTheOldKey
+        ),
         faults: 1,
-        wishes: u8::from(mutant == Mutant::OverlooksAnotherHolder),
+        wishes: u8::from(matches!(
+            mutant,
+            Mutant::OverlooksAnotherHolder | Mutant::ShowsTheOldKey
+        )),
     }
 }
 

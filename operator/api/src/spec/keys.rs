@@ -42,8 +42,8 @@ pub struct Keys {
     /// How the key policies look.
     #[serde(default)]
     pub policy: KeyPolicySettings,
-    /// Names of shares whose key may be unusable (disabled, pending deletion, unreadable) without stopping rollovers.
-    /// The threshold must be reached with the others.
+    /// Names of shares whose key holds up no rollover: unusable (disabled, pending deletion, unreadable), refusing writes, or
+    /// with a holder who does not answer. The threshold must be reached with the others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(max = 32)))]
     #[x_kube(merge_strategy = ListMerge::Set)]

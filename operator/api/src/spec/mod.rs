@@ -146,7 +146,11 @@ pub struct Release {
     /// Public keys (PEM, `PUBLIC KEY`) of the authorities that its image measures, as its measurement file lists them.
     /// With one, chambers do nothing without a cluster manifest that it signed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4), inner(length(min = 1, max = 512)))]
+    #[schemars(
+        length(max = 4),
+        inner(length(min = 1, max = 512)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
     pub authorities: Vec<String>,
 }
 

@@ -18,6 +18,7 @@ pub struct KeyStatus {
     pub state: String,
     /// First ten characters of each ImageSha384 that the policy admits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub admitted: Vec<String>,
     /// The policy holds exactly the live releases.
     pub in_sync: bool,
@@ -33,6 +34,7 @@ pub struct KeyStatus {
     /// What speaks against the key beside its policy (`docs/key-policy-lint.md`): `<rule>: <what was found, and what to do>`.
     /// It stops nothing. Grants and other policies are as they were a few minutes before the reading.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub findings: Vec<String>,
 }
 
@@ -46,6 +48,7 @@ pub struct KeyWriteStatus {
     pub content: String,
     /// When the same was written again, because somebody else had changed it: at most the last four times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub put_right: Vec<Time>,
 }
 
@@ -55,7 +58,10 @@ pub struct KeyWriteStatus {
 pub struct DesiredPolicy {
     /// What it is to admit; nothing else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "crate::schema::measurements_status")]
+    #[schemars(
+        schema_with = "crate::schema::measurements_status",
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
     pub measurements: Vec<MeasurementSpec>,
     /// SHA-256 (hex) of its canonical form: it changes with what the policy says, not with how it is printed.
     /// `kubectl chamber plan --document <share>` prints the policy.
@@ -96,12 +102,15 @@ pub struct KeyPlanStatus {
     pub bytes: Option<String>,
     /// What Admit changes: `+ <statement>: <what>` comes, `-` goes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub admit: Vec<String>,
     /// What Retire changes after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub retire: Vec<String>,
     /// What somebody may do that they might not do before, or the other way round.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub access: Vec<AccessStatus>,
 }
 

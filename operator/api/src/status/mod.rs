@@ -97,6 +97,7 @@ pub struct ChamberClusterStatus {
     pub plan: Option<PlanStatus>,
     /// The last rollovers, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub history: Vec<RolloverRecord>,
     /// Conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -114,6 +115,7 @@ pub struct ManifestStatus {
     pub pcr16: String,
     /// Fingerprints of those who signed it, whether well or not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub signed_by: Vec<String>,
 }
 

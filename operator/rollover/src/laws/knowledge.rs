@@ -1,11 +1,14 @@
 //! Laws 6 and 7: nothing is done on what is not known, and nothing is done for nothing.
 
-use crate::{Action, Key, KeyWrite, Reading, Transition, World};
+use crate::{Action, Chamber, Failing, Key, KeyWrite, Reading, Transition, World};
 
 use super::usable::was_verified;
 
-/// Law 6: no action that rests on the keys while one of them is unknown.
+/// Law 6: a release is not called failed for what says nothing about it, and no action rests on the keys while one of them is unknown.
 pub fn unknown_means_stop(world: &World, action: &Action) -> Result<(), String> {
+    if let Action::Transition(Transition::Failed { .. }) = action {
+        return something_was_seen(world);
+    }
     let rests = match action {
         // What is revoked or left behind goes from the keys that can be reached.
         Action::WritePolicies(writes) => !narrows(world, writes),
@@ -35,6 +38,23 @@ pub fn unknown_means_stop(world: &World, action: &Action) -> Result<(), String> 
             }
             Reading::Failed { .. } | Reading::Facts(_) => {}
         }
+    }
+    Ok(())
+}
+
+/// Of a target that was not revoked, a chamber that is sealed has been on a node.
+fn something_was_seen(world: &World) -> Result<(), String> {
+    let target = world.record.rollover.iter().map(|rollover| &rollover.to);
+    let mut judged = target.filter(|target| !world.revoked(&target.measurement.image_sha384));
+    let set = judged.find_map(|target| world.set(&target.revision));
+    let chambers = set.into_iter().flat_map(|set| &set.chambers);
+    let mut sealed = chambers.filter(|chamber| !chamber.serves()).peekable();
+    let roomless = |chamber: &Chamber| matches!(chamber.failing, Some(Failing::Unschedulable(_)));
+    if sealed.peek().is_some() && sealed.all(roomless) {
+        return Err(
+            "no node has room for the chambers that are sealed: that says nothing about the release"
+                .to_owned(),
+        );
     }
     Ok(())
 }

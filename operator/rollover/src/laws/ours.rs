@@ -1,9 +1,11 @@
 //! Law 12: nothing that is not ours.
 
+use measurement::Measurement;
+
 use crate::{Action, Blob, Object, SealPod, Transition, World, tags};
 
-/// No blob is stored without a seal of ours, no commitment is taken from a Secret that does not agree with status, the
-/// keys and the other blobs, and no `ReplicaSet` is made over another one, or from what another release is made of.
+/// No blob is stored without a seal of ours, no commitment is taken from a Secret and no chamber is started on one that
+/// does not agree with status, the keys and the other blobs, and no `ReplicaSet` is made over another one, or from what another release is made of.
 pub fn nothing_that_is_not_ours(world: &World, action: &Action) -> Result<(), String> {
     match action {
         Action::StoreBlob(_) => match &world.seal_pod {
@@ -14,10 +16,17 @@ pub fn nothing_that_is_not_ours(world: &World, action: &Action) -> Result<(), St
         },
         Action::TagCommitment { commitment, .. }
         | Action::Transition(Transition::Committed(commitment)) => agreed(world, commitment),
-        Action::BindBlob { from, .. } => match world.blobs.get(&from.id()) {
-            Some(Blob::Sound { commitment }) => agreed(world, commitment),
-            _ => Err(format!("no sound blob for {} is there", from.image_sha384)),
-        },
+        Action::BindBlob { from, .. } => sound(world, from),
+        Action::StartSeal(_) if world.seal_pod != SealPod::Absent => Err(format!(
+            "a pod of the seal pod's name is there: {:?}",
+            world.seal_pod
+        )),
+        Action::Resize(resizes) => {
+            let starts = resizes.iter().filter(|resize| resize.to > resize.from);
+            starts
+                .filter(|_| world.spec.managed_sealing)
+                .try_for_each(|start| sound(world, &start.release.measurement))
+        }
         Action::MakeSet(release) => {
             let revision = &release.revision;
             if world.spec.release.revision != *revision && !world.templates.contains(revision) {
@@ -34,6 +43,17 @@ pub fn nothing_that_is_not_ours(world: &World, action: &Action) -> Result<(), St
             }
         }
         _ => Ok(()),
+    }
+}
+
+/// The blob for a measurement is there, and of the one master key.
+fn sound(world: &World, measurement: &Measurement) -> Result<(), String> {
+    match world.blobs.get(&measurement.id()) {
+        Some(Blob::Sound { commitment }) => agreed(world, commitment),
+        _ => Err(format!(
+            "no sound blob for {} is there",
+            measurement.image_sha384
+        )),
     }
 }
 

@@ -225,12 +225,16 @@ pub fn one_writer(world: &World, action: &Action) -> Result<(), String> {
             return Err(format!("key {} is its holder's to change", share.name));
         }
     }
+    let unread = |arn: &&str| world.facts().all(|(share, _)| share.arn != *arn);
+    if let Some(arn) = changed(action).into_iter().find(unread) {
+        return Err(format!("key {arn} was not read"));
+    }
     owners_keep_theirs(world, action)?;
     for each in writes(world, action) {
         let (write, share) = each?;
-        let facts = world.facts().find(|(other, _)| other.arn == share.arn);
-        let Some((_, facts)) = facts else {
-            return Err(format!("key {} was not read", write.name));
+        let mut facts = world.facts();
+        let Some((_, facts)) = facts.find(|(other, _)| other.arn == share.arn) else {
+            continue;
         };
         if !claim::is_ours(world, facts) {
             return Err(format!(

@@ -221,6 +221,7 @@ pub fn ask(world: &World, step: Step, set: &AdmittedSet, extent: Extent) -> Opti
         .facts()
         .filter(|(share, facts)| !share.managed && takes_part(share, facts))
         .filter(|(share, facts)| !holds(share, facts, set, extent))
+        .filter(|(share, _)| !keys::dispensable(world, share))
         .map(|(share, _)| share.name.clone())
         .collect();
     if waiting.is_empty() {

@@ -2,7 +2,7 @@
 
 use crate::{
     Action, ChamberObstacle, Fence, Look, Object, Obstacle, Plan, Release, Resize, Rollover, Set,
-    Step, World, chambers, keys, manifest,
+    Step, World, chambers, keys, manifest, seal,
 };
 
 const STEP: Step = Step::Roll;
@@ -72,16 +72,20 @@ pub fn within_budget(world: &World, step: Step, resizes: Vec<Resize>, stops: u32
 }
 
 /// A release that a Deny may keep sealed is not started: what was true in Measure may have changed since.
-fn closed(world: &World, step: Step, resizes: &[Resize]) -> Option<Plan> {
-    let mut starts = resizes.iter().filter(|resize| resize.to > resize.from);
+fn closed(world: &World, step: Step, release: &Release) -> Option<Plan> {
     world.record.rollover.as_ref()?;
-    let found = starts.find_map(|start| keys::closed_to(world, &start.release))?;
+    let found = keys::closed_to(world, release)?;
     Some(Plan::block(step, found))
 }
 
 /// A late order of an older leader for one set could meet an order of ours for another: theirs are made void first.
 pub fn order(world: &World, step: Step, resizes: Vec<Resize>) -> Plan {
-    if let Some(plan) = closed(world, step, &resizes) {
+    let starts = resizes.iter().filter(|resize| resize.to > resize.from);
+    let mut starts = starts.map(|start| &start.release);
+    let stopped = starts.find_map(|release| {
+        closed(world, step, release).or_else(|| seal::unsound(world, step, &release.measurement))
+    });
+    if let Some(plan) = stopped {
         return plan;
     }
     let open: Vec<_> = world

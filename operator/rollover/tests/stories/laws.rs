@@ -976,7 +976,7 @@ fn law_10_tags_no_observed_key() {
         arns: vec!["arn:of-nobody".into()],
         commitment: commitment(),
     };
-    passes(&play, &stranger);
+    stops(&play, &stranger, 10, "key arn:of-nobody was not read");
 }
 
 #[test]

@@ -1191,6 +1191,50 @@ fn a_key_at_risk_stops_everything_unless_the_spec_accepts_it() {
 }
 
 #[test]
+fn a_holder_who_never_answers_holds_up_nothing_once_the_spec_accepts_its_key_at_risk() {
+    let mut play = Play::settled();
+    play.world.spec.shares[2].managed = false;
+    play.world.spec.release = release(2);
+    play.until("AwaitingKeyHolder");
+    play.scene("spec.keys.acceptAtRisk names c", |play| {
+        play.world.spec.shares[2].accepted_at_risk = true;
+    });
+    play.until("Settled");
+    compare("silent-holder-at-risk", &play);
+}
+
+#[test]
+fn keys_that_could_open_the_old_image_together_are_waited_for_whatever_the_spec_accepts() {
+    let mut play = Play::settled();
+    for share in &mut play.world.spec.shares[1..] {
+        (share.managed, share.accepted_at_risk) = (false, true);
+    }
+    play.world.spec.release = release(2);
+    // Two of three shares open the master key: key a alone starts no chamber of v2.
+    play.until("Admit: waits, AwaitingKeyHolder");
+    let both = [release(1).measurement, release(2).measurement];
+    let both = play.world.spec.shares[1].template.render(&both);
+    play.set_facts(1, |facts| facts.policy = Ok(both));
+    play.until("Retire: waits, AwaitingKeyHolder");
+    let v2 = [release(2).measurement];
+    let v2 = play.world.spec.shares[1].template.render(&v2);
+    play.set_facts(1, |facts| facts.policy = Ok(v2));
+    play.until("Settled");
+}
+
+#[test]
+fn a_key_that_refuses_every_write_holds_up_nothing_once_the_spec_accepts_it_at_risk() {
+    let mut play = Play::settled();
+    play.refuse(2, jiff::SignedDuration::from_hours(9));
+    play.world.spec.release = release(2);
+    play.until("KeyRefusesWrite");
+    play.world.spec.shares[2].accepted_at_risk = true;
+    play.refuse(2, jiff::SignedDuration::from_hours(9));
+    play.until("Roll: makes the ReplicaSet of v2");
+    assert!(!play.story.contains(" c=["), "{}", play.story);
+}
+
+#[test]
 fn two_first_releases_that_never_ran_give_way_to_a_third() {
     let mut play = Play::new(three());
     play.broken = vec!["v1", "v2"];
