@@ -64,22 +64,7 @@ impl Metrics {
             "Shares that KMS refused to decrypt for this measurement (AccessDeniedException).";
         out.family("kms_attestation_rejected", "counter", help);
         out.sample("kms_attestation_rejected", &[], self.rejected);
-        let help = "Shares asked for, by key and result.";
-        out.family("chamber_tee_share_total", "counter", help);
-        for ((key, result), count) in &self.shares {
-            let labels = [("key", key.as_str()), ("result", result.name())];
-            out.sample("chamber_tee_share_total", &labels, *count);
-        }
-        let help =
-            "1 for each share that opened but does not fit the others: somebody tampered with it.";
-        out.family("chamber_tee_share_spoiled", "gauge", help);
-        for index in &self.spoiled {
-            out.sample(
-                "chamber_tee_share_spoiled",
-                &[("index", &index.to_string())],
-                1,
-            );
-        }
+        self.render_shares(out);
         out.family(
             "chamber_measurement_info",
             "gauge",
@@ -107,6 +92,25 @@ impl Metrics {
         out.family("chamber_enclave_restarts_total", "counter", help);
         out.sample("chamber_enclave_restarts_total", &[], self.restarts);
         self.render_credentials(out);
+    }
+
+    fn render_shares(&self, out: &mut Page) {
+        let help = "Shares asked for, by key and result.";
+        out.family("chamber_tee_share_total", "counter", help);
+        for ((key, result), count) in &self.shares {
+            let labels = [("key", key.as_str()), ("result", result.name())];
+            out.sample("chamber_tee_share_total", &labels, *count);
+        }
+        let help =
+            "1 for each share that opened but does not fit the others: somebody tampered with it.";
+        out.family("chamber_tee_share_spoiled", "gauge", help);
+        for index in &self.spoiled {
+            out.sample(
+                "chamber_tee_share_spoiled",
+                &[("index", &index.to_string())],
+                1,
+            );
+        }
     }
 
     fn render_credentials(&self, out: &mut Page) {

@@ -40,12 +40,9 @@ pub fn checked(
     let (manifest, authorities) = manifest::facts(spec)?;
     verification::check(&spec.verification)?;
     let pins = pins(&spec.keys.policy.pins)?;
-    let shares = spec
-        .keys
-        .shares
-        .iter()
-        .map(|share| self::share(cluster, share, &pins))
-        .collect::<Result<Vec<_>, _>>()?;
+    let shares = spec.keys.shares.iter();
+    let shares = shares.map(|share| self::share(cluster, share, &pins));
+    let shares = shares.collect::<Result<Vec<_>, _>>()?;
     let rollover = &spec.rollover;
     let bounds = bounds::of(cluster)?;
     Ok(Spec {
@@ -79,14 +76,14 @@ pub fn checked(
         dry_run: rollover.dry_run,
         paused: rollover.paused || annotation(cluster, names::PAUSED_ANNOTATION) == Some("true"),
         verbs: verbs(cluster),
-        deletion: cluster
-            .metadata
-            .deletion_timestamp
-            .as_ref()
-            .map(|_| Deletion {
-                orphans: cluster.finalizers().iter().any(|name| name == "orphan"),
-            }),
+        deletion: deletion(cluster),
     })
+}
+
+fn deletion(cluster: &ChamberCluster) -> Option<Deletion> {
+    cluster.metadata.deletion_timestamp.as_ref()?;
+    let orphans = cluster.finalizers().iter().any(|name| name == "orphan");
+    Some(Deletion { orphans })
 }
 
 fn annotation<'a>(cluster: &'a ChamberCluster, name: &str) -> Option<&'a str> {

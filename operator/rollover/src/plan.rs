@@ -237,7 +237,6 @@ impl Plan {
         Self::Act { step, action }
     }
 
-    /// Shorthand: wait for an event.
     /// Waits for an event.
     pub(crate) fn wait(step: Step, obstacle: impl Into<Obstacle>) -> Self {
         Self::wait_until(step, obstacle, None)

@@ -99,11 +99,7 @@ fn act(action: Action) -> Result<()> {
                 cluster.kubeconfig().display()
             );
         }
-        Action::Shell(Name { name }) => {
-            let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/bash".into());
-            eprintln!("kubectl and helm speak to cluster {name}; `exit` leaves it running");
-            bail!(with_cluster(&name, &[shell])?.exec());
-        }
+        Action::Shell(Name { name }) => shell(&name)?,
         Action::Exec {
             name,
             node,
@@ -140,21 +136,21 @@ fn act(action: Action) -> Result<()> {
         }
         Action::ProductImages => show(&product_images::build()?),
         Action::Keep(place) => {
-            keeper::keep(
-                place.dir,
-                &Binaries { dir: place.bin },
-                Subnet(place.subnet),
-            )?;
+            let binaries = Binaries { dir: place.bin };
+            keeper::keep(place.dir, &binaries, Subnet(place.subnet))?;
         }
         Action::Inside(place) => {
-            inside::supervise(
-                place.dir,
-                &Binaries { dir: place.bin },
-                Subnet(place.subnet),
-            )?;
+            let binaries = Binaries { dir: place.bin };
+            inside::supervise(place.dir, &binaries, Subnet(place.subnet))?;
         }
     }
     Ok(())
+}
+
+fn shell(name: &str) -> Result<()> {
+    let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/bash".into());
+    eprintln!("kubectl and helm speak to cluster {name}; `exit` leaves it running");
+    bail!(with_cluster(name, &[shell])?.exec());
 }
 
 fn show(images: &Images) {

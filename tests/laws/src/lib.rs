@@ -4,7 +4,8 @@
 //! turn whole, die between any two of its calls, lose the answer, or be late with an order while another
 //! one leads; pods unseal, crash, are drained and leave; policies take effect late; somebody else edits
 //! them; keys are disabled; Prometheus is down, stale or empty; chambers that are asked to attest fall silent or lie; status is lost or restored; and the user
-//! changes the release and who manages a key, aborts, retries, revokes, pauses and deletes at any time.
+//! changes the release, who manages a key and (before the first seal) an ARN, aborts, retries, revokes, pauses and
+//! deletes at any time. Seal pods fail or are somebody else's, as Secrets are; nodes are full; the clock is set back.
 
 pub mod checks;
 pub mod environment;
@@ -16,3 +17,4 @@ pub mod state;
 pub mod tell;
 pub mod violation;
 pub mod world;
+pub mod worlds;

@@ -128,6 +128,15 @@ async fn tags(
     Err(Error::Keys(refused))
 }
 
+/// The tags that say whose a key is.
+fn owners(world: &World) -> [(String, String); 2] {
+    let owner = &world.spec.owner;
+    [
+        (tags::OWNER.to_owned(), owner.tag()),
+        (tags::NAMESPACE_UID.to_owned(), owner.namespace_uid.clone()),
+    ]
+}
+
 async fn order(
     ctx: &Context,
     cluster: &ChamberCluster,
@@ -146,30 +155,16 @@ async fn order(
             retired_for,
             healed_at,
         } => {
-            let spec = &world.spec;
-            let progress = tags::progress_text(*progress);
-            let healed_at = healed_at.map(|at| (tags::HEALED_AT.to_owned(), at.to_string()));
-            let mut tags = vec![
-                (tags::OWNER.to_owned(), spec.owner.tag()),
-                (
-                    tags::NAMESPACE_UID.to_owned(),
-                    spec.owner.namespace_uid.clone(),
-                ),
-                (tags::CLUSTER_ID.to_owned(), spec.cluster_id.clone()),
-                (tags::ROLLOVER.to_owned(), progress),
-            ];
-            tags.extend(healed_at);
+            let mut tags = owners(world).to_vec();
+            tags.push((tags::CLUSTER_ID.to_owned(), world.spec.cluster_id.clone()));
+            tags.push((tags::ROLLOVER.to_owned(), tags::progress_text(*progress)));
+            tags.extend(healed_at.map(|at| (tags::HEALED_AT.to_owned(), at.to_string())));
             let stays = retired_for.iter().cloned();
             tags.extend(stays.map(|id| (tags::RETIRED_FOR.to_owned(), id)));
             self::tags(ctx, cluster, world, arns, &tags).await
         }
         Action::TransferKeys { arns, .. } => {
-            let owner = &world.spec.owner;
-            let tags = [
-                (tags::OWNER.to_owned(), owner.tag()),
-                (tags::NAMESPACE_UID.to_owned(), owner.namespace_uid.clone()),
-            ];
-            self::tags(ctx, cluster, world, arns, &tags).await
+            self::tags(ctx, cluster, world, arns, &owners(world)).await
         }
         Action::TagRevoked { arns, images } => {
             let pages = tags::revoked_pages(images);

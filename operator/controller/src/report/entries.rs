@@ -179,40 +179,50 @@ fn entry(
             };
             entry.observed_at = Some(time(facts.read_at));
             entry.findings = findings(facts.findings(), &share.arn);
-            let admitted = facts.policy.as_ref().ok();
-            let found =
-                admitted.and_then(|policy| key_policy::admitted(policy, &share.template).ok());
-            let ours = found.is_some();
-            entry.admitted = found
-                .map(|found| {
-                    found
-                        .image_sha384
-                        .iter()
-                        .map(|image| short(image))
-                        .collect()
-                })
-                .unwrap_or_default();
-            entry.in_sync = admitted.is_some_and(|policy| {
-                rollover::in_sync(policy, &share.template, &live.for_key(share, policy))
-            });
-            let desired = rollover::desired_policy(live, share, admitted);
-            entry.desired = desired.as_ref().ok().map(|policy| DesiredPolicy {
-                measurements: admits(live, share, admitted),
-                sha256: hex::encode(Sha256::digest(policy.canonical_text().as_bytes())),
-            });
-            if !ours || (!share.managed && !entry.in_sync) {
-                let verb = if retiring { "retire" } else { "admit" };
-                entry.asked = Some(match desired {
-                    Ok(_) => format!(
-                        "to {verb}, set the policy that `kubectl chamber plan {} -n {} --document {}` prints",
-                        owner.name, owner.namespace, share.name
-                    ),
-                    Err(fault) => format!("to put its policy right: it {fault}"),
-                });
-            }
+            let verb = if retiring { "retire" } else { "admit" };
+            of_policy(
+                &mut entry,
+                owner,
+                share,
+                facts.policy.as_ref().ok(),
+                live,
+                verb,
+            );
         }
     }
     entry
+}
+
+/// What a key admits, what it should admit, and what its holder is asked for.
+fn of_policy(
+    entry: &mut KeyStatus,
+    owner: &Owner,
+    share: &Share,
+    policy: Option<&Policy>,
+    live: &AdmittedSet,
+    verb: &str,
+) {
+    let found = policy.and_then(|policy| key_policy::admitted(policy, &share.template).ok());
+    let ours = found.is_some();
+    let images = found.into_iter().flat_map(|found| found.image_sha384);
+    entry.admitted = images.map(|image| short(&image)).collect();
+    entry.in_sync = policy.is_some_and(|policy| {
+        rollover::in_sync(policy, &share.template, &live.for_key(share, policy))
+    });
+    let desired = rollover::desired_policy(live, share, policy);
+    entry.desired = desired.as_ref().ok().map(|desired| DesiredPolicy {
+        measurements: admits(live, share, policy),
+        sha256: hex::encode(Sha256::digest(desired.canonical_text().as_bytes())),
+    });
+    if !ours || (!share.managed && !entry.in_sync) {
+        entry.asked = Some(match desired {
+            Ok(_) => format!(
+                "to {verb}, set the policy that `kubectl chamber plan {} -n {} --document {}` prints",
+                owner.name, owner.namespace, share.name
+            ),
+            Err(fault) => format!("to put its policy right: it {fault}"),
+        });
+    }
 }
 
 /// One line each, and how to see those that there is no room for.

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 use rollover::{Action, Obstacle, Plan, Reason, Spec, Step, World};
+use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::{act, kubernetes, objects, observe, report, salvage, spread};
@@ -82,17 +83,35 @@ pub async fn turn(
         }
         (Ok(Some(plan)), Err(error)) => besides(plan, &error),
     };
-    let Plan::Act { step, action } = plan else {
-        report::plan(ctx, cluster, &world, &plan).await?;
-        return Ok(End::Rests(pause(&world, &plan)));
-    };
-    if rests_on_chambers(&action) && seen.since.elapsed() > ORDER {
+    match plan {
+        Plan::Act { step, action } => {
+            act_in_time(ctx, cluster, &world, step, &action, seen.since, tries).await
+        }
+        rests => {
+            report::plan(ctx, cluster, &world, &rests).await?;
+            Ok(End::Rests(pause(&world, &rests)))
+        }
+    }
+}
+
+/// Carries out an action, unless it rests on chambers that were looked at too long ago.
+async fn act_in_time(
+    ctx: &Context,
+    cluster: &mut ChamberCluster,
+    world: &World,
+    step: Step,
+    action: &Action,
+    seen: Instant,
+    tries: &mut Tries,
+) -> Result<End, Error> {
+    if !rests_on_chambers(action) {
+        return carry_out(ctx, cluster, world, step, action, tries, Report::All).await;
+    }
+    if seen.elapsed() > ORDER {
         return Err(act::Error::LookTooOld.into());
     }
-    let ended = carry_out(ctx, cluster, &world, step, &action, tries, Report::All).await;
-    if rests_on_chambers(&action) {
-        ctx.telemetry.ordered(seen.since.elapsed());
-    }
+    let ended = carry_out(ctx, cluster, world, step, action, tries, Report::All).await;
+    ctx.telemetry.ordered(seen.elapsed());
     ended
 }
 

@@ -37,60 +37,49 @@ pub fn no_early_trust(world: &World, action: &Action) -> Result<(), String> {
         .collect();
     for each in writes(world, action) {
         let (write, share) = each?;
-        let images = |policy| {
-            key_policy::found(policy, &share.template)
-                .map(|admitted| admitted.image_sha384)
-                .map_err(|fault| format!("key {}: {fault}", write.name))
-        };
-        let (before, admitted) = (images(&write.expected)?, images(&write.policy)?);
         registers_stay(world, write, share)?;
-        let mut ours = write
-            .policy
-            .statements()
-            .iter()
-            .filter(|one| key_policy::is_ours(one));
-        if ours.any(|one| {
-            one.conditions
-                .iter()
-                .any(|compared| compared.values.is_empty())
-        }) {
-            return Err(format!(
-                "key {} would get an empty list, and what KMS makes of one is uncertain",
-                write.name
-            ));
-        }
-        if admitted.len() > 2 {
-            let count = admitted.len();
-            return Err(format!(
-                "key {} would admit {count} measurements",
-                write.name
-            ));
-        }
-        let entering: Vec<_> = admitted.difference(&before).collect();
-        if let Some(foreign) = entering.iter().find(|found| !known.contains(**found)) {
-            return Err(format!(
-                "key {} would admit {foreign}, which nobody approved",
-                write.name
-            ));
-        }
-        let barred = |image: &&&String| image.parse().is_ok_and(|image| world.barred(&image));
-        let stays = |image: &&String| image.parse().is_ok_and(|image| world.revoked(&image));
-        let revoked = entering.iter().find(barred).copied();
-        if let Some(revoked) = revoked.or_else(|| admitted.iter().find(stays)) {
-            return Err(format!(
-                "key {} would admit {revoked}, which was revoked",
-                write.name
-            ));
-        }
-        if admitted
-            .iter()
-            .any(|found| found.bytes().all(|byte| byte == b'0'))
-        {
-            return Err(format!(
-                "key {} would admit every enclave in debug mode",
-                write.name
-            ));
-        }
+        admits_what_is_known(world, write, share, &known)
+            .map_err(|what| format!("key {} would {what}", write.name))?;
+    }
+    Ok(())
+}
+
+/// The images that a write admits: approved, not revoked, at most two, and no list of ours is empty.
+fn admits_what_is_known(
+    world: &World,
+    write: &KeyWrite,
+    share: &Share,
+    known: &BTreeSet<String>,
+) -> Result<(), String> {
+    let images = |policy| {
+        let admitted = key_policy::found(policy, &share.template);
+        admitted
+            .map(|admitted| admitted.image_sha384)
+            .map_err(|fault| format!("get or had a policy that {fault}"))
+    };
+    let (before, admitted) = (images(&write.expected)?, images(&write.policy)?);
+    let statements = write.policy.statements().iter();
+    let ours = statements.filter(|one| key_policy::is_ours(one));
+    let mut compared = ours.flat_map(|one| &one.conditions);
+    if compared.any(|compared| compared.values.is_empty()) {
+        return Err("get an empty list, and what KMS makes of one is uncertain".to_owned());
+    }
+    if admitted.len() > 2 {
+        return Err(format!("admit {} measurements", admitted.len()));
+    }
+    let entering: Vec<_> = admitted.difference(&before).collect();
+    if let Some(foreign) = entering.iter().find(|found| !known.contains(**found)) {
+        return Err(format!("admit {foreign}, which nobody approved"));
+    }
+    let barred = |image: &&&String| image.parse().is_ok_and(|image| world.barred(&image));
+    let stays = |image: &&String| image.parse().is_ok_and(|image| world.revoked(&image));
+    let revoked = entering.iter().find(barred).copied();
+    if let Some(revoked) = revoked.or_else(|| admitted.iter().find(stays)) {
+        return Err(format!("admit {revoked}, which was revoked"));
+    }
+    let debug = |found: &String| found.bytes().all(|byte| byte == b'0');
+    if admitted.iter().any(debug) {
+        return Err("admit every enclave in debug mode".to_owned());
     }
     Ok(())
 }
