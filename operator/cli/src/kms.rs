@@ -122,7 +122,7 @@ impl<'a> Key<'a> {
         Ok(state.to_owned())
     }
 
-    /// What the lint looks at beside the policy; what you may not list is told as such.
+    /// What the lint looks at beside the policy; for what you may not list it names the permission that is missing.
     pub async fn facts(&self) -> Result<KeyFacts, Failure> {
         let (metadata, names, grants) =
             futures::try_join!(self.metadata(), self.policy_names(), self.grants())?;

@@ -66,6 +66,25 @@ impl AdmittedSet {
         }
     }
 
+    /// For a key that admits a revoked image, in whichever state: that one goes, what else it admits stays, nothing comes.
+    pub fn without_revoked(world: &World, share: &Share, policy: &Policy) -> Self {
+        let images = keys::images(share, policy);
+        // What stays is a release that is known, even where status was lost: its registers are needed, too.
+        let mut known = known(world, share);
+        let revoked = images.iter().filter(|image| world.revoked(image));
+        let revoked = revoked.map(|image| Measurement::image(*image));
+        let named: Vec<_> = known.iter().cloned().chain(revoked).collect();
+        known.extend(takeover::theirs(world, share, policy, &named));
+        known.retain(|measurement| {
+            let image = &measurement.image_sha384;
+            images.contains(image) && !world.revoked(image)
+        });
+        Self {
+            everywhere: known,
+            ..Self::default()
+        }
+    }
+
     /// Status is a cache, not an authority: what it alone names stays where it is and enters no other key.
     fn of(world: &World, measurements: Vec<Measurement>) -> Self {
         let trusted = measurements
@@ -153,4 +172,35 @@ pub fn only_status_names(world: &World, release: &Release) -> bool {
 pub fn approved(world: &World, measurement: &Measurement) -> bool {
     let mut sets = world.sets.iter().map(|set| &set.release.measurement);
     world.spec.release.measurement == *measurement || sets.any(|of_set| of_set == measurement)
+}
+
+/// The measurements that status (for this key, too), the chambers and the spec name, each image once.
+fn known(world: &World, share: &Share) -> Vec<Measurement> {
+    let rollover = world.record.rollover.iter();
+    let recorded = rollover.flat_map(|rollover| {
+        let found = rollover.found.get(&share.arn);
+        found.into_iter().cloned().chain(rollover.live())
+    });
+    let current = world.record.current.iter();
+    let sets = world.sets.iter().map(|set| &set.release);
+    let others = current.chain(sets).chain([&world.spec.release]);
+    let mut all: Vec<Measurement> = Vec::new();
+    for measurement in recorded.chain(others.map(|release| release.measurement.clone())) {
+        if !all.contains(&measurement) {
+            all.push(measurement);
+        }
+    }
+    // What is said of an image with fewer registers is said better elsewhere; alone it would take pins away.
+    let vaguer = |one: &Measurement, than: &Measurement| {
+        one.image_sha384 == than.image_sha384
+            && one.registers.len() < than.registers.len()
+            && one
+                .registers
+                .iter()
+                .all(|(at, pcr)| than.register(*at) == Some(pcr))
+    };
+    let best = all
+        .iter()
+        .filter(|one| !all.iter().any(|other| vaguer(one, other)));
+    best.cloned().collect()
 }

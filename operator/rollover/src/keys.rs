@@ -1,7 +1,7 @@
 //! What must be true of every key, whatever the step.
 
 use key_policy::{Finding, NotOurs, Policy, RuleId, Severity, Template};
-use measurement::Measurement;
+use measurement::{Measurement, Pcr};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -191,6 +191,13 @@ pub fn unknown(policy: &Policy, template: &Template, known: &[Measurement]) -> V
         .into_iter()
         .filter(|found| !known.contains(found))
         .collect()
+}
+
+/// The images that a policy admits, ours or one that is taken over; none where it is neither.
+pub fn images(share: &Share, policy: &Policy) -> Vec<Pcr> {
+    let found = key_policy::found(policy, &share.template).into_iter();
+    let images = found.flat_map(|found| found.image_sha384);
+    images.filter_map(|image| Pcr::parse(&image).ok()).collect()
 }
 
 /// Why KMS would refuse a policy: a statement of it names a principal that was deleted.

@@ -101,7 +101,7 @@ pub enum ClusterVerb {
         after_help = "It is settled once every chamber was verified on spec.release and no key admits another (condition RolloverComplete), for the spec as it is now. It ends at once where a person has to do something (condition Stalled), or where the release has failed and the one before runs; it waits through pauses, and for key holders.\n\nExit status: 0 settled, 1 stalled, failed or the time is over, 2 could not be asked.\n\nExample:\n  kubectl apply -f release.yaml && kubectl chamber wait signer -n signing --timeout 30m"
     )]
     Wait {
-        /// Which one.
+        /// The `ChamberCluster`.
         #[command(flatten)]
         target: Target,
         /// How long: 90s, 30m, 1h30m.
@@ -137,14 +137,14 @@ pub enum ClusterVerb {
     /// Stops before the next action; what is under way is ended.
     #[command(after_help = "Example:\n  kubectl chamber pause signer -n signing")]
     Pause {
-        /// Which one.
+        /// The `ChamberCluster`.
         #[command(flatten)]
         target: Target,
     },
     /// Goes on after a pause.
     #[command(after_help = "Example:\n  kubectl chamber resume signer -n signing")]
     Resume {
-        /// Which one.
+        /// The `ChamberCluster`.
         #[command(flatten)]
         target: Target,
     },
@@ -153,14 +153,14 @@ pub enum ClusterVerb {
         after_help = "Exit status 1 where the operator refuses: after Retire has begun the only way is forward.\n\nExample:\n  kubectl chamber abort signer -n signing"
     )]
     Abort {
-        /// Which one.
+        /// The `ChamberCluster`.
         #[command(flatten)]
         target: Target,
     },
     /// Tries again what failed.
     #[command(after_help = "Example:\n  kubectl chamber retry signer -n signing")]
     Retry {
-        /// Which one.
+        /// The `ChamberCluster`.
         #[command(flatten)]
         target: Target,
     },
@@ -186,7 +186,7 @@ pub enum ClusterVerb {
         after_help = "The keys' holders decide: the trust policies of their roles must name this cluster's external id first (status.externalId). Where the other owner still runs, pause it before; it stops with KeyOwnedByAnother afterwards. Exit status 1 where no key has that owner's tags.\n\nExample:\n  kubectl chamber transfer signer -n signing --from \"$OWNER\""
     )]
     Transfer {
-        /// Which one.
+        /// The `ChamberCluster`.
         #[command(flatten)]
         target: Target,
         /// The owner as the message of `KeyOwnedByAnother` names it.
@@ -218,7 +218,7 @@ impl ClusterVerb {
 /// Which image, and why.
 #[derive(Args)]
 pub struct Revocation {
-    /// Which one.
+    /// The `ChamberCluster`.
     #[command(flatten)]
     pub target: Target,
     /// ImageSha384 (PCR0), 96 hex characters.

@@ -1,11 +1,11 @@
 //! A revoked image leaves every policy at once, even if chambers run it, and never comes back.
 
-use measurement::{Measurement, Pcr};
+use key_policy::Policy;
 
 use crate::admit::{key_write, sound};
 use crate::{
-    Action, KeyFacts, KeyState, KeyWrite, Look, Plan, Share, Step, World, claim, ownership, tags,
-    takeover,
+    Action, AdmittedSet, KeyFacts, KeyState, KeyWrite, Look, Plan, Share, Step, World, claim, keys,
+    ownership, tags,
 };
 
 const STEP: Step = Step::Retire;
@@ -46,75 +46,28 @@ fn write(world: &World) -> Option<Plan> {
 /// The names of keys that still admit a revoked image, though it should have left them.
 pub fn left(world: &World) -> Vec<&str> {
     let admits = |(share, facts): &(&Share, &KeyFacts)| {
-        let images = images(share, facts);
-        images.iter().any(|image| world.revoked(image))
+        let policy = facts.policy.as_ref();
+        policy.is_ok_and(|policy| admits_revoked(world, share, policy))
     };
     let left = world.facts().filter(admits);
     left.map(|(share, _)| share.name.as_str()).collect()
 }
 
-fn images(share: &Share, facts: &KeyFacts) -> Vec<Pcr> {
-    let policy = facts.policy.as_ref().ok();
-    let found = policy.and_then(|policy| key_policy::found(policy, &share.template).ok());
-    let images = found.into_iter().flat_map(|found| found.image_sha384);
-    images.filter_map(|image| Pcr::parse(&image).ok()).collect()
+fn admits_revoked(world: &World, share: &Share, policy: &Policy) -> bool {
+    let images = keys::images(share, policy);
+    images.iter().any(|image| world.revoked(image))
 }
 
 /// The same policy without the revoked images; none where it admits no such image.
 fn without_revoked(world: &World, share: &Share, facts: &KeyFacts) -> Option<KeyWrite> {
     let policy = facts.policy.as_ref().ok()?;
-    let images = images(share, facts);
-    if !images.iter().any(|image| world.revoked(image)) {
+    if !admits_revoked(world, share, policy) {
         return None;
     }
-    // What stays is a release that is known, even where status was lost: its registers are needed, too.
-    let known: Vec<_> = known(world, share).collect();
-    let revoked = images.iter().filter(|image| world.revoked(image));
-    let named: Vec<_> = known
-        .iter()
-        .cloned()
-        .chain(revoked.map(|image| Measurement::image(*image)))
-        .collect();
-    let theirs = takeover::theirs(world, share, policy, &named);
-    let stays = |measurement: &Measurement| {
-        let image = &measurement.image_sha384;
-        images.contains(image) && !world.revoked(image)
-    };
-    let stays: Vec<Measurement> = known.into_iter().chain(theirs).filter(stays).collect();
-    key_write(share, facts, |_| stays.clone()).ok().flatten()
-}
-
-/// The measurements that status (for this key, too), the chambers and the spec name, each image once.
-fn known<'a>(world: &'a World, share: &'a Share) -> impl Iterator<Item = Measurement> + 'a {
-    let rollover = world.record.rollover.iter();
-    let recorded = rollover.flat_map(|rollover| {
-        let found = rollover.found.get(&share.arn);
-        found.into_iter().cloned().chain(rollover.live())
-    });
-    let current = world.record.current.iter();
-    let sets = world.sets.iter().map(|set| &set.release);
-    let others = current.chain(sets).chain([&world.spec.release]);
-    let mut all: Vec<Measurement> = Vec::new();
-    for measurement in recorded.chain(others.map(|release| release.measurement.clone())) {
-        if !all.contains(&measurement) {
-            all.push(measurement);
-        }
-    }
-    // What is said of an image with fewer registers is said better elsewhere; alone it would take pins away.
-    let vaguer = |one: &Measurement, than: &Measurement| {
-        one.image_sha384 == than.image_sha384
-            && one.registers.len() < than.registers.len()
-            && one
-                .registers
-                .iter()
-                .all(|(at, pcr)| than.register(*at) == Some(pcr))
-    };
-    let best: Vec<_> = all
-        .iter()
-        .filter(|one| !all.iter().any(|other| vaguer(one, other)))
-        .cloned()
-        .collect();
-    best.into_iter()
+    let set = AdmittedSet::without_revoked(world, share, policy);
+    key_write(share, facts, |policy| set.for_key(share, policy))
+        .ok()
+        .flatten()
 }
 
 /// The keys know of it before a policy is touched, so that a lost status does not bring it back.
