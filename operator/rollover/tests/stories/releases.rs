@@ -1234,6 +1234,64 @@ fn a_key_that_refuses_every_write_holds_up_nothing_once_the_spec_accepts_it_at_r
     assert!(!play.story.contains(" c=["), "{}", play.story);
 }
 
+/// Between the word that Retire begins and its first write, whatever is asked for still has its way.
+#[test]
+fn a_target_that_is_revoked_when_retire_has_begun_leaves_every_key() {
+    let mut play = Play::rolling("begins to retire: from now on the only way is forward");
+    play.story.clear();
+    play.scene("v2 is revoked", |play| {
+        play.world.spec.verbs.revoke = Some(revocation(2))
+    });
+    play.run(100);
+    play.scene("the user wants v3", |play| {
+        play.world.spec.release = release(3)
+    });
+    play.until("Settled");
+    compare("revoked-when-retire-begun", &play);
+}
+
+#[test]
+fn a_deletion_when_retire_has_begun_leaves_the_target() {
+    let mut play = Play::rolling("begins to retire: from now on the only way is forward");
+    play.story.clear();
+    play.scene("the resource is deleted", |play| {
+        play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    });
+    play.until("allows deletion");
+    compare("deleted-when-retire-begun", &play);
+}
+
+#[test]
+fn a_pause_when_retire_has_begun_keeps_the_targets_size_and_goes_on_afterwards() {
+    let mut play = Play::rolling("begins to retire: from now on the only way is forward");
+    play.story.clear();
+    play.scene("paused, and a chamber more is wanted", |play| {
+        play.world.spec.paused = true;
+        play.world.spec.replicas += 1;
+    });
+    play.run(20);
+    play.scene("resumed", |play| play.world.spec.paused = false);
+    play.until("Settled");
+    compare("paused-when-retire-begun", &play);
+}
+
+/// KMS takes no tag for a key that is pending deletion.
+#[test]
+fn a_commitment_is_not_tagged_on_a_key_that_is_pending_deletion() {
+    let mut play = Play::new(three());
+    play.world.spec.shares[2].accepted_at_risk = true;
+    play.until("Admit: stores the sealed blob for v1");
+    play.set_facts(2, |facts| {
+        facts.state = KeyState::Other("PendingDeletion".into());
+    });
+    play.until("Settled");
+    assert!(
+        play.story.contains("tags 2 keys with the commitment"),
+        "{}",
+        play.story
+    );
+}
+
 #[test]
 fn two_first_releases_that_never_ran_give_way_to_a_third() {
     let mut play = Play::new(three());
