@@ -1240,11 +1240,11 @@ fn a_target_that_is_revoked_when_retire_has_begun_leaves_every_key() {
     let mut play = Play::rolling("begins to retire: from now on the only way is forward");
     play.story.clear();
     play.scene("v2 is revoked", |play| {
-        play.world.spec.verbs.revoke = Some(revocation(2))
+        play.world.spec.verbs.revoke = Some(revocation(2));
     });
     play.run(100);
     play.scene("the user wants v3", |play| {
-        play.world.spec.release = release(3)
+        play.world.spec.release = release(3);
     });
     play.until("Settled");
     compare("revoked-when-retire-begun", &play);
