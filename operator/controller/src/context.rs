@@ -11,6 +11,7 @@ use kube::runtime::reflector::Store;
 use kube::{Api, Client, ResourceExt};
 use rollover::Readings;
 
+use crate::clock::Clock;
 use crate::election::Lease;
 use crate::events::Events;
 use crate::fence::Fence;
@@ -25,6 +26,8 @@ use crate::telemetry::Telemetry;
 
 /// What every reconcile needs.
 pub struct Context {
+    /// What time it is.
+    pub clock: Clock,
     /// Kubernetes.
     pub client: Client,
     /// Settings of the process.
@@ -63,6 +66,8 @@ pub struct Context {
 
 /// The parts of a context that are made before it.
 pub struct Parts {
+    /// What time it is.
+    pub clock: Clock,
     /// Kubernetes.
     pub client: Client,
     /// Settings of the process.
@@ -91,6 +96,7 @@ impl Context {
         let fence = Fence::new(&parts.settings.identity);
         let events = Events::new(parts.client.clone(), &parts.settings.identity);
         Self {
+            clock: parts.clock,
             client: parts.client,
             settings: parts.settings,
             keyring: parts.keyring,
@@ -117,6 +123,7 @@ impl Context {
             keyring: &self.keyring,
             telemetry: &self.telemetry,
             lease: &self.lease,
+            clock: &self.clock,
             cluster,
         }
     }

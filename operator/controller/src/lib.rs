@@ -5,6 +5,7 @@
 
 pub mod act;
 pub mod bindings;
+pub mod clock;
 pub mod context;
 pub mod election;
 pub mod events;

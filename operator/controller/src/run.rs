@@ -17,6 +17,7 @@ use kube::{Api, Client, ResourceExt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::clock::Clock;
 use crate::context::{Context, Parts};
 use crate::election::Candidate;
 use crate::hosts::Hosts;
@@ -161,6 +162,7 @@ async fn work(
     let stores: Vec<_> = controllers.iter().map(Controller::store).collect();
     telemetry.watch(stores.clone());
     let ctx = Arc::new(Context::new(Parts {
+        clock: Clock::of_the_node(),
         client: clients.client,
         settings: settings.clone(),
         keyring: Keyring::from_environment().await,

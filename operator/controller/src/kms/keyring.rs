@@ -17,6 +17,7 @@ use key_policy::KeyLists;
 use rollover::{Owner, Share};
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::election::Lease;
 use crate::kms::external_id::EitherId;
 use crate::kms::lists::Lists;
@@ -40,6 +41,8 @@ pub struct Access<'a> {
     pub telemetry: &'a Telemetry,
     /// Whether this replica leads.
     pub lease: &'a Lease,
+    /// What time it is.
+    pub clock: &'a Clock,
     /// Whose keys these are.
     pub cluster: &'a ChamberCluster,
 }

@@ -16,7 +16,7 @@ use crate::kms::keyring::Access;
 pub async fn keys(access: Access<'_>, spec: &Spec) -> Readings {
     let readings = spec.shares.iter().map(async |share| {
         let client = access.client(&spec.owner, share).await;
-        let read_at = Timestamp::now();
+        let read_at = access.clock.now();
         let lists = async || access.lists(&spec.owner, share).await;
         let reading = match facts(&client, share, read_at, lists).await {
             Ok(facts) => Reading::Facts(std::sync::Arc::new(facts)),

@@ -17,7 +17,6 @@ use rollover::{Attestation, Attestations, Chamber, World};
 use sha2::{Digest, Sha256};
 
 use crate::context::Context;
-use crate::hosts::Hosts;
 use crate::observe::blobs;
 use judge::Expected;
 
@@ -35,12 +34,12 @@ pub async fn read(
 ) -> Result<Attestations, kube::Error> {
     let wait = ctx.hosts.turn(&cluster.uid().unwrap_or_default());
     if !wait.is_zero() {
-        let until = Timestamp::now().checked_add(wait);
+        let until = ctx.clock.now().checked_add(wait);
         return Ok(Attestations::Deferred {
             until: until.unwrap_or(Timestamp::MAX),
         });
     }
-    let at = Timestamp::now();
+    let at = ctx.clock.now();
     let Some(set) = world.set(revision) else {
         return Ok(asked(at, BTreeMap::new()));
     };
@@ -62,7 +61,7 @@ pub async fn read(
     let expected = &expected;
     let answers = stream::iter(questions).map(|(name, pod, instance)| async move {
         let answer = match pod {
-            Some(pod) => ask(&ctx.hosts, &pod, &instance, expected).await,
+            Some(pod) => ask(ctx, &pod, &instance, expected).await,
             None => silent("its pod is gone"),
         };
         (name, answer)
@@ -131,7 +130,7 @@ async fn pods(
 }
 
 async fn ask(
-    hosts: &Hosts,
+    ctx: &Context,
     pod: &Pod,
     instance: &Result<String, String>,
     expected: &Expected<'_>,
@@ -139,10 +138,10 @@ async fn ask(
     let Some(nonce) = nonce(pod) else {
         return silent("this machine gives no random bytes");
     };
-    let at = Timestamp::now();
-    match hosts.attestation(pod, &nonce).await {
+    let at = ctx.clock.now();
+    match ctx.hosts.attestation(pod, &nonce).await {
         Err(why) => Attestation::Silent(why.to_string()),
-        Ok(document) => match expected.judge(&document, &nonce, Timestamp::now()) {
+        Ok(document) => match expected.judge(&document, &nonce, ctx.clock.now()) {
             Err(why) => Attestation::Refused(why),
             Ok(proof) => proof.of_pod(instance, at),
         },

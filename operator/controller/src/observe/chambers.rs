@@ -62,7 +62,7 @@ pub async fn list(ctx: &Context, cluster: &ChamberCluster) -> Result<Found, kube
     for pod in pods.items.iter().filter(|pod| !ended(pod)) {
         let mut chamber = chamber(pod);
         // One of each release is asked in a look: they mostly say the same.
-        if stays_sealed(&chamber, Timestamp::now()) && asked.insert(chamber.revision.clone()) {
+        if stays_sealed(&chamber, ctx.clock.now()) && asked.insert(chamber.revision.clone()) {
             chamber.says = ctx.hosts.failure(pod).await;
         }
         match sets.iter_mut().find(|(uid, _)| owned_by(pod, uid)) {

@@ -23,7 +23,7 @@ pub async fn read(ctx: &Context, cluster: &ChamberCluster, window: SignedDuratio
     }
     let wait = ctx.prometheus.turn(url, &cluster.uid().unwrap_or_default());
     if !wait.is_zero() {
-        let until = Timestamp::now().checked_add(wait);
+        let until = ctx.clock.now().checked_add(wait);
         return Metrics::Deferred {
             until: until.unwrap_or(Timestamp::MAX),
         };

@@ -13,7 +13,6 @@ pub mod metrics;
 mod seal_pod;
 
 use chamber_api::{ChamberCluster, names};
-use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 use rollover::{Look, Spec, World};
@@ -76,7 +75,7 @@ async fn see(
         (world.manifest_objection, world.blob_lacks) = (stored.objection, stored.lacks);
     }
     world.seal_pod = seal_pod::read(ctx, cluster, spec, &world.record).await?;
-    world.now = Timestamp::now();
+    world.now = ctx.clock.now();
     Ok(found.replica_sets)
 }
 
@@ -93,9 +92,9 @@ fn known(ctx: &Context, cluster: &ChamberCluster, spec: &Spec) -> World {
     World {
         finalizer: cluster.finalizers().iter().any(held),
         ownership_conflict: conflicts::find(ctx, cluster),
-        refusals: ctx.refusals.of(cluster, Timestamp::now()),
+        refusals: ctx.refusals.of(cluster, ctx.clock.now()),
         retire_witnessed: ctx.retire_witnessed(&cluster.uid().unwrap_or_default()),
-        ..World::of_keys(Timestamp::now(), spec.clone(), record, readings)
+        ..World::of_keys(ctx.clock.now(), spec.clone(), record, readings)
     }
 }
 
@@ -109,14 +108,14 @@ pub async fn look(
 ) -> Result<(), kube::Error> {
     match look {
         // A second reading in one turn would find the same.
-        Look::Keys if looks.keys => world.now = Timestamp::now(),
+        Look::Keys if looks.keys => world.now = ctx.clock.now(),
         Look::Keys => {
             looks.keys = true;
             world.readings = kms::read::keys(ctx.keys(cluster), &world.spec).await;
             let uid = cluster.uid().unwrap_or_default();
             ctx.keep_reading(&uid, Some(world.readings.clone()));
             outdated_ids(ctx, cluster, &world.spec).await;
-            world.now = Timestamp::now();
+            world.now = ctx.clock.now();
         }
         Look::Metrics { window } => {
             world.metrics = Some(metrics::read(ctx, cluster, *window).await);
@@ -124,7 +123,7 @@ pub async fn look(
         Look::Attestation { revision } => {
             let asked = attestation::read(ctx, cluster, world, revision).await?;
             world.attestations = Some(asked);
-            world.now = Timestamp::now();
+            world.now = ctx.clock.now();
         }
         Look::Budget => world.budget = Some(budgets::allowed(ctx, cluster).await?),
     }

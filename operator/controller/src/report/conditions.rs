@@ -39,10 +39,10 @@ impl Claim {
 pub fn unseen(
     status: &mut ChamberClusterStatus,
     generation: Option<i64>,
+    now: Timestamp,
     reason: Reason,
     message: &str,
 ) {
-    let now = Timestamp::now();
     let name = reason.to_string();
     let claims = [
         Claim::new(

@@ -95,7 +95,8 @@ pub async fn unseen(
     status.reason = Some(reason.to_string());
     status.message = Some(message.to_owned());
     status.plan = None;
-    conditions::unseen(&mut status, cluster.metadata.generation, reason, message);
+    let generation = cluster.metadata.generation;
+    conditions::unseen(&mut status, generation, ctx.clock.now(), reason, message);
     write(ctx, cluster, status).await
 }
 

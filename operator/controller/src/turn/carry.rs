@@ -2,7 +2,6 @@
 
 use chamber_api::ChamberCluster;
 use chamber_resource::persisted_state;
-use jiff::Timestamp;
 use rollover::{Action, Obstacle, Plan, Reason, Step, Transition, World, laws};
 
 use super::outcome::{BLOCKED, End, Error};
@@ -72,7 +71,7 @@ async fn settle(
 ) -> Result<End, Error> {
     let mut status = cluster.status.clone().unwrap_or_default();
     if let Some(part) = &done.part {
-        persisted_state::acted(&mut status, part, Timestamp::now());
+        persisted_state::acted(&mut status, part, ctx.clock.now());
     }
     let message = done.failed.as_ref().map(ToString::to_string);
     let reason = match &done.failed {

@@ -128,6 +128,31 @@ async fn a_change_of_the_resource_ends_the_pause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_ends_no_wait_early_and_has_the_keys_read_again() {
+    let rig = Rig::new(|_| {}).await;
+    let reads = || rig.aws.calls("GetKeyPolicy", &arn("a"));
+    let sets = || rig.api.calls(&Method::POST, "/replicasets");
+    for _ in 0..4 {
+        rig.event().await;
+    }
+    assert_eq!(rig.status()["reason"], "Settling", "{}", rig.message());
+    rig.set_clock(-3_600);
+    rig.later().await;
+    assert_eq!(
+        (rig.status()["reason"].as_str(), sets()),
+        (Some("Settling"), 0)
+    );
+    let read = reads();
+    rig.set_clock(3_600);
+    rig.later().await;
+    assert!(sets() > 0, "{}", rig.message());
+    assert!(
+        reads() > read,
+        "a start rests on keys that were read just now"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_role_that_cannot_be_assumed_is_said_the_same_way_each_time() {
     let rig = Rig::new(|_| {}).await;
     rig.aws

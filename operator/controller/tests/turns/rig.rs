@@ -1,10 +1,12 @@
 //! An operator between the two: one `ChamberCluster` in a rollover from release one to release two.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use attestation::Root;
 use chamber_api::ChamberCluster;
+use chamber_operator::clock::Clock;
 use chamber_operator::context::{Context, Parts};
 use chamber_operator::election::Candidate;
 use chamber_operator::hosts::Hosts;
@@ -16,6 +18,7 @@ use chamber_operator::settings::Settings;
 use chamber_operator::telemetry::Telemetry;
 use chamber_resource::release;
 use clap::Parser;
+use jiff::{SignedDuration, Timestamp};
 use key_policy::Template;
 use kube::runtime::controller::Action as Requeue;
 use serde_json::{Value, json};
@@ -40,6 +43,8 @@ struct Arguments {
 pub struct Rig {
     pub api: Api,
     pub aws: Aws,
+    /// Seconds that the clock is ahead.
+    ahead: Arc<AtomicI64>,
     pub ctx: Arc<Context>,
 }
 
@@ -80,7 +85,13 @@ impl Rig {
         let mut candidate = Candidate::new(client.clone(), "n", "lease", "me");
         candidate.acquire().await;
         let arguments = ["operator", "--identity", "me"].iter().chain(arguments);
+        let ahead = Arc::<AtomicI64>::default();
+        let seconds = ahead.clone();
+        let clock = Clock::new(move || {
+            Timestamp::now() + SignedDuration::from_secs(seconds.load(Ordering::SeqCst))
+        });
         let ctx = Context::new(Parts {
+            clock,
             client,
             settings: Arguments::parse_from(arguments).settings,
             keyring: Keyring::new(&aws.config().await),
@@ -95,8 +106,14 @@ impl Rig {
         Self {
             api,
             aws,
+            ahead,
             ctx: Arc::new(ctx),
         }
+    }
+
+    /// The clock goes so many seconds ahead of the time, or behind it.
+    pub fn set_clock(&self, ahead: i64) {
+        self.ahead.store(ahead, Ordering::SeqCst);
     }
 
     /// What `kube-runtime` does with an event: reconcile, and where that fails, `on_error`.
