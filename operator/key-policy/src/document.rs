@@ -43,16 +43,6 @@ impl Policy {
         }
     }
 
-    /// These statements in this policy's version of the language, to be asked and not to be written.
-    pub(crate) fn of_statements(&self, statements: Vec<Statement>) -> Self {
-        Self {
-            document: Node::Null,
-            version: self.version.clone(),
-            id: None,
-            statements,
-        }
-    }
-
     /// The document as JSON, indented. Parsing it gives this policy again.
     pub fn to_json(&self) -> String {
         self.document.to_string()

@@ -23,6 +23,9 @@ const SEVERAL: [&str; 10] = [
     "kms:resourcealiases",
 ];
 
+/// Bytes of a key that is short.
+const SHORT: usize = 64;
+
 /// The attestation that a request carries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Attestation {
@@ -140,17 +143,22 @@ impl Context {
         self.set.insert(key.to_ascii_lowercase(), values);
     }
 
-    /// Forgets what was set.
-    pub(super) fn unset(&mut self, key: &str) {
-        self.set.remove(&key.to_ascii_lowercase());
-    }
-
     /// What is known of a key, in whatever case.
     pub fn fact(&self, key: &str) -> Fact<'_> {
-        if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return self.fact_of(&key.to_ascii_lowercase());
+        if !key.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.fact_of(key);
         }
-        self.fact_of(key)
+        // Nearly all keys are short enough to be written in lower case without an allocation.
+        let mut short = [0; SHORT];
+        let short = short.get_mut(..key.len()).and_then(|short| {
+            short.copy_from_slice(key.as_bytes());
+            short.make_ascii_lowercase();
+            std::str::from_utf8(short).ok()
+        });
+        match short {
+            Some(lower) => self.fact_of(lower),
+            None => self.fact_of(&key.to_ascii_lowercase()),
+        }
     }
 
     fn fact_of(&self, key: &str) -> Fact<'_> {
@@ -216,9 +224,11 @@ impl Subject {
     }
 }
 
-/// Whether a key, in lower case, is one of the attestation's, or looks like one.
+/// Whether a key, in whatever case, is one of the attestation's, or looks like one.
 pub(crate) fn is_attestation(key: &str) -> bool {
-    key.starts_with(ATTESTATION.trim_end_matches(':'))
+    let name = ATTESTATION.trim_end_matches(':');
+    key.get(..name.len())
+        .is_some_and(|beginning| beginning.eq_ignore_ascii_case(name))
 }
 
 /// Whether a request may have several values of a key: of AWS's own keys only these (service authorization reference,

@@ -107,8 +107,7 @@ pub(crate) fn is_known(pattern: &str) -> bool {
         Some(beginning) => (beginning, true),
         None => (pattern, false),
     };
-    // Names differ in their first bytes.
-    let at = OPERATIONS.partition_point(|(name, _)| name.bytes().lt(beginning.bytes()));
+    let at = OPERATIONS.partition_point(|(name, _)| *name < beginning);
     let same = |name: &str| name == beginning || (starred && name.starts_with(beginning));
     if OPERATIONS.get(at).is_some_and(|(name, _)| same(name)) {
         return true;

@@ -28,6 +28,12 @@ pub struct Naming {
 }
 
 impl Naming {
+    /// Whoever it is.
+    pub const EVERYBODY: Self = Self {
+        directly: Truth::Yes,
+        by_account: false,
+    };
+
     /// Whether it is named at all.
     pub fn at_all(self) -> Truth {
         self.directly.max(Truth::from(self.by_account))
@@ -150,6 +156,9 @@ impl Principal {
     /// Whether an ARN in a policy is its role's, whatever the role's path.
     fn is_role(&self, name: &str) -> bool {
         // What is rarely so is seen first: the names.
+        if self.arn.split('/').nth(1) != name.rsplit('/').next() {
+            return false;
+        }
         let Some(role) = self.role_name() else {
             return false;
         };

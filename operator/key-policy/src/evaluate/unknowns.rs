@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::examples::{self, Examples, OTHER};
+use super::examples::{self, Examples};
 use super::key_arn;
-use super::request::{Identity, Request};
-use super::statements::{self, KEY_ARN, Scope, naming};
+use super::request::Request;
+use super::statements::KEY_ARN;
+use super::told_apart::OTHER;
 use super::truth::Truth;
 use super::used::{KeyUse, Used};
-use super::verdict::Asked;
+use super::verdict::Deciding;
 use crate::statement::Effect;
 
 /// What the name of a role's session and the IAM policies are called among the keys.
@@ -43,14 +44,10 @@ pub struct Unknown {
 }
 
 /// What is not known and may decide.
-pub fn unknowns(asked: &Asked<'_>, request: &Request<'_>) -> Vec<Unknown> {
+pub fn unknowns(deciding: &Deciding<'_>, request: &Request<'_>) -> Vec<Unknown> {
     let mut used = Used::default();
-    used.collect(asked.policy, request, false);
-    if let Identity::Policies(policies) = asked.identity {
-        for policy in policies {
-            used.collect(policy, request, true);
-        }
-    }
+    used.collect(&deciding.of_key, request);
+    used.collect(&deciding.of_iam, request);
     let known = vec![request.resource.to_owned()];
     let (arns, exhausted) = if used.resources.is_empty() {
         (known, true)
@@ -79,7 +76,7 @@ pub fn unknowns(asked: &Asked<'_>, request: &Request<'_>) -> Vec<Unknown> {
             used_in: used.sessions_in,
         });
     }
-    if matches!(asked.identity, Identity::Unknown) && asks_iam(asked, request) {
+    if deciding.iam_is_unknown && asks_iam(deciding) {
         let allows = format!("an IAM policy that allows {}", request.action);
         unknowns.push(Unknown {
             what: What::Iam,
@@ -93,15 +90,11 @@ pub fn unknowns(asked: &Asked<'_>, request: &Request<'_>) -> Vec<Unknown> {
 }
 
 /// Whether an Allow leaves it to IAM.
-fn asks_iam(asked: &Asked<'_>, request: &Request<'_>) -> bool {
-    let principal = request.principal;
-    let abroad = principal.account != asked.key_account && !principal.is_service();
-    let mut allows = statements::applying(asked.policy, request, Effect::Allow, Scope::Named);
-    let left = allows.any(|(_, statement, _)| {
-        let named = naming(statement, principal);
-        named.by_account || (abroad && named.directly != Truth::No)
-    });
-    left && !principal.is_root()
+fn asks_iam(deciding: &Deciding<'_>) -> bool {
+    deciding.of_key.iter().any(|one| {
+        let left = one.named.by_account || (deciding.abroad && one.named.directly != Truth::No);
+        left && one.statement.effect == Effect::Allow
+    })
 }
 
 fn key(used: KeyUse<'_>) -> Unknown {

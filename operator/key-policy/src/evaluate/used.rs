@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::candidates::Candidate;
 use super::condition::Facts;
-use super::examples::{self, OTHER};
+use super::examples;
 use super::fact::Fact;
 use super::outcomes::{compares_texts, patterns, takes_wildcards};
 use super::overlap;
 use super::pattern::variables;
 use super::request::Request;
-use super::statements::{self, naming};
+use super::told_apart::OTHER;
 use super::truth::Truth;
 use super::variables::{WithVariables, resolved};
-use crate::Policy;
-use crate::statement::{Condition, Effect, Statement};
+use crate::statement::{Condition, Statement};
 
 /// Patterns with variables of which examples are made, and values that are looked for of one key.
 const MOST_PATTERNS: usize = 64;
@@ -75,28 +75,21 @@ enum With<'a> {
 }
 
 impl<'a> Used<'a> {
-    /// Looks through the statements of a policy that may apply to a request. Those of identity policies name no principal.
-    pub fn collect(&mut self, policy: &'a Policy, request: &Request<'a>, of_identity: bool) {
-        let facts = Facts::of(policy, request.action, request.context);
-        for effect in [Effect::Deny, Effect::Allow] {
-            let applying = statements::applying(policy, request, effect, statements::Scope::Named);
-            let indices: Vec<_> = applying.map(|(index, _, _)| index).collect();
-            let statements = indices.iter();
-            let statements = statements.filter_map(|index| policy.statements().get(*index));
-            for statement in statements {
-                if !of_identity && naming(statement, request.principal).at_all() == Truth::No {
-                    continue;
-                }
-                self.statements += 1;
-                self.conditions(statement, facts);
-                self.resources(statement, request, facts);
-                self.sessions(statement, request);
+    /// Looks through the statements that may decide about a request.
+    pub fn collect(&mut self, candidates: &'a [Candidate<'a>], request: &Request<'_>) {
+        for candidate in candidates {
+            self.statements += 1;
+            self.conditions(candidate);
+            if candidate.resource == Truth::Unknown {
+                self.resources(candidate, request);
             }
+            self.sessions(candidate.statement, request);
         }
     }
 
-    fn conditions(&mut self, statement: &'a Statement, facts: Facts<'a>) {
-        for condition in &statement.conditions {
+    fn conditions(&mut self, candidate: &'a Candidate<'a>) {
+        let facts = candidate.facts;
+        for condition in candidate.open.iter().copied() {
             let compares = resolved(condition, facts);
             self.key(&condition.key, facts, Some(compares));
             for value in condition.values.iter().filter(|one| one.contains("${")) {
@@ -121,14 +114,12 @@ impl<'a> Used<'a> {
         }
     }
 
-    fn resources(&mut self, statement: &'a Statement, request: &Request<'_>, facts: Facts<'a>) {
-        let Some(resources) = &statement.resources else {
+    fn resources(&mut self, candidate: &'a Candidate<'a>, request: &Request<'_>) {
+        let facts = candidate.facts;
+        let Some(resources) = &candidate.statement.resources else {
             return;
         };
         let listed = resources.listed.as_slice();
-        if statements::is_listed(listed, request.resource, facts) != Truth::Unknown {
-            return;
-        }
         for one in listed.iter().filter(|one| one.contains("${")) {
             let pattern = WithVariables {
                 pattern: one,

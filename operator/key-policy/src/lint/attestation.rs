@@ -37,7 +37,7 @@ pub fn gate(policy: &Policy) -> impl Iterator<Item = Finding> {
 pub fn measurements(policy: &Policy) -> Vec<Finding> {
     let mut findings = Vec::new();
     for condition in decrypts(policy).flat_map(|statement| &statement.conditions) {
-        if !condition.key.to_ascii_lowercase().starts_with(ATTESTATION) {
+        if !is_register(condition) {
             continue;
         }
         findings.extend(
@@ -66,6 +66,11 @@ fn decrypts(policy: &Policy) -> impl Iterator<Item = &Statement> {
     policy.statements_named(Sid::AllowChamberEnclaveDecryptWithAttestation.into())
 }
 
+fn is_register(condition: &Condition) -> bool {
+    let beginning = condition.key.get(..ATTESTATION.len());
+    beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(ATTESTATION))
+}
+
 fn is_image(condition: &Condition) -> bool {
     condition.key.eq_ignore_ascii_case(IMAGE_SHA384)
 }
@@ -88,8 +93,7 @@ pub fn zeros(policy: &Policy) -> Vec<Finding> {
             condition.operator != "Null" && negated == (statement.effect == Effect::Deny)
         };
         let zeros = |condition: &&Condition| condition.values.iter().any(|value| is_zero(value));
-        let of_registers =
-            |condition: &&Condition| condition.key.to_ascii_lowercase().starts_with(ATTESTATION);
+        let of_registers = |condition: &&Condition| is_register(condition);
         let conditions = statement.conditions.iter().filter(spares);
         let conditions = conditions.filter(zeros).filter(of_registers);
         findings.extend(conditions.map(|condition| {
@@ -121,7 +125,8 @@ fn is_zero(value: &str) -> bool {
 pub fn spared(policy: &Policy) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, statement) in policy.statements().iter().enumerate() {
-        let negated = |condition: &&Condition| condition.operator.contains("Not");
+        let negated =
+            |condition: &&Condition| condition.operator.contains("Not") && is_register(condition);
         let compares = statement.effect == Effect::Deny
             && statement.conditions.iter().any(|one| negated(&one));
         if !compares || !names_action(statement, "kms:Decrypt") {
