@@ -6,7 +6,8 @@ use super::condition::Operator;
 use super::context::may_have_several;
 use super::outcomes::{self, Comparison, Kind};
 use super::pattern::Pattern;
-use super::told_apart::{FILLS, OTHER, values};
+use super::texts;
+use super::told_apart::{FILLS, OTHER, fill, values};
 use super::wanted::Wanted;
 use crate::statement::Condition;
 
@@ -39,7 +40,8 @@ pub fn of(conditions: &[&Condition], more: Vec<String>, in_variables: bool) -> E
     if !in_variables && !variables {
         let seen = keep_one_of_each(&different, &mut values);
         exhausted = is_complete(&different)
-            || outcomes::every_outcome(&different, &seen);
+            || outcomes::every_outcome(&different, &seen)
+            || complete(&different, &seen, &mut values);
     }
     let of_sets = |one: &&Condition| {
         let operator = Operator::parse(&one.operator);
@@ -101,6 +103,27 @@ fn keep_one_of_each(
     values.retain(|value| seen.insert(outcome(value)));
     values.reverse();
     seen
+}
+
+/// Adds a text for each outcome that was not seen, where all outcomes can be found.
+fn complete(
+    different: &[Comparison<'_>],
+    seen: &BTreeSet<Vec<Option<bool>>>,
+    values: &mut Vec<String>,
+) -> bool {
+    let Some(outcomes) = texts::outcomes(different, fill(different)) else {
+        return false;
+    };
+    let seen: Option<BTreeSet<Vec<bool>>> = seen
+        .iter()
+        .map(|outcome| outcome.iter().copied().collect())
+        .collect();
+    let Some(seen) = seen else { return false };
+    let others = outcomes.into_iter();
+    let others = others.filter(|(outcome, _)| !seen.contains(outcome));
+    // The plainest stay last.
+    values.splice(0..0, others.map(|(_, text)| text));
+    true
 }
 
 fn has_variables(condition: &Condition) -> bool {

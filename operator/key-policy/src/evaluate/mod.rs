@@ -23,6 +23,7 @@ mod principal;
 mod request;
 mod search;
 mod statements;
+mod texts;
 mod together;
 mod told_apart;
 mod trial;
