@@ -170,6 +170,19 @@ mod tests {
         );
     }
 
+    /// No key is in a list and not in another that holds all of it.
+    #[test]
+    fn lists_of_which_one_holds_the_other_are_told_apart_in_three_ways() {
+        let list = |one: &str| vec![one.to_owned()];
+        let one = list("arn:aws:kms:us-east-1:111122223333:key/a");
+        let wide = list("arn:aws:kms:*:111122223333:key/a");
+        let apart = list("arn:aws:kms:*:111122223333:key/b");
+        for (lists, count) in [(vec![&one[..], &wide], 3), (vec![&wide, &apart], 3)] {
+            let (found, exhausted) = examples(ANY, &lists, &[]);
+            assert_eq!((found.len(), exhausted), (count, true), "{found:?}");
+        }
+    }
+
     #[test]
     fn stars_and_variables_are_no_parts_of_a_key() {
         let (found, _) = of(ANY, &["arn:aws:kms:*:111122223333:key/a"]);
