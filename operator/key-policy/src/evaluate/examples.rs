@@ -19,8 +19,19 @@ const MOST_IN_PAIRS: usize = 12;
 pub struct Examples {
     /// The plainest last.
     pub values: Vec<Vec<String>>,
-    /// Whether every other value would be answered as one of them.
-    pub exhausted: bool,
+    /// For which other values they stand.
+    pub stand_for: StandFor,
+}
+
+/// For which values the examples of a key stand: each is answered as one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StandFor {
+    /// None for certain.
+    Themselves,
+    /// All, while what a variable compares the key with is not known: nothing is said of their pairs.
+    AllButForVariables,
+    /// All.
+    All,
 }
 
 /// Examples of a key that these conditions compare. The `more` are values that it may have to have, and where it
@@ -36,27 +47,53 @@ pub fn of(conditions: &[&Condition], more: Vec<String>, in_variables: bool) -> E
     let different = outcomes::different(conditions);
     let mut values = values(&different, conditions, more);
     let variables = conditions.iter().any(|one| has_variables(one));
-    let mut exhausted = false;
-    if !in_variables && !variables {
+    let stand_for = if in_variables || variables {
+        let plain: Vec<_> = conditions
+            .iter()
+            .map(|one| without_variables(one))
+            .collect();
+        let different = outcomes::different(&plain.iter().collect::<Vec<_>>());
+        let seen = seen(&different, &values);
+        stands(&different, &seen, &mut values, StandFor::AllButForVariables)
+    } else {
         let seen = keep_one_of_each(&different, &mut values);
-        exhausted = is_complete(&different)
-            || outcomes::every_outcome(&different, &seen)
-            || complete(&different, &seen, &mut values);
-    }
+        stands(&different, &seen, &mut values, StandFor::All)
+    };
     let of_sets = |one: &&Condition| {
         let operator = Operator::parse(&one.operator);
         operator.is_some_and(|operator| operator.is_of_sets()) && may_have_several(&one.key)
     };
     if conditions.iter().any(of_sets) {
+        let few = values.len() <= MOST_IN_SETS;
         return Examples {
-            exhausted: exhausted && values.len() <= MOST_IN_SETS,
+            stand_for: if few { stand_for } else { StandFor::Themselves },
             values: sets(&values),
         };
     }
     Examples {
         values: values.into_iter().map(|value| vec![value]).collect(),
-        exhausted,
+        stand_for,
     }
+}
+
+/// So much, where these values have each outcome; what is missing and can be found is added.
+fn stands(
+    different: &[Comparison<'_>],
+    seen: &BTreeSet<Vec<Option<bool>>>,
+    values: &mut Vec<String>,
+    so_much: StandFor,
+) -> StandFor {
+    let all = is_complete(different)
+        || outcomes::every_outcome(different, seen)
+        || complete(different, seen, values);
+    if all { so_much } else { StandFor::Themselves }
+}
+
+/// The same condition with what it compares whatever variables are.
+fn without_variables(condition: &Condition) -> Condition {
+    let mut plain = condition.clone();
+    plain.values.retain(|value| !value.contains("${"));
+    plain
 }
 
 /// Examples where one list of whole texts, or one pattern, is all that is compared, which is most often so: a text that it
@@ -79,7 +116,7 @@ fn of_one(condition: &Condition) -> Option<Examples> {
     let is_other = values.any(|value| Wanted::Plain(value).matches(OTHER));
     (!is_other).then(|| Examples {
         values: vec![vec![matched], vec![OTHER.to_owned()]],
-        exhausted: true,
+        stand_for: StandFor::All,
     })
 }
 
@@ -97,12 +134,24 @@ fn keep_one_of_each(
     different: &[Comparison<'_>],
     values: &mut Vec<String>,
 ) -> BTreeSet<Vec<Option<bool>>> {
-    let outcome = |value: &String| different.iter().map(|one| one.matches(value)).collect();
     let mut seen = BTreeSet::new();
     values.reverse();
-    values.retain(|value| seen.insert(outcome(value)));
+    values.retain(|value| seen.insert(outcome(different, value)));
     values.reverse();
     seen
+}
+
+/// The outcomes that these values have.
+fn seen(different: &[Comparison<'_>], values: &[String]) -> BTreeSet<Vec<Option<bool>>> {
+    values
+        .iter()
+        .map(|value| outcome(different, value))
+        .collect()
+}
+
+/// Which of the comparisons match.
+fn outcome(different: &[Comparison<'_>], value: &str) -> Vec<Option<bool>> {
+    different.iter().map(|one| one.matches(value)).collect()
 }
 
 /// Adds a text for each outcome that was not seen, where all outcomes can be found.

@@ -9,6 +9,7 @@ mod addresses;
 mod any_case;
 mod candidates;
 mod compare;
+mod compared;
 mod condition;
 mod context;
 mod depends;

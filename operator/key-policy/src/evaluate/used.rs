@@ -24,6 +24,9 @@ const MOST_NAMED: usize = 4;
 /// What a variable in a key's ARN is where it is invented: another key than those that are named.
 const ANOTHER: &str = "another";
 
+/// What the key's ARN is called among what variables compare; no condition key has that name.
+pub const RESOURCE: &str = "";
+
 /// What is used of what is not known.
 #[derive(Default)]
 pub struct Used<'a> {
@@ -38,6 +41,8 @@ pub struct Used<'a> {
     /// Likewise.
     pub sessions_in: BTreeSet<usize>,
     patterns: Vec<(WithVariables<'a>, With<'a>)>,
+    /// Patterns whose values are not all known, each with what it is compared with, where that is unknown.
+    pub compared_by: Vec<(&'a str, Option<&'a str>)>,
     statements: usize,
 }
 
@@ -53,6 +58,10 @@ pub struct KeyUse<'a> {
     pub more: Vec<String>,
     /// It is a variable in another condition or a resource.
     pub in_variables: bool,
+    /// So it is where nothing else is unknown, and not all of its values are known that matter there.
+    pub alone_in_variables: bool,
+    /// What else is unknown where a variable compares it, in lower case.
+    pub compared_with: BTreeSet<String>,
     /// Statements that use it.
     pub used_in: BTreeSet<usize>,
 }
@@ -120,19 +129,19 @@ impl<'a> Used<'a> {
             return;
         };
         let listed = resources.listed.as_slice();
+        let known = !request.resource.contains('*');
+        if !known {
+            self.resources.push(listed);
+            self.resources_in.insert(self.statements);
+        }
         for one in listed.iter().filter(|one| one.contains("${")) {
             let pattern = WithVariables {
                 pattern: one,
                 facts,
                 wildcards: true,
             };
-            let known = !request.resource.contains('*');
             let comparison = known.then(|| pattern.comparison(request.resource));
             self.pattern(pattern, With::Resource, comparison.flatten());
-        }
-        if request.resource.contains('*') {
-            self.resources.push(listed);
-            self.resources_in.insert(self.statements);
         }
     }
 
@@ -164,6 +173,14 @@ impl<'a> Used<'a> {
         if !pattern.facts.has_variables() {
             return;
         }
+        if comparison.is_none() {
+            let with = match with {
+                With::Key(key) => Some(key),
+                With::Resource if !self.resources.is_empty() => Some(RESOURCE),
+                With::Known(_) | With::Resource => None,
+            };
+            self.compared_by.push((pattern.pattern, with));
+        }
         let mut comparison: Option<Cow<'_, Condition>> = comparison.map(Cow::Owned);
         for key in variables(pattern.pattern) {
             let own = comparison.take_if(|one| one.key.eq_ignore_ascii_case(key));
@@ -186,6 +203,8 @@ impl<'a> Used<'a> {
             conditions: Vec::new(),
             more: Vec::new(),
             in_variables: false,
+            alone_in_variables: false,
+            compared_with: BTreeSet::new(),
             used_in: BTreeSet::new(),
         });
         used.in_variables |= condition.is_none();

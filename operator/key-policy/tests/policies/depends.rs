@@ -793,7 +793,7 @@ fn many_patterns_of_a_key_are_looked_at_together() {
         like("*k"),
         deny(&one("StringEqualsIgnoreCase", r#"["kk","k"]"#)),
     ];
-    assert_eq!(asked(&cases), format!("depends A: {key} (Kxk / -)"));
+    assert_eq!(asked(&cases), format!("depends A: {key} (KKk / -)"));
     let arn = |operator: &str, value: &str| one(operator, &format!("{value:?}"));
     let arns = [
         allow(&arn("ArnLike", "arn:aws:s3:::a*")),
