@@ -172,12 +172,19 @@ mod tests {
 
     /// No key is in a list and not in another that holds all of it.
     #[test]
-    fn lists_of_which_one_holds_the_other_are_told_apart_in_three_ways() {
+    fn lists_of_keys_are_told_apart_in_each_way_in_which_they_can_be() {
         let list = |one: &str| vec![one.to_owned()];
         let one = list("arn:aws:kms:us-east-1:111122223333:key/a");
         let wide = list("arn:aws:kms:*:111122223333:key/a");
         let apart = list("arn:aws:kms:*:111122223333:key/b");
-        for (lists, count) in [(vec![&one[..], &wide], 3), (vec![&wide, &apart], 3)] {
+        let begins = list("arn:aws:kms:*:111122223333:key/a*");
+        let ends = list("arn:aws:kms:*:111122223333:key/*b");
+        for (lists, count) in [
+            (vec![&one[..], &wide], 3),
+            (vec![&wide, &apart], 3),
+            // A key in both is an example of neither.
+            (vec![&begins, &ends], 4),
+        ] {
             let (found, exhausted) = examples(ANY, &lists, &[]);
             assert_eq!((found.len(), exhausted), (count, true), "{found:?}");
         }

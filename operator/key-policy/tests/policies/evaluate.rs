@@ -217,12 +217,12 @@ fn identity_policies_alone_are_answered_by_what_is_sure() {
         evaluate::identity_policy(policies, &request)
     };
     let by = |sid: &str| sid.to_owned();
-    let (allows, denies) = (policy(allow), policy(deny));
+    let (allows, fence) = (policy(allow), policy(deny));
     let allowed = Decision::Allowed { by: by("A") };
     let denied = Decision::ExplicitDeny { by: by("D") };
     assert_eq!(ask(&[]), Decision::ImplicitDeny);
     assert_eq!(ask(std::slice::from_ref(&allows)), allowed);
-    assert_eq!(ask(&[allows.clone(), denies]), denied);
+    assert_eq!(ask(&[allows.clone(), fence]), denied);
     assert_eq!(ask(&[policy(&open(allow))]), Decision::ImplicitDeny);
     assert_eq!(ask(&[allows, policy(&open(deny))]), allowed);
     assert_eq!(ask(&[policy(&format!("{},{allow}", open(allow)))]), allowed);

@@ -779,6 +779,20 @@ fn two_denies_that_only_together_hold_are_one() {
         let found = lint(&with(&three[..2].join(",")), &template());
         assert_eq!(rules(&found), [], "{action}");
     }
+    // What always holds without its key's value being known, beside something that has nothing to do with it.
+    for always in [
+        r#""StringLikeIfExists":{"aws:SourceVpc":"*"}"#,
+        r#""StringLike":{"kms:KeySpec":"*"}"#,
+    ] {
+        let one = deny("One", "kms:Decrypt", always);
+        let other = deny("Other", "kms:Decrypt", &vpce("StringNotEquals"));
+        let found = lint(&with(&format!("{one},{other}")), &template());
+        assert_eq!(
+            rules(&found),
+            [(RuleId::EnclaveDenied, Severity::Error)],
+            "{always}"
+        );
+    }
     // Statement 5 in two halves.
     let null = r#""Null":{"kms:RecipientAttestation:ImageSha384":"true"}"#;
     let halves = |second: &str| {
