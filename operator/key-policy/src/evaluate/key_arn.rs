@@ -59,7 +59,8 @@ fn parts(texts: &[&String]) -> Vec<(String, String)> {
     let arns: Vec<_> = texts.iter().filter_map(|text| Arn::parse(text)).collect();
     let (few, more) = arns.split_at(arns.len().min(MOST_PAIRED));
     let mut regions = REGIONS.map(str::to_owned).to_vec();
-    let mut keys = vec![ANOTHER.to_owned()];
+    // A pattern may take the name of another, and has not this character.
+    let mut keys = vec![format!("key/{fill}"), ANOTHER.to_owned()];
     for arn in few {
         add(&mut regions, arn.region, fill);
         add(&mut keys, arn.resource, fill);
