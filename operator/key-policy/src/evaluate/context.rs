@@ -47,8 +47,8 @@ enum Attestation {
 /// The condition keys of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
-    /// What was set, by key in lower case.
-    set: BTreeMap<String, Vec<String>>,
+    /// What was set, in the order of the keys, in lower case: there are few, and most differ in their length.
+    set: Vec<(String, Vec<String>)>,
     /// Who asks, and for which key.
     subject: Option<Subject>,
     /// Whether a key that is not given is unknown rather than absent.
@@ -68,7 +68,7 @@ impl Context {
     /// All keys that the request has, in lower case; every other key is absent.
     pub fn complete(keys: BTreeMap<String, Vec<String>>) -> Self {
         Self {
-            set: keys,
+            set: keys.into_iter().collect(),
             ..Self::default()
         }
     }
@@ -140,7 +140,11 @@ impl Context {
     /// Sets a key, in whatever case; without a value it is absent.
     pub fn set<T: Into<String>>(&mut self, key: &str, values: impl IntoIterator<Item = T>) {
         let values = values.into_iter().map(Into::into).collect();
-        self.set.insert(key.to_ascii_lowercase(), values);
+        let key = key.to_ascii_lowercase();
+        match self.set.binary_search_by(|(known, _)| known.cmp(&key)) {
+            Ok(place) => self.set[place].1 = values,
+            Err(place) => self.set.insert(place, (key, values)),
+        }
     }
 
     /// What is known of a key, in whatever case.
@@ -162,7 +166,7 @@ impl Context {
     }
 
     fn fact_of(&self, key: &str) -> Fact<'_> {
-        if let Some(values) = self.set.get(key) {
+        if let Some((_, values)) = self.set.iter().find(|(known, _)| known == key) {
             return Fact::Values(values.into());
         }
         if is_attestation(key) {

@@ -61,6 +61,15 @@ impl Principal {
         }
     }
 
+    /// The same role in a session of whatever name.
+    pub(crate) fn in_any_session(&self) -> Self {
+        let of_role = self.arn.rsplit_once('/').map_or("", |(of_role, _)| of_role);
+        Self {
+            arn: format!("{of_role}/*"),
+            ..self.clone()
+        }
+    }
+
     /// An AWS service, for example `ec2.amazonaws.com`.
     pub fn service(name: &str) -> Self {
         Self::new(name, "")

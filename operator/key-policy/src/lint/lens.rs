@@ -53,7 +53,7 @@ impl<'a> Lens<'a> {
             root: Principal::new(&template.root_arn(), &template.key_account),
             key: template.resource(),
             named_key: named_key(policy, template),
-            sessions: Principal::session(&template.enclave_role_arn(), &template.role_account, "*"),
+            sessions: enclave.principal().in_any_session(),
             attested: enclave_context.clone().attesting_an_image(),
             enclave_context,
             enclave,
