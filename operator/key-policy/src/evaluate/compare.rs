@@ -154,6 +154,14 @@ fn same_prefix(a: u128, b: u128, last: u32) -> bool {
 mod tests {
     use super::*;
 
+    /// The Kelvin sign is no letter of ASCII, and has the lower case of one.
+    #[test]
+    fn case_is_that_of_every_letter() {
+        let same = |one: &str, other: &str| equal_ignoring_case(one, &Wanted::Plain(other));
+        assert!(same("aK", "Ak") && same("k", "\u{212a}") && same("\u{212a}", "k"));
+        assert!(!same("k", "\u{212b}") && !same("k", "l"));
+    }
+
     #[test]
     fn an_address_is_in_a_network_of_its_family_whose_first_bits_it_has() {
         let is_in = |address: &str, network: &str| in_network(address, &Wanted::Plain(network));

@@ -132,7 +132,7 @@ impl<'a> Comparison<'a> {
             ),
             (Kind::Arn, Kind::Arn) => pairs(arn_within, arn_apart),
             (Kind::Address, Kind::Address) => pairs(network_within, |one, other| {
-                !network_within(one, other) && !network_within(other, one)
+                !(network_within(one, other) || network_within(other, one))
             }),
             _ => Relation::default(),
         }

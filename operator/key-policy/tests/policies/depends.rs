@@ -759,6 +759,19 @@ fn examples_that_answer_alike_prove_nothing_where_others_might_not() {
     );
 }
 
+/// No text is another and is not, which shows in no pair of values: both keys are told, and that nothing turns them was seen.
+#[test]
+fn what_is_not_proven_is_told_without_values() {
+    let variable = "x${aws:PrincipalTag/b}";
+    let both = allow(&format!(
+        r#""Resource":"*","Condition":{{"StringLike":{{"aws:PrincipalTag/a":"{variable}"}},"StringNotLike":{{"aws:PrincipalTag/a":["{variable}","y"]}}}}"#
+    ));
+    assert_eq!(
+        Question::of(&both).answer(),
+        "depends A: aws:PrincipalTag/a (? / ?), aws:PrincipalTag/b (? / ?)"
+    );
+}
+
 /// What three patterns and more have in common, or leave to no value, is found however many of them it takes.
 #[test]
 fn many_patterns_of_a_key_are_looked_at_together() {

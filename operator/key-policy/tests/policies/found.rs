@@ -708,6 +708,14 @@ fn own_statements_without_a_sid_are_to_be_named() {
         "{}",
         foreign.cure
     );
+    // What opens the key without an image is none of the five.
+    let ungated = text.replace("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase");
+    let found = lint(&Policy::parse(&ungated).unwrap(), &template());
+    let mut foreign = found.iter().filter(|one| one.rule == RuleId::ForeignAllow);
+    assert!(
+        foreign.all(|one| one.cure.starts_with("Remove it")),
+        "{found:?}"
+    );
 }
 
 /// A Deny on a register that statement 3 does not pin depends on it.
