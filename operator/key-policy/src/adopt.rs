@@ -73,10 +73,11 @@ pub fn adopt(policy: &Policy, template: &Template, live: &[Measurement]) -> Poli
         let sid = statement.sid.as_deref();
         administered && sid == Some(Sid::AllowKeyAdministrators.into())
     };
-    let mut five = template.five_statements(live);
-    five.retain(|statement| !stays(statement));
+    let mut new = template.five_statements(live);
+    new.retain(|statement| !stays(statement));
+    new.extend(template.pinned_statements(live));
     let goes = |statement: &Statement| project::is_ours(statement) && !stays(statement);
-    let adopted = policy.replacing(goes, &five, &template.pinned_statements(live));
+    let adopted = policy.replacing(goes, &new);
     deleted::repaired(&adopted, template)
 }
 

@@ -43,16 +43,6 @@ impl Policy {
         }
     }
 
-    /// These statements in this policy's version of the language, to be asked and not to be written.
-    pub(crate) fn of_statements(&self, statements: Vec<Statement>) -> Self {
-        Self {
-            document: Node::Null,
-            version: self.version.clone(),
-            id: None,
-            statements,
-        }
-    }
-
     /// The document as JSON, indented. Parsing it gives this policy again.
     pub fn to_json(&self) -> String {
         self.document.to_string()
@@ -108,13 +98,9 @@ impl Policy {
         self.version.as_deref().unwrap_or("2008-10-17")
     }
 
-    /// The same document with some statements taken out, and others before and after those that stay.
-    pub(crate) fn replacing(
-        &self,
-        goes: impl Fn(&Statement) -> bool,
-        first: &[Statement],
-        last: &[Statement],
-    ) -> Self {
+    /// The same document with some statements taken out, and others in the place of those of their names, or behind all:
+    /// those that stay keep their numbers, by which statements without a Sid are told.
+    pub(crate) fn replacing(&self, goes: impl Fn(&Statement) -> bool, new: &[Statement]) -> Self {
         let mut changed = self.clone();
         let nodes = match statements_node(&mut changed.document) {
             Some(Node::List(items)) => std::mem::take(items),
@@ -122,15 +108,19 @@ impl Policy {
             None => Vec::new(),
         };
         let found = std::mem::take(&mut changed.statements);
-        let stay = found.into_iter().zip(nodes);
-        let stay = stay.filter(|(statement, _)| !goes(statement));
+        let mut new: Vec<_> = new.iter().collect();
         let with_node = |statement: &Statement| (statement.clone(), statement.to_node());
-        let (statements, nodes): (Vec<_>, Vec<_>) = first
-            .iter()
-            .map(with_node)
-            .chain(stay)
-            .chain(last.iter().map(with_node))
-            .unzip();
+        let each = found.into_iter().zip(nodes);
+        let stay = each.filter_map(|(statement, node)| {
+            if !goes(&statement) {
+                return Some((statement, node));
+            }
+            let place = new.iter().position(|one| one.sid == statement.sid)?;
+            Some(with_node(new.remove(place)))
+        });
+        let stay: Vec<_> = stay.collect();
+        let all = stay.into_iter().chain(new.into_iter().map(with_node));
+        let (statements, nodes): (Vec<_>, Vec<_>) = all.unzip();
         changed.statements = statements;
         if let Some(listed) = statements_node(&mut changed.document) {
             *listed = Node::List(nodes);

@@ -127,7 +127,7 @@ pub fn project(
     let repaired = deleted::repaired(policy, template);
     let projected = repaired.with_conditions(DECRYPT.into(), template.conditions(live));
     let pinned = template.pinned_statements(live);
-    Ok(projected.replacing(is_pinned, &[], &pinned))
+    Ok(projected.replacing(is_pinned, &pinned))
 }
 
 /// Whether an enclave with this measurement passes statement 3 and the Deny statements of the profile Pinned.

@@ -8,7 +8,7 @@ use rollover::{Changes, KeyPreview, Preview, Release};
 use serde_json::{Value, json};
 
 use crate::output::{Colour, paint, printable};
-use crate::policy::{change_lines, change_values, decision_value};
+use crate::policy::{NOT_SHOWN, change_lines, change_values, decision_value, not_shown_line};
 
 /// The policies that a plan tells of, in order.
 const STAGES: [&str; 3] = ["now", "Admit", "Retire"];
@@ -23,6 +23,7 @@ pub fn value(name: &str, preview: &Preview) -> Value {
             "reason": found.reason().to_string(), "message": found.to_string(),
         })),
         "keys": preview.keys.iter().map(key_value).collect::<Vec<_>>(),
+        "notShown": NOT_SHOWN,
     })
 }
 
@@ -86,6 +87,7 @@ pub fn draw(name: &str, preview: &Preview) -> String {
         draw_key(&mut text, key);
     }
     draw_access(&mut text, &preview.keys);
+    text.push_str(&not_shown_line(&NOT_SHOWN));
     text
 }
 
@@ -311,5 +313,6 @@ mod tests {
         assert_eq!(decrypt("0101010101")["retire"]["answer"], "denied");
         assert_eq!(told["keys"][2]["takesOver"], true);
         assert_eq!(told["objection"], Value::Null);
+        assert_eq!(told["notShown"][5], "grants");
     }
 }

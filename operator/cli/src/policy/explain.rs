@@ -7,21 +7,13 @@ use key_policy::evaluate::{self, Decision, Dependence, Identity, Reach, Request}
 use serde_json::{Map, Value, json};
 
 use super::question::Asked;
+use super::{NOT_SHOWN, not_shown_line};
 use crate::arguments::{Output, Question};
 use crate::input;
 use crate::output::{self, Answer, Colour, Exit, Failure, paint, printable};
 
 /// What counts, too, and was not given.
 const OF_IAM: &str = "denials in IAM policies (--identity)";
-/// What no key policy shows.
-const NOT_SHOWN: [&str; 6] = [
-    "service control policies",
-    "resource control policies",
-    "permission boundaries",
-    "session policies",
-    "VPC endpoint policies",
-    "grants",
-];
 /// Answers: exit status 0 allowed, 1 denied, 3 depends.
 pub fn run(file: &str, question: &Question, output: Output) -> Result<Answer, Failure> {
     let policy = input::policy(file)?;
@@ -247,8 +239,7 @@ fn human(decision: &Decision, notes: &[String], not_shown: &[&str]) -> String {
     for note in notes {
         let _ = writeln!(text, "{} {}", paint(Colour::Dim, "note:"), printable(note));
     }
-    let label = paint(Colour::Dim, "not shown here:");
-    let _ = writeln!(text, "{label} {}", not_shown.join(", "));
+    text.push_str(&not_shown_line(not_shown));
     text
 }
 

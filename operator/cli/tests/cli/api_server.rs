@@ -82,6 +82,7 @@ fn serve(
         }
         let body = object(&path, &question).unwrap_or_else(absent);
         let status = match body["code"].as_u64() {
+            Some(403) => "403 Forbidden",
             Some(404) => "404 Not Found",
             Some(409) => "409 Conflict",
             _ => "200 OK",

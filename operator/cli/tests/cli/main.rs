@@ -5,6 +5,7 @@ mod api_server;
 mod attestation;
 mod attested;
 mod blobs;
+mod cases;
 mod connection;
 mod describe_eif;
 mod docs;

@@ -43,6 +43,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn beside_a_network_is_what_its_first_bits_leave_out() {
+        for (text, found) in [
+            ("10.0.0.1/8", &["11.0.0.0", "9.255.255.255"][..]),
+            ("10.0.0.0/30", &["10.0.0.4", "9.255.255.255"]),
+            ("0.0.0.0/0", &[]),
+            ("255.255.255.255/32", &["255.255.255.254"]),
+            (
+                "2001:db8::1/112",
+                &["2001:db8::1:0", "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff"],
+            ),
+            ("::/0", &[]),
+        ] {
+            assert_eq!(beside(network(text).unwrap()), found, "{text}");
+        }
+    }
+
+    #[test]
     fn a_network_ends_where_all_bits_behind_its_own_are_set() {
         for (text, last, first) in [
             ("10.0.0.1/8", "10.255.255.255", "10.0.0.1"),

@@ -6,7 +6,15 @@ use super::wildcard::whole;
 /// Whether a pattern matches a text, whatever the case of both. Without allocation where the text is ASCII, as names
 /// of actions are compared all the time.
 pub fn matches_ignoring_case(pattern: &str, text: &str) -> bool {
-    // Nearly all actions are of one service, and differ behind its name.
+    // Nearly all actions are of one service, and differ in the first letter behind its name.
+    let behind = (pattern.as_bytes().get(4), text.as_bytes().get(4));
+    if let (Some(piece), Some(byte)) = behind
+        && !piece.eq_ignore_ascii_case(byte)
+        && !is_wild(*piece)
+        && pattern.starts_with("kms:")
+    {
+        return false;
+    }
     let service = (pattern.strip_prefix("kms:"), text.strip_prefix("kms:"));
     let (pattern, text) = match service {
         (Some(pattern), Some(text)) => (pattern, text),

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::pattern::Pattern;
+use super::wanted::Wanted;
 
 /// Compares a value of the request with one of the policy; `None` where they cannot be compared.
-pub type Compare = fn(&str, &Pattern) -> Option<bool>;
+pub type Compare = fn(&str, &Wanted<'_>) -> Option<bool>;
 
 /// Bits of an address.
 const V4: u32 = 32;
@@ -72,35 +72,40 @@ pub fn operator(name: &str) -> Option<(Compare, bool)> {
     })
 }
 
-fn equal(found: &str, wanted: &Pattern) -> bool {
+fn equal(found: &str, wanted: &Wanted<'_>) -> bool {
     found == wanted.literal()
 }
 
-fn equal_ignoring_case(found: &str, wanted: &Pattern) -> bool {
-    found.to_lowercase() == wanted.literal().to_lowercase()
+fn equal_ignoring_case(found: &str, wanted: &Wanted<'_>) -> bool {
+    let wanted = wanted.literal();
+    if found.is_ascii() && wanted.is_ascii() {
+        return found.eq_ignore_ascii_case(&wanted);
+    }
+    found.to_lowercase() == wanted.to_lowercase()
 }
 
-fn like(found: &str, wanted: &Pattern) -> bool {
+fn like(found: &str, wanted: &Wanted<'_>) -> bool {
     wanted.matches(found)
 }
 
 /// Each of the six parts of an ARN is compared by itself: a star does not reach past a colon of the first five.
-fn arn_like(found: &str, wanted: &Pattern) -> bool {
+fn arn_like(found: &str, wanted: &Wanted<'_>) -> bool {
     let found: Vec<_> = found.splitn(6, ':').collect();
     let wanted = wanted.split(':', 6);
-    found.len() == wanted.len()
-        && found
-            .iter()
-            .zip(&wanted)
-            .all(|(found, wanted)| wanted.matches(found))
+    let mut pairs = found.iter().zip(&wanted);
+    found.len() == wanted.len() && pairs.all(|(found, wanted)| wanted.matches(found))
 }
 
-fn numeric(found: &str, wanted: &Pattern, compare: fn(f64, f64) -> bool) -> Option<bool> {
+fn numeric(found: &str, wanted: &Wanted<'_>, compare: fn(f64, f64) -> bool) -> Option<bool> {
     let number = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite());
     Some(compare(number(found)?, number(&wanted.literal())?))
 }
 
-fn date(found: &str, wanted: &Pattern, compare: fn(Timestamp, Timestamp) -> bool) -> Option<bool> {
+fn date(
+    found: &str,
+    wanted: &Wanted<'_>,
+    compare: fn(Timestamp, Timestamp) -> bool,
+) -> Option<bool> {
     Some(compare(instant(found)?, instant(&wanted.literal())?))
 }
 
@@ -111,7 +116,7 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(epoch).or_else(day)
 }
 
-fn in_network(found: &str, wanted: &Pattern) -> Option<bool> {
+fn in_network(found: &str, wanted: &Wanted<'_>) -> Option<bool> {
     let address: IpAddr = found.parse().ok()?;
     Some(is_in(address, network(&wanted.literal())?))
 }
@@ -149,9 +154,17 @@ fn same_prefix(a: u128, b: u128, last: u32) -> bool {
 mod tests {
     use super::*;
 
+    /// The Kelvin sign is no letter of ASCII, and has the lower case of one.
+    #[test]
+    fn case_is_that_of_every_letter() {
+        let same = |one: &str, other: &str| equal_ignoring_case(one, &Wanted::Plain(other));
+        assert!(same("aK", "Ak") && same("k", "\u{212a}") && same("\u{212a}", "k"));
+        assert!(!same("k", "\u{212b}") && !same("k", "l"));
+    }
+
     #[test]
     fn an_address_is_in_a_network_of_its_family_whose_first_bits_it_has() {
-        let is_in = |address: &str, network: &str| in_network(address, &Pattern::plain(network));
+        let is_in = |address: &str, network: &str| in_network(address, &Wanted::Plain(network));
         for (address, network) in [
             ("2001:db8:ffff::1", "2001:db8::/32"),
             ("2001:db8::1", "2001:db8::1"),

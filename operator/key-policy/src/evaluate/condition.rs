@@ -6,13 +6,24 @@ use super::fact::Fact;
 use super::operations;
 use super::pattern::{Pattern, Resolved};
 use super::truth::Truth;
+use super::wanted::Wanted;
 use crate::Policy;
 use crate::statement::{Condition, Effect};
+
+/// What is taken for a key that is not known.
+pub struct Chosen<'a> {
+    /// In whatever case.
+    pub key: &'a str,
+    /// Its values, with none it is absent; `None` where nothing is taken for it.
+    pub values: Option<&'a [String]>,
+}
 
 /// What conditions are compared with.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
     context: &'a Context,
+    /// What counts before the context.
+    chosen: &'a [Chosen<'a>],
     /// Whether the request can carry an attestation: where it cannot, its keys are absent.
     attests: bool,
     /// Whether `${...}` is a variable: not in the first version of the language.
@@ -24,19 +35,31 @@ impl<'a> Facts<'a> {
     pub fn of(policy: &Policy, action: &str, context: &'a Context) -> Self {
         Self {
             context,
+            chosen: &[],
             attests: operations::attests(action),
             variables: policy.version() != "2008-10-17",
         }
     }
 
+    /// The same where something is taken for keys that are not known.
+    pub fn with<'b>(self, chosen: &'b [Chosen<'b>]) -> Facts<'b>
+    where
+        'a: 'b,
+    {
+        Facts { chosen, ..self }
+    }
+
     /// What is known of a key, in whatever case.
     pub fn fact(&self, key: &str) -> Fact<'a> {
-        let prefix = key.get(..4).unwrap_or_default();
-        let may_be_attestation = !self.attests && prefix.eq_ignore_ascii_case("kms:");
-        if may_be_attestation && is_attestation(&key.to_ascii_lowercase()) {
+        if !self.attests && is_attestation(key) {
             return Fact::ABSENT;
         }
-        self.context.fact(key)
+        let mut chosen = self.chosen.iter();
+        let chosen = chosen.find(|one| one.key.eq_ignore_ascii_case(key));
+        match chosen.and_then(|one| one.values) {
+            Some(values) => Fact::Values(values.into()),
+            None => self.context.fact(key),
+        }
     }
 
     /// Whether `${...}` is a variable.
@@ -44,12 +67,15 @@ impl<'a> Facts<'a> {
         self.variables
     }
 
-    /// A pattern with its variables replaced.
-    pub fn pattern(&self, text: &str) -> Resolved {
-        if self.variables {
-            Pattern::with_variables(text, |key| self.fact(key))
-        } else {
-            Resolved::Known(Pattern::plain(text))
+    /// A value of a policy with its variables replaced.
+    pub fn wanted<'t>(&self, text: &'t str) -> Resolved<Wanted<'t>> {
+        if !self.variables || !text.contains("${") {
+            return Resolved::Known(Wanted::Plain(text));
+        }
+        match Pattern::with_variables(text, |key| self.fact(key)) {
+            Resolved::Known(pattern) => Resolved::Known(Wanted::Replaced(pattern)),
+            Resolved::Missing => Resolved::Missing,
+            Resolved::Unknown => Resolved::Unknown,
         }
     }
 }
@@ -162,6 +188,25 @@ pub fn holds(condition: &Condition, facts: Facts<'_>, effect: Effect) -> Truth {
     }
 }
 
+/// Whether a value of its key, or none, keeps a condition from holding that may hold or not. `false` proves nothing.
+pub fn may_fail(condition: &Condition, facts: Facts<'_>) -> bool {
+    let may_be_absent = facts.fact(&condition.key) == Fact::Unknown;
+    let Some(operator) = Operator::parse(&condition.operator) else {
+        // It asks whether the key is there.
+        return may_be_absent;
+    };
+    if may_be_absent && !operator.holds_for_absent() {
+        return true;
+    }
+    // What the policy names matches, and so fails where that is negated.
+    let mut values = condition.values.iter();
+    match operator.name {
+        name if name.starts_with("StringNot") => values.any(|value| !value.contains("${")),
+        "NotIpAddress" => values.any(|value| compare::network(value).is_some()),
+        _ => false,
+    }
+}
+
 /// `"true"` asks for an absent key, `"false"` for a present one; anything else asks for nothing.
 fn null(wanted: &[String], fact: &Fact<'_>) -> Option<Truth> {
     let wanted = wanted.iter().map(|wanted| match wanted {
@@ -190,7 +235,7 @@ enum Compared {
 fn any(value: &str, wanted: &[String], compare: Compare, facts: Facts<'_>) -> Compared {
     let mut compared = Compared::Is(Truth::No);
     for wanted in wanted {
-        let one = match facts.pattern(wanted) {
+        let one = match facts.wanted(wanted) {
             Resolved::Known(wanted) => compare(value, &wanted).map(Truth::from),
             Resolved::Missing => None,
             Resolved::Unknown => Some(Truth::Unknown),

@@ -23,6 +23,9 @@ const SEVERAL: [&str; 10] = [
     "kms:resourcealiases",
 ];
 
+/// Bytes of a key that is short.
+const SHORT: usize = 64;
+
 /// The attestation that a request carries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Attestation {
@@ -44,8 +47,8 @@ enum Attestation {
 /// The condition keys of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
-    /// What was set, by key in lower case.
-    set: BTreeMap<String, Vec<String>>,
+    /// What was set, in the order of the keys, in lower case: there are few, and most differ in their length.
+    set: Vec<(String, Vec<String>)>,
     /// Who asks, and for which key.
     subject: Option<Subject>,
     /// Whether a key that is not given is unknown rather than absent.
@@ -65,7 +68,7 @@ impl Context {
     /// All keys that the request has, in lower case; every other key is absent.
     pub fn complete(keys: BTreeMap<String, Vec<String>>) -> Self {
         Self {
-            set: keys,
+            set: keys.into_iter().collect(),
             ..Self::default()
         }
     }
@@ -137,24 +140,33 @@ impl Context {
     /// Sets a key, in whatever case; without a value it is absent.
     pub fn set<T: Into<String>>(&mut self, key: &str, values: impl IntoIterator<Item = T>) {
         let values = values.into_iter().map(Into::into).collect();
-        self.set.insert(key.to_ascii_lowercase(), values);
-    }
-
-    /// Forgets what was set.
-    pub(super) fn unset(&mut self, key: &str) {
-        self.set.remove(&key.to_ascii_lowercase());
+        let key = key.to_ascii_lowercase();
+        match self.set.binary_search_by(|(known, _)| known.cmp(&key)) {
+            Ok(place) => self.set[place].1 = values,
+            Err(place) => self.set.insert(place, (key, values)),
+        }
     }
 
     /// What is known of a key, in whatever case.
     pub fn fact(&self, key: &str) -> Fact<'_> {
-        if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return self.fact_of(&key.to_ascii_lowercase());
+        if !key.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.fact_of(key);
         }
-        self.fact_of(key)
+        // Nearly all keys are short enough to be written in lower case without an allocation.
+        let mut short = [0; SHORT];
+        let short = short.get_mut(..key.len()).and_then(|short| {
+            short.copy_from_slice(key.as_bytes());
+            short.make_ascii_lowercase();
+            std::str::from_utf8(short).ok()
+        });
+        match short {
+            Some(lower) => self.fact_of(lower),
+            None => self.fact_of(&key.to_ascii_lowercase()),
+        }
     }
 
     fn fact_of(&self, key: &str) -> Fact<'_> {
-        if let Some(values) = self.set.get(key) {
+        if let Some((_, values)) = self.set.iter().find(|(known, _)| known == key) {
             return Fact::Values(values.into());
         }
         if is_attestation(key) {
@@ -216,9 +228,11 @@ impl Subject {
     }
 }
 
-/// Whether a key, in lower case, is one of the attestation's, or looks like one.
+/// Whether a key, in whatever case, is one of the attestation's, or looks like one.
 pub(crate) fn is_attestation(key: &str) -> bool {
-    key.starts_with(ATTESTATION.trim_end_matches(':'))
+    let name = ATTESTATION.trim_end_matches(':');
+    key.get(..name.len())
+        .is_some_and(|beginning| beginning.eq_ignore_ascii_case(name))
 }
 
 /// Whether a request may have several values of a key: of AWS's own keys only these (service authorization reference,

@@ -5,28 +5,28 @@ use super::search::{Both, Search};
 use super::trial::Trial;
 use super::turns::Turns;
 use super::unknowns::{Unknown, unknowns};
-use super::verdict::Asked;
+use super::verdict::Deciding;
 
 /// Tries what is not known. An answer that no example turns stands, where the examples stand for all values.
-pub fn resolve(asked: &Asked<'_>, request: &Request<'_>, by: String) -> Decision {
-    let unknowns = unknowns(asked, request);
-    let mut search = Search::of(Trial::of(asked, request, &unknowns), &unknowns);
+pub fn resolve(deciding: &Deciding<'_>, request: &Request<'_>, by: String) -> Decision {
+    let unknowns = unknowns(deciding, request);
+    let mut search = Search::of(Trial::of(deciding, request, &unknowns), &unknowns);
     let both = search.both();
     if let (Some(allowed), Some(denied)) = (&both.allowed, &both.denied) {
         let on = turned(&unknowns, &search.turning(allowed, denied));
         return Decision::Depends { by, on };
     }
     if both.proven {
-        return alike(Trial::of(asked, request, &unknowns), &unknowns);
+        return alike(Trial::of(deciding, request, &unknowns), &unknowns);
     }
     let on = unturned(&unknowns, &both);
     Decision::Depends { by, on }
 }
 
 /// Whether it is denied whatever is not known.
-pub fn is_denied(asked: &Asked<'_>, request: &Request<'_>) -> bool {
-    let unknowns = unknowns(asked, request);
-    let trial = Trial::of(asked, request, &unknowns);
+pub fn is_denied(deciding: &Deciding<'_>, request: &Request<'_>) -> bool {
+    let unknowns = unknowns(deciding, request);
+    let trial = Trial::of(deciding, request, &unknowns);
     Search::of(trial, &unknowns).is_never_allowed()
 }
 

@@ -2,28 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
-use super::addresses;
-use super::compare::{instant, network};
 use super::condition::Operator;
 use super::context::may_have_several;
 use super::outcomes::{self, Comparison, Kind};
-use super::overlap;
 use super::pattern::Pattern;
+use super::texts;
+use super::told_apart::{FILLS, OTHER, fill, values};
+use super::wanted::Wanted;
 use crate::statement::Condition;
 
-/// A value that a policy does not name.
-pub const OTHER: &str = "(another value)";
-/// Before and after every date that a policy would name.
-const FAR_DATES: [&str; 2] = ["1970-01-02T00:00:00Z", "9999-01-01T00:00:00Z"];
-/// Addresses of which a policy would name no network.
-const FAR_ADDRESSES: [&str; 3] = ["192.0.2.1", "203.0.113.201", "2001:db8:ffff::1"];
-/// What may stand where a pattern has a wildcard: the first that no pattern of the key has.
-const FILLS: &str = "xyzwvutsrqponmlkjihgfedcba0123456789";
-/// Patterns of one key of which examples are made, and of which each is looked at with each other.
-const MOST_PATTERNS: usize = 64;
-const MOST_PAIRED: usize = 16;
 /// Values of which every set is an example; of more there are sets of one, of two and of all.
 const MOST_IN_SETS: usize = 4;
 const MOST_IN_PAIRS: usize = 12;
@@ -32,35 +19,105 @@ const MOST_IN_PAIRS: usize = 12;
 pub struct Examples {
     /// The plainest last.
     pub values: Vec<Vec<String>>,
-    /// Whether every other value would be answered as one of them.
-    pub exhausted: bool,
+    /// For which other values they stand.
+    pub stand_for: StandFor,
+}
+
+/// For which values the examples of a key stand: each is answered as one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StandFor {
+    /// None for certain.
+    Themselves,
+    /// All, while what a variable compares the key with is not known: nothing is said of their pairs.
+    AllButForVariables,
+    /// All.
+    All,
 }
 
 /// Examples of a key that these conditions compare. The `more` are values that it may have to have, and where it
 /// stands in other conditions or resources (`in_variables`), each value counts, not what its conditions say of it.
 pub fn of(conditions: &[&Condition], more: Vec<String>, in_variables: bool) -> Examples {
+    if let [one] = conditions
+        && more.is_empty()
+        && !in_variables
+        && let Some(examples) = of_one(one)
+    {
+        return examples;
+    }
     let different = outcomes::different(conditions);
     let mut values = values(&different, conditions, more);
     let variables = conditions.iter().any(|one| has_variables(one));
-    let mut exhausted = false;
-    if !in_variables && !variables {
+    let stand_for = if in_variables || variables {
+        let plain: Vec<_> = conditions
+            .iter()
+            .map(|one| without_variables(one))
+            .collect();
+        let different = outcomes::different(&plain.iter().collect::<Vec<_>>());
+        let seen = seen(&different, &values);
+        stands(&different, &seen, &mut values, StandFor::AllButForVariables)
+    } else {
         let seen = keep_one_of_each(&different, &mut values);
-        exhausted = is_complete(&different) || outcomes::every_outcome(&different, &seen);
-    }
+        stands(&different, &seen, &mut values, StandFor::All)
+    };
     let of_sets = |one: &&Condition| {
         let operator = Operator::parse(&one.operator);
         operator.is_some_and(|operator| operator.is_of_sets()) && may_have_several(&one.key)
     };
     if conditions.iter().any(of_sets) {
+        let few = values.len() <= MOST_IN_SETS;
         return Examples {
-            exhausted: exhausted && values.len() <= MOST_IN_SETS,
+            stand_for: if few { stand_for } else { StandFor::Themselves },
             values: sets(&values),
         };
     }
     Examples {
         values: values.into_iter().map(|value| vec![value]).collect(),
-        exhausted,
+        stand_for,
     }
+}
+
+/// So much, where these values have each outcome; what is missing and can be found is added.
+fn stands(
+    different: &[Comparison<'_>],
+    seen: &BTreeSet<Vec<Option<bool>>>,
+    values: &mut Vec<String>,
+    so_much: StandFor,
+) -> StandFor {
+    let all = is_complete(different)
+        || outcomes::every_outcome(different, seen)
+        || complete(different, seen, values);
+    if all { so_much } else { StandFor::Themselves }
+}
+
+/// The same condition with what it compares whatever variables are.
+fn without_variables(condition: &Condition) -> Condition {
+    let mut plain = condition.clone();
+    plain.values.retain(|value| !value.contains("${"));
+    plain
+}
+
+/// Examples where one list of whole texts, or one pattern, is all that is compared, which is most often so: a text that it
+/// matches, and another.
+fn of_one(condition: &Condition) -> Option<Examples> {
+    let operator = Operator::parse(&condition.operator)?;
+    let last = condition.values.last()?;
+    if operator.is_of_sets() || has_variables(condition) {
+        return None;
+    }
+    let matched = match operator.name {
+        "StringEquals" | "StringNotEquals" => last.clone(),
+        "StringLike" | "StringNotLike" if condition.values.len() == 1 => {
+            let fill = FILLS.chars().find(|fill| !last.contains(*fill))?;
+            Pattern::plain(last).example(fill.encode_utf8(&mut [0; 4]), fill)
+        }
+        _ => return None,
+    };
+    let mut values = condition.values.iter();
+    let is_other = values.any(|value| Wanted::Plain(value).matches(OTHER));
+    (!is_other).then(|| Examples {
+        values: vec![vec![matched], vec![OTHER.to_owned()]],
+        stand_for: StandFor::All,
+    })
 }
 
 /// Texts that these conditions tell apart, one of each kind, without those that are a variable's name.
@@ -77,12 +134,45 @@ fn keep_one_of_each(
     different: &[Comparison<'_>],
     values: &mut Vec<String>,
 ) -> BTreeSet<Vec<Option<bool>>> {
-    let outcome = |value: &String| different.iter().map(|one| one.matches(value)).collect();
     let mut seen = BTreeSet::new();
     values.reverse();
-    values.retain(|value| seen.insert(outcome(value)));
+    values.retain(|value| seen.insert(outcome(different, value)));
     values.reverse();
     seen
+}
+
+/// The outcomes that these values have.
+fn seen(different: &[Comparison<'_>], values: &[String]) -> BTreeSet<Vec<Option<bool>>> {
+    values
+        .iter()
+        .map(|value| outcome(different, value))
+        .collect()
+}
+
+/// Which of the comparisons match.
+fn outcome(different: &[Comparison<'_>], value: &str) -> Vec<Option<bool>> {
+    different.iter().map(|one| one.matches(value)).collect()
+}
+
+/// Adds a text for each outcome that was not seen, where all outcomes can be found.
+fn complete(
+    different: &[Comparison<'_>],
+    seen: &BTreeSet<Vec<Option<bool>>>,
+    values: &mut Vec<String>,
+) -> bool {
+    let Some(outcomes) = texts::outcomes(different, fill(different)) else {
+        return false;
+    };
+    let seen: Option<BTreeSet<Vec<bool>>> = seen
+        .iter()
+        .map(|outcome| outcome.iter().copied().collect())
+        .collect();
+    let Some(seen) = seen else { return false };
+    let others = outcomes.into_iter();
+    let others = others.filter(|(outcome, _)| !seen.contains(outcome));
+    // The plainest stay last.
+    values.splice(0..0, others.map(|(_, text)| text));
+    true
 }
 
 fn has_variables(condition: &Condition) -> bool {
@@ -123,159 +213,4 @@ fn sets(values: &[String]) -> Vec<Vec<String>> {
     }
     sets.extend(values.iter().map(|value| vec![value.clone()]));
     sets
-}
-
-/// Values that these conditions tell apart, the plainest last.
-fn values(
-    different: &[Comparison<'_>],
-    conditions: &[&Condition],
-    more: Vec<String>,
-) -> Vec<String> {
-    let mut all = between(different);
-    if minds_case_and_does_not(different) {
-        let texts = different.iter().flat_map(|one| &one.values);
-        all.extend(texts.flat_map(|text| other_cases(text)));
-    }
-    all.extend(more);
-    let fill = fill(different);
-    all.extend(common_texts(different, fill));
-    for condition in conditions {
-        let kind = Comparison::of(condition).map(|one| one.kind);
-        let most = match kind {
-            Some(Kind::Like | Kind::Arn | Kind::Address) => MOST_PATTERNS,
-            _ => usize::MAX,
-        };
-        for value in condition.values.iter().take(most) {
-            all.extend(
-                kind.into_iter()
-                    .flat_map(|kind| examples(kind, value, fill)),
-            );
-        }
-    }
-    // Another text is no value of a key that is a number, a date, an address or a boolean.
-    let typed = |one: &Comparison<'_>| {
-        matches!(
-            one.kind,
-            Kind::Bool | Kind::Number | Kind::Date | Kind::Address
-        )
-    };
-    if all.is_empty() || !different.iter().any(typed) {
-        all.push(OTHER.to_owned());
-    }
-    let mut known = BTreeSet::new();
-    all.retain(|value| known.insert(value.clone()));
-    all
-}
-
-/// A character that no pattern of the key has.
-fn fill(different: &[Comparison<'_>]) -> char {
-    let has = |fill: char| {
-        let mut values = different.iter().flat_map(|one| &one.values);
-        values.any(|value| value.contains(fill))
-    };
-    FILLS.chars().find(|fill| !has(*fill)).unwrap_or('~')
-}
-
-/// Texts that two patterns of the key both match.
-fn common_texts(different: &[Comparison<'_>], fill: char) -> Vec<String> {
-    let patterns = different
-        .iter()
-        .filter(|one| matches!(one.kind, Kind::Like | Kind::Arn))
-        .flat_map(|one| one.values.iter().map(|value| (one.kind, *value)));
-    let patterns: Vec<_> = patterns.take(MOST_PAIRED).collect();
-    let parts = |(kind, value): (Kind, &str)| match kind {
-        Kind::Arn => Pattern::plain(value).split(':', 6),
-        _ => vec![Pattern::plain(value)],
-    };
-    let mut texts = Vec::new();
-    for (index, one) in patterns.iter().enumerate() {
-        for other in &patterns[index + 1..] {
-            let (one, other) = if one.0 == other.0 {
-                (parts(*one), parts(*other))
-            } else {
-                (vec![Pattern::plain(one.1)], vec![Pattern::plain(other.1)])
-            };
-            let pairs = one.iter().zip(&other);
-            let common = pairs.map(|(one, other)| overlap::common(one, other, fill));
-            let common: Option<Vec<_>> = common.collect();
-            texts.extend(common.map(|parts| parts.join(":")));
-        }
-    }
-    texts
-}
-
-fn minds_case_and_does_not(comparisons: &[Comparison<'_>]) -> bool {
-    let minds = |one: &Comparison<'_>| matches!(one.kind, Kind::Text | Kind::Like | Kind::Arn);
-    let has = |kind| comparisons.iter().any(|one| one.kind == kind);
-    comparisons.iter().any(minds) && has(Kind::AnyCase)
-}
-
-/// The same text in capitals, without them, and with some.
-fn other_cases(text: &str) -> [String; 3] {
-    let (upper, lower) = (text.to_ascii_uppercase(), text.to_ascii_lowercase());
-    let first = text.chars().next().map_or(0, char::len_utf8);
-    let some = format!("{}{}", &lower[..first], &upper[first..]);
-    [some, upper, lower]
-}
-
-/// Numbers and dates between those that are named.
-fn between(comparisons: &[Comparison<'_>]) -> Vec<String> {
-    let named = |kind| {
-        let of_kind = comparisons.iter().filter(move |one| one.kind == kind);
-        of_kind.flat_map(|one| one.values.iter().copied())
-    };
-    let mut numbers: Vec<f64> = named(Kind::Number).filter_map(number).collect();
-    numbers.sort_by(f64::total_cmp);
-    let mut dates: Vec<Timestamp> = named(Kind::Date).filter_map(instant).collect();
-    dates.sort_unstable();
-    let middle = |pair: &[f64]| f64::midpoint(pair[0], pair[1]).to_string();
-    let mut between: Vec<_> = numbers.windows(2).map(middle).collect();
-    between.extend(dates.windows(2).filter_map(|pair| {
-        let seconds = i64::midpoint(pair[0].as_second(), pair[1].as_second());
-        Some(Timestamp::from_second(seconds).ok()?.to_string())
-    }));
-    between
-}
-
-fn number(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// The next whole step, or where a number is too large for one, the next number.
-fn above(number: f64) -> f64 {
-    (number + 1.0).max(number.next_up())
-}
-
-fn below(number: f64) -> f64 {
-    (number - 1.0).min(number.next_down())
-}
-
-/// Values that one of a policy's tells apart.
-fn examples(kind: Kind, value: &str, fill: char) -> Vec<String> {
-    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-    match kind {
-        Kind::Bool => owned(&["true", "false"]),
-        Kind::Number => {
-            let near = number(value).map(|number| [number, below(number), above(number)]);
-            let near = near.into_iter().flatten();
-            near.map(|number| number.to_string()).collect()
-        }
-        Kind::Date => owned(&[value, FAR_DATES[0], FAR_DATES[1]]),
-        Kind::Address => {
-            let ends = network(value)
-                .map(|network| [addresses::beside(network), addresses::ends(network).into()]);
-            let ends = ends.into_iter().flatten().flatten();
-            let far = FAR_ADDRESSES.iter().map(|text| (*text).to_owned());
-            ends.chain(far).collect()
-        }
-        Kind::Like | Kind::Arn => {
-            let pattern = Pattern::plain(value);
-            let shortest = pattern.example("", fill);
-            vec![
-                shortest,
-                pattern.example(fill.encode_utf8(&mut [0; 4]), fill),
-            ]
-        }
-        Kind::Text | Kind::AnyCase => vec![value.to_owned()],
-    }
 }

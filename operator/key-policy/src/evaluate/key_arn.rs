@@ -59,7 +59,8 @@ fn parts(texts: &[&String]) -> Vec<(String, String)> {
     let arns: Vec<_> = texts.iter().filter_map(|text| Arn::parse(text)).collect();
     let (few, more) = arns.split_at(arns.len().min(MOST_PAIRED));
     let mut regions = REGIONS.map(str::to_owned).to_vec();
-    let mut keys = vec![ANOTHER.to_owned()];
+    // A pattern may take the name of another, and has not this character.
+    let mut keys = vec![format!("key/{fill}"), ANOTHER.to_owned()];
     for arn in few {
         add(&mut regions, arn.region, fill);
         add(&mut keys, arn.resource, fill);
@@ -168,6 +169,26 @@ mod tests {
             of(ANY, &["*"]),
             (vec!["eu-west-1/another".to_owned()], false)
         );
+    }
+
+    /// No key is in a list and not in another that holds all of it.
+    #[test]
+    fn lists_of_keys_are_told_apart_in_each_way_in_which_they_can_be() {
+        let list = |one: &str| vec![one.to_owned()];
+        let one = list("arn:aws:kms:us-east-1:111122223333:key/a");
+        let wide = list("arn:aws:kms:*:111122223333:key/a");
+        let apart = list("arn:aws:kms:*:111122223333:key/b");
+        let begins = list("arn:aws:kms:*:111122223333:key/a*");
+        let ends = list("arn:aws:kms:*:111122223333:key/*b");
+        for (lists, count) in [
+            (vec![&one[..], &wide], 3),
+            (vec![&wide, &apart], 3),
+            // A key in both is an example of neither.
+            (vec![&begins, &ends], 4),
+        ] {
+            let (found, exhausted) = examples(ANY, &lists, &[]);
+            assert_eq!((found.len(), exhausted), (count, true), "{found:?}");
+        }
     }
 
     #[test]

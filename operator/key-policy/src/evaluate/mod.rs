@@ -7,7 +7,9 @@
 
 mod addresses;
 mod any_case;
+mod candidates;
 mod compare;
+mod compared;
 mod condition;
 mod context;
 mod depends;
@@ -22,7 +24,9 @@ mod principal;
 mod request;
 mod search;
 mod statements;
+mod texts;
 mod together;
+mod told_apart;
 mod trial;
 mod truth;
 mod turns;
@@ -30,6 +34,7 @@ mod unknowns;
 mod used;
 mod variables;
 mod verdict;
+mod wanted;
 mod wildcard;
 
 use crate::Policy;
@@ -51,7 +56,7 @@ pub(crate) use statements::{
 pub(crate) use together::one_applies;
 pub use truth::Truth;
 pub(crate) use verdict::everything;
-use verdict::{Asked, Verdict};
+use verdict::{Asked, Deciding, Verdict};
 
 /// A key policy together with the identity policies of the one who asks.
 pub fn key_policy(
@@ -65,9 +70,10 @@ pub fn key_policy(
         key_account,
         identity,
     };
-    match asked.verdict(request) {
+    let deciding = Deciding::of(&asked, request);
+    match deciding.verdict() {
         Verdict::Decided(decision) => decision,
-        Verdict::Open { by } => depends::resolve(&asked, request, by),
+        Verdict::Open { by } => depends::resolve(&deciding, request, by),
     }
 }
 
@@ -83,7 +89,7 @@ pub(crate) fn allows(
         key_account,
         identity,
     };
-    match asked.verdict(request) {
+    match Deciding::of(&asked, request).verdict() {
         Verdict::Decided(decision) => Truth::from(decision.is_allowed()),
         Verdict::Open { .. } => Truth::Unknown,
     }

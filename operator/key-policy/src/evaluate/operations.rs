@@ -80,6 +80,24 @@ const OPERATIONS: [(&str, Reach); 58] = [
     ("VerifyMac", AnyAccount),
 ];
 
+/// Where the names of each letter begin, and where those of the last end.
+const BEGINS: [usize; 27] = begins();
+
+const fn begins() -> [usize; 27] {
+    let mut begins = [0; 27];
+    let (mut letter, mut at) = (0, 0);
+    let mut first = b'A';
+    while letter < begins.len() {
+        while at < OPERATIONS.len() && OPERATIONS[at].0.as_bytes()[0] < first {
+            at += 1;
+        }
+        begins[letter] = at;
+        letter += 1;
+        first += 1;
+    }
+    begins
+}
+
 /// Operations that take a `Recipient`, and so an attestation document.
 const ATTESTING: [&str; 5] = [
     "Decrypt",
@@ -107,10 +125,14 @@ pub(crate) fn is_known(pattern: &str) -> bool {
         Some(beginning) => (beginning, true),
         None => (pattern, false),
     };
-    // Names differ in their first bytes.
-    let at = OPERATIONS.partition_point(|(name, _)| name.bytes().lt(beginning.bytes()));
     let same = |name: &str| name == beginning || (starred && name.starts_with(beginning));
-    if OPERATIONS.get(at).is_some_and(|(name, _)| same(name)) {
+    let letter = beginning
+        .bytes()
+        .next()
+        .and_then(|one| one.checked_sub(b'A'));
+    let begins = letter.and_then(|letter| BEGINS.get(usize::from(letter)..)?.first_chunk());
+    let of_letter = begins.and_then(|[begin, end]| OPERATIONS.get(*begin..*end));
+    if of_letter.is_some_and(|names| names.iter().any(|(name, _)| same(name))) {
         return true;
     }
     let mut known = operations();

@@ -6,6 +6,7 @@ use super::compare::{Compare, is_in, network};
 use super::condition::Operator;
 use super::overlap;
 use super::pattern::{Pattern, Token};
+use super::wanted::Wanted;
 use crate::statement::Condition;
 
 /// Lists of which every combination is looked at.
@@ -43,8 +44,6 @@ pub struct Comparison<'a> {
     pub values: BTreeSet<&'a str>,
     /// Of texts that are compared whatever their case.
     lower: BTreeSet<String>,
-    /// Of all that is not compared as a whole.
-    patterns: Vec<Pattern>,
 }
 
 impl<'a> Comparison<'a> {
@@ -64,20 +63,15 @@ impl<'a> Comparison<'a> {
             _ => Kind::Arn,
         };
         let values: BTreeSet<_> = condition.values.iter().map(String::as_str).collect();
-        let (mut lower, mut patterns) = (BTreeSet::new(), Vec::new());
-        match kind {
-            Kind::Text => {}
-            Kind::AnyCase | Kind::Bool => {
-                lower = values.iter().map(|one| one.to_lowercase()).collect();
-            }
-            _ => patterns = values.iter().map(|one| Pattern::plain(one)).collect(),
-        }
+        let lower = match kind {
+            Kind::AnyCase | Kind::Bool => values.iter().map(|one| one.to_lowercase()).collect(),
+            _ => BTreeSet::new(),
+        };
         Some(Self {
             kind,
             compare: operator.compare(),
             values,
             lower,
-            patterns,
         })
     }
 
@@ -89,8 +83,8 @@ impl<'a> Comparison<'a> {
             _ => {}
         }
         let mut matches = false;
-        for wanted in &self.patterns {
-            matches |= (self.compare)(found, wanted)?;
+        for wanted in &self.values {
+            matches |= (self.compare)(found, &Wanted::Plain(wanted))?;
         }
         Some(matches)
     }
@@ -138,7 +132,7 @@ impl<'a> Comparison<'a> {
             ),
             (Kind::Arn, Kind::Arn) => pairs(arn_within, arn_apart),
             (Kind::Address, Kind::Address) => pairs(network_within, |one, other| {
-                !network_within(one, other) && !network_within(other, one)
+                !(network_within(one, other) || network_within(other, one))
             }),
             _ => Relation::default(),
         }

@@ -18,10 +18,10 @@ pub enum Token {
 /// A pattern that was read once.
 pub struct Pattern(Vec<Token>);
 
-/// A pattern with its variables replaced.
-pub enum Resolved {
+/// Something with its variables replaced.
+pub enum Resolved<T> {
     /// All of them are known.
-    Known(Pattern),
+    Known(T),
     /// The request lacks one.
     Missing,
     /// Whether the request has one, or with which value, is not known.
@@ -48,7 +48,7 @@ impl Pattern {
     ///
     /// Source: IAM user guide, "IAM policy elements: Variables and tags". What a variable brings in
     /// is taken literally, and `${*}`, `${?}` and `${$}` stand for these characters.
-    pub fn with_variables<'a>(text: &str, fact: impl Fn(&str) -> Fact<'a>) -> Resolved {
+    pub fn with_variables<'a>(text: &str, fact: impl Fn(&str) -> Fact<'a>) -> Resolved<Self> {
         let mut tokens = Vec::new();
         let mut rest = text;
         let mut unknown = false;

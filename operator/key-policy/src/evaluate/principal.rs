@@ -28,6 +28,12 @@ pub struct Naming {
 }
 
 impl Naming {
+    /// Whoever it is.
+    pub const EVERYBODY: Self = Self {
+        directly: Truth::Yes,
+        by_account: false,
+    };
+
     /// Whether it is named at all.
     pub fn at_all(self) -> Truth {
         self.directly.max(Truth::from(self.by_account))
@@ -52,6 +58,15 @@ impl Principal {
             arn: format!("arn:{partition}:sts::{account}:assumed-role/{role}/{session}"),
             account: account.to_owned(),
             role: Some(role_arn.to_owned()),
+        }
+    }
+
+    /// The same role in a session of whatever name.
+    pub(crate) fn in_any_session(&self) -> Self {
+        let of_role = self.arn.rsplit_once('/').map_or("", |(of_role, _)| of_role);
+        Self {
+            arn: format!("{of_role}/*"),
+            ..self.clone()
         }
     }
 
@@ -150,6 +165,9 @@ impl Principal {
     /// Whether an ARN in a policy is its role's, whatever the role's path.
     fn is_role(&self, name: &str) -> bool {
         // What is rarely so is seen first: the names.
+        if self.arn.split('/').nth(1) != name.rsplit('/').next() {
+            return false;
+        }
         let Some(role) = self.role_name() else {
             return false;
         };

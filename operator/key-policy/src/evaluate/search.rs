@@ -2,6 +2,7 @@
 //!
 //! An answer that is decided while something is unknown is the same for all values of that: so much need not be tried.
 
+use super::examples::StandFor;
 use super::trial::Trial;
 use super::unknowns::Unknown;
 
@@ -83,7 +84,7 @@ impl<'a> Search<'a> {
         self.choose_all(|_| None);
         // What has other values than its examples comes last, for it may not have to be asked.
         let mut order: Vec<_> = (0..unknowns.len()).collect();
-        order.sort_by_key(|index| !unknowns[*index].exhausted);
+        order.sort_by_key(|index| std::cmp::Reverse(unknowns[*index].stand_for));
         both.proven = true;
         both.all_tried = self.explore(&order, both);
         both.proven &= both.all_tried;
@@ -119,7 +120,7 @@ impl<'a> Search<'a> {
         let Some((first, rest)) = order.split_first() else {
             return false;
         };
-        both.proven &= self.unknowns[*first].exhausted;
+        both.proven &= self.stands_for_all(*first);
         let mut all = true;
         for choice in (0..self.unknowns[*first].examples.len()).rev() {
             self.choose(*first, Some(choice));
@@ -130,6 +131,17 @@ impl<'a> Search<'a> {
         }
         self.choose(*first, None);
         all
+    }
+
+    /// Whether the examples of one unknown stand for all its values, as long as what is not chosen now stays so.
+    pub fn stands_for_all(&self, index: usize) -> bool {
+        let unknown = &self.unknowns[index];
+        let mut beside = unknown.compared_with.iter();
+        match unknown.stand_for {
+            StandFor::Themselves => false,
+            StandFor::AllButForVariables => beside.all(|other| self.chosen[*other].is_none()),
+            StandFor::All => true,
+        }
     }
 
     /// Gives an unknown one of its examples, or makes it unknown again.

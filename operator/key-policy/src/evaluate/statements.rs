@@ -172,7 +172,7 @@ pub(crate) fn names_key(policy: &Policy, statement: &Statement, key: &str) -> Tr
 }
 
 /// Whether a statement is about this resource, an ARN in which a star is a part that is not known.
-fn resource(statement: &Statement, resource: &str, facts: Facts<'_>) -> Truth {
+pub fn resource(statement: &Statement, resource: &str, facts: Facts<'_>) -> Truth {
     let Some(Match { negated, listed }) = &statement.resources else {
         return Truth::No;
     };
@@ -184,8 +184,8 @@ fn resource(statement: &Statement, resource: &str, facts: Facts<'_>) -> Truth {
 pub fn is_listed(listed: &[String], resource: &str, facts: Facts<'_>) -> Truth {
     let matches = |one: &String| match one.as_str() {
         "*" => Truth::Yes,
-        _ => match facts.pattern(one) {
-            Resolved::Known(pattern) => pattern.matches_partly_known(resource),
+        _ => match facts.wanted(one) {
+            Resolved::Known(wanted) => wanted.into_pattern().matches_partly_known(resource),
             Resolved::Missing => Truth::No,
             Resolved::Unknown => Truth::Unknown,
         },

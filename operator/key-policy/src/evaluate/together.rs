@@ -1,50 +1,42 @@
 //! Deny statements of which each depends on what is not known, and which together hold whatever that is.
 
-use super::request::{Identity, Request};
-use super::verdict::{Asked, Verdict};
-use super::{Truth, depends, statements};
+use super::candidates::{Candidate, Of, candidate, candidates};
+use super::condition;
+use super::depends;
+use super::request::Request;
+use super::verdict::{Deciding, Verdict, everything};
 use crate::Policy;
-use crate::statement::{Effect, Match, Principals, Statement};
+use crate::statement::{Effect, Statement};
 
 /// Whether one or another of these Deny statements surely applies to a request.
 pub(crate) fn one_applies(policy: &Policy, denies: &[&Statement], request: &Request<'_>) -> bool {
-    let applies = |statement: &&&Statement| statements::applies(policy, statement, request);
-    let may = denies.iter().filter(|one| applies(one) != Truth::No);
-    let may: Vec<Statement> = may.map(|one| (*one).clone()).collect();
-    // One alone has said already that it depends.
-    if may.len() < 2 {
+    let denies = denies.iter().enumerate();
+    let may = denies.filter_map(|(index, one)| candidate(policy, (index, one), request, Of::Key));
+    let mut may: Vec<_> = may.collect();
+    // One alone has said already that it depends. Of others it is mostly plain that they have nothing to do with each other.
+    if may.len() < 2 || all_may_fail(&may) {
         return false;
     }
-    let asked = Asked {
-        policy: &policy.of_statements([may, vec![everything()]].concat()),
-        key_account: &request.principal.account,
-        identity: Identity::Policies(&[]),
-    };
-    match asked.verdict(request) {
+    // What a Deny can take something from.
+    let all = everything().iter();
+    may.extend(all.flat_map(|one| candidates(one, request, Effect::Allow, Of::Iam)));
+    let deciding = Deciding::of_statements(may);
+    match deciding.verdict() {
         Verdict::Decided(decision) => decision.is_denied(),
-        Verdict::Open { .. } => depends::is_denied(&asked, request),
+        Verdict::Open { .. } => depends::is_denied(&deciding, request),
     }
 }
 
-/// What a Deny can take something from.
-fn everything() -> Statement {
-    let all = || vec!["*".to_owned()];
-    let negated = false;
-    Statement {
-        sid: None,
-        effect: Effect::Allow,
-        principals: Some(Match {
-            negated,
-            listed: Principals::from([("AWS".to_owned(), all())]),
-        }),
-        actions: Some(Match {
-            negated,
-            listed: all(),
-        }),
-        resources: Some(Match {
-            negated,
-            listed: all(),
-        }),
-        conditions: Vec::new(),
-    }
+/// Whether values of different keys keep each of them from applying: then there is nothing to search for.
+fn all_may_fail(denies: &[Candidate<'_>]) -> bool {
+    let mut taken: Vec<&str> = Vec::with_capacity(denies.len());
+    denies.iter().all(|one| {
+        let free = |key: &str| !taken.iter().any(|taken| taken.eq_ignore_ascii_case(key));
+        let fails = one
+            .open
+            .iter()
+            .find(|condition| free(&condition.key) && condition::may_fail(condition, one.facts));
+        taken.extend(fails.map(|condition| condition.key.as_str()));
+        fails.is_some()
+    })
 }

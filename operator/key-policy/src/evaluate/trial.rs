@@ -1,43 +1,54 @@
 //! One request after another: of what is not known some has a value, and the rest stays unknown.
 
-use super::context::Context;
-use super::principal::Principal;
-use super::request::{Decision, Identity, Request};
+use super::candidates::Candidate;
+use super::condition::Chosen;
+use super::principal::{Naming, Principal};
+use super::request::{Decision, Request};
+use super::truth::Truth;
 use super::unknowns::{Unknown, What};
-use super::verdict::{Asked, Verdict, everything};
-use crate::Policy;
+use super::verdict::{Deciding, Verdict, View};
 
 /// Values of policies that are compared at most: what an answer may cost.
 const MOST_WORK: usize = 1_000_000;
 
 /// What is tried.
 pub struct Trial<'a> {
-    asked: Asked<'a>,
+    deciding: &'a Deciding<'a>,
     request: Request<'a>,
     unknowns: &'a [Unknown],
-    context: Context,
-    resource: String,
-    principal: Principal,
+    chosen: Chosens<'a>,
     /// How many more answers may be asked for.
     pub left: usize,
 }
 
+/// What is taken for what is not known.
+struct Chosens<'a> {
+    keys: Vec<Chosen<'a>>,
+    resource: &'a str,
+    /// A session with its name.
+    session: Option<Principal>,
+    iam: Truth,
+}
+
 impl<'a> Trial<'a> {
     /// Nothing has a value yet.
-    pub fn of(asked: &Asked<'a>, request: &Request<'a>, unknowns: &'a [Unknown]) -> Self {
-        let identity = match asked.identity {
-            Identity::Policies(policies) => policies,
-            Identity::Unknown => &[],
+    pub fn of(deciding: &'a Deciding<'a>, request: &Request<'a>, unknowns: &'a [Unknown]) -> Self {
+        let unchosen = |one: &'a Unknown| Chosen {
+            key: &one.name,
+            values: None,
         };
-        let policies = identity.iter().chain([asked.policy]);
+        let statements = deciding.of_key.iter().chain(&deciding.of_iam);
         Self {
-            asked: *asked,
+            deciding,
             request: *request,
             unknowns,
-            context: request.context.clone(),
-            resource: request.resource.to_owned(),
-            principal: request.principal.clone(),
-            left: MOST_WORK / policies.map(work).sum::<usize>().max(1),
+            chosen: Chosens {
+                keys: unknowns.iter().map(unchosen).collect(),
+                resource: request.resource,
+                session: None,
+                iam: Truth::Unknown,
+            },
+            left: MOST_WORK / statements.map(work).sum::<usize>().max(1),
         }
     }
 
@@ -45,27 +56,23 @@ impl<'a> Trial<'a> {
     pub fn choose(&mut self, index: usize, choice: Option<usize>) {
         let unknown = &self.unknowns[index];
         let values = choice.and_then(|choice| unknown.examples.get(choice));
+        let values = values.map(Vec::as_slice);
+        let first = values.and_then(<[String]>::first);
         match unknown.what {
-            What::Key => match values {
-                Some(values) => self.context.set(&unknown.name, values.iter().cloned()),
-                None => self.context.unset(&unknown.name),
-            },
+            What::Key => self.chosen.keys[index].values = values,
             What::Resource => {
-                let arn = values.and_then(|values| values.first());
-                self.resource = arn.map_or(self.request.resource, |arn| arn).to_owned();
+                self.chosen.resource = first.map_or(self.request.resource, String::as_str);
             }
             What::Session => {
-                let arn = &self.request.principal.arn;
-                let name = values.and_then(|values| values.first());
-                let named = |name: &String| arn.replace('*', name);
-                self.principal.arn = name.map_or_else(|| arn.clone(), named);
+                self.chosen.session = first.map(|name| {
+                    let mut principal = self.request.principal.clone();
+                    principal.arn = principal.arn.replace('*', name);
+                    principal
+                });
             }
             What::Iam => {
-                self.asked.identity = match values.map(Vec::as_slice) {
-                    None => Identity::Unknown,
-                    Some([]) => Identity::Policies(&[]),
-                    Some(_) => Identity::Policies(everything()),
-                }
+                self.chosen.iam =
+                    values.map_or(Truth::Unknown, |values| Truth::from(!values.is_empty()));
             }
         }
     }
@@ -73,37 +80,37 @@ impl<'a> Trial<'a> {
     /// Whether it is allowed whatever is still unknown; `None` where that may decide, or no more may be asked.
     pub fn allows(&mut self) -> Option<bool> {
         self.left = self.left.checked_sub(1)?;
-        match self.verdict() {
-            Verdict::Decided(decision) => Some(decision.is_allowed()),
-            Verdict::Open { .. } => None,
-        }
+        self.deciding.allows(&self.chosen)
     }
 
     /// The answer as it is now.
     pub fn decision(&self) -> Decision {
-        match self.verdict() {
+        match self.deciding.verdict_of(&self.chosen) {
             Verdict::Decided(decision) => decision,
             Verdict::Open { by } => Decision::Depends { by, on: Vec::new() },
         }
     }
+}
 
-    fn verdict(&self) -> Verdict {
-        self.asked.verdict(&Request {
-            principal: &self.principal,
-            resource: &self.resource,
-            context: &self.context,
-            ..self.request
-        })
+impl View for Chosens<'_> {
+    fn holds(&self, candidate: &Candidate<'_>) -> Truth {
+        candidate.holds_with(self.resource, &self.keys)
+    }
+
+    fn names(&self, candidate: &Candidate<'_>) -> Naming {
+        let of_session = self.session.as_ref();
+        of_session.map_or(candidate.named, |session| candidate.names(session))
+    }
+
+    fn iam(&self) -> Truth {
+        self.iam
     }
 }
 
-/// What one answer costs.
-fn work(policy: &Policy) -> usize {
-    let statements = policy.statements().iter();
-    let each = statements.map(|one| {
-        let resources = one.resources.iter().map(|one| one.listed.len());
-        let values = one.conditions.iter().map(|one| 1 + one.values.len());
-        1 + resources.chain(values).sum::<usize>()
-    });
-    each.sum()
+/// What it costs to look at a statement once more.
+fn work(candidate: &Candidate<'_>) -> usize {
+    let resources = candidate.statement.resources.iter();
+    let resources = resources.map(|one| one.listed.len());
+    let values = candidate.open.iter().map(|one| 1 + one.values.len());
+    1 + resources.chain(values).sum::<usize>()
 }

@@ -141,7 +141,7 @@ impl Search<'_> {
 
     /// What follows where no example of this one turned anything.
     fn never(&self, all_tried: bool, index: usize) -> Turns {
-        match (all_tried, self.unknowns[index].exhausted) {
+        match (all_tried, self.stands_for_all(index)) {
             (true, true) => Turns::Never,
             (true, false) => Turns::NotByExamples,
             (false, _) => Turns::NotSeen,

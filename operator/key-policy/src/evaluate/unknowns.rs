@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::examples::{self, Examples, OTHER};
+use super::compared;
+use super::examples::{self, Examples, StandFor};
 use super::key_arn;
-use super::request::{Identity, Request};
-use super::statements::{self, KEY_ARN, Scope, naming};
+use super::request::Request;
+use super::statements::KEY_ARN;
+use super::told_apart::OTHER;
 use super::truth::Truth;
 use super::used::{KeyUse, Used};
-use super::verdict::Asked;
+use super::verdict::Deciding;
 use crate::statement::Effect;
 
 /// What the name of a role's session and the IAM policies are called among the keys.
@@ -36,36 +38,45 @@ pub struct Unknown {
     pub name: String,
     /// Values; with none the key is absent, and IAM allows nothing.
     pub examples: Vec<Vec<String>>,
-    /// Whether every other value would answer as one of the examples does.
-    pub exhausted: bool,
+    /// For which other values the examples stand.
+    pub stand_for: StandFor,
+    /// What a variable compares it with, by index.
+    pub compared_with: Vec<usize>,
     /// Numbers of the statements that use it.
     pub used_in: BTreeSet<usize>,
 }
 
 /// What is not known and may decide.
-pub fn unknowns(asked: &Asked<'_>, request: &Request<'_>) -> Vec<Unknown> {
+pub fn unknowns(deciding: &Deciding<'_>, request: &Request<'_>) -> Vec<Unknown> {
     let mut used = Used::default();
-    used.collect(asked.policy, request, false);
-    if let Identity::Policies(policies) = asked.identity {
-        for policy in policies {
-            used.collect(policy, request, true);
-        }
-    }
+    used.collect(&deciding.of_key, request);
+    used.collect(&deciding.of_iam, request);
     let known = vec![request.resource.to_owned()];
-    let (arns, exhausted) = if used.resources.is_empty() {
+    let (arns, all_arns) = if used.resources.is_empty() {
         (known, true)
     } else {
         let instances = used.resource_instances();
         key_arn::examples(request.resource, &used.resources, &instances)
     };
     used.fit(&arns);
+    compared::tell(&mut used.keys, &used.compared_by);
+    let (names, beside): (Vec<_>, Vec<_>) = used
+        .keys
+        .iter()
+        .map(|(name, used)| (name.clone(), used.compared_with.clone()))
+        .unzip();
     let mut unknowns: Vec<_> = used.keys.into_values().map(key).collect();
     if !used.resources.is_empty() {
         unknowns.push(Unknown {
             what: What::Resource,
             name: KEY_ARN.to_owned(),
             examples: arns.into_iter().map(|arn| vec![arn]).collect(),
-            exhausted,
+            stand_for: if all_arns {
+                StandFor::All
+            } else {
+                StandFor::Themselves
+            },
+            compared_with: Vec::new(),
             used_in: used.resources_in,
         });
     }
@@ -75,39 +86,47 @@ pub fn unknowns(asked: &Asked<'_>, request: &Request<'_>) -> Vec<Unknown> {
             what: What::Session,
             name: SESSION.to_owned(),
             examples: names.map(|name| vec![name.to_owned()]).collect(),
-            exhausted: true,
+            stand_for: StandFor::All,
+            compared_with: Vec::new(),
             used_in: used.sessions_in,
         });
     }
-    if matches!(asked.identity, Identity::Unknown) && asks_iam(asked, request) {
+    if deciding.iam_is_unknown && asks_iam(deciding) {
         let allows = format!("an IAM policy that allows {}", request.action);
         unknowns.push(Unknown {
             what: What::Iam,
             name: IAM.to_owned(),
             examples: vec![vec![allows], vec![]],
-            exhausted: true,
+            stand_for: StandFor::All,
+            compared_with: Vec::new(),
             used_in: BTreeSet::new(),
         });
+    }
+    // The key's ARN follows the keys where it is unknown.
+    let place = |name: &String| {
+        names
+            .iter()
+            .position(|one| one == name)
+            .unwrap_or(names.len())
+    };
+    for (unknown, beside) in unknowns.iter_mut().zip(&beside) {
+        unknown.compared_with = beside.iter().map(place).collect();
     }
     unknowns
 }
 
 /// Whether an Allow leaves it to IAM.
-fn asks_iam(asked: &Asked<'_>, request: &Request<'_>) -> bool {
-    let principal = request.principal;
-    let abroad = principal.account != asked.key_account && !principal.is_service();
-    let mut allows = statements::applying(asked.policy, request, Effect::Allow, Scope::Named);
-    let left = allows.any(|(_, statement, _)| {
-        let named = naming(statement, principal);
-        named.by_account || (abroad && named.directly != Truth::No)
-    });
-    left && !principal.is_root()
+fn asks_iam(deciding: &Deciding<'_>) -> bool {
+    deciding.of_key.iter().any(|one| {
+        let left = one.named.by_account || (deciding.abroad && one.named.directly != Truth::No);
+        left && one.statement.effect == Effect::Allow
+    })
 }
 
 fn key(used: KeyUse<'_>) -> Unknown {
     let Examples {
         mut values,
-        exhausted,
+        stand_for,
     } = examples::of(&used.compares(), used.more.clone(), used.in_variables);
     if used.may_be_absent {
         values.push(Vec::new());
@@ -116,7 +135,12 @@ fn key(used: KeyUse<'_>) -> Unknown {
         what: What::Key,
         name: used.name.to_owned(),
         examples: values,
-        exhausted,
+        stand_for: if used.alone_in_variables {
+            StandFor::Themselves
+        } else {
+            stand_for
+        },
+        compared_with: Vec::new(),
         used_in: used.used_in,
     }
 }

@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::candidates::Candidate;
 use super::condition::Facts;
-use super::examples::{self, OTHER};
+use super::examples;
 use super::fact::Fact;
 use super::outcomes::{compares_texts, patterns, takes_wildcards};
 use super::overlap;
 use super::pattern::variables;
 use super::request::Request;
-use super::statements::{self, naming};
+use super::told_apart::OTHER;
 use super::truth::Truth;
 use super::variables::{WithVariables, resolved};
-use crate::Policy;
-use crate::statement::{Condition, Effect, Statement};
+use crate::statement::{Condition, Statement};
 
 /// Patterns with variables of which examples are made, and values that are looked for of one key.
 const MOST_PATTERNS: usize = 64;
@@ -23,6 +23,9 @@ const MOST_VALUES: usize = 16;
 const MOST_NAMED: usize = 4;
 /// What a variable in a key's ARN is where it is invented: another key than those that are named.
 const ANOTHER: &str = "another";
+
+/// What the key's ARN is called among what variables compare; no condition key has that name.
+pub const RESOURCE: &str = "";
 
 /// What is used of what is not known.
 #[derive(Default)]
@@ -38,6 +41,8 @@ pub struct Used<'a> {
     /// Likewise.
     pub sessions_in: BTreeSet<usize>,
     patterns: Vec<(WithVariables<'a>, With<'a>)>,
+    /// Patterns whose values are not all known, each with what it is compared with, where that is unknown.
+    pub compared_by: Vec<(&'a str, Option<&'a str>)>,
     statements: usize,
 }
 
@@ -53,6 +58,10 @@ pub struct KeyUse<'a> {
     pub more: Vec<String>,
     /// It is a variable in another condition or a resource.
     pub in_variables: bool,
+    /// So it is where nothing else is unknown, and not all of its values are known that matter there.
+    pub alone_in_variables: bool,
+    /// What else is unknown where a variable compares it, in lower case.
+    pub compared_with: BTreeSet<String>,
     /// Statements that use it.
     pub used_in: BTreeSet<usize>,
 }
@@ -75,28 +84,21 @@ enum With<'a> {
 }
 
 impl<'a> Used<'a> {
-    /// Looks through the statements of a policy that may apply to a request. Those of identity policies name no principal.
-    pub fn collect(&mut self, policy: &'a Policy, request: &Request<'a>, of_identity: bool) {
-        let facts = Facts::of(policy, request.action, request.context);
-        for effect in [Effect::Deny, Effect::Allow] {
-            let applying = statements::applying(policy, request, effect, statements::Scope::Named);
-            let indices: Vec<_> = applying.map(|(index, _, _)| index).collect();
-            let statements = indices.iter();
-            let statements = statements.filter_map(|index| policy.statements().get(*index));
-            for statement in statements {
-                if !of_identity && naming(statement, request.principal).at_all() == Truth::No {
-                    continue;
-                }
-                self.statements += 1;
-                self.conditions(statement, facts);
-                self.resources(statement, request, facts);
-                self.sessions(statement, request);
+    /// Looks through the statements that may decide about a request.
+    pub fn collect(&mut self, candidates: &'a [Candidate<'a>], request: &Request<'_>) {
+        for candidate in candidates {
+            self.statements += 1;
+            self.conditions(candidate);
+            if candidate.resource == Truth::Unknown {
+                self.resources(candidate, request);
             }
+            self.sessions(candidate.statement, request);
         }
     }
 
-    fn conditions(&mut self, statement: &'a Statement, facts: Facts<'a>) {
-        for condition in &statement.conditions {
+    fn conditions(&mut self, candidate: &'a Candidate<'a>) {
+        let facts = candidate.facts;
+        for condition in candidate.open.iter().copied() {
             let compares = resolved(condition, facts);
             self.key(&condition.key, facts, Some(compares));
             for value in condition.values.iter().filter(|one| one.contains("${")) {
@@ -121,13 +123,16 @@ impl<'a> Used<'a> {
         }
     }
 
-    fn resources(&mut self, statement: &'a Statement, request: &Request<'_>, facts: Facts<'a>) {
-        let Some(resources) = &statement.resources else {
+    fn resources(&mut self, candidate: &'a Candidate<'a>, request: &Request<'_>) {
+        let facts = candidate.facts;
+        let Some(resources) = &candidate.statement.resources else {
             return;
         };
         let listed = resources.listed.as_slice();
-        if statements::is_listed(listed, request.resource, facts) != Truth::Unknown {
-            return;
+        let known = !request.resource.contains('*');
+        if !known {
+            self.resources.push(listed);
+            self.resources_in.insert(self.statements);
         }
         for one in listed.iter().filter(|one| one.contains("${")) {
             let pattern = WithVariables {
@@ -135,13 +140,8 @@ impl<'a> Used<'a> {
                 facts,
                 wildcards: true,
             };
-            let known = !request.resource.contains('*');
             let comparison = known.then(|| pattern.comparison(request.resource));
             self.pattern(pattern, With::Resource, comparison.flatten());
-        }
-        if request.resource.contains('*') {
-            self.resources.push(listed);
-            self.resources_in.insert(self.statements);
         }
     }
 
@@ -173,6 +173,14 @@ impl<'a> Used<'a> {
         if !pattern.facts.has_variables() {
             return;
         }
+        if comparison.is_none() {
+            let with = match with {
+                With::Key(key) => Some(key),
+                With::Resource if !self.resources.is_empty() => Some(RESOURCE),
+                With::Known(_) | With::Resource => None,
+            };
+            self.compared_by.push((pattern.pattern, with));
+        }
         let mut comparison: Option<Cow<'_, Condition>> = comparison.map(Cow::Owned);
         for key in variables(pattern.pattern) {
             let own = comparison.take_if(|one| one.key.eq_ignore_ascii_case(key));
@@ -195,6 +203,8 @@ impl<'a> Used<'a> {
             conditions: Vec::new(),
             more: Vec::new(),
             in_variables: false,
+            alone_in_variables: false,
+            compared_with: BTreeSet::new(),
             used_in: BTreeSet::new(),
         });
         used.in_variables |= condition.is_none();

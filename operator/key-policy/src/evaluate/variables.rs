@@ -20,10 +20,11 @@ pub fn resolved<'a>(condition: &'a Condition, facts: Facts<'_>) -> Cow<'a, Condi
     if !facts.has_variables() || !condition.values.iter().any(|value| value.contains("${")) {
         return Cow::Borrowed(condition);
     }
-    let value = |value: &String| match facts.pattern(value) {
+    let value = |value: &String| match facts.wanted(value) {
         Resolved::Missing => None,
         Resolved::Unknown => Some(value.clone()),
-        Resolved::Known(pattern) => {
+        Resolved::Known(wanted) => {
+            let pattern = wanted.into_pattern();
             let text = pattern.literal();
             // What a variable brings in is no wildcard, and cannot be written as none.
             let alike = Pattern::plain(&text).tokens() == pattern.tokens();

@@ -1,11 +1,8 @@
 //! What the enclave role may do.
 
-use measurement::{Measurement, Pcr};
-
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
 use crate::evaluate::{Context, Fact, Truth, is_attestation, names_action};
-use crate::project::images;
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::Sid;
 
@@ -79,9 +76,10 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
         match of(lens.attested()) {
             // One comparison holds for some image; of several it has to be the same.
             Truth::Unknown if statement.conditions.len() < 2 => true,
-            Truth::Unknown => admitted(lens)
-                .iter()
-                .any(|context| of(context) != Truth::No),
+            Truth::Unknown => {
+                let mut images = lens.admitted().iter();
+                images.any(|context| of(context) != Truth::No)
+            }
             sure => sure == Truth::Yes,
         }
     };
@@ -108,12 +106,12 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
 /// Statement 3 or 4 that lets the enclave role decrypt or encrypt depending on what a policy does not show.
 pub fn depends(lens: &Lens<'_>) -> Vec<Finding> {
     let open = |condition: &Condition| {
-        let register = is_attestation(&condition.key.to_ascii_lowercase());
+        let register = is_attestation(&condition.key);
         !register && lens.enclave_context().fact(&condition.key) == Fact::Unknown
     };
     let mut findings = Vec::new();
     let mut allows = lens.statements(Effect::Allow);
-    if !allows.any(|(_, one)| one.conditions.iter().any(open)) {
+    if !allows.any(|(_, one)| one.conditions.iter().any(open) && lens.names_a_session(one)) {
         return findings;
     }
     for action in ["kms:Decrypt", "kms:Encrypt"] {
@@ -144,18 +142,4 @@ pub fn depends(lens: &Lens<'_>) -> Vec<Finding> {
         findings.push(finding.at(*index));
     }
     findings
-}
-
-/// What enclaves attest that statement 3 admits; where it admits none, nothing.
-pub fn admitted(lens: &Lens<'_>) -> Vec<Context> {
-    let images = images(lens.policy);
-    let pcrs = images.iter().filter_map(|image| Pcr::parse(image).ok());
-    let context = lens.enclave_context();
-    let attested: Vec<_> = pcrs
-        .map(|image| context.clone().attesting(&Measurement::image(image)))
-        .collect();
-    if attested.is_empty() {
-        return vec![lens.attested().clone()];
-    }
-    attested
 }

@@ -1,6 +1,5 @@
 //! What keeps the enclave role from Decrypt and Encrypt.
 
-use super::enclave::admitted;
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
 use crate::evaluate::{Context, Fact, Truth, is_attestation};
@@ -25,7 +24,7 @@ impl Denies<'_> {
 /// several do it together; and those of which nobody can say it here.
 pub fn denied(lens: &Lens<'_>) -> Vec<Finding> {
     // Where no image is admitted, a comparison with what enclaves attest keeps nobody out.
-    let compares = |condition: &Condition| is_attestation(&condition.key.to_ascii_lowercase());
+    let compares = |condition: &Condition| is_attestation(&condition.key);
     let none = images(lens.policy).is_empty();
     let statements = lens.statements(Effect::Deny);
     let statements = statements
@@ -81,8 +80,12 @@ fn together(lens: &Lens<'_>, denies: &[Denies<'_>]) -> (Vec<usize>, Vec<usize>) 
         open.iter().map(|one| one.index).collect()
     };
     let decrypt = |statements: &[&Statement]| {
-        let mut images = admitted(lens).into_iter();
-        images.any(|image| lens.together_deny_enclave(statements, "kms:Decrypt", &image))
+        let stops = |image| lens.together_deny_enclave(statements, "kms:Decrypt", image);
+        if statements.iter().any(|one| compares_attestation(one)) {
+            lens.admitted().iter().any(stops)
+        } else {
+            stops(lens.attested())
+        }
     };
     let encrypt = |statements: &[&Statement]| {
         lens.together_deny_enclave(statements, "kms:Encrypt", lens.enclave_context())
@@ -97,9 +100,22 @@ fn together(lens: &Lens<'_>, denies: &[Denies<'_>]) -> (Vec<usize>, Vec<usize>) 
 fn decrypt(lens: &Lens<'_>, statement: &Statement) -> Truth {
     let of = |context: &Context| lens.applies_to_enclave(statement, "kms:Decrypt", context);
     match of(lens.attested()) {
-        Truth::Unknown => admitted(lens).iter().map(of).max().unwrap_or(Truth::No),
+        Truth::Unknown if compares_attestation(statement) => {
+            let images = lens.admitted().iter();
+            images.map(of).max().unwrap_or(Truth::No)
+        }
         sure => sure,
     }
+}
+
+/// Whether it may matter to a statement what is attested.
+fn compares_attestation(statement: &Statement) -> bool {
+    let variable = |value: &String| value.contains("${");
+    let mut conditions = statement.conditions.iter();
+    let in_conditions =
+        conditions.any(|one| is_attestation(&one.key) || one.values.iter().any(variable));
+    let mut resources = statement.resources.iter();
+    in_conditions || resources.any(|one| one.listed.iter().any(variable))
 }
 
 fn encrypt(lens: &Lens<'_>, statement: &Statement) -> Truth {
@@ -145,7 +161,7 @@ fn depends(lens: &Lens<'_>, denies: &Denies<'_>) -> Option<Finding> {
     };
     let open = |key: &str| {
         // A register that statement 3 pins is what it says there.
-        let register = is_attestation(&key.to_ascii_lowercase());
+        let register = is_attestation(key);
         if register { !pinned(key) } else { unknown(key) }
     };
     let keys: Vec<_> = conditions.filter(|key| open(key)).collect();

@@ -4,15 +4,15 @@ use strum::IntoEnumIterator;
 
 use super::lens::Lens;
 use super::{DATA_OPERATIONS, Finding, RuleId, Severity, WAYS_ROUND};
+use crate::IMAGE_SHA384;
 use crate::evaluate::names_action;
 use crate::project::is_ours;
 use crate::statement::{Effect, Statement};
-use crate::template::{Sid, Template};
-use crate::{IMAGE_SHA384, Policy};
+use crate::template::Sid;
 
 /// Allow statements that give more than the template does, or to others.
 pub fn ways_to_the_key(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
-    let template = Names::of(lens.template);
+    let template = Names::of(lens);
     let statements = lens.statements(Effect::Allow);
     let statements = statements.filter(|(_, one)| names_somebody(one) && lens.is_about_key(one));
     statements.filter_map(move |(index, statement)| {
@@ -120,7 +120,7 @@ fn is_own_without_its_name(statement: &Statement, given: &[&str], template: &Nam
             && condition.key.eq_ignore_ascii_case(IMAGE_SHA384)
     });
     let own = given == ["kms:Decrypt"] && gated || given == ["kms:Encrypt"];
-    own && statement.names_only(&template.enclave)
+    own && statement.names_only(template.enclave)
 }
 
 /// Whether a person has to be there: a key that is absent does not do.
@@ -147,19 +147,20 @@ fn given(statement: &Statement, template: &Names<'_>) -> Vec<&'static str> {
 
 /// The template's principals, written once.
 struct Names<'a> {
-    root: String,
+    root: &'a str,
     admin: &'a str,
-    enclave: String,
+    enclave: &'a str,
     /// What the ARNs of roles and users of the key's account begin with.
     account: String,
 }
 
 impl<'a> Names<'a> {
-    fn of(template: &'a Template) -> Self {
+    fn of(lens: &'a Lens<'_>) -> Self {
+        let template = lens.template;
         Self {
-            root: template.root_arn(),
+            root: &lens.root.arn,
             admin: &template.admin_role_arn,
-            enclave: template.enclave_role_arn(),
+            enclave: &lens.enclave_role,
             account: format!("arn:{}:iam::{}:", template.partition, template.key_account),
         }
     }
@@ -183,13 +184,13 @@ impl Named {
     fn of(statement: &Statement, template: &Names<'_>) -> Self {
         Self {
             sid: Sid::iter().find(|sid| statement.sid.as_deref() == Some((*sid).into())),
-            root: statement.names_only(&template.root),
+            root: statement.names_only(template.root),
             everything: statement
                 .actions
                 .as_ref()
                 .is_some_and(|actions| !actions.negated && actions.listed == ["kms:*"]),
             admin: statement.names_only(template.admin),
-            enclave: statement.names_only(&template.enclave),
+            enclave: statement.names_only(template.enclave),
             individually: named_individually(statement, template),
         }
     }
@@ -229,14 +230,13 @@ fn named_individually(statement: &Statement, template: &Names<'_>) -> bool {
 }
 
 /// Enclave roles by name that are not this cluster's: two clusters of one role open each other's keys.
-pub fn shared_role(policy: &Policy, template: &Template) -> impl Iterator<Item = Finding> {
-    let own = template.enclave_role_arn();
-    let statements = policy.statements().iter().enumerate();
+pub fn shared_role(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
+    let own = lens.enclave_role.as_str();
+    let statements = lens.policy.statements().iter().enumerate();
     statements.filter_map(move |(index, statement)| {
         let principals = statement.principals.as_ref()?;
         let mut names = principals.listed.values().flatten();
-        let other =
-            names.find(|name| name.contains(":role/ChamberEnclaveRole") && **name != own)?;
+        let other = names.find(|name| name.contains(":role/ChamberEnclaveRole") && *name != own)?;
         (statement.effect == Effect::Allow && !principals.negated).then(|| {
             Finding::new(
                 RuleId::SharedRole,

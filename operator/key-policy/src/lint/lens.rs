@@ -1,5 +1,9 @@
 //! What the rules ask of a policy: the same few principals, the same key, written once.
 
+use std::cell::OnceCell;
+
+use measurement::{Measurement, Pcr};
+
 use crate::Policy;
 use crate::access::{self, Asker};
 use crate::evaluate::{
@@ -7,6 +11,7 @@ use crate::evaluate::{
     one_applies,
 };
 use crate::infer;
+use crate::project::images;
 use crate::statement::{Effect, Statement};
 use crate::template::Template;
 
@@ -31,6 +36,10 @@ pub struct Lens<'a> {
     attested: Context,
     /// Anybody, of whom nothing is known, without an attestation.
     nobody: Context,
+    /// What enclaves attest that statement 3 admits.
+    admitted: OnceCell<Vec<Context>>,
+    /// Any role or user of the account, without an attestation.
+    anybody: OnceCell<(Asker, Context)>,
 }
 
 impl<'a> Lens<'a> {
@@ -44,11 +53,13 @@ impl<'a> Lens<'a> {
             root: Principal::new(&template.root_arn(), &template.key_account),
             key: template.resource(),
             named_key: named_key(policy, template),
-            sessions: Principal::session(&template.enclave_role_arn(), &template.role_account, "*"),
+            sessions: enclave.principal().in_any_session(),
             attested: enclave_context.clone().attesting_an_image(),
             enclave_context,
             enclave,
             nobody: Context::open(),
+            admitted: OnceCell::new(),
+            anybody: OnceCell::new(),
         }
     }
 
@@ -66,6 +77,24 @@ impl<'a> Lens<'a> {
     /// The same from an enclave that attests some image.
     pub fn attested(&self) -> &Context {
         &self.attested
+    }
+
+    /// What enclaves attest that statement 3 admits; where it admits none, some image.
+    pub fn admitted(&self) -> &[Context] {
+        self.admitted.get_or_init(|| {
+            let images = images(self.policy);
+            let pcrs = images.iter().filter_map(|image| Pcr::parse(image).ok());
+            let attests = |image| {
+                self.enclave_context
+                    .clone()
+                    .attesting(&Measurement::image(image))
+            };
+            let attested: Vec<_> = pcrs.map(attests).collect();
+            if attested.is_empty() {
+                return vec![self.attested.clone()];
+            }
+            attested
+        })
     }
 
     /// Whether a statement names the enclave role itself, or everybody.
@@ -200,36 +229,39 @@ impl<'a> Lens<'a> {
         self.anybody_in(action, |context| context)
     }
 
-    /// The same with the attestation of some image, which no release has where the answer depends on it.
+    /// The same with the attestation of an image that no release has. What is so of every image is so of this one.
     pub fn anybody_attested_may(&self, action: &str) -> Truth {
-        match self.anybody_in(action, Context::attesting_an_image) {
-            Truth::Unknown => self.anybody_in(action, |context| {
-                context.attesting(&access::another_image())
-            }),
-            sure => sure,
-        }
+        self.anybody_in(action, |context| {
+            context.attesting(&access::another_image())
+        })
     }
 
     /// Whether a statement applies to any role or user of the account, without an attestation.
     pub fn applies_to_anybody(&self, statement: &Statement, action: &str) -> Truth {
-        let template = self.template;
-        let anybody = access::anybody(template, "any IAM principal", &template.key_account);
+        let (anybody, context) = self.anybody();
         let named = naming(statement, anybody.principal()).at_all();
-        let context = without_bypass(anybody.context(template));
-        named.min(self.application(statement, action, &context).of_this_key())
+        named.min(self.application(statement, action, context).of_this_key())
+    }
+
+    fn anybody(&self) -> &(Asker, Context) {
+        self.anybody.get_or_init(|| {
+            let template = self.template;
+            let anybody = access::anybody(template, "any IAM principal", &template.key_account);
+            let context = without_bypass(anybody.context(template));
+            (anybody, context)
+        })
     }
 
     fn anybody_in(&self, action: &str, attesting: impl Fn(Context) -> Context) -> Truth {
-        let template = self.template;
-        let anybody = access::anybody(template, "any IAM principal", &template.key_account);
+        let (anybody, context) = self.anybody();
         let request = Request {
             principal: anybody.principal(),
             action,
             resource: &self.named_key,
-            context: &attesting(without_bypass(anybody.context(template))),
+            context: &attesting(context.clone()),
         };
-        let identity = anybody.identity();
-        evaluate::allows(self.policy, &template.key_account, identity, &request)
+        let (account, identity) = (&self.template.key_account, anybody.identity());
+        evaluate::allows(self.policy, account, identity, &request)
     }
 
     /// What is known of a request of whoever keeps the key.

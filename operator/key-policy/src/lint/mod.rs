@@ -228,7 +228,7 @@ pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
     findings.extend(registers::several_in_one_deny(policy));
     findings.extend(registers::deployment(policy));
     findings.extend(administrators::unique_ids(policy));
-    findings.extend(foreign_allow::shared_role(policy, template));
+    findings.extend(foreign_allow::shared_role(lens));
     findings.extend(administrators::known_holes(lens));
     findings.sort_by_key(|finding| finding.rule);
     findings

@@ -1,6 +1,7 @@
 //! Conditions on attestation keys, in whatever statement.
 
 use super::{Finding, RuleId, Severity};
+use crate::evaluate::is_attestation;
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::Sid;
 use crate::{ATTESTATION, Policy};
@@ -68,6 +69,9 @@ fn is_bound(statement: &Statement) -> bool {
 
 /// What follows `kms:RecipientAttestation:`, in lower case; empty for the key without it.
 fn register(condition: &Condition) -> Option<String> {
+    if !is_attestation(&condition.key) {
+        return None;
+    }
     let key = condition.key.to_ascii_lowercase();
     if key == ATTESTATION.trim_end_matches(':') {
         return Some(String::new());

@@ -4,7 +4,7 @@ use super::lens::Lens;
 use super::{Finding, RuleId};
 use crate::Policy;
 use crate::access::another_image;
-use crate::evaluate::{Context, Truth, applies_whoever_asks};
+use crate::evaluate::{Context, Truth, applies_whoever_asks, is_attestation};
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::DENIED_ACTIONS;
 
@@ -38,7 +38,9 @@ pub fn deny(lens: &Lens<'_>) -> Option<Finding> {
 /// Whether retiring a measurement binds everybody: each of the operations is denied with another image than the
 /// listed ones (the Pinned profile).
 pub fn binds(policy: &Policy) -> bool {
-    let negates = |condition: &Condition| condition.operator.contains("Not");
+    let negates = |condition: &Condition| {
+        condition.operator.contains("Not") && is_attestation(&condition.key)
+    };
     let pins = |statement: &&Statement| {
         statement.effect == Effect::Deny
             && statement.is_for_everybody()

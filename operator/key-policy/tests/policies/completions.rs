@@ -295,6 +295,9 @@ fn what_an_answer_depends_on_turns_it() {
             wrong.push(format!("{faults:?}: {statements}"));
         }
         unproven += usize::from(open > 0);
+        if open > 0 {
+            println!("unproven: {statements}");
+        }
     }
     println!("{CASES} policies, {unproven} with a key of which nothing is proven");
     assert!(
@@ -303,5 +306,5 @@ fn what_an_answer_depends_on_turns_it() {
         wrong.len(),
         wrong.join("\n")
     );
-    assert!(unproven < CASES / 10, "{unproven} of {CASES}");
+    assert!(unproven < CASES / 20, "{unproven} of {CASES}");
 }

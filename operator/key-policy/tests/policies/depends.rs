@@ -739,14 +739,13 @@ fn examples_that_answer_alike_prove_nothing_where_others_might_not() {
     let equal = condition(r#""StringEquals":{"aws:SourceVpce":"zz"}"#);
     let three = Question::of(&format!("{likes},{equal}")).answer();
     assert_eq!(three, "allowed A");
-    // True of every value, and not provable: that the two patterns of a list are one does not show in either alone.
+    // That the two patterns of a list are one does not show in either alone.
     let parts = format!(
         "{},{}",
         condition(r#""StringLike":{"aws:SourceVpce":["a","a?*"]}"#),
         condition(r#""StringNotLike":{"aws:SourceVpce":"a*"}"#)
     );
-    let unproven = "depends A: aws:SourceVpce (? / ?)";
-    assert_eq!(Question::of(&parts).answer(), unproven);
+    assert_eq!(Question::of(&parts).answer(), "allowed A");
     // What a variable stands for is one of the examples.
     let variable = condition(r#""StringNotEquals":{"aws:SourceVpce":"${aws:PrincipalAccount}"}"#);
     assert_eq!(
@@ -757,6 +756,66 @@ fn examples_that_answer_alike_prove_nothing_where_others_might_not() {
     assert!(
         Question::of(&both).answer().starts_with("depends A: "),
         "{both}"
+    );
+}
+
+/// No text is another and is not, which shows in no pair of values: both keys are told, and that nothing turns them was seen.
+#[test]
+fn what_is_not_proven_is_told_without_values() {
+    let variable = "x${aws:PrincipalTag/b}";
+    let both = allow(&format!(
+        r#""Resource":"*","Condition":{{"StringLike":{{"aws:PrincipalTag/a":"{variable}"}},"StringNotLike":{{"aws:PrincipalTag/a":["{variable}","y"]}}}}"#
+    ));
+    assert_eq!(
+        Question::of(&both).answer(),
+        "depends A: aws:PrincipalTag/a (? / ?), aws:PrincipalTag/b (? / ?)"
+    );
+}
+
+/// What three patterns and more have in common, or leave to no value, is found however many of them it takes.
+#[test]
+fn many_patterns_of_a_key_are_looked_at_together() {
+    let key = "aws:PrincipalTag/a";
+    let one = |operator: &str, values: &str| {
+        format!(r#""Resource":"*","Condition":{{"{operator}":{{"{key}":{values}}}}}"#)
+    };
+    let like = |value: &str| deny(&one("StringNotLike", &format!("{value:?}")));
+    let only = |value: &str| allow(&one("StringLike", &format!("{value:?}")));
+    let asked = |statements: &[String]| Question::of(&statements.join(",")).answer();
+    // A text with all of this, and nothing shorter: none is an example of two of the patterns.
+    let all = asked(&[only("a*"), like("*b"), like("*c*"), like("?d*")]);
+    assert_eq!(all, format!("depends A: {key} (adcb / -)"));
+    // Three that no text has together, though each two have one.
+    let none = [only("a*"), like("*b"), like("?"), like("*")];
+    assert!(asked(&none).starts_with("denied"), "{}", asked(&none));
+    let none = [only("a?*"), like("*b?"), like("??"), like("?c*")];
+    assert!(asked(&none).starts_with("denied"), "{}", asked(&none));
+    // Each text is of one of them.
+    let every = [
+        allow(&one("StringLike", r#"["a*","?a*"]"#)),
+        allow(&one("StringNotLike", r#"["a*","?a*","??b*"]"#)),
+        allow(&one("StringLike", r#""??b*""#)),
+        allow(&format!(
+            r#""Resource":"*","Condition":{{"Null":{{"{key}":"true"}}}}"#
+        )),
+    ];
+    assert_eq!(asked(&every), "allowed A");
+    // Beside texts whose case does not count, and parts of an ARN.
+    let cases = [
+        only("K*"),
+        like("*k"),
+        deny(&one("StringEqualsIgnoreCase", r#"["kk","k"]"#)),
+    ];
+    assert_eq!(asked(&cases), format!("depends A: {key} (KKk / -)"));
+    let arn = |operator: &str, value: &str| one(operator, &format!("{value:?}"));
+    let arns = [
+        allow(&arn("ArnLike", "arn:aws:s3:::a*")),
+        deny(&arn("ArnNotLike", "arn:aws:s3:::*b")),
+        deny(&arn("ArnNotLike", "arn:*:*:*:*:*c*")),
+    ];
+    assert_eq!(
+        asked(&arns),
+        format!("depends A: {key} (arn:aws:s3:::acb / -)")
     );
 }
 

@@ -190,6 +190,44 @@ fn iam_alone_gives_nothing_and_denies_everything() {
     ));
 }
 
+/// Only what is sure counts, and a Deny wins whatever stands before it.
+#[test]
+fn identity_policies_alone_are_answered_by_what_is_sure() {
+    let policy = |statements: &str| {
+        Policy::parse(&format!(
+            r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#
+        ))
+        .unwrap()
+    };
+    let allow = r#"{"Sid":"A","Effect":"Allow","Action":"kms:Decrypt","Resource":"*"}"#;
+    let deny = r#"{"Sid":"D","Effect":"Deny","Action":"kms:*","Resource":"*"}"#;
+    let open = |statement: &str| {
+        let condition = r#","Condition":{"StringEquals":{"aws:SourceVpce":"v"}}}"#;
+        statement.replacen('}', condition, 1)
+    };
+    let principal = Principal::new("arn:aws:iam::111122223333:user/u", ACCOUNT);
+    let context = evaluate::Context::of(&principal, KEY);
+    let ask = |policies: &[Policy]| {
+        let request = Request {
+            principal: &principal,
+            action: "kms:Decrypt",
+            resource: KEY,
+            context: &context,
+        };
+        evaluate::identity_policy(policies, &request)
+    };
+    let by = |sid: &str| sid.to_owned();
+    let (allows, fence) = (policy(allow), policy(deny));
+    let allowed = Decision::Allowed { by: by("A") };
+    let denied = Decision::ExplicitDeny { by: by("D") };
+    assert_eq!(ask(&[]), Decision::ImplicitDeny);
+    assert_eq!(ask(std::slice::from_ref(&allows)), allowed);
+    assert_eq!(ask(&[allows.clone(), fence]), denied);
+    assert_eq!(ask(&[policy(&open(allow))]), Decision::ImplicitDeny);
+    assert_eq!(ask(&[allows, policy(&open(deny))]), allowed);
+    assert_eq!(ask(&[policy(&format!("{},{allow}", open(allow)))]), allowed);
+}
+
 #[test]
 fn a_trust_policy_names_no_resource() {
     let trust = Policy::parse(

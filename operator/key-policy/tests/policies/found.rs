@@ -708,6 +708,14 @@ fn own_statements_without_a_sid_are_to_be_named() {
         "{}",
         foreign.cure
     );
+    // What opens the key without an image is none of the five.
+    let ungated = text.replace("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase");
+    let found = lint(&Policy::parse(&ungated).unwrap(), &template());
+    let mut foreign = found.iter().filter(|one| one.rule == RuleId::ForeignAllow);
+    assert!(
+        foreign.all(|one| one.cure.starts_with("Remove it")),
+        "{found:?}"
+    );
 }
 
 /// A Deny on a register that statement 3 does not pin depends on it.
@@ -778,6 +786,20 @@ fn two_denies_that_only_together_hold_are_one() {
         assert_eq!(rules(&found), [(rule, severity)], "{action}");
         let found = lint(&with(&three[..2].join(",")), &template());
         assert_eq!(rules(&found), [], "{action}");
+    }
+    // What always holds without its key's value being known, beside something that has nothing to do with it.
+    for always in [
+        r#""StringLikeIfExists":{"aws:SourceVpc":"*"}"#,
+        r#""StringLike":{"kms:KeySpec":"*"}"#,
+    ] {
+        let one = deny("One", "kms:Decrypt", always);
+        let other = deny("Other", "kms:Decrypt", &vpce("StringNotEquals"));
+        let found = lint(&with(&format!("{one},{other}")), &template());
+        assert_eq!(
+            rules(&found),
+            [(RuleId::EnclaveDenied, Severity::Error)],
+            "{always}"
+        );
     }
     // Statement 5 in two halves.
     let null = r#""Null":{"kms:RecipientAttestation:ImageSha384":"true"}"#;

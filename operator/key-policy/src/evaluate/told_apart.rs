@@ -1,0 +1,179 @@
+//! Values that comparisons of one key tell apart.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::addresses;
+use super::compare::{instant, network};
+use super::outcomes::{Comparison, Kind};
+use super::overlap;
+use super::pattern::Pattern;
+use crate::statement::Condition;
+
+/// A value that a policy does not name.
+pub const OTHER: &str = "(another value)";
+/// Before and after every date that a policy would name.
+const FAR_DATES: [&str; 2] = ["1970-01-02T00:00:00Z", "9999-01-01T00:00:00Z"];
+/// Addresses of which a policy would name no network.
+const FAR_ADDRESSES: [&str; 3] = ["192.0.2.1", "203.0.113.201", "2001:db8:ffff::1"];
+/// What may stand where a pattern has a wildcard: the first that no pattern of the key has.
+pub const FILLS: &str = "xyzwvutsrqponmlkjihgfedcba0123456789";
+/// Patterns of one key of which examples are made, and of which each is looked at with each other.
+const MOST_PATTERNS: usize = 64;
+const MOST_PAIRED: usize = 16;
+
+/// Values that these conditions tell apart, the plainest last.
+pub fn values(
+    different: &[Comparison<'_>],
+    conditions: &[&Condition],
+    more: Vec<String>,
+) -> Vec<String> {
+    let mut all = between(different);
+    if minds_case_and_does_not(different) {
+        let texts = different.iter().flat_map(|one| &one.values);
+        all.extend(texts.flat_map(|text| other_cases(text)));
+    }
+    all.extend(more);
+    let fill = fill(different);
+    all.extend(common_texts(different, fill));
+    for condition in conditions {
+        let kind = Comparison::of(condition).map(|one| one.kind);
+        let most = match kind {
+            Some(Kind::Like | Kind::Arn | Kind::Address) => MOST_PATTERNS,
+            _ => usize::MAX,
+        };
+        for value in condition.values.iter().take(most) {
+            all.extend(
+                kind.into_iter()
+                    .flat_map(|kind| examples(kind, value, fill)),
+            );
+        }
+    }
+    // Another text is no value of a key that is a number, a date, an address or a boolean.
+    let typed = |one: &Comparison<'_>| {
+        matches!(
+            one.kind,
+            Kind::Bool | Kind::Number | Kind::Date | Kind::Address
+        )
+    };
+    if all.is_empty() || !different.iter().any(typed) {
+        all.push(OTHER.to_owned());
+    }
+    let mut known = BTreeSet::new();
+    all.retain(|value| known.insert(value.clone()));
+    all
+}
+
+/// A character that no pattern of the key has.
+pub fn fill(different: &[Comparison<'_>]) -> char {
+    let has = |fill: char| {
+        let mut values = different.iter().flat_map(|one| &one.values);
+        values.any(|value| value.contains(fill))
+    };
+    FILLS.chars().find(|fill| !has(*fill)).unwrap_or('~')
+}
+
+/// Texts that two patterns of the key both match.
+fn common_texts(different: &[Comparison<'_>], fill: char) -> Vec<String> {
+    let patterns = different
+        .iter()
+        .filter(|one| matches!(one.kind, Kind::Like | Kind::Arn))
+        .flat_map(|one| one.values.iter().map(|value| (one.kind, *value)));
+    let patterns: Vec<_> = patterns.take(MOST_PAIRED).collect();
+    let parts = |(kind, value): (Kind, &str)| match kind {
+        Kind::Arn => Pattern::plain(value).split(':', 6),
+        _ => vec![Pattern::plain(value)],
+    };
+    let mut texts = Vec::new();
+    for (index, one) in patterns.iter().enumerate() {
+        for other in &patterns[index + 1..] {
+            let (one, other) = if one.0 == other.0 {
+                (parts(*one), parts(*other))
+            } else {
+                (vec![Pattern::plain(one.1)], vec![Pattern::plain(other.1)])
+            };
+            let pairs = one.iter().zip(&other);
+            let common = pairs.map(|(one, other)| overlap::common(one, other, fill));
+            let common: Option<Vec<_>> = common.collect();
+            texts.extend(common.map(|parts| parts.join(":")));
+        }
+    }
+    texts
+}
+
+fn minds_case_and_does_not(comparisons: &[Comparison<'_>]) -> bool {
+    let minds = |one: &Comparison<'_>| matches!(one.kind, Kind::Text | Kind::Like | Kind::Arn);
+    let has = |kind| comparisons.iter().any(|one| one.kind == kind);
+    comparisons.iter().any(minds) && has(Kind::AnyCase)
+}
+
+/// The same text in capitals, without them, and with some.
+fn other_cases(text: &str) -> [String; 3] {
+    let (upper, lower) = (text.to_ascii_uppercase(), text.to_ascii_lowercase());
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    let some = format!("{}{}", &lower[..first], &upper[first..]);
+    [some, upper, lower]
+}
+
+/// Numbers and dates between those that are named.
+fn between(comparisons: &[Comparison<'_>]) -> Vec<String> {
+    let named = |kind| {
+        let of_kind = comparisons.iter().filter(move |one| one.kind == kind);
+        of_kind.flat_map(|one| one.values.iter().copied())
+    };
+    let mut numbers: Vec<f64> = named(Kind::Number).filter_map(number).collect();
+    numbers.sort_by(f64::total_cmp);
+    let mut dates: Vec<Timestamp> = named(Kind::Date).filter_map(instant).collect();
+    dates.sort_unstable();
+    let middle = |pair: &[f64]| f64::midpoint(pair[0], pair[1]).to_string();
+    let mut between: Vec<_> = numbers.windows(2).map(middle).collect();
+    between.extend(dates.windows(2).filter_map(|pair| {
+        let seconds = i64::midpoint(pair[0].as_second(), pair[1].as_second());
+        Some(Timestamp::from_second(seconds).ok()?.to_string())
+    }));
+    between
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// The next whole step, or where a number is too large for one, the next number.
+fn above(number: f64) -> f64 {
+    (number + 1.0).max(number.next_up())
+}
+
+fn below(number: f64) -> f64 {
+    (number - 1.0).min(number.next_down())
+}
+
+/// Values that one of a policy's tells apart.
+fn examples(kind: Kind, value: &str, fill: char) -> Vec<String> {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    match kind {
+        Kind::Bool => owned(&["true", "false"]),
+        Kind::Number => {
+            let near = number(value).map(|number| [number, below(number), above(number)]);
+            let near = near.into_iter().flatten();
+            near.map(|number| number.to_string()).collect()
+        }
+        Kind::Date => owned(&[value, FAR_DATES[0], FAR_DATES[1]]),
+        Kind::Address => {
+            let ends = network(value)
+                .map(|network| [addresses::beside(network), addresses::ends(network).into()]);
+            let ends = ends.into_iter().flatten().flatten();
+            let far = FAR_ADDRESSES.iter().map(|text| (*text).to_owned());
+            ends.chain(far).collect()
+        }
+        Kind::Like | Kind::Arn => {
+            let pattern = Pattern::plain(value);
+            let shortest = pattern.example("", fill);
+            vec![
+                shortest,
+                pattern.example(fill.encode_utf8(&mut [0; 4]), fill),
+            ]
+        }
+        Kind::Text | Kind::AnyCase => vec![value.to_owned()],
+    }
+}
