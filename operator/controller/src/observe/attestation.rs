@@ -16,7 +16,9 @@ use measurement::Measurement;
 use rollover::{Attestation, Attestations, Chamber, World};
 use sha2::{Digest, Sha256};
 
+use crate::clock::Clock;
 use crate::context::Context;
+use crate::hosts::Hosts;
 use crate::observe::blobs;
 use judge::Expected;
 
@@ -61,7 +63,7 @@ pub async fn read(
     let expected = &expected;
     let answers = stream::iter(questions).map(|(name, pod, instance)| async move {
         let answer = match pod {
-            Some(pod) => ask(ctx, &pod, &instance, expected).await,
+            Some(pod) => ask((&ctx.hosts, &ctx.clock), &pod, &instance, expected).await,
             None => silent("its pod is gone"),
         };
         (name, answer)
@@ -130,7 +132,7 @@ async fn pods(
 }
 
 async fn ask(
-    ctx: &Context,
+    (hosts, clock): (&Hosts, &Clock),
     pod: &Pod,
     instance: &Result<String, String>,
     expected: &Expected<'_>,
@@ -138,10 +140,10 @@ async fn ask(
     let Some(nonce) = nonce(pod) else {
         return silent("this machine gives no random bytes");
     };
-    let at = ctx.clock.now();
-    match ctx.hosts.attestation(pod, &nonce).await {
+    let at = clock.now();
+    match hosts.attestation(pod, &nonce).await {
         Err(why) => Attestation::Silent(why.to_string()),
-        Ok(document) => match expected.judge(&document, &nonce, ctx.clock.now()) {
+        Ok(document) => match expected.judge(&document, &nonce, clock.now()) {
             Err(why) => Attestation::Refused(why),
             Ok(proof) => proof.of_pod(instance, at),
         },

@@ -257,7 +257,14 @@ async fn a_chamber_that_is_asked_over_its_hosts_port_attests() {
     let pod = host(enclave, |nonce| nonce).await;
     let hosts = Hosts::new().unwrap();
     let before = Timestamp::now();
-    match ask(&hosts, &pod, &instance, &stage.expected()).await {
+    match ask(
+        (&hosts, &Clock::of_the_node()),
+        &pod,
+        &instance,
+        &stage.expected(),
+    )
+    .await
+    {
         Attestation::Attested {
             at,
             opened,
@@ -277,13 +284,25 @@ async fn an_old_answer_is_refused_and_an_old_image_is_silent() {
     let hosts = Hosts::new().unwrap();
     let replayed = host(stage.enclave(registers()), |_| vec![0; 32]).await;
     let instance = Ok("i-0123".to_owned());
-    let answer = ask(&hosts, &replayed, &instance, &stage.expected()).await;
+    let answer = ask(
+        (&hosts, &Clock::of_the_node()),
+        &replayed,
+        &instance,
+        &stage.expected(),
+    )
+    .await;
     assert!(
         matches!(&answer, Attestation::Refused(why) if why.contains("nonce")),
         "{answer:?}"
     );
     let old = read(pod(serve(Router::new()).await));
-    let answer = ask(&hosts, &old, &instance, &stage.expected()).await;
+    let answer = ask(
+        (&hosts, &Clock::of_the_node()),
+        &old,
+        &instance,
+        &stage.expected(),
+    )
+    .await;
     assert!(
         matches!(&answer, Attestation::Silent(why) if why.contains("too old")),
         "{answer:?}"
