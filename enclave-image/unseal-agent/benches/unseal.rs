@@ -47,16 +47,19 @@ impl Kms for Far {
 #[tokio::main]
 async fn main() -> ExitCode {
     let world = World::with_keys(&IDS).await;
-    let mut worst: f64 = 0.0;
+    let mut ratios = Vec::new();
     println!("keys   RSA key   round trip   unseal   unseal / (RSA key + round trip)");
     for count in [1, 3, 5, 10] {
         let (rsa, trip, unseal) = measure(&world, count).await;
         let ratio = unseal / (rsa + trip);
-        worst = worst.max(ratio);
+        ratios.push(ratio);
         println!("{count:>4} {rsa:>6.1} ms {trip:>9.1} ms {unseal:>5.1} ms   {ratio:.2}");
     }
-    println!("ratio={worst:.2} goal={GOAL}");
-    if worst <= GOAL {
+    let worst = ratios.iter().copied().fold(0.0, f64::max);
+    // A round trip of ten has ten answers of one emulator in it, so it is the ratio that must not grow with the keys.
+    let growth = ratios[ratios.len() - 1] / ratios[0];
+    println!("ratio={worst:.2} growth={growth:.2} goal={GOAL}");
+    if worst.max(growth) <= GOAL {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -164,7 +164,9 @@ where
 {
     let (result, code, message) = match error {
         SdkError::ServiceError(context) => {
-            let code = context.err().code().unwrap_or("UnknownError");
+            // An error without a name would be told by nothing.
+            let named = context.err().code().filter(|code| !code.is_empty());
+            let code = named.unwrap_or("UnknownError");
             let server_fault = context.raw().status().as_u16() >= 500;
             let message = context.err().message().unwrap_or("without a message");
             if is_clock_skew(code, message) {
@@ -248,6 +250,21 @@ mod tests {
         let reply = kms.decrypt(request()).await.unwrap();
         assert_eq!(reply.key_id.as_deref(), Some("id"));
         assert_eq!(reply.for_recipient.as_deref(), Some(&b"cms"[..]));
+    }
+
+    #[tokio::test]
+    async fn an_error_without_a_name_has_one() {
+        for metadata in [
+            aws_sdk_kms::error::ErrorMetadata::builder()
+                .code("")
+                .build(),
+            aws_sdk_kms::error::ErrorMetadata::builder().build(),
+        ] {
+            let rule =
+                mock!(Client::decrypt).then_error(move || DecryptError::generic(metadata.clone()));
+            let fault = mocked(&rule).decrypt(request()).await.err().unwrap();
+            assert_eq!(fault.detail(), "UnknownError");
+        }
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use crate::oci::{Image, ImageFile};
 use crate::paths;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+pub(crate) const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// What the images of tests hold or are made with: built at once, because each choice of packages has features of its own
 /// and would compile what they share anew.

@@ -29,7 +29,7 @@ pub(crate) struct ImageFile {
 }
 
 /// Numeric user and group of every image: nobody in particular.
-const USER: &str = "65532:65532";
+pub(crate) const USER: &str = "65532:65532";
 
 impl Image {
     /// Writes the image as a tar of an OCI layout and gives the digest of its manifest.

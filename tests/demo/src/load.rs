@@ -12,10 +12,19 @@ use serde_json::json;
 use crate::aws::Tenant;
 use crate::kubernetes;
 use crate::manifests;
+use crate::releases::{Form, Release};
 use crate::wait::{self, MINUTE, Seen};
 
-/// Requests a second.
-pub const RATE: u32 = 20;
+/// Requests a second: an emulated machine takes milliseconds for what a process does in microseconds, and several of them
+/// share the cores with the one that boots.
+#[must_use]
+pub const fn rate(form: Form) -> u32 {
+    match form {
+        Form::Process => 20,
+        Form::Enclave => 4,
+    }
+}
+
 /// Name of the pod.
 const POD: &str = "client";
 /// Port of its /stats.
@@ -39,18 +48,18 @@ pub struct Stats {
 }
 
 /// Starts the client and waits until its first request was answered well.
-pub async fn start(client: &Client, tenant: &Tenant, image: &str) -> Result<()> {
+pub async fn start(client: &Client, tenant: &Tenant, release: &Release) -> Result<()> {
     let arguments = [
         "client".to_owned(),
         "--url".to_owned(),
         format!("http://{}:9000", tenant.name),
         "--rate".to_owned(),
-        RATE.to_string(),
+        rate(release.form).to_string(),
         "--listen".to_owned(),
         format!("0.0.0.0:{PORT}"),
     ];
     let extra = json!({"ports": [{"name": "stats", "containerPort": PORT}]});
-    let pod = manifests::helper_pod(&tenant.namespace, POD, image, &arguments, extra);
+    let pod = manifests::helper_pod(&tenant.namespace, POD, &release.image, &arguments, extra);
     kubernetes::apply(client, &pod).await?;
     let pods: Api<Pod> = Api::namespaced(client.clone(), &tenant.namespace);
     wait::until(

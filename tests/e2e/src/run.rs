@@ -69,8 +69,8 @@ impl<'a> Run<'a> {
     /// Starts the signing client: from now on no request may fail.
     pub async fn sign(&mut self) -> Result<()> {
         let environment = &self.bench.stage.environment;
-        let image = &environment.releases.v1.image;
-        load::start(&environment.client, self.tenant, image).await?;
+        let release = &environment.releases.v1;
+        load::start(&environment.client, self.tenant, release).await?;
         let stats = load::stats(&environment.client, self.tenant).await?;
         self.failed = Some(stats.failed);
         Ok(())

@@ -92,11 +92,20 @@ impl Server {
 
     /// KMS and STS answer here, too, over TLS with the configured certificate.
     pub async fn also_over_tls(&mut self, address: SocketAddr) -> Result<SocketAddr, StartError> {
+        self.over_tls_through(address, |router| router).await
+    }
+
+    /// The same with something between client and emulator, such as a layer that changes answers.
+    pub async fn over_tls_through(
+        &mut self,
+        address: SocketAddr,
+        layer: impl FnOnce(Router) -> Router,
+    ) -> Result<SocketAddr, StartError> {
         let certificate = self.certificate.as_ref();
         let certificate = certificate.ok_or_else(|| StartError::Tls("not configured".into()))?;
         let acceptor = tls::acceptor(certificate).map_err(StartError::Tls)?;
         let (listener, bound) = listen(address).await?;
-        let (router, stopped) = (self.router.clone(), self.stop.subscribe());
+        let (router, stopped) = (layer(self.router.clone()), self.stop.subscribe());
         self.tasks
             .spawn(serve(listener, Some(acceptor), router, stopped));
         Ok(bound)

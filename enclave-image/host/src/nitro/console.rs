@@ -1,6 +1,7 @@
 //! The console of an enclave in debug mode. In production mode there is none, and nothing here runs.
 
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::task::JoinSet;
 use tokio_vsock::{VMADDR_CID_HYPERVISOR, VsockAddr, VsockStream};
 
 /// The hypervisor serves the console of CID n on this port plus n.
@@ -8,8 +9,17 @@ const PORT: u32 = 10_000;
 /// Longer lines are logged in pieces.
 const MAX_LINE: usize = 512;
 
+/// Has the console of an enclave in debug mode logged, and of no other.
+pub fn read(debug: bool, cid: u32) -> JoinSet<()> {
+    let mut reader = JoinSet::new();
+    if debug {
+        reader.spawn(log(cid));
+    }
+    reader
+}
+
 /// Logs line by line, until the enclave ends.
-pub async fn log(cid: u32) {
+async fn log(cid: u32) {
     let address = VsockAddr::new(VMADDR_CID_HYPERVISOR, PORT + cid);
     match VsockStream::connect(address).await {
         Ok(stream) => {
@@ -49,6 +59,12 @@ async fn lines(mut stream: impl AsyncRead + Unpin, mut tell: impl FnMut(&str)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn only_an_enclave_in_debug_mode_has_a_reader_of_its_console() {
+        assert!(read(false, 16).is_empty());
+        assert_eq!(read(true, 16).len(), 1);
+    }
 
     #[tokio::test]
     async fn lines_are_printable_and_of_bounded_length() {

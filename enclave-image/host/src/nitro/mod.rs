@@ -109,16 +109,12 @@ impl Hypervisor for Nitro {
             cpus = self.cpus,
             "an enclave was started"
         );
-        let mut console = JoinSet::new();
-        if self.debug {
-            console.spawn(console::log(cid));
-        }
         let enclave = NitroEnclave {
             running: Some(Running {
                 descriptor: watched(descriptor)?,
                 _pages: pages,
             }),
-            _console: console,
+            _console: console::read(self.debug, cid),
         };
         Ok((enclave, AfVsock { cid }))
     }

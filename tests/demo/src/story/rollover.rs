@@ -115,9 +115,9 @@ impl Stage<'_> {
         .await?;
         self.printer.say(format!(
             "a client signs {} times a second through Service signer",
-            load::RATE
+            load::rate(v1.form)
         ));
-        load::start(&self.environment.client, self.tenant, &v1.image).await
+        load::start(&self.environment.client, self.tenant, &v1).await
     }
 
     /// From v1 to v2; asks KMS who can decrypt before, in the middle, and after.

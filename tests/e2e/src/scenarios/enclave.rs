@@ -20,7 +20,7 @@ pub async fn enclave_image_files(stage: &Stage) -> Result<()> {
     ensure!(v1.image_sha384() != v2.image_sha384(), "one image twice");
 
     settle(stage, tenant, v1).await?;
-    load::start(&stage.environment.client, tenant, &v1.image).await?;
+    load::start(&stage.environment.client, tenant, v1).await?;
     settle(stage, tenant, v2).await?;
 
     let counted = load::stats(&stage.environment.client, tenant).await?;

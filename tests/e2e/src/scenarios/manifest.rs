@@ -67,7 +67,7 @@ pub async fn manifest_on_the_way(stage: &Stage) -> Result<()> {
     let (v1, v3) = (stage.releases().0, &stage.environment.releases.v3);
     let before = stage.settle(tenant, v1).await?;
     binding(&before, "False", "NoAuthority")?;
-    load::start(&stage.environment.client, tenant, &v1.image).await?;
+    load::start(&stage.environment.client, tenant, v1).await?;
     stage.declare(tenant, v3).await?;
     let commitment = before.commitment.context("no commitment")?;
     stage

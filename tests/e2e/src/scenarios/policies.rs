@@ -21,7 +21,7 @@ pub async fn profile_pinned(stage: &Stage) -> Result<()> {
     let tenant = stage.tenant("profile_pinned")?;
     let (v1, v2) = stage.releases();
     stage.settle(tenant, v1).await?;
-    load::start(&stage.environment.client, tenant, &v1.image).await?;
+    load::start(&stage.environment.client, tenant, v1).await?;
     profile(stage, tenant, "Pinned", "True").await?;
     denied_but(stage, tenant, &[v1]).await?;
     let status = stage.settle(tenant, v2).await?;

@@ -15,7 +15,7 @@ pub async fn five_steps(stage: &Stage) -> Result<()> {
     let tenant = stage.tenant("five_steps")?;
     let (v1, v2) = stage.releases();
     stage.settle(tenant, v1).await?;
-    load::start(&stage.environment.client, tenant, &v1.image).await?;
+    load::start(&stage.environment.client, tenant, v1).await?;
     let status = stage.settle(tenant, v2).await?;
 
     let counted = load::stats(&stage.environment.client, tenant).await?;
@@ -120,7 +120,7 @@ pub async fn decrypt_lags_behind(stage: &Stage) -> Result<()> {
     let (v1, v2) = stage.releases();
     let emulator = stage.environment.emulator();
     stage.settle(tenant, v1).await?;
-    load::start(&stage.environment.client, tenant, &v1.image).await?;
+    load::start(&stage.environment.client, tenant, v1).await?;
 
     emulator
         .set_knobs(&json!({"decryptPolicyHold": true}))

@@ -59,7 +59,7 @@ pub async fn broken_release_is_rolled_back(stage: &Stage) -> Result<()> {
     let tenant = stage.tenant("broken_release_is_rolled_back")?;
     let (v1, v2) = stage.releases();
     stage.settle(tenant, v1).await?;
-    load::start(&stage.environment.client, tenant, &v1.image).await?;
+    load::start(&stage.environment.client, tenant, v1).await?;
     stage
         .change(tenant, json!({"rollover": {"progressDeadline": "5s"}}))
         .await?;

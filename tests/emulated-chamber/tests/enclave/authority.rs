@@ -31,11 +31,8 @@ impl Cluster {
         Self { world, office }
     }
 
-    /// With as little memory as there may be: so it boots soonest.
     pub fn launch(&self) -> Launch {
-        let mut launch = self.world.launch();
-        launch.memory_mib = 64;
-        launch
+        self.world.small_launch()
     }
 
     /// PCR0 and PCR8 of the image.

@@ -9,7 +9,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_host::Outcome;
 
-use crate::world::{World, sealing, unseal};
+use crate::world::{MEMORY_MIB, World, sealing, unseal};
+
+/// How many are timed.
+const REQUESTS: u32 = 20;
 
 // Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
 #[tokio::test(flavor = "multi_thread")]
@@ -26,6 +29,11 @@ async fn an_image_seals_unseals_serves_attests_and_ends() {
     let first = running.post(&signed, "message".to_owned()).await;
     let second = running.post(&signed, "message".to_owned()).await;
     assert_eq!(first, second);
+    let began = Instant::now();
+    for _ in 0..REQUESTS {
+        running.post(&signed, "message".to_owned()).await;
+    }
+    println!("a request: {} ms", (began.elapsed() / REQUESTS).as_millis());
 
     let nonce = "ab".repeat(32);
     let question = format!(r#"{{"nonce":"{nonce}"}}"#);
@@ -51,9 +59,6 @@ async fn an_image_seals_unseals_serves_attests_and_ends() {
     );
 }
 
-/// What an enclave gets at least.
-const MEMORY_MIB: u32 = 64;
-
 // Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "boots an image: make enclave runs it"]
@@ -61,16 +66,11 @@ async fn an_image_with_a_small_workload_needs_little() {
     let world = World::small().await;
     // The agent under test roots is built for speed of building: `make eif-reproducible` holds the production image to 8 MiB.
     println!("image file: {} KiB", world.size() >> 10);
-    let small = || {
-        let mut launch = world.launch();
-        launch.memory_mib = MEMORY_MIB;
-        launch
-    };
-    let sealing = world.chamber(sealing(), small()).await;
+    let sealing = world.chamber(sealing(), world.small_launch()).await;
     let blob = sealing.offer().await;
     assert!(matches!(sealing.end().await, Outcome::Sealed { .. }));
     let began = Instant::now();
-    let running = world.chamber(unseal(&blob), small()).await;
+    let running = world.chamber(unseal(&blob), world.small_launch()).await;
     running.get("/readyz").await;
     println!(
         "boot to serving with {MEMORY_MIB} MiB: {:.1} s",

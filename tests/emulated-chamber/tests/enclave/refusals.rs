@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_link::{Start, Task, ToAgent, ToHost};
 use cluster_manifest::Manifest;
 use manifest_makers::{
-    Module, after, foreign_documents, forged_manifests, other_blobs, other_requests, own_blobs,
-    request, unseal,
+    Module, Office, after, foreign_documents, forged_manifests, other_blobs, other_requests,
+    own_blobs, request, rewrap, unseal,
 };
 use nsm_emulator::{NsmEmulator, TestRoot};
 use sealed_blob::InnerBlob;
@@ -145,6 +145,47 @@ async fn only_what_the_permit_says_is_sealed() {
     let run = manifest_makers::run_manifest(cluster.named().1, [7; 32]);
     let again = cluster.under(&run, Task::Seal(request()));
     let rows = [(theirs, field), (again, "nobody seals twice")];
+    all_refused(&cluster, rows).await;
+}
+
+// Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "boots an image: make enclave runs it"]
+async fn a_new_generation_of_the_hosts_own_making_is_refused() {
+    let cluster = Cluster::start().await;
+    let blob = cluster.sealed().await;
+    let inner = cluster.inner_of(&blob);
+    let run = cluster.run_manifest(&inner);
+    let next = after(&run, 1, &["a"]);
+    let skips = Manifest {
+        generation: 3,
+        ..next.clone()
+    };
+    let easier = Manifest {
+        threshold: 1,
+        ..run.clone()
+    };
+    let (_, own) = cluster.own_making().await;
+    let others_shares = InnerBlob {
+        shares: own.shares,
+        ..inner
+    };
+    let office = &cluster.office;
+    let wish = |previous, blob: &[u8]| rewrap(blob, office.sign(previous));
+    let theirs = start(Some(Office::open().sign(&next)), wish(&run, &blob));
+    let rows = [
+        // Of an authority of theirs; after another manifest than the named one; not the next one; from another blob.
+        (theirs, "no signature of an authority"),
+        (
+            cluster.under(&next, wish(&easier, &blob)),
+            "give the one that it names",
+        ),
+        (cluster.under(&skips, wish(&run, &blob)), "generation is 3"),
+        (
+            cluster.under(&next, wish(&run, &cluster.bound(&others_shares))),
+            "another blob",
+        ),
+    ];
     all_refused(&cluster, rows).await;
 }
 

@@ -28,10 +28,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use unseal_agent::{Authorization, SdkKms, Tools, config};
 
+use crate::bent::Bender;
+
 const CHAMBER: &str = "ASIACHAMBER";
 const ADMIN: &str = "ASIAADMIN";
 /// A machine is booted, perhaps beside a build.
 pub const PATIENCE: Duration = Duration::from_mins(3);
+/// What an enclave gets at least.
+pub const MEMORY_MIB: u32 = 64;
 /// How often is asked for what nothing tells of.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -106,6 +110,13 @@ impl World {
         )
     }
 
+    /// With as little memory as there may be: so it boots soonest.
+    pub fn small_launch(&self) -> Launch {
+        let mut launch = self.launch();
+        launch.memory_mib = MEMORY_MIB;
+        launch
+    }
+
     pub fn image(&self) -> Pcr {
         image(&self.eif)
     }
@@ -121,6 +132,14 @@ impl World {
 
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// From now on KMS's answers are bent on their way to the enclaves, whose TLS believes them.
+    pub async fn bend(&mut self, by: &Arc<Bender>) {
+        let kms = self.kms.as_mut().unwrap();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let bent = kms.over_tls_through(any, |router| by.between(router));
+        self.tls = bent.await.unwrap();
     }
 
     /// From now on nobody unseals.
@@ -302,10 +321,16 @@ impl Running {
 
     /// Why the last attempt failed, as soon as one has.
     pub async fn failure(&self) -> String {
-        until("a failure", async || {
+        self.failure_with(&[]).await
+    }
+
+    /// The same, as soon as one has failed that tells all of this.
+    pub async fn failure_with(&self, words: &[String]) -> String {
+        until(&format!("a failure with {words:?}"), async || {
             let page: Value = serde_json::from_str(&self.get("/progress").await).unwrap();
             assert_ne!(page["unsealed"], Value::Bool(true), "it is unsealed");
-            page["failure"].as_str().map(ToOwned::to_owned)
+            let told = page["failure"].as_str().map(ToOwned::to_owned);
+            told.filter(|told| words.iter().all(|word| told.contains(word)))
         })
         .await
     }
