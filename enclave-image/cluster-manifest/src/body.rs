@@ -7,7 +7,7 @@ use wire_format::{
     FormatError, Reader, check_cluster_id, check_key_arn, check_scheme, put_long, put_short,
 };
 
-use crate::Digest;
+use crate::{Digest, KeyArn};
 
 pub(crate) const DOCUMENT: &str = "cluster manifest";
 const MAGIC: [u8; 4] = *b"CHMF";
@@ -171,7 +171,7 @@ impl Manifest {
         check_cluster_id(DOCUMENT, &self.cluster_id)?;
         for arn in &self.keys {
             check_key_arn(DOCUMENT, arn)?;
-            if !is_key_arn(arn) {
+            if KeyArn::parse(arn).is_none() {
                 let allowed = "the full ARN of a key (arn:<partition>:kms:<region>:<account>:key/<id>), no alias";
                 return Err(field("key ARN", &format!("{arn:?}"), allowed));
             }
@@ -212,20 +212,6 @@ impl Manifest {
             return Err(field("signers", "nobody may seal", allowed));
         }
         Ok(())
-    }
-}
-
-/// A full ARN: an alias can be pointed at another key by whoever may update it.
-fn is_key_arn(text: &str) -> bool {
-    let parts: Vec<_> = text.splitn(6, ':').collect();
-    match parts.as_slice() {
-        ["arn", partition, "kms", region, account, resource] => {
-            [partition, region, account].iter().all(|p| !p.is_empty())
-                && resource
-                    .strip_prefix("key/")
-                    .is_some_and(|id| !id.is_empty())
-        }
-        _ => false,
     }
 }
 

@@ -11,6 +11,7 @@ mod body;
 mod digest;
 mod envelope;
 mod error;
+mod key_arn;
 mod succession;
 
 pub use authority::{Algorithm, Authority, AuthorityError, Fingerprint, Signature};
@@ -19,5 +20,6 @@ pub use body::{Kind, MAX_SEALERS, Manifest};
 pub use digest::Digest;
 pub use envelope::{MAX_SIGNATURES, SignedManifest};
 pub use error::{ManifestError, Mismatch, NotSuccessor};
+pub use key_arn::KeyArn;
 pub use measurement::MANIFEST_REGISTER;
 pub use succession::{check_rewrap, check_successor};

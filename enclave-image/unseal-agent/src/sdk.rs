@@ -16,6 +16,7 @@ use aws_sdk_kms::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeyEncryptionMechanism, RecipientInfo};
 use chamber_link::ShareResult;
+use cluster_manifest::KeyArn;
 
 use crate::kms::{
     self, CLOCK_SKEW, NO_CONNECTION, NOT_SENT, UNREADABLE, is_clock_skew, is_expired,
@@ -85,7 +86,7 @@ impl SdkKms {
 
     /// The client of a key's Region, which its ARN names: no host chooses where a key's KMS is.
     fn client_of(&self, key_arn: &str) -> (Client, u64) {
-        let region = key_arn.split(':').nth(3).unwrap_or_default();
+        let region = KeyArn::parse(key_arn).map_or("", |arn| arn.region);
         let mut clients = self.lock();
         let credentials = clients.credentials.clone();
         let client = clients.by_region.entry(region.to_owned());

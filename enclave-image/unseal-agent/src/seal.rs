@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use attestation::Claims;
 use chamber_link::SealRequest;
+use cluster_manifest::KeyArn;
 use sealed_blob::MasterKey;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -77,7 +78,7 @@ fn check(request: &SealRequest) -> Result<(), SealError> {
             "one key is named twice; each share needs its own".into(),
         );
     }
-    match request.keys.iter().find(|key| !is_key_arn(key)) {
+    match request.keys.iter().find(|key| KeyArn::parse(key).is_none()) {
         // An alias can be pointed at another key by whoever may update it.
         Some(key) => fault(
             "keys",
@@ -85,9 +86,4 @@ fn check(request: &SealRequest) -> Result<(), SealError> {
         ),
         None => Ok(()),
     }
-}
-
-fn is_key_arn(text: &str) -> bool {
-    let parts: Vec<_> = text.splitn(6, ':').collect();
-    matches!(parts.as_slice(), ["arn", _, "kms", _, _, resource] if resource.starts_with("key/"))
 }

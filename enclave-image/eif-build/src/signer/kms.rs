@@ -10,6 +10,7 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::error::DisplayErrorContext;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{MessageType, SigningAlgorithmSpec};
+use cluster_manifest::KeyArn;
 use x509_parser::der_parser::asn1_rs::{FromDer, Integer, Sequence};
 
 /// Bytes of r, and of s, on P-384.
@@ -21,8 +22,7 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// A signature over a message: r, then s. Credentials and endpoint are those of AWS's standard environment.
 pub fn sign(arn: &str, message: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let region = arn.split(':').nth(3).filter(|region| !region.is_empty());
-    let Some(region) = region.filter(|_| arn.starts_with("arn:")) else {
+    let Some(KeyArn { region, .. }) = KeyArn::parse(arn) else {
         bail!("--kms-key {arn}: expected arn:aws:kms:<region>:<account>:key/<id>");
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

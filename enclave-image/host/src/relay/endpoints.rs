@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use cluster_manifest::KeyArn;
+
 /// Partition, DNS suffix, DNS suffix of dual-stack endpoints (`partitions.json` of AWS's SDKs).
 const PARTITIONS: [(&str, &str, &str); 8] = [
     ("aws", "amazonaws.com", "api.aws"),
@@ -30,13 +32,8 @@ impl Endpoints {
     /// The endpoints of these keys; an ARN that names no partition and Region of AWS adds none.
     pub fn of_keys<'a>(arns: impl IntoIterator<Item = &'a str>) -> Self {
         let mut endpoints = Self::default();
-        for arn in arns {
-            let mut parts = arn.split(':');
-            if let (Some("arn"), Some(partition), Some("kms"), Some(region)) =
-                (parts.next(), parts.next(), parts.next(), parts.next())
-            {
-                endpoints.add(partition, region);
-            }
+        for arn in arns.into_iter().filter_map(KeyArn::parse) {
+            endpoints.add(arn.partition, arn.region);
         }
         endpoints
     }
