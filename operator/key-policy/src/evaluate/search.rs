@@ -157,3 +157,53 @@ impl<'a> Search<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Policy;
+    use crate::evaluate::verdict::{Asked, Deciding};
+    use crate::evaluate::{Context, Identity, Principal, Request, unknowns::unknowns};
+
+    /// Two statements of which nobody can say whether they hold, and that together allow nothing.
+    const NEVER: &str = r#"{"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*",
+         "Condition": {"StringEquals": {"aws:SourceVpce": ["vpce-1", "vpce-2"], "aws:SourceVpc": "vpc-1"}}},
+        {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*",
+         "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}]}"#;
+
+    /// What is proven where so many answers may be asked for.
+    fn proven(left: usize) -> bool {
+        let policy = Policy::parse(NEVER).unwrap();
+        let principal =
+            Principal::session("arn:aws:iam::111122223333:role/app", "111122223333", "s");
+        let context = Context::open();
+        let request = Request {
+            principal: &principal,
+            action: "kms:Decrypt",
+            resource: "arn:aws:kms:us-east-1:111122223333:key/k",
+            context: &context,
+        };
+        let asked = Asked {
+            policy: &policy,
+            key_account: "111122223333",
+            identity: Identity::Policies(&[]),
+        };
+        let deciding = Deciding::of(&asked, &request);
+        let unknowns = unknowns(&deciding, &request);
+        let mut trial = Trial::of(&deciding, &request, &unknowns);
+        trial.left = left;
+        let mut both = Both::default();
+        Search::of(trial, &unknowns).look(&mut both);
+        assert_eq!(both.allowed, None);
+        both.proven
+    }
+
+    #[test]
+    fn what_was_not_tried_is_not_proven() {
+        let enough = (0..100).find(|left| proven(*left)).unwrap();
+        assert!(enough > 4, "{enough} is too few to show anything");
+        assert!((0..enough).all(|left| !proven(left)));
+        assert!((enough..100).all(proven));
+    }
+}
