@@ -116,7 +116,7 @@ fn guard(world: &World, next: Plan) -> Plan {
     }
     let next = match next {
         Plan::Act { step, action } if world.spec.dry_run && !passes_a_pause(world, &action) => {
-            Plan::wait(step, Obstacle::DryRun)
+            Plan::wait(step, Obstacle::DryRun(action.to_string()))
         }
         other => other,
     };

@@ -24,8 +24,8 @@ pub use verify::{Query, VerifyObstacle};
 pub enum Obstacle {
     /// `spec.rollover.paused`, or the annotation.
     Paused,
-    /// `spec.rollover.dryRun`.
-    DryRun,
+    /// `spec.rollover.dryRun`: what would be done next, as its Event would say it.
+    DryRun(String),
     /// The resource is being deleted; what is waited for.
     Deleting(&'static str),
     /// A key, or its policy.
@@ -66,7 +66,7 @@ impl Obstacle {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Paused => Reason::Paused,
-            Self::DryRun => Reason::DryRun,
+            Self::DryRun(_) => Reason::DryRun,
             Self::Deleting(_) => Reason::Deleting,
             Self::Key(found) => found.reason(),
             Self::Claim(found) => found.reason(),
@@ -93,8 +93,9 @@ impl Display for Obstacle {
             Self::Paused => f.write_str(
                 "paused (spec.rollover.paused or the annotation chamber.dev/paused): resume to go on",
             ),
-            Self::DryRun => f.write_str(
-                "spec.rollover.dryRun is true: status.plan shows what would change in the policies, nothing is changed. Set it to false to go on",
+            Self::DryRun(next) => write!(
+                f,
+                "spec.rollover.dryRun is true; without it the operator {next}. status.plan shows what would change in the policies. Set it to false to go on"
             ),
             Self::Deleting(what) => f.write_str(what),
             Self::Key(found) => found.fmt(f),

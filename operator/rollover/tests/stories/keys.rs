@@ -348,6 +348,11 @@ fn a_dry_run_in_the_middle_holds_and_a_revocation_passes_it() {
         "{}",
         play.story
     );
+    play.world.budget = Some(1);
+    let waits = plan(&play.world);
+    let said = waits.obstacle().map(ToString::to_string).unwrap();
+    let next = "without it the operator resizes v1 2->1, v2 1->2. status.plan shows";
+    assert!(said.contains(next), "{said}");
     let image = release(2).measurement.image_sha384;
     play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
     play.run(20);
