@@ -47,6 +47,21 @@ pub fn cluster_id(policy: &Policy) -> Told {
     )
 }
 
+/// The account of this cluster's enclave role, where statement 3 names one role of that name and no other.
+pub fn role_account(policy: &Policy, cluster_id: &str) -> Option<String> {
+    let sid = Sid::AllowChamberEnclaveDecryptWithAttestation;
+    let named = policy.statements_named(sid.into()).flat_map(allowed);
+    let accounts = named.filter_map(|name| {
+        let arn = Arn::parse(name).filter(|arn| arn.service == "iam" && arn.has_account())?;
+        let id = arn.resource.strip_prefix(ENCLAVE_ROLE)?;
+        (id == cluster_id).then_some(arn.account)
+    });
+    match Told::of(accounts.collect()) {
+        Told::Once(account) => Some(account),
+        Told::Never | Told::Differently(_) => None,
+    }
+}
+
 /// The key's account: of the root that is allowed something, statement 1 first; without one, of roles and users.
 pub fn account(policy: &Policy) -> Told {
     let root = Sid::EnableIAMRootPermissionsBreakGlass;

@@ -116,6 +116,56 @@ fn the_emulator_accepts_the_demos_configuration() {
     });
 }
 
+/// Files that pages name by a link are there, and so are the headings behind a `#`.
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let mut pages = vec![
+        docs().join("../README.md"),
+        docs().join("examples/README.md"),
+    ];
+    for folder in [docs(), docs().join("decisions")] {
+        let entries = std::fs::read_dir(folder).expect("a folder");
+        let paths = entries.map(|entry| entry.expect("entry").path());
+        pages.extend(paths.filter(|path| path.extension().is_some_and(|end| end == "md")));
+    }
+    let (mut links, mut lost) = (0, Vec::new());
+    for page in &pages {
+        let text = read(page);
+        let targets = text.split("](").skip(1);
+        let targets = targets.filter_map(|rest| Some(rest.split_once(')')?.0));
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let path = match file {
+                "" => page.clone(),
+                _ => page.with_file_name(file),
+            };
+            let found = path.exists() && (heading.is_empty() || has_heading(&path, heading));
+            links += 1;
+            if !found {
+                lost.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert!(links > 100, "{links}");
+    assert_eq!(lost, [""; 0]);
+}
+
+/// As GitHub makes anchors of headings: lower case, spaces as dashes, without other signs.
+fn has_heading(page: &Path, anchor: &str) -> bool {
+    let text = read(page);
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let kept = |letter: char| letter.is_alphanumeric() || "-_".contains(letter);
+    let anchors = headings.map(|line| {
+        let title = line.trim_start_matches('#').trim().to_lowercase();
+        let title = title.replace(' ', "-");
+        title
+            .chars()
+            .filter(|letter| kept(*letter))
+            .collect::<String>()
+    });
+    anchors.into_iter().any(|one| one == anchor)
+}
+
 /// The threat model says which test shows a row; each of them is there.
 #[test]
 fn every_test_that_the_threat_model_names_exists() {

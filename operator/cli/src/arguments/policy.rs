@@ -111,7 +111,7 @@ pub struct Cluster {
     /// Account of the key, twelve digits.
     #[arg(long, value_parser = account)]
     pub account: Option<String>,
-    /// Account of the enclave role; without it that of the key.
+    /// Account of the enclave role; without it that of the key, or what a policy that is linted without flags says.
     #[arg(long, value_parser = account)]
     pub role_account: Option<String>,
     /// ARN of the key's administrators; without it role/ChamberKmsKeyAdmin in the account.

@@ -48,6 +48,7 @@ pub struct ReadAs {
     cluster_id: Said,
     account: Said,
     partition: Said,
+    role_account: Said,
     admin_role: Said,
     /// The ARN of the key where only its own statements tell it.
     named_key: Option<String>,
@@ -64,6 +65,7 @@ pub fn of(flags: &Cluster, key: Option<&str>, policy: &Policy) -> Result<ReadAs,
     let named = known.is_none().then(named).flatten();
     Ok(ReadAs {
         named_key: named.filter(|key| !key.ends_with('*')),
+        role_account: role_account(flags, policy, [&cluster_id, &account]),
         admin_role: admin_role(flags, policy, [&cluster_id, &account, &partition]),
         cluster_id,
         account,
@@ -77,6 +79,7 @@ impl ReadAs {
         let (partition, account) = (&self.partition.text, &self.account.text);
         let mut template = Template::in_account(partition, account, &self.cluster_id.text);
         flags.complete(&mut template);
+        template.role_account.clone_from(&self.role_account.text);
         template.admin_role_arn.clone_from(&self.admin_role.text);
         template
     }
@@ -87,21 +90,24 @@ impl ReadAs {
         line.contains(MARK).then_some(line)
     }
 
-    /// `{"clusterId", "account", "partition", "adminRole", "from": {...}}`, and `key` where only statements name it.
+    /// `{"clusterId", "account", "partition", "roleAccount", "adminRole", "from": {...}}`, and `key` where only statements name it.
     pub fn value(&self) -> Value {
         let Self {
             cluster_id,
             account,
             partition,
+            role_account,
             admin_role,
             named_key,
         } = self;
         let mut value = json!({
             "clusterId": cluster_id.text, "account": account.text,
-            "partition": partition.text, "adminRole": admin_role.text,
+            "partition": partition.text, "roleAccount": role_account.text,
+            "adminRole": admin_role.text,
             "from": {
                 "clusterId": cluster_id.by.word(), "account": account.by.word(),
-                "partition": partition.by.word(), "adminRole": admin_role.by.word(),
+                "partition": partition.by.word(), "roleAccount": role_account.by.word(),
+                "adminRole": admin_role.by.word(),
             },
         });
         if let Some(key) = named_key {
@@ -131,6 +137,10 @@ impl fmt::Display for ReadAs {
         )?;
         if self.partition.text != "aws" {
             write!(f, " of {}{}", self.partition.text, mark(&self.partition))?;
+        }
+        let roles = &self.role_account;
+        if roles.by == Source::Policy && roles.text != account.text {
+            write!(f, ", enclave role in account {}{}", roles.text, mark(roles))?;
         }
         let role = &self.admin_role;
         if role.by == Source::Policy && !role.text.ends_with(":role/ChamberKmsKeyAdmin") {
@@ -219,7 +229,29 @@ fn partition(
     }
 }
 
-/// Where flags (or the key) say cluster and account, a policy is judged: then it does not name its own administrators.
+/// Where flags (or the key) say cluster and account, a policy is judged: then it does not say who else is trusted.
+fn is_judged(said: [&Said; 2]) -> bool {
+    said.iter().all(|said| said.by != Source::Policy)
+}
+
+fn role_account(flags: &Cluster, policy: &Policy, said: [&Said; 2]) -> Said {
+    if let Some(account) = &flags.role_account {
+        return flag(account);
+    }
+    let [cluster_id, account] = said;
+    let inferred = infer::role_account(policy, &cluster_id.text);
+    match inferred.filter(|_| !is_judged(said)) {
+        Some(text) => Said {
+            text,
+            by: Source::Policy,
+        },
+        None => Said {
+            text: account.text.clone(),
+            by: Source::Default,
+        },
+    }
+}
+
 fn admin_role(
     flags: &Cluster,
     policy: &Policy,
@@ -228,11 +260,8 @@ fn admin_role(
     if let Some(role) = &flags.admin_role {
         return flag(role);
     }
-    let judged = [cluster_id, account]
-        .iter()
-        .all(|said| said.by != Source::Policy);
-    let inferred = infer::admin_role(policy, &account.text).filter(|_| !judged);
-    match inferred {
+    let inferred = infer::admin_role(policy, &account.text);
+    match inferred.filter(|_| !is_judged([cluster_id, account])) {
         Some(text) => Said {
             text,
             by: Source::Policy,

@@ -141,8 +141,7 @@ async fn a_key_is_linted_by_its_arn() {
     }
     let output = lint(&server, "AKIAADMIN", &[GOOD, "-o", "json"]).await;
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let from =
-        json!({"clusterId": "policy", "account": "key", "partition": "key", "adminRole": "policy"});
+    let from = json!({"clusterId": "policy", "account": "key", "partition": "key", "roleAccount": "policy", "adminRole": "policy"});
     assert_eq!(found["readAs"]["from"], from);
     server.stop().await;
 }

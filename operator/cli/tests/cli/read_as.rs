@@ -35,8 +35,9 @@ fn everything_is_told_with_where_it_is_from() {
     assert_eq!(
         all["readAs"],
         serde_json::json!({
-            "clusterId": "prod-us-east-1-mainnet", "account": "111122223333", "partition": "aws-cn", "adminRole": admin,
-            "from": {"clusterId": "policy", "account": "policy", "partition": "policy", "adminRole": "policy"},
+            "clusterId": "prod-us-east-1-mainnet", "account": "111122223333", "partition": "aws-cn",
+            "roleAccount": "111122223333", "adminRole": admin,
+            "from": {"clusterId": "policy", "account": "policy", "partition": "policy", "roleAccount": "policy", "adminRole": "policy"},
         })
     );
     assert_eq!(
@@ -51,6 +52,33 @@ fn everything_is_told_with_where_it_is_from() {
     assert!(human.starts_with(&told), "{human}");
     let yaml: Value = serde_yaml_ng::from_str(&lint(&policy, &["-o", "yaml"]).out).unwrap();
     assert_eq!(yaml["readAs"], all["readAs"]);
+}
+
+/// Keys of other holders are in accounts of their own, and the enclave role is in one.
+#[test]
+fn an_enclave_role_of_another_account_is_taken_from_statement_3_and_told() {
+    let policy = rendered(&[&hash("01")], &["--role-account", "444455556666"]);
+    let run = lint(&policy, &[]);
+    let told = "in account 111122223333 (from the policy), enclave role in account 444455556666 (from the policy)\n";
+    assert!(run.status == 0 && run.out.contains(told), "{}", run.out);
+    // Judged by flags, the policy does not say whom it trusts.
+    let judged = lint(&policy, &CLUSTER);
+    assert!(
+        judged.status == 1 && judged.out.contains("foreign-allow"),
+        "{}",
+        judged.out
+    );
+    let both = [&CLUSTER[..], &["--role-account", "444455556666"]].concat();
+    assert_eq!(lint(&policy, &both).status, 0);
+    // Two roles of that name are one too many.
+    let one = "arn:aws:iam::444455556666:role/ChamberEnclaveRole-prod-us-east-1-mainnet";
+    let two = format!(
+        "[\"{one}\", \"{}\"]",
+        one.replace("444455556666", "777788889999")
+    );
+    let two = policy.replacen(&format!("\"{one}\""), &two, 1);
+    assert_ne!(two, policy);
+    assert_eq!(lint(&two, &[]).status, 1);
 }
 
 #[test]

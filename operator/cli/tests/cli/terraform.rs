@@ -30,38 +30,83 @@ fn terraform_and_json_say_the_same() {
             &measurements,
             &[&more[..], &["--format", "terraform"]].concat(),
         );
-        let read = "import hcl2, json, sys; json.dump(hcl2.loads(sys.argv[1]), sys.stdout)";
-        let output = Command::new(&python)
-            .args(["-c", read, &text])
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let hcl: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let document = only(field(&hcl, "data"));
-        let document = only(field(
-            field(document, "aws_iam_policy_document"),
-            "chamber_kms",
-        ));
-        let found: Vec<_> = field(document, "statement")
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(from_hcl)
-            .collect();
-        let wanted: Vec<_> = json["Statement"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(from_json)
-            .collect();
+        let hcl = parsed(&python, &text);
+        let found: Vec<_> = statements(&hcl).iter().map(from_hcl).collect();
+        let wanted: Vec<_> = statements_of(&json);
         let pinned = usize::from(more.contains(&"pinned"));
         assert_eq!(wanted.len(), 5 + pinned);
         assert_eq!(found, wanted);
     }
+}
+
+/// The example that key holders apply: what it says before it admits anybody is what is rendered.
+#[test]
+#[ignore = "needs python-hcl2: make policy-terraform, a part of make test, runs it"]
+fn the_module_of_a_key_is_the_rendered_policy() {
+    let python = std::env::var("HCL2_PYTHON")
+        .unwrap_or_else(|_| panic!("HCL2_PYTHON names no Python: run make policy-terraform"));
+    let module = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/examples/terraform/key/main.tf"
+    );
+    let mut module = std::fs::read_to_string(module).unwrap();
+    let own = "arn:aws:iam::111122223333";
+    for (name, value) in [
+        ("local.root", format!("\"{own}:root\"")),
+        (
+            "local.admin_role",
+            format!("\"{own}:role/ChamberKmsKeyAdmin\""),
+        ),
+        (
+            "local.enclave_role",
+            format!("\"{own}:role/ChamberEnclaveRole-prod-us-east-1-mainnet\""),
+        ),
+        ("local.images", format!("[\"{}\"]", "f".repeat(96))),
+    ] {
+        module = module.replace(&format!("[{name}]"), &format!("[{value}]"));
+        module = module.replace(&format!("= {name}\n"), &format!("= {value}\n"));
+    }
+    let hcl = parsed(&python, &module);
+    let found: Vec<_> = statements(&hcl).iter().map(from_hcl).collect();
+    let rendered = rendered(&[], &["--profile", "pinned"]);
+    assert_eq!(
+        found,
+        statements_of(&serde_json::from_str(&rendered).unwrap())
+    );
+}
+
+fn parsed(python: &str, text: &str) -> Value {
+    let read = "import hcl2, json, sys; json.dump(hcl2.loads(sys.argv[1]), sys.stdout)";
+    let output = Command::new(python)
+        .args(["-c", read, text])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The statements of the data source `chamber_kms`, those that are there under a condition last.
+fn statements(hcl: &Value) -> Vec<Value> {
+    let data = field(hcl, "data").as_array().unwrap();
+    let documents = data.iter().filter_map(|one| {
+        let document = one.as_object()?.iter().next()?.1;
+        document
+            .as_object()?
+            .iter()
+            .find(|(name, _)| name.trim_matches('"') == "chamber_kms")
+    });
+    let (_, document) = documents.last().unwrap();
+    let document = only(document);
+    let dynamic = field(document, "dynamic").as_array().into_iter().flatten();
+    let dynamic = dynamic.map(|one| only(field(field(one, "statement"), "content")).clone());
+    let plain = field(document, "statement").as_array().unwrap().iter();
+    plain.cloned().chain(dynamic).collect()
+}
+
+fn statements_of(json: &Value) -> Vec<Value> {
+    let statements = json["Statement"].as_array().unwrap().iter();
+    statements.map(from_json).collect()
 }
 
 /// A member whose name the parser may have kept in quotes.
@@ -144,7 +189,9 @@ fn from_hcl(statement: &Value) -> Value {
         .collect();
     json!([
         text(field(statement, "sid")),
-        text(field(statement, "effect")),
+        field(statement, "effect")
+            .as_str()
+            .map_or("Allow", |effect| effect.trim_matches('"')),
         principal,
         set(field(statement, "actions")),
         set(field(statement, "resources")),
