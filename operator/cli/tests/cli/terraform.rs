@@ -89,14 +89,14 @@ fn parsed(python: &str, text: &str) -> Value {
 /// The statements of the data source `chamber_kms`, those that are there under a condition last.
 fn statements(hcl: &Value) -> Vec<Value> {
     let data = field(hcl, "data").as_array().unwrap();
-    let documents = data.iter().filter_map(|one| {
+    let mut documents = data.iter().filter_map(|one| {
         let document = one.as_object()?.iter().next()?.1;
         document
             .as_object()?
             .iter()
             .find(|(name, _)| name.trim_matches('"') == "chamber_kms")
     });
-    let (_, document) = documents.last().unwrap();
+    let (_, document) = documents.next().unwrap();
     let document = only(document);
     let dynamic = field(document, "dynamic").as_array().into_iter().flatten();
     let dynamic = dynamic.map(|one| only(field(field(one, "statement"), "content")).clone());
