@@ -67,40 +67,30 @@ pub fn unknowns(deciding: &Deciding<'_>, request: &Request<'_>) -> Vec<Unknown> 
         .unzip();
     let mut unknowns: Vec<_> = used.keys.into_values().map(key).collect();
     if !used.resources.is_empty() {
+        let stand_for = if all_arns {
+            StandFor::All
+        } else {
+            StandFor::Themselves
+        };
+        let arns = arns.into_iter().map(|arn| vec![arn]).collect();
+        let resource = beside_keys(What::Resource, KEY_ARN, arns);
         unknowns.push(Unknown {
-            what: What::Resource,
-            name: KEY_ARN.to_owned(),
-            examples: arns.into_iter().map(|arn| vec![arn]).collect(),
-            stand_for: if all_arns {
-                StandFor::All
-            } else {
-                StandFor::Themselves
-            },
-            compared_with: Vec::new(),
+            stand_for,
             used_in: used.resources_in,
+            ..resource
         });
     }
     if !used.sessions.is_empty() {
         let names = used.sessions.iter().copied().chain([OTHER]);
+        let names = names.map(|name| vec![name.to_owned()]).collect();
         unknowns.push(Unknown {
-            what: What::Session,
-            name: SESSION.to_owned(),
-            examples: names.map(|name| vec![name.to_owned()]).collect(),
-            stand_for: StandFor::All,
-            compared_with: Vec::new(),
             used_in: used.sessions_in,
+            ..beside_keys(What::Session, SESSION, names)
         });
     }
     if deciding.iam_is_unknown && asks_iam(deciding) {
         let allows = format!("an IAM policy that allows {}", request.action);
-        unknowns.push(Unknown {
-            what: What::Iam,
-            name: IAM.to_owned(),
-            examples: vec![vec![allows], vec![]],
-            stand_for: StandFor::All,
-            compared_with: Vec::new(),
-            used_in: BTreeSet::new(),
-        });
+        unknowns.push(beside_keys(What::Iam, IAM, vec![vec![allows], vec![]]));
     }
     // The key's ARN follows the keys where it is unknown.
     let place = |name: &String| {
@@ -113,6 +103,18 @@ pub fn unknowns(deciding: &Deciding<'_>, request: &Request<'_>) -> Vec<Unknown> 
         unknown.compared_with = beside.iter().map(place).collect();
     }
     unknowns
+}
+
+/// Something that is no condition key.
+fn beside_keys(what: What, name: &str, examples: Vec<Vec<String>>) -> Unknown {
+    Unknown {
+        what,
+        name: name.to_owned(),
+        examples,
+        stand_for: StandFor::All,
+        compared_with: Vec::new(),
+        used_in: BTreeSet::new(),
+    }
 }
 
 /// Whether an Allow leaves it to IAM.
