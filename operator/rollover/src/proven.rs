@@ -2,7 +2,7 @@
 
 use measurement::{Measurement, Pcr};
 
-use crate::{KeyFacts, Release, Rollover, Share, World, claim, keys, tags};
+use crate::{KeyFacts, Release, Rollover, Share, StatusObstacle, World, claim, keys, tags};
 
 impl World {
     /// Whether the only way is forward: status says so, and a key of ours (where one that it manages was read) or this process, too.
@@ -76,6 +76,17 @@ pub fn before<'a>(world: &World, rollover: &'a Rollover) -> Option<&'a Release> 
     let known = [&from.measurement, &rollover.to.measurement];
     let named = tagged_as_left(world).all(|release| known.contains(&&release.measurement));
     named.then_some(from)
+}
+
+/// Why a rollover is not begun from a release: the keys' tags say that another one was left last, and it is still there.
+pub fn contradicted(world: &World, current: &Release) -> Option<StatusObstacle> {
+    let mut left = tagged_as_left(world).peekable();
+    let first = left.peek()?.revision.clone();
+    let agrees = left.any(|release| release.measurement == current.measurement);
+    (!agrees).then(|| StatusObstacle::LeftLast {
+        current: current.revision.clone(),
+        tagged: first,
+    })
 }
 
 /// The releases of `ReplicaSets` of ours that the keys' tags say were left by the last rollover.

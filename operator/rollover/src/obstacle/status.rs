@@ -18,6 +18,13 @@ pub enum StatusObstacle {
         /// Its release.
         revision: String,
     },
+    /// Another release was verified last than the keys' tags say.
+    LeftLast {
+        /// The release that status calls verified.
+        current: String,
+        /// The one that the tags name.
+        tagged: String,
+    },
 }
 
 impl StatusObstacle {
@@ -42,6 +49,11 @@ impl Display for StatusObstacle {
                 f,
                 "status says that release {current} was verified and the one before retired, but ReplicaSet {set} of release {revision} has chambers and no key's tag {} says so: status was written by somebody else. Remove the resource's status, and scale the release that is not wanted to 0",
                 tags::ROLLOVER
+            ),
+            Self::LeftLast { current, tagged } => write!(
+                f,
+                "status says that release {current} was verified last, and most keys' tag {} says {tagged}: one of them was written by somebody else. Where it is the tag, ask the keys' holders and remove it; where it is status, remove the resource's status, and scale the release that is not wanted to 0",
+                tags::RETIRED_FOR
             ),
         }
     }

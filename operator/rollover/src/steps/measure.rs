@@ -3,7 +3,7 @@
 use crate::keys::{self, healthy};
 use crate::{
     Action, Blob, BlobObstacle, Look, Metrics, Plan, Release, ReleaseObstacle, Step, Transition,
-    VerifyObstacle, World, claim, manifest, origin, takeover, verify,
+    VerifyObstacle, World, claim, manifest, origin, proven, takeover, verify,
 };
 
 const STEP: Step = Step::Measure;
@@ -13,6 +13,9 @@ pub fn next(world: &World, current: Option<&Release>) -> Plan {
     let release = &world.spec.release;
     if let Some(plan) = healthy(world, STEP).or_else(|| barred(world, release, STEP)) {
         return plan;
+    }
+    if let Some(found) = current.and_then(|current| proven::contradicted(world, current)) {
+        return Plan::block(STEP, found);
     }
     let found = match takeover::next(world, current) {
         Ok(found) => found,

@@ -668,3 +668,20 @@ fn a_forged_rollover_of_a_release_to_itself_ends() {
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
     assert_eq!(admitted(&play), [[1], [1], [1]], "{}", play.story);
 }
+
+/// Status and the keys' tags name two releases: a person has to look, and what runs keeps running.
+#[test]
+fn nothing_is_begun_while_keys_say_that_another_release_was_left_last() {
+    let mut play = Play::rolling("makes the ReplicaSet of v2");
+    let lie = tags::retired_for(&release(2).measurement);
+    (0..3).for_each(|key| play.set_tag(key, tags::RETIRED_FOR, &lie));
+    play.world.spec.release = release(3);
+    play.run(100);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::StatusForged, "{}", play.story);
+    assert!(message.contains("says v2: one of them"), "{message}");
+    assert_eq!(play.world.unsealed(), 3);
+    let truth = tags::retired_for(&release(1).measurement);
+    (0..3).for_each(|key| play.set_tag(key, tags::RETIRED_FOR, &truth));
+    play.until("Settled");
+}
