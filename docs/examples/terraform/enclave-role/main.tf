@@ -37,59 +37,25 @@ data "aws_caller_identity" "this" {}
 
 locals {
   foreign_keys = [for arn in var.key_arns : arn if split(":", arn)[4] != data.aws_caller_identity.this.account_id]
-  issuer       = try(split("oidc-provider/", var.oidc_provider_arn)[1], "")
 }
 
-data "aws_iam_policy_document" "trust" {
-  dynamic "statement" {
-    for_each = var.oidc_provider_arn == "" ? [] : [1]
-    content {
-      sid     = "IRSA"
-      actions = ["sts:AssumeRoleWithWebIdentity"]
-      principals {
-        type        = "Federated"
-        identifiers = [var.oidc_provider_arn]
-      }
-      condition {
-        test     = "StringEquals"
-        variable = "${local.issuer}:sub"
-        values   = ["system:serviceaccount:${var.namespace}:${var.service_account}"]
-      }
-      condition {
-        test     = "StringEquals"
-        variable = "${local.issuer}:aud"
-        values   = ["sts.amazonaws.com"]
-      }
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.eks_cluster_name == "" ? [] : [1]
-    content {
-      sid = "PodIdentity"
-      # Pod Identity tags the session with cluster, namespace and ServiceAccount, and fails without the right to.
-      actions = ["sts:AssumeRole", "sts:TagSession"]
-      principals {
-        type        = "Service"
-        identifiers = ["pods.eks.amazonaws.com"]
-      }
-      condition {
-        test     = "StringEquals"
-        variable = "aws:RequestTag/kubernetes-namespace"
-        values   = [var.namespace]
-      }
-      condition {
-        test     = "StringEquals"
-        variable = "aws:RequestTag/kubernetes-service-account"
-        values   = [var.service_account]
-      }
-    }
-  }
+module "role" {
+  source            = "../pod-role"
+  name              = "ChamberEnclaveRole-${var.cluster_id}"
+  namespace         = var.namespace
+  service_account   = var.service_account
+  eks_cluster_name  = var.eks_cluster_name
+  oidc_provider_arn = var.oidc_provider_arn
 }
 
-resource "aws_iam_role" "enclave" {
-  name               = "ChamberEnclaveRole-${var.cluster_id}"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
+moved {
+  from = aws_iam_role.enclave
+  to   = module.role.aws_iam_role.this
+}
+
+moved {
+  from = aws_eks_pod_identity_association.chambers
+  to   = module.role.aws_eks_pod_identity_association.this
 }
 
 data "aws_iam_policy_document" "keys" {
@@ -104,19 +70,11 @@ data "aws_iam_policy_document" "keys" {
 
 resource "aws_iam_role_policy" "keys" {
   count  = length(local.foreign_keys) == 0 ? 0 : 1
-  role   = aws_iam_role.enclave.id
+  role   = module.role.id
   policy = data.aws_iam_policy_document.keys[0].json
-}
-
-resource "aws_eks_pod_identity_association" "chambers" {
-  count           = var.eks_cluster_name == "" ? 0 : 1
-  cluster_name    = var.eks_cluster_name
-  namespace       = var.namespace
-  service_account = var.service_account
-  role_arn        = aws_iam_role.enclave.arn
 }
 
 output "role_arn" {
   description = "For the annotation eks.amazonaws.com/role-arn of the ServiceAccount, where IRSA is used."
-  value       = aws_iam_role.enclave.arn
+  value       = module.role.arn
 }

@@ -37,60 +37,13 @@ variable "oidc_provider_arn" {
   default     = ""
 }
 
-locals {
-  issuer = try(split("oidc-provider/", var.oidc_provider_arn)[1], "")
-}
-
-data "aws_iam_policy_document" "trust" {
-  dynamic "statement" {
-    for_each = var.oidc_provider_arn == "" ? [] : [1]
-    content {
-      sid     = "IRSA"
-      actions = ["sts:AssumeRoleWithWebIdentity"]
-      principals {
-        type        = "Federated"
-        identifiers = [var.oidc_provider_arn]
-      }
-      condition {
-        test     = "StringEquals"
-        variable = "${local.issuer}:sub"
-        values   = ["system:serviceaccount:${var.namespace}:${var.service_account}"]
-      }
-      condition {
-        test     = "StringEquals"
-        variable = "${local.issuer}:aud"
-        values   = ["sts.amazonaws.com"]
-      }
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.eks_cluster_name == "" ? [] : [1]
-    content {
-      sid = "PodIdentity"
-      # Pod Identity tags the session with cluster, namespace and ServiceAccount, and fails without the right to.
-      actions = ["sts:AssumeRole", "sts:TagSession"]
-      principals {
-        type        = "Service"
-        identifiers = ["pods.eks.amazonaws.com"]
-      }
-      condition {
-        test     = "StringEquals"
-        variable = "aws:RequestTag/kubernetes-namespace"
-        values   = [var.namespace]
-      }
-      condition {
-        test     = "StringEquals"
-        variable = "aws:RequestTag/kubernetes-service-account"
-        values   = [var.service_account]
-      }
-    }
-  }
-}
-
-resource "aws_iam_role" "operator" {
-  name               = "ChamberOperator"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
+module "role" {
+  source            = "../pod-role"
+  name              = "ChamberOperator"
+  namespace         = var.namespace
+  service_account   = var.service_account
+  eks_cluster_name  = var.eks_cluster_name
+  oidc_provider_arn = var.oidc_provider_arn
 }
 
 data "aws_iam_policy_document" "keys" {
@@ -102,19 +55,11 @@ data "aws_iam_policy_document" "keys" {
 }
 
 resource "aws_iam_role_policy" "keys" {
-  role   = aws_iam_role.operator.id
+  role   = module.role.id
   policy = data.aws_iam_policy_document.keys.json
-}
-
-resource "aws_eks_pod_identity_association" "operator" {
-  count           = var.eks_cluster_name == "" ? 0 : 1
-  cluster_name    = var.eks_cluster_name
-  namespace       = var.namespace
-  service_account = var.service_account
-  role_arn        = aws_iam_role.operator.arn
 }
 
 output "role_arn" {
   description = "For the annotation eks.amazonaws.com/role-arn of the operator's ServiceAccount, where IRSA is used; and for module key."
-  value       = aws_iam_role.operator.arn
+  value       = module.role.arn
 }
