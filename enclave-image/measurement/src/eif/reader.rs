@@ -172,6 +172,7 @@ impl Contents {
             Place::Cmdline => (SectionType::Cmdline.name(), None),
             Place::Ramdisk(index) => (SectionType::Ramdisk.name(), Some(index)),
         };
+        seen(place, &[]); // A section without bytes is one, too.
         let registers = &mut self.registers;
         let mut section = source.section(size, name, |bytes| {
             registers.update(ramdisk, bytes);

@@ -133,6 +133,26 @@ fn a_section_needs_one_certificate_and_a_whole_signature() {
     }
 }
 
+#[test]
+fn ramdisks_without_bytes_are_ramdisks() {
+    for ramdisks in [
+        vec![vec![]],
+        vec![vec![1], vec![]],
+        vec![vec![], vec![1], vec![], vec![]],
+    ] {
+        let image = Image {
+            kernel: b"",
+            cmdline: "",
+            ramdisks: &ramdisks,
+            metadata: "{}",
+        };
+        let mut file = Vec::new();
+        write(&image, None, &mut file).unwrap();
+        let (_, parts) = take_apart(file.as_slice()).unwrap();
+        assert_eq!(parts.ramdisks, ramdisks);
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_back(
