@@ -17,7 +17,6 @@ mod outcome;
 mod proof;
 mod pump;
 mod relay;
-mod server;
 mod session;
 mod settings;
 mod state;

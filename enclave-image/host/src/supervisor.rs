@@ -14,7 +14,6 @@ use crate::credentials::CredentialsCache;
 use crate::http;
 use crate::launcher::Launcher;
 use crate::outcome::Outcome;
-use crate::server;
 use crate::session::{End, Session};
 use crate::state::State;
 
@@ -49,7 +48,7 @@ pub(crate) async fn run_with(
     launcher: &mut impl Launcher,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Outcome> {
-    let pages = server::serve(host.listener, http::router(Arc::clone(state)));
+    let pages = page_server::serve(host.listener, http::router(Arc::clone(state)));
     let credentials = CredentialsCache::new(host.credentials, Arc::clone(state));
     let credentials = Arc::new(credentials);
     let work = supervise(&host.start, &credentials, state, launcher, shutdown);

@@ -6,14 +6,10 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_kms::Client;
-use aws_sdk_kms::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_kms::primitives::Blob;
-use aws_sdk_kms::types::{
-    GrantListEntry, GrantOperation, KeyMetadata, KeyState, KeyUsageType, MessageType, OriginType,
-    SigningAlgorithmSpec,
-};
+use aws_sdk_kms::types::{KeyMetadata, KeyState};
 use chamber_resource::arn::Arn;
-use key_policy::{Grant, KeyFacts, KeyLists, Unread};
+use key_policy::{KeyFacts, Unread};
+use kms_key::{Error, Listed};
 
 use crate::output::Failure;
 
@@ -21,11 +17,6 @@ use crate::output::Failure;
 const CALL: Duration = Duration::from_secs(20);
 /// What one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
-
-/// Grants on a page: the most that KMS gives.
-const PAGE: i32 = 100;
-
-type Listed<T> = Result<Vec<T>, Unread>;
 
 /// AWS's standard environment: profile, credentials, endpoints.
 pub async fn environment() -> SdkConfig {
@@ -41,10 +32,7 @@ pub async fn environment() -> SdkConfig {
 }
 
 /// One key, asked in its own Region.
-pub struct Key<'a> {
-    arn: &'a str,
-    client: Client,
-}
+pub struct Key<'a>(kms_key::Key<'a>);
 
 impl<'a> Key<'a> {
     /// The key of this ARN.
@@ -54,65 +42,33 @@ impl<'a> Key<'a> {
                 "{arn}: expected arn:aws:kms:<region>:<account>:key/<id>"
             ))
         })?;
-        let config = aws_sdk_kms::config::Builder::from(sdk)
-            .region(Region::new(parts.region.to_owned()))
-            .build();
-        Ok(Self {
-            arn,
-            client: Client::from_conf(config),
-        })
+        let client = client(sdk, Some(parts.region));
+        Ok(Self(kms_key::Key { arn, client }))
     }
 
     /// The text of its policy.
     pub async fn policy(&self) -> Result<String, Failure> {
-        let answer = self.client.get_key_policy().key_id(self.arn).send().await;
-        let answer = answer.map_err(|error| self.failure("kms:GetKeyPolicy", &error))?;
-        Ok(answer.policy.unwrap_or_default())
+        self.told(self.0.policy().await)
     }
 
     /// Its public half, DER `SubjectPublicKeyInfo`.
     pub async fn public_key(&self) -> Result<Vec<u8>, Failure> {
-        let answer = self.client.get_public_key().key_id(self.arn).send().await;
-        let answer = answer.map_err(|error| self.failure("kms:GetPublicKey", &error))?;
-        Ok(answer.public_key.map(Blob::into_inner).unwrap_or_default())
+        self.told(self.0.public_key().await)
     }
 
     /// A signature over a message: 64 bytes.
     pub async fn sign_ed25519(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
-        let algorithm = SigningAlgorithmSpec::Ed25519Sha512;
-        self.sign(message, MessageType::Raw, algorithm).await
+        self.told(self.0.sign_ed25519(message).await)
     }
 
     /// A signature over a message of which this is the SHA-384: DER.
     pub async fn sign_p384(&self, digest: &[u8; 48]) -> Result<Vec<u8>, Failure> {
-        let algorithm = SigningAlgorithmSpec::EcdsaSha384;
-        self.sign(digest, MessageType::Digest, algorithm).await
+        self.told(self.0.sign_p384(digest).await)
     }
 
-    async fn sign(
-        &self,
-        message: &[u8],
-        kind: MessageType,
-        algorithm: SigningAlgorithmSpec,
-    ) -> Result<Vec<u8>, Failure> {
-        let sign = self
-            .client
-            .sign()
-            .key_id(self.arn)
-            .message(Blob::new(message));
-        let sign = sign.message_type(kind).signing_algorithm(algorithm);
-        let answer = sign.send().await;
-        let answer = answer.map_err(|error| self.failure("kms:Sign", &error))?;
-        Ok(answer.signature.map(Blob::into_inner).unwrap_or_default())
-    }
-
-    /// What it says of itself.
     async fn metadata(&self) -> Result<KeyMetadata, Failure> {
-        let answer = self.client.describe_key().key_id(self.arn).send().await;
-        let answer = answer.map_err(|error| self.failure("kms:DescribeKey", &error))?;
-        answer
-            .key_metadata
-            .ok_or_else(|| Failure::read(self.arn, &"kms:DescribeKey gives no metadata"))
+        let metadata = self.told(self.0.metadata().await)?;
+        metadata.ok_or_else(|| Failure::read(self.0.arn, &"kms:DescribeKey gives no metadata"))
     }
 
     /// Its state, as KMS names it.
@@ -125,107 +81,42 @@ impl<'a> Key<'a> {
     /// What the lint looks at beside the policy; for what you may not list it names the permission that is missing.
     pub async fn facts(&self) -> Result<KeyFacts, Failure> {
         let (metadata, names, grants) =
-            futures::try_join!(self.metadata(), self.policy_names(), self.grants())?;
-        let text = |text: Option<&str>| text.unwrap_or("(unknown)").to_owned();
-        let unread = [names.as_ref().err(), grants.as_ref().err()];
-        Ok(KeyFacts {
-            multi_region: metadata.multi_region().unwrap_or(false),
-            origin: text(metadata.origin().map(OriginType::as_str)),
-            usage: text(metadata.key_usage().map(KeyUsageType::as_str)),
-            state: text(metadata.key_state().map(KeyState::as_str)),
-            lists: KeyLists {
-                unread: unread.into_iter().flatten().cloned().collect(),
-                policy_names: names.unwrap_or_default(),
-                grants: grants.unwrap_or_default(),
-            },
-        })
-    }
-
-    async fn policy_names(&self) -> Result<Listed<String>, Failure> {
-        let list = self.client.list_key_policies().key_id(self.arn);
-        let pages = list.into_paginator().items().send();
-        let names = pages.collect::<Result<Vec<_>, _>>().await;
-        names.map_or_else(
-            |error| self.refused("kms:ListKeyPolicies", &error),
-            |names| Ok(Ok(names)),
-        )
-    }
-
-    async fn grants(&self) -> Result<Listed<Grant>, Failure> {
-        let list = self.client.list_grants().key_id(self.arn).limit(PAGE);
-        let pages = list.into_paginator().items().send();
-        let grants = pages.collect::<Result<Vec<_>, _>>().await;
-        let of_sdk = |grants: Vec<_>| Ok(Ok(grants.into_iter().map(grant).collect()));
-        grants.map_or_else(|error| self.refused("kms:ListGrants", &error), of_sdk)
+            futures::join!(self.metadata(), self.0.policy_names(), self.0.grants());
+        let metadata = metadata?;
+        let lists = kms_key::lists(self.listed(names)?, self.listed(grants)?);
+        Ok(kms_key::facts(&metadata, lists))
     }
 
     /// A call that you may not make is a fact that was not read; any other failure is one.
-    fn refused<T, E>(
-        &self,
-        permission: &'static str,
-        error: &SdkError<E>,
-    ) -> Result<Listed<T>, Failure>
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        match error.code() {
-            Some(code) if Unread::is_refusal(code) => Ok(Err(Unread {
-                permission,
-                code: code.to_owned(),
+    fn listed<T>(&self, listed: Result<Vec<T>, Error>) -> Result<Listed<T>, Failure> {
+        match listed {
+            Ok(listed) => Ok(Ok(listed)),
+            Err(error) if Unread::is_refusal(&error.code) => Ok(Err(Unread {
+                permission: error.call,
+                code: error.code,
             })),
-            _ => Err(self.failure(permission, error)),
+            failed => self.told(failed).map(Ok),
         }
     }
 
     /// Its tags.
     pub async fn tags(&self) -> Result<BTreeMap<String, String>, Failure> {
-        let mut pages = self
-            .client
-            .list_resource_tags()
-            .key_id(self.arn)
-            .into_paginator()
-            .items()
-            .send();
-        let mut tags = BTreeMap::new();
-        while let Some(tag) = pages.next().await {
-            let tag = tag.map_err(|error| self.failure("kms:ListResourceTags", &error))?;
-            tags.insert(tag.tag_key, tag.tag_value);
-        }
-        Ok(tags)
+        self.told(self.0.tags().await)
     }
 
     /// Ends its waiting time before deletion; it is disabled then.
     pub async fn cancel_deletion(&self) -> Result<(), Failure> {
-        let cancel = self.client.cancel_key_deletion().key_id(self.arn);
-        let done = cancel.send().await;
-        done.map_err(|error| self.failure("kms:CancelKeyDeletion", &error))
-            .map(drop)
+        self.told(self.0.cancel_deletion().await)
     }
 
     /// Enables it.
     pub async fn enable(&self) -> Result<(), Failure> {
-        let done = self.client.enable_key().key_id(self.arn).send().await;
-        done.map_err(|error| self.failure("kms:EnableKey", &error))
-            .map(drop)
+        self.told(self.0.enable().await)
     }
 
-    fn failure<E>(&self, permission: &str, error: &SdkError<E>) -> Failure
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        failure(self.arn, permission, error)
+    fn told<T>(&self, answer: Result<T, Error>) -> Result<T, Failure> {
+        answer.map_err(|error| failure(self.0.arn, &error))
     }
-}
-
-fn failure<E>(what: &str, permission: &str, error: &SdkError<E>) -> Failure
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let said = match (error.code(), error.message()) {
-        (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
-        (None, _) => DisplayErrorContext(error).to_string(),
-    };
-    Failure::read(what, &format!("{permission} gives {said}"))
 }
 
 /// Makes a symmetric key of one Region in the caller's account; gives its ARN.
@@ -235,20 +126,19 @@ pub async fn create(
     policy: &str,
     description: &str,
 ) -> Result<String, Failure> {
+    let made = kms_key::create(&client(sdk, region), policy, description).await;
+    let arn = made.map_err(|error| failure("a new key", &error))?;
+    arn.ok_or_else(|| Failure::read("a new key", &"kms:CreateKey gives no ARN"))
+}
+
+fn client(sdk: &SdkConfig, region: Option<&str>) -> Client {
     let mut config = aws_sdk_kms::config::Builder::from(sdk);
     if let Some(region) = region {
         config = config.region(Region::new(region.to_owned()));
     }
-    let create = Client::from_conf(config.build()).create_key();
-    let made = create.policy(policy).description(description).send().await;
-    let made = made.map_err(|error| failure("a new key", "kms:CreateKey", &error))?;
-    let arn = made.key_metadata.and_then(|metadata| metadata.arn);
-    arn.ok_or_else(|| Failure::read("a new key", &"kms:CreateKey gives no ARN"))
+    Client::from_conf(config.build())
 }
 
-fn grant(grant: GrantListEntry) -> Grant {
-    let operations = grant.operations.unwrap_or_default();
-    let grantee = [grant.grantee_principal, grant.grantee_service_principal];
-    let operations = operations.iter().map(GrantOperation::as_str);
-    Grant::listed(grant.grant_id, grant.name, grantee, operations)
+fn failure(what: &str, error: &Error) -> Failure {
+    Failure::read(what, &format!("{} gives {}", error.call, error.detail))
 }

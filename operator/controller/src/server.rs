@@ -34,7 +34,9 @@ pub async fn serve(
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(async || "ok"));
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop)
-        .await
+    tokio::select! {
+        () = page_server::serve(listener, router) => {}
+        () = stop => {}
+    }
+    Ok(())
 }

@@ -199,7 +199,7 @@ fn master_key(file: &Path) -> MasterKey {
 
 #[tokio::test]
 async fn an_enclave_seals_and_another_of_its_image_hands_the_key_to_the_workload() {
-    let (world, folder) = (World::start().await, folder("session"));
+    let (world, folder) = (World::start().await, folder());
     let is_sealed =
         |said: &ToHost| matches!(said, ToHost::Sealed { .. } | ToHost::SealFailed { .. });
     let said = world.run(IMAGE, seal(), "cat <&3", is_sealed).await;
@@ -210,7 +210,7 @@ async fn an_enclave_seals_and_another_of_its_image_hands_the_key_to_the_workload
     else {
         panic!("{said:?}");
     };
-    let script = format!("cd {}; cat <&3 > key", folder.display());
+    let script = format!("cd {}; cat <&3 > key", folder.path().display());
     let is_unsealed =
         |said: &ToHost| matches!(said, ToHost::Unsealed { .. } | ToHost::AttemptFailed { .. });
     let said = world.run(IMAGE, unseal(blob), &script, is_unsealed).await;
@@ -222,7 +222,7 @@ async fn an_enclave_seals_and_another_of_its_image_hands_the_key_to_the_workload
         .iter()
         .filter(|said| matches!(said, ToHost::NeedCredentials(_)));
     assert_eq!(wishes.count(), 1);
-    let handed = master_key(&folder.join("key"));
+    let handed = master_key(&folder.path().join("key"));
     assert_eq!(hex::encode(commitment(&handed, CLUSTER)), *sealed);
 }
 

@@ -8,17 +8,16 @@ use std::time::{Duration, Instant};
 use enclave::workload::{Config, ConfigError, Output, Process};
 use proptest::prelude::*;
 use sealed_blob::MasterKey;
+use tempfile::TempDir;
 use unseal_agent::Workload;
 
 /// Far above what anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A folder that any user may write to; `name` keeps tests and their users apart.
-pub fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("chamber-{name}-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+/// A folder that any user may write to, for as long as this lives.
+pub fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     folder
 }
 
@@ -61,7 +60,7 @@ async fn read(path: &Path) -> String {
 
 #[tokio::test]
 async fn it_gets_the_key_on_descriptor_3_and_nothing_else_of_the_agents() {
-    let (folder, uid) = (folder("settled"), user(54_301));
+    let (folder, uid) = (folder(), user(54_301));
     // What the agent has open must not reach it, wherever it is.
     let kept = fs::File::open("/etc/passwd").unwrap();
     let inherited = rustix::io::fcntl_dupfd_cloexec(&kept, 20).unwrap();
@@ -78,7 +77,7 @@ async fn it_gets_the_key_on_descriptor_3_and_nothing_else_of_the_agents() {
          echo \"session $(cut -d' ' -f6 /proc/$$/stat) $$\" >&9
          env | grep -v -e ^PWD= -e ^OLDPWD= -e ^SHLVL= -e ^_= >&9
          mv said.new said; cat <&3",
-        folder.display()
+        folder.path().display()
     );
     // As the agent has one, only the other way: less needs rights that a test may not have.
     let _ = fs::write("/proc/self/oom_score_adj", "200");
@@ -86,7 +85,7 @@ async fn it_gets_the_key_on_descriptor_3_and_nothing_else_of_the_agents() {
     workload.start().await.unwrap();
     workload.start().await.unwrap();
     workload.hand_over(&key(0xab)).await.unwrap();
-    let said = read(&folder.join("said")).await;
+    let said = read(&folder.path().join("said")).await;
     workload.stop().await;
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines[0], format!("key {}", "ab".repeat(32)));
@@ -104,17 +103,17 @@ async fn it_gets_the_key_on_descriptor_3_and_nothing_else_of_the_agents() {
 
 #[tokio::test]
 async fn the_end_of_the_pipe_is_the_wish_to_end_and_requests_are_finished() {
-    let folder = folder("drain");
+    let folder = folder();
     let script = format!(
         "cd {}; cat <&3 >/dev/null; echo finished > said",
-        folder.display()
+        folder.path().display()
     );
     let mut workload = shell(&script, user(54_302));
     workload.start().await.unwrap();
     workload.hand_over(&key(1)).await.unwrap();
     workload.stop().await;
     assert_eq!(
-        fs::read_to_string(folder.join("said")).unwrap(),
+        fs::read_to_string(folder.path().join("said")).unwrap(),
         "finished\n"
     );
 }
@@ -127,14 +126,14 @@ async fn what_does_not_end_is_killed_with_all_that_it_left_behind() {
         println!("skipped: only root has a user to sweep");
         return;
     }
-    let folder = folder("killed");
+    let folder = folder();
     let script = format!(
         "cd {}; setsid sh -c 'trap \"\" TERM HUP; echo $$ > left.new; mv left.new left; sleep 600' & trap '' TERM; sleep 600",
-        folder.display()
+        folder.path().display()
     );
     let mut workload = shell(&script, user(54_303)).draining_for(Duration::from_millis(50));
     workload.start().await.unwrap();
-    let left = read(&folder.join("left")).await;
+    let left = read(&folder.path().join("left")).await;
     let left = PathBuf::from(format!("/proc/{}/cmdline", left.trim()));
     assert!(!fs::read(&left).unwrap().is_empty());
     workload.stop().await;
@@ -148,10 +147,10 @@ async fn what_does_not_end_is_killed_with_all_that_it_left_behind() {
 
 #[tokio::test]
 async fn one_that_ended_is_told_about_and_started_anew() {
-    let folder = folder("again");
+    let folder = folder();
     let script = format!(
         "cd {}; head -c 32 <&3 | od -v -An -tx1 | tr -d ' \\n' >> keys; exit 7",
-        folder.display()
+        folder.path().display()
     );
     let mut workload = shell(&script, user(54_304));
     assert_eq!(workload.ended().await, "the workload was not started");
@@ -163,7 +162,7 @@ async fn one_that_ended_is_told_about_and_started_anew() {
             "the workload ended with exit status: 7"
         );
     }
-    let keys = fs::read_to_string(folder.join("keys")).unwrap();
+    let keys = fs::read_to_string(folder.path().join("keys")).unwrap();
     assert_eq!(keys, format!("{}{}", "11".repeat(32), "22".repeat(32)));
     let gone = workload.hand_over(&key(3)).await.unwrap_err();
     assert_eq!(gone.kind(), std::io::ErrorKind::BrokenPipe);

@@ -1,123 +1,46 @@
 //! Why a call about a key failed: one line, which says the same as long as the same goes wrong.
-//!
-//! It ends in status, where a word that changes (a request id, a date) would be a write, a watch event and a new turn.
 
-use std::error::Error as Source;
 use std::fmt;
 
-use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sts::operation::assume_role::AssumeRoleError;
-use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use rollover::Reason;
-
-/// No answer came in time; whether the call was carried out is not known.
-const NO_ANSWER: &str = "NoAnswer";
-/// No connection, or an answer that is none of KMS.
-const NOT_REACHED: &str = "NotReached";
-/// The operator has no credentials of its own.
-const NO_CREDENTIALS: &str = "NoCredentials";
-
-/// Codes that pass by themselves.
-const PASSING: [&str; 14] = [
-    NO_ANSWER,
-    NOT_REACHED,
-    "DependencyTimeoutException",
-    "InternalError",
-    "InternalFailure",
-    "InternalServerError",
-    "KMSInternalException",
-    "KeyUnavailableException",
-    "RequestLimitExceeded",
-    "RequestTimeout",
-    "ServiceUnavailable",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-];
-
-/// Codes whose message says what the code does not, and says it the same way each time.
-const TELLING: [&str; 5] = [
-    "AccessDenied",
-    "AccessDeniedException",
-    "LimitExceededException",
-    "MalformedPolicyDocumentException",
-    "TagException",
-];
-
-/// Characters of AWS's message that are shown at most.
-const SAID: usize = 300;
 
 /// A call to KMS or STS about one key that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// Name of the share whose key it is.
     pub share: String,
-    /// The permission that the call needs, for example `kms:PutKeyPolicy`.
-    pub call: &'static str,
-    /// AWS's code, or `NoAnswer`, `NotReached`, `NoCredentials`.
-    pub code: String,
-    /// What AWS said to it, where that is no other each time.
-    said: Option<String>,
+    /// The call that failed.
+    pub call: kms_key::Error,
 }
 
 impl Error {
-    /// Why this call failed for this share's key.
-    pub fn new<E, R>(share: &str, call: &'static str, error: &SdkError<E, R>) -> Self
-    where
-        E: ProvideErrorMetadata + Source + 'static,
-        R: std::fmt::Debug + 'static,
-    {
-        let (call, code, said) = match (error, error.code()) {
-            (_, Some(code)) => (call, code, error.message()),
-            (SdkError::TimeoutError(_), None) => (call, NO_ANSWER, None),
-            (_, None) => before_the_call(error).unwrap_or((call, NOT_REACHED, None)),
-        };
-        Self {
+    /// Why a call failed for this share's key.
+    pub fn of(share: &str) -> impl FnOnce(kms_key::Error) -> Self {
+        |call| Self {
             share: share.to_owned(),
             call,
-            code: code.to_owned(),
-            said: said.filter(|_| TELLING.contains(&code)).map(stable),
         }
-    }
-
-    /// This call was given up.
-    pub fn no_answer(share: &str, call: &'static str) -> Self {
-        Self {
-            share: share.to_owned(),
-            call,
-            code: NO_ANSWER.to_owned(),
-            said: None,
-        }
-    }
-
-    /// Whether time alone may cure it.
-    pub fn passes(&self) -> bool {
-        PASSING.contains(&self.code.as_str())
-    }
-
-    /// Whether the call may have been carried out although it failed.
-    pub fn may_have_arrived(&self) -> bool {
-        [NO_ANSWER, NOT_REACHED].contains(&self.code.as_str())
     }
 
     /// `KeyNotFound` or `KeyUnreadable`.
     pub fn reason(&self) -> Reason {
-        match self.code.as_str() {
+        match self.call.code.as_str() {
             "NotFoundException" => Reason::KeyNotFound,
             _ => Reason::KeyUnreadable,
         }
     }
 
     fn cure(&self) -> &'static str {
-        if self.passes() {
+        if self.call.passes() {
             return "It is tried again by itself";
         }
-        if self.call == "sts:AssumeRole" {
+        if self.call.call == "sts:AssumeRole" {
             return "Check assumeRoleArn, and that the role's trust lets this operator assume it with the external id that status.externalId shows";
         }
-        match self.code.as_str() {
-            NO_CREDENTIALS => "Give the operator's ServiceAccount a role (IRSA or Pod Identity)",
+        match self.call.code.as_str() {
+            kms_key::Error::NO_CREDENTIALS => {
+                "Give the operator's ServiceAccount a role (IRSA or Pod Identity)"
+            }
             "NotFoundException" => "Correct the ARN in spec.keys.shares",
             "AccessDenied" | "AccessDeniedException" => {
                 "Allow the call to the role in the key's policy and in the role's own policies"
@@ -139,127 +62,21 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (share, call, code) = (&self.share, self.call, &self.code);
-        write!(f, "key {share}: {call} failed with {code}")?;
-        if let Some(said) = &self.said {
-            write!(f, " ({said})")?;
-        }
-        write!(f, ". {}", self.cure())
+        let (share, call) = (&self.share, &self.call);
+        write!(f, "key {share}: {call}. {}", self.cure())
     }
 }
 
-impl Source for Error {}
-
-/// The call to STS that failed before the one that was asked for: its name, code and message.
-fn before_the_call<'a>(
-    error: &'a (dyn Source + 'static),
-) -> Option<(&'static str, &'a str, Option<&'a str>)> {
-    let mut found = None;
-    for error in std::iter::successors(Some(error), |error| (**error).source()) {
-        if let Some(sts) = error.downcast_ref::<SdkError<AssumeRoleError>>() {
-            let code = sts.code().unwrap_or(NOT_REACHED);
-            found = Some(("sts:AssumeRole", code, sts.message()));
-        } else if let Some(sts) = error.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError>>() {
-            let code = sts.code().unwrap_or(NOT_REACHED);
-            found = Some(("sts:AssumeRoleWithWebIdentity", code, sts.message()));
-        } else if let Some(CredentialsError::CredentialsNotLoaded(_)) = error.downcast_ref() {
-            found = Some(("credentials", NO_CREDENTIALS, None));
-        }
-    }
-    found
-}
-
-/// Whether STS refused to let a role be assumed.
-pub fn is_denied(error: &CredentialsError) -> bool {
-    matches!(
-        before_the_call(error),
-        Some(("sts:AssumeRole", "AccessDenied", _))
-    )
-}
-
-/// AWS's message in one line, without what names the single request.
-fn stable(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    let lower = line.to_ascii_lowercase();
-    let end = [
-        "(service:",
-        "request id",
-        "requestid",
-        "encoded authorization",
-    ]
-    .iter()
-    .filter_map(|mark| lower.find(mark))
-    .min()
-    .unwrap_or(line.len());
-    let words = line.get(..end).unwrap_or_default().split_whitespace();
-    let kept: Vec<_> = words.filter(|word| !is_uuid(word)).collect();
-    kept.join(" ")
-        .trim_end_matches(['.', ',', ';', ' ', '('])
-        .chars()
-        .take(SAID)
-        .collect()
-}
-
-/// Eight, four, four, four and twelve hex characters; in an ARN they are part of a longer word, and stay.
-fn is_uuid(word: &str) -> bool {
-    let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let lengths = word.split('-').map(str::len);
-    lengths.eq([8, 4, 4, 4, 12]) && word.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
-}
+impl std::error::Error for Error {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_kms::error::ErrorMetadata;
-    use aws_sdk_kms::operation::put_key_policy::PutKeyPolicyError;
-
-    fn refused(code: &str, message: &str, request: &str) -> Error {
-        let metadata = ErrorMetadata::builder()
-            .code(code)
-            .message(message)
-            .custom("aws_request_id", request)
-            .build();
-        let error = SdkError::service_error(PutKeyPolicyError::generic(metadata), ());
-        Error::new("b", "kms:PutKeyPolicy", &error)
-    }
 
     #[test]
-    fn a_refusal_is_one_line_without_what_names_the_request() {
-        let said = "User: arn:aws:iam::1:role/r is not authorized to perform: kms:PutKeyPolicy. (Service: Kms, Status Code: 400, Request ID: ";
-        let first = refused("AccessDeniedException", &format!("{said}1)"), "1").to_string();
-        let second = refused("AccessDeniedException", &format!("{said}2)\n at"), "2").to_string();
-        assert_eq!(first, second);
-        assert_eq!(
-            first,
-            "key b: kms:PutKeyPolicy failed with AccessDeniedException (User: arn:aws:iam::1:role/r is not authorized to perform: kms:PutKeyPolicy). Allow the call to the role in the key's policy and in the role's own policies"
-        );
-    }
-
-    #[test]
-    fn a_message_with_a_date_is_not_shown() {
-        let error = refused(
-            "InvalidSignatureException",
-            "20261125T110000Z is too early",
-            "1",
-        );
-        assert!(!error.to_string().contains("2026"), "{error}");
-        assert!(!error.passes());
-    }
-
-    #[test]
-    fn throttling_passes_by_itself() {
-        let error = refused("ThrottlingException", "Rate exceeded", "1");
-        assert!(error.passes() && !error.may_have_arrived());
-        assert!(error.to_string().ends_with("It is tried again by itself"));
-    }
-
-    #[test]
-    fn only_a_word_that_is_an_id_goes() {
-        assert_eq!(
-            stable(
-                "key/0123abcd-0123-0123-0123-0123456789ab of 0123abcd-0123-0123-0123-0123456789ab."
-            ),
-            "key/0123abcd-0123-0123-0123-0123456789ab of"
-        );
+    fn what_passes_by_itself_needs_no_cure() {
+        let error = Error::of("b")(kms_key::Error::no_answer("kms:GetKeyPolicy"));
+        let line = "key b: kms:GetKeyPolicy failed with NoAnswer. It is tried again by itself";
+        assert_eq!(error.to_string(), line);
     }
 }

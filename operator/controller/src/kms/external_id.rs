@@ -7,8 +7,7 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
-
-use super::error::is_denied;
+use kms_key::is_denied;
 
 /// A role by two external ids. The second is tried where the first is denied, and that is remembered: a trust policy
 /// written before namespaces' uids were part of the id goes on for one version.

@@ -14,6 +14,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use chamber_api::ChamberCluster;
 use key_policy::KeyLists;
+use kms_key::Key;
 use rollover::{Owner, Share};
 use tokio::time::Instant;
 
@@ -48,15 +49,16 @@ pub struct Access<'a> {
 }
 
 impl Access<'_> {
-    /// The client for one share's key.
-    pub async fn client(&self, owner: &Owner, share: &Share) -> Client {
-        self.keyring.way(owner, self.cluster, share).await.client
+    /// One share's key.
+    pub async fn key<'a>(&self, owner: &Owner, share: &'a Share) -> Key<'a> {
+        let way = self.keyring.way(owner, self.cluster, share).await;
+        way.key(share)
     }
 
     /// What goes beside the policy of one share's key, as it was a few minutes ago at the most.
     pub async fn lists(&self, owner: &Owner, share: &Share) -> KeyLists {
         let way = self.keyring.way(owner, self.cluster, share).await;
-        way.lists.read(&way.client, share).await
+        way.lists.read(&way.key(share)).await
     }
 
     /// The share's role, where its trust policy still names the external id of before; once after each renewal of
@@ -81,6 +83,15 @@ struct Way {
     lists: Arc<Lists>,
     /// When it was taken last.
     taken: Instant,
+}
+
+impl Way {
+    fn key<'a>(&self, share: &'a Share) -> Key<'a> {
+        Key {
+            arn: &share.arn,
+            client: self.client.clone(),
+        }
+    }
 }
 
 /// KMS clients, one per key, role and owner; each keeps its own temporary credentials.

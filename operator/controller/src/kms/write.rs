@@ -4,20 +4,16 @@
 
 use std::time::Duration;
 
-use aws_sdk_kms::Client;
-use aws_sdk_kms::config::retry::RetryConfig;
-use aws_sdk_kms::config::timeout::TimeoutConfig;
 use aws_sdk_kms::types::Tag;
 use futures::future::join_all;
 use key_policy::Policy;
+use kms_key::Key;
 use rollover::{KeyWrite, Share, World};
 
 use crate::kms::error::Error as Refusal;
 use crate::kms::keyring::Access;
 use crate::kms::read;
 
-/// A policy write is sent once and given this long: a late retry could undo a newer write.
-const PUT: Duration = Duration::from_secs(2);
 /// Readings until a written policy must show: `GetKeyPolicy` may lag behind.
 const READ_BACKS: u32 = 5;
 /// Between two of them.
@@ -58,7 +54,7 @@ impl Error {
     /// Whether time alone may cure it.
     pub fn passes(&self) -> bool {
         match self {
-            Self::Refused(refusal) => refusal.passes(),
+            Self::Refused(refusal) => refusal.call.passes(),
             Self::ChangedUnderneath(_) | Self::NotReadBack(_) | Self::NotLeading(_) => true,
             Self::NoPolicy(..) | Self::NoTag(..) | Self::NotInSpec(_) => false,
         }
@@ -73,8 +69,8 @@ pub async fn policies(
 ) -> Vec<Result<(), Error>> {
     let each = writes.iter().map(async |write| {
         let share = share(world, &write.arn)?;
-        let client = access.client(&world.spec.owner, share).await;
-        let done = policy(access, &client, share, write).await;
+        let key = access.key(&world.spec.owner, share).await;
+        let done = policy(access, &key, share, write).await;
         access.telemetry.policy_written(done.is_ok());
         done
     });
@@ -83,29 +79,30 @@ pub async fn policies(
 
 async fn policy(
     access: Access<'_>,
-    client: &Client,
+    key: &Key<'_>,
     share: &Share,
     write: &KeyWrite,
 ) -> Result<(), Error> {
     let name = &share.name;
-    if !found(client, share).await?.equivalent(&write.expected) {
+    if !found(key, share).await?.equivalent(&write.expected) {
         return Err(Error::ChangedUnderneath(name.clone()));
     }
     if !access.lease.is_held() {
         return Err(Error::NotLeading(name.clone()));
     }
-    let sent = put(client, share, write).await;
+    let refused = |call| Error::Refused(Refusal::of(name)(call));
+    let sent = key.put_policy(write.policy.to_json()).await;
     match &sent {
         // The answer was lost, perhaps not the write.
         Err(lost) if lost.may_have_arrived() => {
-            let stored = found(client, share).await;
+            let stored = found(key, share).await;
             let there = stored.is_ok_and(|stored| stored.equivalent(&write.policy));
-            return if there { Ok(()) } else { Ok(sent?) };
+            return if there { Ok(()) } else { sent.map_err(refused) };
         }
-        _ => sent?,
+        _ => sent.map_err(refused)?,
     }
     for _ in 0..READ_BACKS {
-        if found(client, share).await?.equivalent(&write.policy) {
+        if found(key, share).await?.equivalent(&write.policy) {
             tracing::info!(key = %name, "policy written and read back");
             return Ok(());
         }
@@ -114,29 +111,9 @@ async fn policy(
     Err(Error::NotReadBack(name.clone()))
 }
 
-async fn found(client: &Client, share: &Share) -> Result<Policy, Error> {
-    let policy = read::policy(client, share).await?;
+async fn found(key: &Key<'_>, share: &Share) -> Result<Policy, Error> {
+    let policy = read::policy(key, share).await?;
     policy.map_err(|why| Error::NoPolicy(share.name.clone(), why))
-}
-
-async fn put(client: &Client, share: &Share, write: &KeyWrite) -> Result<(), Refusal> {
-    let timeouts = TimeoutConfig::builder()
-        .operation_timeout(PUT)
-        .operation_attempt_timeout(PUT)
-        .build();
-    let once = aws_sdk_kms::Config::builder()
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts);
-    let sent = client
-        .put_key_policy()
-        .key_id(&share.arn)
-        .policy(write.policy.to_json())
-        .customize()
-        .config_override(once)
-        .send()
-        .await;
-    sent.map(|_| ())
-        .map_err(|error| Refusal::new(&share.name, "kms:PutKeyPolicy", &error))
 }
 
 /// Adds tags to keys, concurrently; an answer for each. Tags that are there with the same value stay as they are.
@@ -148,16 +125,14 @@ pub async fn tags(
 ) -> Vec<Result<(), Error>> {
     let each = arns.iter().map(async |arn| {
         let share = share(world, arn)?;
-        let client = access.client(&world.spec.owner, share).await;
-        let mut request = client.tag_resource().key_id(arn);
-        for (name, value) in tags {
+        let tags = tags.iter().map(|(name, value)| {
             let tag = Tag::builder().tag_key(name).tag_value(value).build();
-            let tag = tag.map_err(|_| Error::NoTag(share.name.clone(), name.clone()))?;
-            request = request.tags(tag);
-        }
-        let sent = request.send().await;
-        sent.map(|_| ())
-            .map_err(|error| Refusal::new(&share.name, "kms:TagResource", &error).into())
+            tag.map_err(|_| Error::NoTag(share.name.clone(), name.clone()))
+        });
+        let tags = tags.collect::<Result<_, _>>()?;
+        let key = access.key(&world.spec.owner, share).await;
+        let sent = key.tag(tags).await;
+        sent.map_err(|call| Refusal::of(&share.name)(call).into())
     });
     join_all(each).await
 }

@@ -1,4 +1,4 @@
-//! The HTTP server of the pages: bounded in connections, in time, and in what it reads.
+//! The HTTP server of metrics and health pages: bounded in connections, in time, and in what it reads.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -35,7 +35,7 @@ const MAX_HEADER: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves for ever.
-pub(crate) async fn serve(listener: TcpListener, router: Router) {
+pub async fn serve(listener: TcpListener, router: Router) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let callers = Arc::new(Callers::default());
     loop {
