@@ -6,6 +6,16 @@ use crate::Policy;
 use crate::evaluate::{self, Context, Decision, Identity, Principal, Request};
 use crate::template::Template;
 
+/// What no key policy shows, and yet decides what somebody may do.
+pub const NOT_SHOWN: [&str; 6] = [
+    "service control policies",
+    "resource control policies",
+    "permission boundaries",
+    "session policies",
+    "VPC endpoint policies",
+    "grants",
+];
+
 /// What is asked of each principal: the material in both directions, and the ways to it.
 const ACTIONS: [&str; 5] = [
     "kms:Decrypt",

@@ -83,6 +83,10 @@ pub struct PlanStatus {
     /// By key.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub keys: Vec<KeyPlanStatus>,
+    /// What may forbid or allow a call beside all of this, because no key policy shows it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub not_shown: Vec<String>,
 }
 
 /// What a rollover would change in one key's policy.
@@ -124,10 +128,14 @@ pub struct AccessStatus {
     pub action: String,
     /// What the enclave attests: first ten characters of ImageSha384, `none`, or `another image`.
     pub attested: String,
-    /// Allowed now, or depending on what a policy does not show.
+    /// Allowed now: for certain, or depending on `dependsOn`.
     pub now: bool,
-    /// Allowed after Admit.
+    /// Allowed after Admit, as well.
     pub admitted: bool,
-    /// Allowed after Retire.
+    /// Allowed after Retire, as well.
     pub retired: bool,
+    /// The condition keys that an answer depends on, because nothing says their values; empty where each is certain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub depends_on: Vec<String>,
 }

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use key_policy::evaluate::Decision;
-use key_policy::{Access, Finding, MAX_SIZE, report};
+use key_policy::{Access, Finding, MAX_SIZE, NOT_SHOWN, report};
 use rollover::{Changes, KeyPreview, Preview, Release};
 use serde_json::{Value, json};
 
 use crate::output::{Colour, paint, printable};
-use crate::policy::{NOT_SHOWN, change_lines, change_values, decision_value, not_shown_line};
+use crate::policy::{change_lines, change_values, decision_value, not_shown_line};
 
 /// The policies that a plan tells of, in order.
 const STAGES: [&str; 3] = ["now", "Admit", "Retire"];

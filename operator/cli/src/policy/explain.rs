@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use key_policy::Policy;
 use key_policy::evaluate::{self, Decision, Dependence, Identity, Reach, Request};
+use key_policy::{NOT_SHOWN, Policy};
 use serde_json::{Map, Value, json};
 
+use super::not_shown_line;
 use super::question::Asked;
-use super::{NOT_SHOWN, not_shown_line};
 use crate::arguments::{Output, Question};
 use crate::input;
 use crate::output::{self, Answer, Colour, Exit, Failure, paint, printable};

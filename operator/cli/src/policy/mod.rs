@@ -14,16 +14,6 @@ pub use explain::value as decision_value;
 use crate::arguments::PolicyVerb;
 use crate::output::{Answer, Colour, Failure, paint};
 
-/// What no key policy shows.
-pub const NOT_SHOWN: [&str; 6] = [
-    "service control policies",
-    "resource control policies",
-    "permission boundaries",
-    "session policies",
-    "VPC endpoint policies",
-    "grants",
-];
-
 /// The line that says what an answer does not count.
 pub fn not_shown_line(not_shown: &[&str]) -> String {
     let label = paint(Colour::Dim, "not shown here:");

@@ -233,6 +233,10 @@ fn but_sizes(told: &str) -> Vec<&str> {
 fn shows(plan: &PlanStatus, v1: &Release, v2: &Release) -> Result<()> {
     ensure!(plan.objection.is_none(), "{:?}", plan.objection);
     ensure!(plan.keys.len() == 3, "{} keys", plan.keys.len());
+    ensure!(
+        plan.not_shown.iter().any(|what| what == "grants"),
+        "{plan:?}"
+    );
     for key in &plan.keys {
         let one = |lines: &[String], sign: char, release: &Release| {
             lines.len() == 1
