@@ -24,6 +24,8 @@ const SMALL: &str = "small";
 const TRUST: &str = "trust";
 /// An image whose workload tries what it must not be able to do.
 const PRYING: &str = "prying";
+/// An image with the production agent, which believes AWS's roots: no key opens for it here.
+const PRODUCTION: &str = "production";
 /// The workload of docs/enclave-image.md.
 const EXAMPLE: &str = "enclave-image/examples/signer.go";
 const PRYING_SOURCE: &str = "tests/emulated-chamber/workloads/prying.go";
@@ -51,7 +53,12 @@ pub fn build() -> Result<EnclaveImages> {
     }
     let (mut tars, mut digests) = (Vec::new(), Vec::new());
     let signer = bin.join("dev-chamber");
-    for (name, source) in [(SMALL, EXAMPLE), (TRUST, EXAMPLE), (PRYING, PRYING_SOURCE)] {
+    for (name, source) in [
+        (SMALL, EXAMPLE),
+        (TRUST, EXAMPLE),
+        (PRODUCTION, EXAMPLE),
+        (PRYING, PRYING_SOURCE),
+    ] {
         let workload = go(&dir, source)?;
         eif(&bin, &dir, name, &kernel, (&workload, "{}"))?;
     }
@@ -122,13 +129,18 @@ fn eif(
     fs::create_dir_all(&etc)?;
     fs::write(etc.join("workload.json"), config)?;
     fs::write(files.join("etc/release"), release)?;
-    for root in ROOTS {
-        fs::copy(dir.join(root), etc.join(root))?;
-    }
+    let agent = if release == PRODUCTION {
+        "unseal-agent"
+    } else {
+        for root in ROOTS {
+            fs::copy(dir.join(root), etc.join(root))?;
+        }
+        "emulated-agent"
+    };
     let eif = dir.join(format!("enclave-{release}.eif"));
     let mut build = Command::new(bin.join("eif-build"));
     build.arg("--kernel").arg(kernel);
-    build.arg("--init").arg(bin.join("emulated-agent"));
+    build.arg("--init").arg(bin.join(agent));
     build.arg("--workload").arg(workload);
     build.arg("--files").arg(&files);
     if release == TRUST {

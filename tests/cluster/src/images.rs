@@ -17,12 +17,14 @@ pub(crate) const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// What the images of tests hold or are made with: built at once, because each choice of packages has features of its own
 /// and would compile what they share anew.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "dev-operator",
     "kms-emulator",
     "dev-chamber",
     "pod-targets",
     "emulated-chamber",
+    // The production agent, for an image that is only booted.
+    "enclave",
     "enclave-sim",
     "eif-build",
 ];

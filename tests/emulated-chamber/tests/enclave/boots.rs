@@ -4,12 +4,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use attestation::{At, Root};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_host::Outcome;
+use enclave_sim::{Qemu, RunDir};
+use tokio::time::timeout;
 
-use crate::world::{MEMORY_MIB, World, sealing, unseal};
+use crate::world::{MEMORY_MIB, PATIENCE, World, sealing, unseal};
 
 /// How many are timed.
 const REQUESTS: u32 = 20;
@@ -35,19 +34,12 @@ async fn an_image_seals_unseals_serves_attests_and_ends() {
     }
     println!("a request: {} ms", (began.elapsed() / REQUESTS).as_millis());
 
-    let nonce = "ab".repeat(32);
-    let question = format!(r#"{{"nonce":"{nonce}"}}"#);
-    let answer = running.post(&running.pages("/attestation"), question).await;
-    let document = BASE64.decode(answer["document"].as_str().unwrap()).unwrap();
-    let root = std::env::var("ENCLAVE_IMAGES").unwrap() + "/nsm-root.pem";
-    let root = Root::from_pem(&std::fs::read_to_string(root).unwrap()).unwrap();
-    let told = attestation::verify(&document, &root, At::Document).unwrap();
+    let told = world.attested(&running).await;
     assert_eq!(
         told.pcrs.get(&0),
         Some(&world.image()),
         "what describe-eif says"
     );
-    assert_eq!(told.nonce.as_deref(), Some(&[0xab; 32][..]));
 
     let began = Instant::now();
     assert_eq!(running.end().await, Outcome::Stopped);
@@ -85,4 +77,19 @@ async fn an_image_with_a_small_workload_needs_little() {
     });
     assert_eq!(answered.await.unwrap().len(), 64, "an HMAC in hex");
     assert_eq!(running.end().await, Outcome::Stopped);
+}
+
+// Ignored here because it needs an image file, a kernel and QEMU: `make enclave` builds them and runs it with --ignored.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "boots an image: make enclave runs it"]
+async fn the_agent_that_users_run_boots_and_believes_no_security_module_but_awss() {
+    let world = World::production().await;
+    let dir = RunDir::new(world.run()).unwrap();
+    let qemu = Qemu::start(&world.small_launch(), dir).await.unwrap();
+    let ended = timeout(PATIENCE, qemu.wait()).await;
+    let console = qemu.console();
+    assert!(ended.is_ok(), "it lives on: {console}");
+    // It has asked the module for a document, and verified it: what comes before is the same program as under test roots.
+    let why = "this image trusts another root than this machine's security module has";
+    assert!(console.contains(why), "{console}");
 }

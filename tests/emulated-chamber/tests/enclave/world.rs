@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use attestation::{At, Root, Verified};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use base64::Engine;
@@ -75,6 +76,11 @@ impl World {
     /// The same for one whose workload tries what it must not be able to do.
     pub async fn prying() -> Self {
         Self::of("enclave-prying.eif", trusted()).await
+    }
+
+    /// The same for one with the agent that users run.
+    pub async fn production() -> Self {
+        Self::of("enclave-production.eif", trusted()).await
     }
 
     /// With a KMS under this certificate.
@@ -224,6 +230,18 @@ impl World {
         };
         let sealed = unseal_agent::seal(&tools, allowed, &request(), reports).await;
         sealed.unwrap().blob
+    }
+
+    /// What an enclave attests over a nonce of ours, verified under the root of these tests.
+    pub async fn attested(&self, running: &Running) -> Verified {
+        let nonce = "ab".repeat(32);
+        let question = format!(r#"{{"nonce":"{nonce}"}}"#);
+        let answer = running.post(&running.pages("/attestation"), question).await;
+        let document = BASE64.decode(answer["document"].as_str().unwrap()).unwrap();
+        let root = Root::from_pem(&self.file("nsm-root.pem")).unwrap();
+        let told = attestation::verify(&document, &root, At::Document).unwrap();
+        assert_eq!(told.nonce.as_deref(), Some(&[0xab; 32][..]));
+        told
     }
 
     /// A blob that an enclave of this image sealed.
