@@ -10,6 +10,7 @@ mod laws;
 mod manifests;
 mod objects;
 mod play;
+mod proofs;
 mod releases;
 mod runbook;
 mod transfers;
