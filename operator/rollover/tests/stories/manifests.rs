@@ -3,7 +3,7 @@
 use crate::play::{COMMITMENT, Play, blocked, compare, release, share};
 use key_policy::Profile;
 use measurement::{MANIFEST_REGISTER, Pcr};
-use rollover::{Gate, Manifest, Plan, Reading, Reason, Release, plan, tags};
+use rollover::{AdmittedSet, Gate, Manifest, Plan, Reading, Reason, Release, plan, tags};
 
 /// The register of a run manifest, and of a later one.
 const PCR16: Pcr = Pcr::from_bytes([0x16; 48]);
@@ -395,4 +395,151 @@ fn a_tag_that_is_lost_in_retire_comes_back_with_the_manifest_in_it() {
     };
     assert_eq!(facts.tags[tags::RETIRED_FOR], tags::retired_for(&target));
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
+
+/// The target as status has it.
+fn target(play: &Play) -> &Release {
+    &play.world.record.rollover.as_ref().unwrap().to
+}
+
+#[test]
+fn a_manifest_of_another_master_key_never_becomes_part_of_the_target() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    play.world.spec.authorities = vec!["f1".into()];
+    sign(&mut play, permit());
+    play.run(100);
+    play.world.spec.release = under(LATER_PCR16, release(1));
+    play.world.spec.manifest = Some(Manifest {
+        commitment: Some("another".into()),
+        ..run_manifest()
+    });
+    play.run(50);
+    assert_eq!(blocked(&play).0, Reason::ManifestMismatch);
+    assert_eq!(*target(&play), release(1), "{}", play.story);
+    play.world.spec.release = release(1);
+    sign(&mut play, run_manifest());
+    play.until("Settled");
+    let current = play.world.record.current.clone();
+    assert_eq!(current, Some(under(PCR16, release(1))));
+}
+
+/// What runs was started without it: its chambers would be called another release than they are.
+#[test]
+fn a_manifest_is_not_taken_into_a_target_whose_set_is_there() {
+    let mut play = pinned();
+    play.world.spec.release = under(PCR16, release(3));
+    play.until("makes the ReplicaSet of v3");
+    play.world.spec.release = under(LATER_PCR16, release(3));
+    play.world.spec.manifest = Some(Manifest {
+        digest: "d2".into(),
+        ..run_manifest()
+    });
+    play.until("Roll: waits, ChamberSealed");
+    assert_eq!(*target(&play), under(PCR16, release(3)), "{}", play.story);
+}
+
+/// Another release, or another template of the same image, is another target: it goes through all steps.
+#[test]
+fn only_the_manifest_of_the_target_s_own_revision_is_taken_into_it() {
+    let template = Release {
+        revision: "v3-template".into(),
+        ..release(3)
+    };
+    for wanted in [release(4), template] {
+        let mut play = pinned();
+        play.world.spec.release = under(PCR16, release(3));
+        play.until("Roll: waits, ChamberSealed");
+        play.world.spec.release = under(PCR16, wanted.clone());
+        play.turn();
+        assert!(
+            play.story.ends_with("turns back to the release before\n"),
+            "{}",
+            play.story
+        );
+        play.until("Settled");
+        let current = play.world.record.current.clone();
+        assert_eq!(current, Some(under(PCR16, wanted)));
+    }
+}
+
+#[test]
+fn a_corrected_template_of_a_target_that_stays_sealed_is_not_kept_waiting_for_it() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.broken = vec!["v2"];
+    play.until("Roll: waits, ChamberSealed");
+    play.world.spec.release = Release {
+        revision: "v2-corrected".into(),
+        ..release(2)
+    };
+    play.until("Settled");
+    assert!(!play.story.contains("fail"), "{}", play.story);
+    let current = play.world.record.current.as_ref().unwrap();
+    assert_eq!(current.revision, "v2-corrected");
+}
+
+/// It is of a master key that is not here: a copy is restored, or a new one is sealed, and a person says which.
+#[test]
+fn a_run_manifest_where_nothing_is_sealed_seals_nothing() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    play.world.spec.authorities = vec!["f1".into()];
+    sign(&mut play, run_manifest());
+    play.run(50);
+    let message = wanted(&play);
+    assert!(message.contains("nothing is sealed yet"), "{message}");
+    assert!(message.contains("restore the sealed Secret"), "{message}");
+    assert_eq!(play.story, "Measure: waits, ManifestWanted\n");
+}
+
+#[test]
+fn who_sealed_the_blob_is_no_matter_to_an_image_without_an_authority() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.world.spec.manifest = Some(run_manifest());
+    play.world.manifest_objection = Some("sealed by somebody".into());
+    play.until("Settled");
+    assert_eq!(play.world.record.current, Some(release(2)));
+}
+
+#[test]
+fn the_way_back_to_a_release_before_waits_for_no_manifest() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.world.spec.authorities = vec!["f1".into()];
+    sign(&mut play, run_manifest());
+    play.broken = vec!["v2"];
+    play.until("Roll: waits, ChamberSealed");
+    play.world.spec.manifest = None;
+    play.world.spec.verbs.abort = Some("1".into());
+    play.run(200);
+    assert_eq!(play.world.set("v1").unwrap().unsealed(), 3);
+    assert_eq!(blocked(&play).0, Reason::ReleaseFailed, "{}", play.story);
+}
+
+/// Status knows fewer registers of an image than its `ReplicaSet`: what stays after a revocation keeps every pin.
+#[test]
+fn what_stays_beside_a_revoked_image_stays_with_every_register_that_is_known_of_it() {
+    let whole = |number| {
+        let mut release = under(PCR16, release(number));
+        let registers = &mut release.measurement.registers;
+        registers.insert(8, Pcr::from_bytes([number; 48]));
+        release
+    };
+    let mut vague = whole(3);
+    vague.measurement.registers.remove(&8);
+    for known in [release(3), vague] {
+        let mut play = pinned();
+        for share in &mut play.world.spec.shares {
+            share.template.pins.insert(8);
+        }
+        play.world.spec.release = whole(3);
+        play.until("Roll: waits, ChamberSealed");
+        play.world.record.rollover.as_mut().unwrap().to = known;
+        let image = release(2).measurement.image_sha384;
+        play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
+        play.until("tags 3 keys, revoked v2");
+        let share = &play.world.spec.shares[0];
+        let set = AdmittedSet::without_revoked(&play.world, share, play.policy(0));
+        assert_eq!(set.everywhere(), [whole(3).measurement]);
+    }
 }
