@@ -820,3 +820,155 @@ fn what_speaks_against_a_key_beside_its_policy_is_shown_and_stops_no_rollover() 
         );
     }
 }
+
+#[test]
+fn a_key_that_cannot_be_read_is_no_objection_once_the_spec_accepts_it_at_risk() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.unreadable(2, Reason::KeyUnreadable, "key c cannot be read");
+    let objection = |play: &Play| preview(&play.world).objection.map(|found| found.reason());
+    assert_eq!(objection(&play), Some(Reason::KeyUnreadable));
+    assert_eq!(blocked(&play).0, Reason::KeyUnreadable);
+    play.world.spec.shares[2].accepted_at_risk = true;
+    assert_eq!(objection(&play), None);
+    play.until("begins, v1 -> v2");
+}
+
+/// Without our tag the key may be another cluster's, whose enclave role was deleted: nothing of it is repaired.
+#[test]
+fn a_deleted_role_on_a_key_that_nobody_claimed_is_a_person_s_matter() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    let role = play.world.spec.shares[1].template.enclave_role_arn();
+    delete_role(&mut play, 1, &role);
+    play.run(50);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::DeletedPrincipal, "{}", play.story);
+    assert!(message.contains("key b"), "{message}");
+    assert_eq!(play.story, "Measure: blocked, DeletedPrincipal\n");
+}
+
+/// Only where it would help: a holder's key the operator never writes.
+#[test]
+fn adopt_is_named_as_a_cure_of_managed_keys_that_lack_it_alone() {
+    for (managed, adopt, named) in [
+        (true, false, true),
+        (true, true, false),
+        (false, false, false),
+        (false, true, false),
+    ] {
+        let mut play = hand_rolled(false);
+        play.rewrite(0, "StringEqualsIgnoreCase", "StringLike");
+        let share = &mut play.world.spec.shares[0];
+        (share.managed, share.adopt) = (managed, adopt);
+        let (reason, message) = blocked(&play);
+        assert_eq!(reason, Reason::PolicyNotOurs);
+        let cure = "spec.keys.policy.adopt: true has the operator write it";
+        assert_eq!(message.contains(cure), named, "{message}");
+    }
+}
+
+#[test]
+fn a_policy_that_somebody_put_in_place_of_ours_is_not_written_over_without_adopt() {
+    let mut play = Play::settled();
+    let theirs = Policy::parse(DEFAULT).unwrap();
+    play.set_facts(1, |facts| facts.policy = Ok(theirs.clone()));
+    play.run(50);
+    assert!(!play.story.contains("writes"), "{}", play.story);
+    assert!(play.policy(1).equivalent(&theirs));
+    assert!(blocked(&play).1.contains("key b"), "{}", play.story);
+    set_adopt(&mut play, true);
+    play.until("Settled: writes policies b=[v1]");
+}
+
+#[test]
+fn a_deletion_asks_nothing_of_a_holder_who_has_done_it_already() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", false)]);
+    admits(&mut play, 2, &[1]);
+    play.until("Settled");
+    play.world.spec.release = release(2);
+    play.until("Admit: waits, AwaitingKeyHolder");
+    admits(&mut play, 2, &[1, 2]);
+    play.until("v1 3->2, v2 0->1");
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    play.until("writes policies a=[v1] b=[v1]");
+    admits(&mut play, 2, &[1]);
+    play.turn();
+    assert!(
+        play.story.ends_with("Retire: allows deletion\n"),
+        "{}",
+        play.story
+    );
+}
+
+/// KMS would refuse the write, and nobody could ever mend such a policy afterwards.
+#[test]
+fn drift_is_not_put_back_into_a_policy_that_shuts_the_account_s_root_out() {
+    let mut play = Play::settled();
+    admits(&mut play, 1, &[]);
+    play.with_statement(
+        1,
+        r#"{"Sid":"Sealed","Effect":"Deny","Principal":"*","Action":"kms:PutKeyPolicy","Resource":"*"}"#,
+    );
+    play.run(50);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::PolicyUnsound, "{}", play.story);
+    assert!(
+        message.contains("key b") && message.contains("missing-break-glass"),
+        "{message}"
+    );
+    assert!(!play.story.contains("writes"), "{}", play.story);
+}
+
+/// The spec still names the release that failed, and it is not started again.
+#[test]
+fn a_preview_after_a_failure_leads_to_the_release_that_stays() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    assert_eq!(preview(&play.world).to, release(2));
+    play.broken = vec!["v2"];
+    play.run(2000);
+    assert_eq!(blocked(&play).0, Reason::ReleaseFailed, "{}", play.story);
+    let preview = preview(&play.world);
+    assert_eq!((preview.from, preview.to), (Some(release(1)), release(1)));
+}
+
+/// KMS cannot be asked, say: what a person says is answered all the same, and a write waits for a reading.
+#[test]
+fn a_verb_is_answered_whatever_the_age_of_the_readings() {
+    let mut play = Play::settled();
+    play.world.now += jiff::SignedDuration::from_mins(5);
+    play.world.spec.verbs.abort = Some("1".into());
+    let rests = |action: &Action| (action.rests_on_keys(), action.changes_keys());
+    let Plan::Act { action, .. } = plan(&play.world) else {
+        panic!("{:?}", plan(&play.world));
+    };
+    assert!(matches!(action, Action::Transition(_)));
+    assert_eq!(rests(&action), (false, false));
+    play.world.spec.verbs.abort = None;
+    admits(&mut play, 0, &[]);
+    play.until("writes policies a=[v1]");
+    assert_eq!(rests(&Action::WritePolicies(Vec::new())), (true, true));
+}
+
+/// What is planned where the spec has a fault or chambers cannot be seen.
+#[test]
+fn a_person_s_word_a_revocation_and_a_deletion_are_urgent_and_nothing_else() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    assert_eq!(rollover::urgent(&play.world), None);
+    let image = release(1).measurement.image_sha384;
+    play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
+    for done in ["revokes", "tags 3 keys", "writes policies a=[] b=[] c=[]"] {
+        let Some(Plan::Act { action, .. }) = rollover::urgent(&play.world) else {
+            panic!("{:?}", rollover::urgent(&play.world));
+        };
+        assert!(action.to_string().contains(done), "{action}");
+        play.act(action);
+    }
+    assert_eq!(rollover::urgent(&play.world), None);
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    assert!(matches!(
+        rollover::urgent(&play.world),
+        Some(Plan::Wait { .. })
+    ));
+}
