@@ -3,7 +3,8 @@
 use crate::play::{COMMITMENT, Play, blocked, compare, release, share};
 use jiff::SignedDuration;
 use rollover::{
-    Action, Blob, Object, ObjectProblem, Plan, Reason, SealPod, Transition, laws, plan, tags,
+    Action, Blob, Object, ObjectProblem, PersistedState, Plan, Reason, Rollover, SealPod,
+    Transition, laws, plan, tags,
 };
 
 fn three() -> Vec<rollover::Share> {
@@ -396,4 +397,147 @@ fn where_no_chamber_is_wanted_nothing_is_proven_and_nothing_retired() {
     play.world.spec.replicas = 2;
     play.run(200);
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
+
+/// What is planned once everything that has to be looked at was.
+fn ordered(play: &mut Play) -> Plan {
+    while let Plan::Look(_) = plan(&play.world) {
+        play.turn();
+    }
+    plan(&play.world)
+}
+
+/// A drained chamber of the target, and one of the release before that its `ReplicaSet` has not ended yet.
+#[test]
+fn verify_does_not_begin_while_a_chamber_is_there_that_should_not_be() {
+    let spoils: [fn(&mut Play) -> String; 2] = [
+        |play| {
+            let now = play.world.now;
+            let sets = &mut play.world.sets;
+            let set = sets.iter_mut().find(|set| set.release.revision == "v2");
+            let set = set.unwrap();
+            let mut drained = set.chambers[0].clone();
+            drained.name = "signer-v2-drained".into();
+            drained.gone_by = Some(now);
+            set.chambers.push(drained.clone());
+            drained.name
+        },
+        |play| {
+            let mut old = play.world.sets[1].chambers[0].clone();
+            old.name = "signer-v1-slow".into();
+            old.revision = "v1".into();
+            old.measurement_id = release(1).measurement.id();
+            play.world.sets[0].chambers.push(old.clone());
+            old.name
+        },
+    ];
+    for spoil in spoils {
+        let mut play = Play::rolling("Verify: waits, Soaking");
+        let name = spoil(&mut play);
+        let (reason, message) = waits(&mut play);
+        assert_eq!(reason, Reason::ChamberTerminating, "{message}");
+        assert!(message.contains(&name), "{message}");
+    }
+}
+
+#[test]
+fn no_chamber_is_started_in_retire_on_a_blob_that_is_gone_or_bad() {
+    for (spoil, reason) in [
+        (None, Reason::BlobLost),
+        (
+            Some(Blob::Unsound("it does not open".into())),
+            Reason::BlobMismatch,
+        ),
+    ] {
+        let mut play = Play::rolling("begins to retire: from now on the only way is forward");
+        play.refuse(1, SignedDuration::from_hours(9));
+        play.world.blobs.clear();
+        let id = release(2).measurement.id();
+        play.world.blobs.extend(spoil.map(|blob| (id, blob)));
+        play.world.spec.replicas = 5;
+        play.run(50);
+        assert_eq!(blocked(&play).0, reason, "{}", play.story);
+        assert!(!play.story.contains("resizes v2 3->5"), "{}", play.story);
+    }
+}
+
+#[test]
+fn a_seal_pod_that_failed_is_left_to_be_looked_at_for_ten_seconds() {
+    let mut play = Play::new(three());
+    play.until("starts the seal pod on v1");
+    let at = play.world.now;
+    let message = "no enclave slot".to_owned();
+    play.world.seal_pod = SealPod::Failed { at, message };
+    let until = at + SignedDuration::from_secs(10);
+    for now in [at, until - SignedDuration::from_secs(1)] {
+        play.world.now = now;
+        let Plan::Wait {
+            obstacle,
+            until: again,
+            ..
+        } = ordered(&mut play)
+        else {
+            panic!("{}", play.story);
+        };
+        assert_eq!(obstacle.reason(), Reason::SealFailed);
+        assert!(obstacle.to_string().contains("no enclave slot"));
+        assert_eq!(again, Some(until));
+    }
+    play.world.now = until;
+    let Plan::Act { action, .. } = ordered(&mut play) else {
+        panic!("{}", play.story);
+    };
+    assert_eq!(action, Action::RemoveSealPod);
+}
+
+#[track_caller]
+fn unexpected(play: &Play, parts: &[&str]) {
+    let (reason, message) = blocked(play);
+    assert_eq!(reason, Reason::UnexpectedChambers, "{}", play.story);
+    for part in parts {
+        assert!(message.contains(part), "{part} is not in {message}");
+    }
+}
+
+/// Two chambers of a release that nobody wants are all that is unsealed: they serve until somebody decides.
+#[test]
+fn unwanted_chambers_that_must_not_be_stopped_are_named_with_the_cure() {
+    let mut play = Play::rolling("Settled");
+    let mut unwanted = play.world.sets[0].clone();
+    (unwanted.release, unwanted.name) = (release(9), "signer-v9".into());
+    unwanted.replicas = 2;
+    unwanted.chambers.truncate(2);
+    for chamber in &mut play.world.sets[0].chambers {
+        chamber.unsealed_since = None;
+    }
+    play.world.sets.push(unwanted);
+    play.broken = vec!["v2"];
+    play.run(20);
+    let set = "ReplicaSet signer-v9 has 2 chambers of release v9";
+    unexpected(&play, &[set, "scale it to 0"]);
+}
+
+#[test]
+fn a_lost_status_beside_a_key_that_does_not_admit_what_runs_names_the_image_to_admit() {
+    let mut play = Play::settled();
+    play.world.record = PersistedState::default();
+    let policy = play.world.spec.shares[1].template.render(&[]);
+    play.set_facts(1, |facts| facts.policy = Ok(policy));
+    let image = release(1).measurement.image_sha384.to_string();
+    let cure = "Set the policies to it";
+    unexpected(&play, &["ReplicaSet signer-v1", &image, cure]);
+}
+
+#[test]
+fn a_first_release_in_status_beside_chambers_that_serve_is_told_to_be_removed() {
+    let mut play = Play::settled();
+    let first = Rollover::begin(None, release(2), play.world.now);
+    play.world.record = PersistedState {
+        rollover: Some(first),
+        rollovers: 2,
+        ..PersistedState::default()
+    };
+    play.world.spec.release = release(2);
+    let cure = "Remove the resource's status";
+    unexpected(&play, &["first release v2", "ReplicaSet signer-v1", cure]);
 }
