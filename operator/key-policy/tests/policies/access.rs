@@ -129,4 +129,12 @@ fn one_image_under_two_manifests_is_told_apart_and_asked_under_a_third() {
     ];
     let expected = expected.map(|(attested, allowed)| (attested.to_owned(), allowed));
     assert_eq!(decrypts, expected);
+
+    // Of one image under one manifest the manifest needs no name, and yet another one is asked about.
+    let rows = access(&[&policy], &template, &live[..1]).into_iter();
+    let decrypts =
+        rows.filter(|row| row.action == "kms:Decrypt" && row.principal.contains("Enclave"));
+    let attested: Vec<_> = decrypts.map(|row| row.attested).collect();
+    let other = "0101010101 under another manifest";
+    assert_eq!(attested, ["none", "0101010101", other, "another image"]);
 }

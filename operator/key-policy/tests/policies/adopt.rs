@@ -82,8 +82,11 @@ fn the_registers_of_what_was_found_are_told_from_the_targets_or_it_is_said_that_
     assert_eq!(of(&[one.clone(), two.clone()], target), Some(one.clone()));
     let (shared, same) = (signed(2, 8, 7), [signed(2, 8, 7)]);
     assert_eq!(of(&[one.clone(), shared], &same), Some(one.clone()));
-    // Two certificates and no release to say whose they are.
+    // Two certificates and no release to say whose they are, and two that others have.
     assert_eq!(of(&[one.clone(), two.clone()], &[]), None);
+    let others = [signed(2, 8, 7), signed(3, 8, 8)];
+    let all = [one.clone(), others[0].clone(), others[1].clone()];
+    assert_eq!(of(&all, &others), None);
 }
 
 #[test]
@@ -116,6 +119,21 @@ fn adopting_writes_the_templates_statements_and_keeps_those_of_others() {
         );
         assert!(adopt(&adopted, &template, &live).equivalent(&adopted));
     }
+}
+
+#[test]
+fn what_is_adopted_stays_at_its_place() {
+    let rendered = template().render(&[release(1)]).to_json();
+    let mut document: serde_json::Value = serde_json::from_str(&rendered).unwrap();
+    document["Statement"].as_array_mut().unwrap().reverse();
+    let reversed = Policy::parse(&document.to_string()).unwrap();
+    let names = |policy: &Policy| {
+        let statements = policy.statements().iter();
+        let names: Vec<_> = statements.map(|one| one.sid.clone()).collect();
+        names
+    };
+    let adopted = adopt(&reversed, &template(), &[release(2)]);
+    assert_eq!(names(&adopted), names(&reversed));
 }
 
 #[test]

@@ -179,6 +179,14 @@ fn a_statement_of_which_little_stays_goes_and_another_comes() {
         text.contains(&"+ #3 (added): Effect Allow".to_owned()),
         "{text:?}"
     );
+    // A name says of which of the two policies it is.
+    let named = template().render(&[release(1)]);
+    let text: Vec<_> = diff(&of(&[]), &named)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let break_glass = "+ EnableIAMRootPermissionsBreakGlass: Effect Allow".to_owned();
+    assert!(text.contains(&break_glass), "{text:?}");
 }
 
 #[test]

@@ -181,3 +181,62 @@ fn administrators_are_one_role_of_the_account_or_not_known() {
     let unnamed = spoilt("AllowKeyAdministrators", "Administrators");
     assert_eq!(infer::admin_role(&unnamed, ACCOUNT), None);
 }
+
+#[test]
+fn the_enclave_roles_account_is_told_where_statement_three_names_one() {
+    let named = role(CLUSTER).to_string();
+    let with = |names: &str| infer::role_account(&spoilt(&named, names), CLUSTER);
+    let elsewhere = named.replace(ACCOUNT, "444455556666");
+    let of_another = elsewhere.replace(CLUSTER, "another");
+    assert_eq!(with(&elsewhere).as_deref(), Some("444455556666"));
+    let beside = format!("[{of_another}, {named}]");
+    assert_eq!(with(&beside).as_deref(), Some(ACCOUNT));
+    for names in [
+        format!("[{named}, {elsewhere}]"),
+        of_another,
+        named.replace(ACCOUNT, ""),
+        named.replace(":iam:", ":sts:"),
+    ] {
+        assert_eq!(with(&names), None, "{names}");
+    }
+}
+
+/// A policy with one statement for each of these resources.
+fn about(resources: &[&str]) -> Policy {
+    let statements = resources.iter().map(|resource| {
+        json!({"Effect": "Allow", "Principal": "*", "Action": "kms:DescribeKey", "Resource": resource})
+    });
+    let policy = json!({"Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>()});
+    Policy::parse(&policy.to_string()).unwrap()
+}
+
+#[test]
+fn the_key_is_what_its_policy_names_of_its_own_account() {
+    let own = "arn:aws:kms:us-east-1:111122223333:key/a";
+    let key = |resources: &[&str]| infer::key(&about(resources), "aws", ACCOUNT);
+    for (resources, told) in [
+        (vec![own, "*"], own),
+        (vec![own, own], own),
+        (vec![own, "arn:aws:kms:us-east-1:*:key/b"], own),
+        (vec!["arn:aws:kms:*:111122223333:key/a", own], own),
+        (
+            vec![own, "arn:aws:kms:eu-west-1:111122223333:key/a"],
+            "arn:aws:kms:*:111122223333:key/a",
+        ),
+        (
+            vec![own, "arn:aws:kms:us-east-1:111122223333:key/b"],
+            "arn:aws:kms:us-east-1:111122223333:key/*",
+        ),
+    ] {
+        assert_eq!(key(&resources).as_deref(), Some(told), "{resources:?}");
+    }
+    for other in [
+        own.replace(":kms:", ":s3:"),
+        own.replace(ACCOUNT, "444455556666"),
+        own.replace("arn:aws:", "arn:aws-cn:"),
+        own.replace("key/", "alias/"),
+    ] {
+        assert_eq!(key(&[&other]), None, "{other}");
+        assert_eq!(key(&[&other, own]).as_deref(), Some(own), "{other}");
+    }
+}

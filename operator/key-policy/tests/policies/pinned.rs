@@ -282,3 +282,15 @@ fn the_room_does_not_depend_on_pins() {
     let room = |template| key_policy::room(&policy, template).unwrap();
     assert_eq!(room(&pinning), room(&without));
 }
+
+#[test]
+fn a_single_release_needs_no_denial_of_mixed_registers() {
+    let policy = pinning(Profile::Pinned).render(&[signed(1, 8, 7)]);
+    let denials = policy.statements().iter().skip(5);
+    let sids: Vec<_> = denials.filter_map(|one| one.sid.as_deref()).collect();
+    let expected = [
+        "DenyDataOpsWithOtherImageSha384",
+        "DenyDataOpsWithOtherPCR8",
+    ];
+    assert_eq!(sids, expected);
+}

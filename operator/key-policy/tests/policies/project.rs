@@ -43,6 +43,18 @@ fn a_policy_without_the_five_statements_or_of_another_cluster_is_not_ours() {
             "\"kms:*\",\n      \"Resource\"",
         ),
         (
+            "\"Action\": \"kms:Decrypt\",\n      \"Resource\"",
+            "\"NotAction\": \"kms:Decrypt\",\n      \"Resource\"",
+        ),
+        (
+            "\"kms:Decrypt\",\n      \"Resource\"",
+            "[],\n      \"Resource\"",
+        ),
+        (
+            "\"Resource\": \"*\",\n      \"Condition\"",
+            "\"NotResource\": \"*\",\n      \"Condition\"",
+        ),
+        (
             "\"kms:RecipientAttestation:ImageSha384\": [",
             "\"aws:SourceVpce\": [",
         ),

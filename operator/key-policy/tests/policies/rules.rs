@@ -331,6 +331,23 @@ fn reports_say_the_same_as_the_findings() {
     assert_eq!(json["findings"].as_array().unwrap().len(), findings.len());
     assert_eq!(json["findings"][0]["rule"], "zero-measurement");
     assert_eq!(json["findings"][0]["severity"], "error");
+    let (with_check, check) = RuleId::all()
+        .find_map(|rule| Some((rule, rule.rule().prowler?)))
+        .unwrap();
+    let told = report::json(&bad(with_check));
+    let mut told = told["findings"].as_array().unwrap().iter();
+    let told = told
+        .find(|one| one["rule"] == with_check.to_string())
+        .unwrap();
+    let check = format!("kms_key_enclave_attestation_{check}");
+    assert_eq!(told["prowler"], check);
+    let policy = template().render(&[release(1)]);
+    let size = report::size(&policy, &template());
+    assert_eq!(
+        (&size["bytes"], &size["limit"]),
+        (&policy.size().into(), &32_768.into())
+    );
+    assert!(size["room"].as_u64().unwrap() > 100, "{size}");
     let text = template().render(&[release(1)]).to_json();
     let sid = "AllowChamberEnclaveDecryptWithAttestation";
     let statement = text.lines().position(|line| line.contains(sid)).unwrap() as u64;
@@ -380,6 +397,12 @@ fn findings_of_the_five_are_at_their_statements() {
             "role/ChamberKmsKeyAdmin",
             "role/Keepers",
             "AllowKeyAdministrators",
+        ),
+        (
+            RuleId::ConditionalBreakGlass,
+            "\"Action\": \"kms:*\",",
+            "\"Action\": \"kms:*\", \"Condition\": {\"StringEquals\": {\"aws:PrincipalType\": \"Account\"}},",
+            "EnableIAMRootPermissionsBreakGlass",
         ),
         (
             RuleId::RootDelegates,
