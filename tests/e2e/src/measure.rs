@@ -1,4 +1,4 @@
-//! What a process costs, and what it asks of KMS.
+//! What a process costs, what it asks of KMS, and how old the look is that an order of the operator rests on.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use demo::emulator::AuditEntry;
+use http::Request;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
 
 /// Clock ticks a second in /proc (Linux, `USER_HZ`).
 const TICKS: u64 = 100;
@@ -63,4 +67,79 @@ pub fn kms_calls(calls: &[AuditEntry], arns: &[String]) -> BTreeMap<String, u32>
         }
     }
     counts
+}
+
+/// Orders that rest on a look at the chambers, from the look to the answer; of all replicas.
+#[derive(Default)]
+pub struct OrderAges {
+    /// How many.
+    pub count: f64,
+    /// Together.
+    pub seconds: f64,
+    /// How many took so many seconds at most, as Prometheus counts them.
+    within: BTreeMap<String, f64>,
+}
+
+impl OrderAges {
+    /// As the operator's metrics have them now.
+    pub async fn read(client: &Client, namespace: &str) -> Result<Self> {
+        let mut ages = Self::default();
+        let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+        let operators = ListParams::default().labels("app.kubernetes.io/name=chamber-operator");
+        for pod in pods.list(&operators).await? {
+            let name = pod.name_any();
+            let uri = format!("/api/v1/namespaces/{namespace}/pods/{name}:metrics/proxy/metrics");
+            let page = client
+                .request_text(Request::get(uri).body(Vec::new())?)
+                .await;
+            ages.add(&page.with_context(|| format!("metrics of {name}"))?);
+        }
+        Ok(ages)
+    }
+
+    fn add(&mut self, page: &str) {
+        let lines = page.lines();
+        let ours =
+            lines.filter_map(|line| line.strip_prefix("chamber_operator_order_age_seconds_"));
+        for (name, value) in ours.filter_map(|line| line.rsplit_once(' ')) {
+            let value: f64 = value.parse().unwrap_or_default();
+            match name {
+                "count" => self.count += value,
+                "sum" => self.seconds += value,
+                bucket => *self.within.entry(bucket.to_owned()).or_default() += value,
+            }
+        }
+    }
+
+    /// The smallest number of seconds that so many of a hundred stay within, as the histogram tells it.
+    pub fn within(&self, percent: f64) -> f64 {
+        let enough = self.count * percent / 100.0;
+        let buckets = self.within.iter().filter(|(_, count)| **count >= enough);
+        let ends = buckets.filter_map(|(bucket, _)| bucket.split('"').nth(1)?.parse().ok());
+        ends.fold(f64::INFINITY, f64::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_of_all_replicas_are_counted_together() {
+        let page = "chamber_operator_order_age_seconds_sum 0.5\n\
+            chamber_operator_order_age_seconds_count 4\n\
+            chamber_operator_order_age_seconds_bucket{le=\"0.005\"} 1\n\
+            chamber_operator_order_age_seconds_bucket{le=\"0.25\"} 3\n\
+            chamber_operator_order_age_seconds_bucket{le=\"+Inf\"} 4\n\
+            chamber_operator_actions_total 7\n";
+        let mut ages = OrderAges::default();
+        ages.add(page);
+        ages.add(page);
+        assert!(
+            (ages.count - 8.0).abs() < f64::EPSILON && (ages.seconds - 1.0).abs() < f64::EPSILON
+        );
+        assert!((ages.within(25.0) - 0.005).abs() < f64::EPSILON);
+        assert!((ages.within(75.0) - 0.25).abs() < f64::EPSILON);
+        assert!(ages.within(99.0).is_infinite());
+    }
 }

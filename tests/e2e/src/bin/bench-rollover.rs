@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use demo::chambers::{Shape, chamber_cluster};
+use demo::manifests::OPERATOR;
 use demo::wait::{self, Seen};
 use demo::{Release, Tenant, kubernetes};
-use e2e::measure::{Process, kms_calls};
+use e2e::measure::{OrderAges, Process, kms_calls};
 use e2e::scenarios::Scenario;
 use e2e::stage::{ROLLOVER, Stage};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -86,6 +87,13 @@ async fn bench(stage: &Stage) -> Result<()> {
         "operator: peak memory {:.1} MiB (goal 32), CPU {:.2} s a rollover",
         operator.peak_mib()?,
         cpu.as_secs_f64() / f64::from(ROUNDS)
+    );
+    let ages = OrderAges::read(&stage.environment.client, OPERATOR).await?;
+    println!(
+        "orders that rest on a look at the chambers: {}, from the look to the answer {:.0} ms in the mean, 99 of 100 within {:.2} s",
+        ages.count,
+        ages.seconds / ages.count * 1000.0,
+        ages.within(99.0)
     );
     println!("KMS calls of the operator, per key and rollover:");
     for (operation, count) in kms_calls(&calls, &tenant.key_arns()) {
