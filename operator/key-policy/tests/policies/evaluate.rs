@@ -250,7 +250,7 @@ fn a_trust_policy_names_no_resource() {
 }
 
 /// Operator, values in the policy, value in the request (`None` is absent), and whether it holds.
-const OPERATORS: [(&str, &str, Option<&str>, bool); 75] = [
+const OPERATORS: [(&str, &str, Option<&str>, bool); 76] = [
     ("StringEquals", r#""a""#, Some("a"), true),
     ("StringEquals", r#""a""#, Some("A"), false),
     ("StringEquals", r#"["b","a"]"#, Some("a"), true),
@@ -365,6 +365,12 @@ const OPERATORS: [(&str, &str, Option<&str>, bool); 75] = [
         r#""2026-01-01""#,
         Some("2026-01-01T00:00:00Z"),
         false,
+    ),
+    (
+        "DateNotEquals",
+        r#""2026-01-01""#,
+        Some("2026-01-02T00:00:00Z"),
+        true,
     ),
     (
         "DateLessThanEquals",

@@ -1113,3 +1113,41 @@ fn the_keys_own_arn_is_this_key() {
     let twice = all.replacen(own, &other, 1);
     assert!(of(&twice, None).contains(&missing));
 }
+
+#[test]
+fn a_value_of_the_wrong_length_is_no_measurement() {
+    let image = release(1).image_sha384.to_string();
+    let policy = template().render(&[release(1)]).to_json();
+    for wrong in [&image[2..], &format!("{image}01"), "01"] {
+        let policy = Policy::parse(&policy.replace(&image, wrong)).unwrap();
+        let found = rules(&lint(&policy, &template()));
+        let malformed = (RuleId::MalformedMeasurement, Severity::Error);
+        assert!(found.contains(&malformed), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
+fn a_denial_of_a_retired_image_spares_nothing() {
+    let retired = release(3).image_sha384;
+    for (operator, spares) in [("StringEquals", false), ("StringNotEquals", true)] {
+        let found = extra(&format!(
+            r#""Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{{"{operator}":{{"kms:RecipientAttestation:ImageSha384":"{retired}"}}}}"#
+        ));
+        let found = rules(&found);
+        let told = found
+            .iter()
+            .any(|(rule, _)| *rule == RuleId::DenySparesMeasurement);
+        assert_eq!(told, spares, "{operator}: {found:?}");
+    }
+}
+
+#[test]
+fn whoever_statement_two_names_uses_no_key() {
+    let found = changed(&[
+        ("role/ChamberKmsKeyAdmin", "role/Keepers"),
+        ("\"kms:Put*\"", "\"kms:Put*\", \"kms:Decrypt\""),
+    ]);
+    let found = rules(&found);
+    let uses = (RuleId::AdminUsesKey, Severity::Error);
+    assert!(found.contains(&uses), "{found:?}");
+}
