@@ -1359,3 +1359,42 @@ fn variables_that_are_known_in_part_are_proven() {
     );
     assert_eq!(Question::of(&named).answer(), "denied D");
 }
+
+/// What is known of the key's ARN holds for every example of it.
+#[test]
+fn a_key_of_one_part_of_the_world_is_not_asked_about_in_another() {
+    let statements = |region: &str| {
+        let resource = format!(r#""Resource":"arn:aws:kms:{region}:111122223333:key/*""#);
+        format!("{},{}", allow(r#""Resource":"*""#), deny(&resource))
+    };
+    let somewhere = "arn:aws:kms:eu-*:111122223333:key/*";
+    let answer = |region: &str| Question::of(&statements(region)).key(somewhere).answer();
+    assert_eq!(answer("us-east-1"), "allowed A");
+    assert!(answer("eu-west-1").starts_with("depends D: key ARN"));
+}
+
+/// A pattern may match the value that stands for all others.
+#[test]
+fn a_pattern_that_matches_the_value_for_all_others_still_depends() {
+    for pattern in ["(*", "(another value)*"] {
+        let fence = deny(&format!(
+            r#""Resource":"*","Condition":{{"StringLike":{{"kms:ViaService":"{pattern}"}}}}"#
+        ));
+        let both = format!("{},{fence}", allow(r#""Resource":"*""#));
+        let answer = Question::of(&both).answer();
+        assert!(answer.starts_with("depends D: kms:ViaService"), "{answer}");
+    }
+}
+
+/// What a Deny compares with a variable that is absent, no value of the key escapes.
+#[test]
+fn a_denial_of_whatever_differs_from_an_absent_variable_is_certain() {
+    let fence = deny(
+        r#""Resource":"*","Condition":{"StringNotEquals":{"kms:ViaService":"${aws:PrincipalTag/team}"}}"#,
+    );
+    let both = format!("{},{fence}", allow(r#""Resource":"*""#));
+    let mut question = Question::of(&both);
+    let absent: [&str; 0] = [];
+    question.context.set("aws:PrincipalTag/team", absent);
+    assert_eq!(question.answer(), "denied D");
+}
