@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
 
+use crate::health::Health;
 use crate::kubernetes;
 
 /// How long a lease holds without being renewed.
@@ -65,17 +66,25 @@ pub struct Candidate {
     name: String,
     identity: String,
     lease: Lease,
+    health: Arc<Health>,
     seen: Option<(String, Instant)>,
 }
 
 impl Candidate {
     /// A candidate under this name; `identity` must differ between replicas.
-    pub fn new(client: Client, namespace: &str, name: &str, identity: &str) -> Self {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        name: &str,
+        identity: &str,
+        health: Arc<Health>,
+    ) -> Self {
         Self {
             api: Api::namespaced(client, namespace),
             name: name.to_owned(),
             identity: identity.to_owned(),
             lease: Lease::default(),
+            health,
             seen: None,
         }
     }
@@ -125,7 +134,9 @@ impl Candidate {
     async fn attempt(&mut self) -> bool {
         // The time before the request: what comes after it can only be shorter.
         let since = Instant::now();
-        match tokio::time::timeout(RETRY, self.write()).await {
+        let written = tokio::time::timeout(RETRY, self.write()).await;
+        self.health.turned(matches!(written, Ok(Ok(_))));
+        match written {
             Ok(Ok(true)) => {
                 self.lease.hold(since);
                 true

@@ -10,6 +10,7 @@ pub mod context;
 pub mod election;
 pub mod events;
 pub mod fence;
+pub mod health;
 pub mod hosts;
 pub mod kms;
 pub mod kubernetes;

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::context::{Context, Parts};
 use crate::election::Candidate;
+use crate::health::Health;
 use crate::hosts::Hosts;
 use crate::kms::Keyring;
 use crate::kubernetes;
@@ -79,10 +80,12 @@ pub async fn run(settings: Settings, root: Root) -> Result<(), Error> {
     let watching = Client::try_from(config).map_err(kubernetes::Error::from)?;
     let client = kubernetes::calling(&watching);
     let telemetry = Arc::new(Telemetry::default());
+    let health = Arc::new(Health::default());
     let (stop, stopped) = stop_on_signal()?;
     let serving = tokio::spawn(server::serve(
         settings.listen,
         telemetry.clone(),
+        health.clone(),
         until(stopped.clone()),
     ));
 
@@ -92,6 +95,7 @@ pub async fn run(settings: Settings, root: Root) -> Result<(), Error> {
         &settings.lease_namespace,
         &settings.lease_name,
         &settings.identity,
+        health.clone(),
     );
     tokio::select! {
         () = candidate.acquire() => {}
@@ -99,11 +103,12 @@ pub async fn run(settings: Settings, root: Root) -> Result<(), Error> {
     }
     tracing::info!(identity = %settings.identity, "leading");
     telemetry.leading(true);
+    health.leads();
     let work = work(
         &settings,
         root,
         Clients { watching, client },
-        telemetry,
+        Watched { telemetry, health },
         candidate.lease(),
         cluster_uid,
         stopped.clone(),
@@ -138,12 +143,18 @@ struct Clients {
     client: Client,
 }
 
+/// What tells people and kubelets how the process is.
+struct Watched {
+    telemetry: Arc<Telemetry>,
+    health: Arc<Health>,
+}
+
 /// One controller for each watched namespace, or one for all of them.
 async fn work(
     settings: &Settings,
     root: Root,
     clients: Clients,
-    telemetry: Arc<Telemetry>,
+    Watched { telemetry, health }: Watched,
     lease: crate::election::Lease,
     cluster_uid: String,
     stopped: watch::Receiver<bool>,
@@ -161,6 +172,16 @@ async fn work(
         .collect();
     let stores: Vec<_> = controllers.iter().map(Controller::store).collect();
     telemetry.watch(stores.clone());
+    let filling = stores.clone();
+    let filled = async move {
+        for store in &filling {
+            // An error means that its controller has ended, and the process with it.
+            if store.wait_until_ready().await.is_err() {
+                return;
+            }
+        }
+        health.synced();
+    };
     let ctx = Arc::new(Context::new(Parts {
         clock: Clock::of_the_node(),
         client: clients.client,
@@ -183,7 +204,7 @@ async fn work(
             .run(reconcile, on_error, ctx.clone())
             .for_each(async |_| {})
     });
-    join_all(runs).await;
+    futures::join!(join_all(runs), filled);
     Ok(())
 }
 

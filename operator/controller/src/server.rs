@@ -1,4 +1,4 @@
-//! `/metrics`, `/healthz`, `/readyz`.
+//! `/metrics`, `/healthz` (the process goes round) and `/readyz` (it knows what it acts on).
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -7,17 +7,19 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use tokio::net::TcpListener;
 
+use crate::health::Health;
 use crate::telemetry::Telemetry;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Serves until `stop` resolves. Ready means: the API server was reached at start; a standby is ready too.
+/// Serves until `stop` resolves.
 pub async fn serve(
     listen: SocketAddr,
     telemetry: Arc<Telemetry>,
+    health: Arc<Health>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
@@ -32,11 +34,20 @@ pub async fn serve(
     };
     let router = Router::new()
         .route("/metrics", get(metrics))
-        .route("/healthz", get(async || "ok"))
-        .route("/readyz", get(async || "ok"));
+        .route("/healthz", probe(&health, Health::live))
+        .route("/readyz", probe(&health, Health::ready));
     tokio::select! {
         () = page_server::serve(listener, router) => {}
         () = stop => {}
     }
     Ok(())
+}
+
+/// `ok`, or 503 with what is wrong.
+fn probe(health: &Arc<Health>, ask: fn(&Health) -> Result<(), &'static str>) -> MethodRouter {
+    let health = health.clone();
+    get(async move || match ask(&health) {
+        Ok(()) => "ok".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+    })
 }

@@ -1,5 +1,6 @@
 //! One try for the lease, against an API server that answers what the test says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Request, Response};
@@ -15,7 +16,8 @@ type Server = Handle<Request<Body>, Response<Body>>;
 fn candidate() -> (Candidate, Server) {
     let (service, server) = tower_test::mock::pair();
     let client = Client::new(service, "n");
-    (Candidate::new(client, "n", "lease", "me"), server)
+    let health = Arc::default();
+    (Candidate::new(client, "n", "lease", "me", health), server)
 }
 
 fn lease(holder: Option<&str>, version: &str) -> Value {
@@ -112,4 +114,16 @@ async fn a_holder_that_loses_the_lease_stops_acting_at_once() {
     let taken = lease(Some("other"), "3");
     tokio::join!(candidate.attempt(), answer(&mut server, 200, &taken));
     assert!(!handle.is_held());
+}
+
+#[tokio::test]
+async fn a_standby_is_ready_while_the_api_server_answers() {
+    let (mut candidate, mut server) = candidate();
+    let health = candidate.health.clone();
+    let refused = refusal(403, "Forbidden");
+    tokio::join!(candidate.attempt(), answer(&mut server, 403, &refused));
+    assert!(health.ready().is_err());
+    let held = lease(Some("other"), "1");
+    tokio::join!(candidate.attempt(), answer(&mut server, 200, &held));
+    assert_eq!(health.ready(), Ok(()));
 }

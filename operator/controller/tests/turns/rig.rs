@@ -82,7 +82,7 @@ impl Rig {
             );
         }
         let client = kubernetes::calling(&api.client());
-        let mut candidate = Candidate::new(client.clone(), "n", "lease", "me");
+        let mut candidate = Candidate::new(client.clone(), "n", "lease", "me", Arc::default());
         candidate.acquire().await;
         let arguments = ["operator", "--identity", "me"].iter().chain(arguments);
         let ahead = Arc::<AtomicI64>::default();
