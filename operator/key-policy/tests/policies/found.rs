@@ -1151,3 +1151,113 @@ fn whoever_statement_two_names_uses_no_key() {
     let uses = (RuleId::AdminUsesKey, Severity::Error);
     assert!(found.contains(&uses), "{found:?}");
 }
+
+#[test]
+fn an_enclave_that_needs_more_than_its_image_is_told_of() {
+    let needs = |key: &str| {
+        let conditions =
+            format!("\"StringEquals\": {{\"{key}\": \"x\"}}, \"StringEqualsIgnoreCase\"");
+        let found = changed(&[("\"StringEqualsIgnoreCase\"", &conditions)]);
+        let told = found
+            .iter()
+            .find(|one| one.rule == RuleId::DependsOnContext);
+        told.map(|one| one.message.clone())
+    };
+    let told = needs("aws:SourceVpce").unwrap();
+    assert!(
+        told.contains("aws:SourceVpce") && told.contains("kms:Decrypt"),
+        "{told}"
+    );
+    assert_eq!(needs("kms:RecipientAttestation:PCR8"), None);
+}
+
+/// What several statements do together is said once, and of none of them alone.
+#[test]
+fn statements_that_lock_out_together_are_told_once() {
+    let deny = |action: &str, condition: &str| {
+        format!(
+            r#"{{"Effect":"Deny","Principal":{{"AWS":"{ENCLAVE}"}},"Action":"{action}","Resource":"*","Condition":{{{condition}}}}}"#
+        )
+    };
+    let is = r#""StringEquals":{"aws:SourceVpce":"vpce-1"}"#;
+    let is_not = r#""StringNotEquals":{"aws:SourceVpce":"vpce-1"}"#;
+    let always = r#""Null":{"aws:SourceVpce":["true","false"]}"#;
+    let found = |statements: &[String]| {
+        let findings = lint(&with(&statements.join(",")), &template());
+        let about = [
+            RuleId::EnclaveDenied,
+            RuleId::EncryptDenied,
+            RuleId::DependsOnContext,
+        ];
+        let about = findings.into_iter().filter(|one| about.contains(&one.rule));
+        about
+            .map(|one| (one.rule, one.severity))
+            .collect::<Vec<_>>()
+    };
+    let open = (RuleId::DependsOnContext, Severity::Note);
+    for (action, alone) in [
+        ("kms:Decrypt", (RuleId::EnclaveDenied, Severity::Error)),
+        ("kms:Encrypt", (RuleId::EncryptDenied, Severity::Warning)),
+    ] {
+        assert_eq!(found(&[deny(action, always)]), [alone]);
+        assert_eq!(found(&[deny(action, is), deny(action, is_not)]), [alone]);
+        assert_eq!(found(&[deny(action, is)]), [open]);
+        // Where one is enough, nobody asks what the others do together.
+        let all = [deny(action, always), deny(action, is), deny(action, is_not)];
+        assert_eq!(found(&all), [alone, open, open]);
+    }
+}
+
+#[test]
+fn the_cure_of_a_foreign_allow_is_about_what_it_is() {
+    let cure = |sid: &str, principal: &str| {
+        let statement = format!(
+            r#"{{"Sid":"{sid}","Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"kms:Decrypt","Resource":"*"}}"#
+        );
+        let findings = lint(&with(&statement), &template());
+        let mut foreign = findings.into_iter();
+        let foreign = foreign.find(|one| one.rule == RuleId::ForeignAllow);
+        foreign.map(|one| one.cure).unwrap_or_default()
+    };
+    let (role, deleted) = (
+        "arn:aws:iam::111122223333:role/Other",
+        "AROAEXAMPLEEXAMPLEEX",
+    );
+    let own = "AllowChamberEnclaveEncryptForWrapping";
+    assert!(cure("Theirs", role).starts_with("Remove it"));
+    assert!(cure("Theirs", deleted).starts_with("Remove it"));
+    assert!(cure(own, role).starts_with("Remove it"));
+    assert!(cure(own, deleted).starts_with("Name the role by its ARN"));
+}
+
+#[test]
+fn a_denial_of_another_clusters_role_shares_none() {
+    let other = "arn:aws:iam::111122223333:role/ChamberEnclaveRole-other";
+    for (effect, shares) in [("Allow", true), ("Deny", false)] {
+        let found = extra(&format!(
+            r#""Effect":"{effect}","Principal":{{"AWS":"{other}"}},"Action":"kms:Decrypt","Resource":"*""#
+        ));
+        let told = found.iter().any(|one| one.rule == RuleId::SharedRole);
+        assert_eq!(told, shares, "{effect}");
+    }
+}
+
+#[test]
+fn a_grant_is_for_a_principal_or_for_a_service() {
+    let listed = |grantee: [Option<&str>; 2]| {
+        let grantee = grantee.map(|one| one.map(str::to_owned));
+        key_policy::Grant::listed(
+            Some("id".to_owned()),
+            None,
+            grantee,
+            ["Decrypt"].into_iter(),
+        )
+    };
+    let grant = listed([Some("arn"), None]);
+    assert_eq!((grant.id.as_str(), grant.grantee.as_str()), ("id", "arn"));
+    assert_eq!(grant.operations, ["Decrypt"]);
+    assert_eq!(
+        listed([None, Some("dynamodb.amazonaws.com")]).grantee,
+        "dynamodb.amazonaws.com"
+    );
+}
