@@ -1,6 +1,7 @@
 //! The operator's own metrics, and its logs.
 
 mod clusters;
+mod process;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use rollover::Action;
 
 use crate::settings::Settings;
 use clusters::Clusters;
+use process::Process;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ActionLabels {
@@ -53,7 +55,7 @@ impl Default for Telemetry {
     fn default() -> Self {
         let durations: fn() -> Histogram = || Histogram::new(exponential_buckets(0.005, 2.0, 14));
         let mut telemetry = Self {
-            registry: Registry::with_prefix("chamber_operator"),
+            registry: Registry::default(),
             actions: Family::default(),
             durations: Family::new_with_constructor(durations),
             orders: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
@@ -72,7 +74,8 @@ impl Default for Telemetry {
 
 impl Telemetry {
     fn register(&mut self) {
-        let registry = &mut self.registry;
+        self.registry.register_collector(Box::new(Process));
+        let registry = self.registry.sub_registry_with_prefix("chamber_operator");
         registry.register(
             "actions",
             "Actions by kind and result",

@@ -1,0 +1,124 @@
+//! What every process tells of itself, under the names of Prometheus' client libraries.
+//!
+//! Source: <https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>
+
+use std::fmt;
+
+use procfs::process::{LimitValue, Process as Found};
+use procfs::{ProcResult, boot_time_secs, page_size, ticks_per_second};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+/// This process, as the kernel has it at each scrape; nothing where that cannot be read.
+#[derive(Debug)]
+pub struct Process;
+
+/// Numbers of one look.
+struct Look {
+    cpu_seconds: f64,
+    resident_bytes: f64,
+    virtual_bytes: f64,
+    threads: f64,
+    started_at: f64,
+    open_files: f64,
+    most_files: Option<f64>,
+}
+
+impl Look {
+    fn now() -> ProcResult<Self> {
+        let process = Found::myself()?;
+        let stat = process.stat()?;
+        let seconds = |ticks: u64| float(ticks) / float(ticks_per_second());
+        Ok(Self {
+            cpu_seconds: seconds(stat.utime + stat.stime),
+            resident_bytes: float(stat.rss) * float(page_size()),
+            virtual_bytes: float(stat.vsize),
+            threads: float(stat.num_threads.unsigned_abs()),
+            started_at: float(boot_time_secs()?) + seconds(stat.starttime),
+            open_files: float(process.fd_count()? as u64),
+            most_files: match process.limits()?.max_open_files.soft_limit {
+                LimitValue::Value(most) => Some(float(most)),
+                LimitValue::Unlimited => None,
+            },
+        })
+    }
+}
+
+/// Whole up to 2^53: more than any of these numbers comes to.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "metrics are floating-point numbers"
+)]
+const fn float(number: u64) -> f64 {
+    number as f64
+}
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Ok(look) = Look::now() else {
+            return Ok(());
+        };
+        let cpu = ConstCounter::new(look.cpu_seconds);
+        let what = "Time on processors, of user and system";
+        let one =
+            encoder.encode_descriptor("process_cpu_seconds", what, None, cpu.metric_type())?;
+        cpu.encode(one)?;
+        let gauges = [
+            (
+                "process_resident_memory_bytes",
+                "Memory that is in RAM",
+                Some(look.resident_bytes),
+            ),
+            (
+                "process_virtual_memory_bytes",
+                "Memory that is mapped",
+                Some(look.virtual_bytes),
+            ),
+            ("process_threads", "Threads", Some(look.threads)),
+            (
+                "process_start_time_seconds",
+                "When the process started, since 1970",
+                Some(look.started_at),
+            ),
+            (
+                "process_open_fds",
+                "File descriptors in use",
+                Some(look.open_files),
+            ),
+            (
+                "process_max_fds",
+                "File descriptors at most; absent where there is no bound",
+                look.most_files,
+            ),
+        ];
+        for (name, what, value) in gauges {
+            let Some(value) = value else { continue };
+            let gauge = ConstGauge::new(value);
+            let one = encoder.encode_descriptor(name, what, None, gauge.metric_type())?;
+            gauge.encode(one)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_tells_of_this_process() {
+        let look = Look::now().unwrap();
+        let now = std::time::SystemTime::now();
+        let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+        let age = now.as_secs_f64() - look.started_at;
+        assert!((0.0..3600.0).contains(&age), "{age} s old");
+        assert!(look.cpu_seconds <= age * 1000.0 && look.threads >= 1.0);
+        assert!(look.resident_bytes > 100_000.0 && look.virtual_bytes >= look.resident_bytes);
+        let file = std::fs::File::open("/proc/self/stat").unwrap();
+        let more = Look::now().unwrap().open_files;
+        drop(file);
+        assert!(more >= 1.0 && look.most_files.is_none_or(|most| most >= more));
+    }
+}
