@@ -57,6 +57,7 @@ pub const FRESH: SignedDuration = SignedDuration::from_secs(30);
 pub fn plan(world: &World) -> Plan {
     let next = interrupt(world)
         .or_else(|| world.ownership_conflict.as_ref().map(conflicting))
+        .or_else(|| proven::mismeasured(world).map(|found| Plan::block(Step::Measure, found)))
         .or_else(|| transfer::next(world))
         .unwrap_or_else(|| match &world.record.rollover {
             Some(rollover) => retarget::next(world, rollover)

@@ -89,6 +89,21 @@ pub fn contradicted(world: &World, current: &Release) -> Option<StatusObstacle> 
     })
 }
 
+/// Why status is not believed: it has another measurement of a release than the release's own `ReplicaSet`. What a policy
+/// would lose or keep by it is wrong for the chambers that run.
+pub fn mismeasured(world: &World) -> Option<StatusObstacle> {
+    let rollover = world.record.rollover.iter();
+    let named = rollover.flat_map(|rollover| rollover.from.iter().chain([&rollover.to]));
+    let mut named = named.chain(&world.record.current);
+    named.find_map(|release| {
+        let set = world.set(&release.revision)?;
+        (set.release.measurement != release.measurement).then(|| StatusObstacle::Mismeasured {
+            revision: release.revision.clone(),
+            set: set.name.clone(),
+        })
+    })
+}
+
 /// The releases of `ReplicaSets` of ours that the keys' tags say were left by the last rollover.
 pub fn tagged_as_left(world: &World) -> impl Iterator<Item = &Release> {
     let releases = world.sets.iter().map(|set| &set.release);

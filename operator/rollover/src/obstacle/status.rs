@@ -18,6 +18,13 @@ pub enum StatusObstacle {
         /// Its release.
         revision: String,
     },
+    /// A release has another measurement in it than its `ReplicaSet`.
+    Mismeasured {
+        /// The release.
+        revision: String,
+        /// The `ReplicaSet`.
+        set: String,
+    },
     /// Another release was verified last than the keys' tags say.
     LeftLast {
         /// The release that status calls verified.
@@ -49,6 +56,10 @@ impl Display for StatusObstacle {
                 f,
                 "status says that release {current} was verified and the one before retired, but ReplicaSet {set} of release {revision} has chambers and no key's tag {} says so: status was written by somebody else. Remove the resource's status, and scale the release that is not wanted to 0",
                 tags::ROLLOVER
+            ),
+            Self::Mismeasured { revision, set } => write!(
+                f,
+                "status has another measurement of release {revision} than ReplicaSet {set}, which was made from it: status was written by somebody else. Remove the resource's status, so that what runs is found and recovered"
             ),
             Self::LeftLast { current, tagged } => write!(
                 f,

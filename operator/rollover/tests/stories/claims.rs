@@ -2,7 +2,7 @@
 
 use crate::play::{Play, blocked, release, share};
 use jiff::SignedDuration;
-use rollover::{Phase, Plan, Reason, Rollover, plan, tags};
+use rollover::{PersistedState, Phase, Plan, Reason, Rollover, plan, tags};
 
 /// What `terraform apply` does to tags that it does not know.
 fn strip(play: &mut Play, key: usize) {
@@ -684,4 +684,46 @@ fn nothing_is_begun_while_keys_say_that_another_release_was_left_last() {
     let truth = tags::retired_for(&release(1).measurement);
     (0..3).for_each(|key| play.set_tag(key, tags::RETIRED_FOR, &truth));
     play.until("Settled");
+}
+
+/// Whoever writes status keeps the name of what runs, and says that it is another image.
+#[test]
+fn a_status_that_has_another_measurement_of_what_runs_is_not_acted_on() {
+    let forgeries: [fn(&mut PersistedState); 3] = [
+        |record| {
+            let rollover = record.rollover.as_mut().unwrap();
+            rollover.to.measurement = release(9).measurement;
+        },
+        |record| {
+            let rollover = record.rollover.as_mut().unwrap();
+            rollover.from.as_mut().unwrap().measurement = release(9).measurement;
+        },
+        |record| record.current.as_mut().unwrap().measurement = release(9).measurement,
+    ];
+    for forge in forgeries {
+        let mut play = Play::rolling("Roll: resizes v1 3->2, v2 0->1");
+        let status = play.world.record.clone();
+        forge(&mut play.world.record);
+        let (reason, message) = blocked(&play);
+        assert_eq!(reason, Reason::StatusForged, "{message}");
+        assert!(
+            message.contains("another measurement of release v"),
+            "{message}"
+        );
+        play.world.record = status;
+        play.run(200);
+        assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    }
+}
+
+/// A revocation goes on beside it: only what is revoked leaves.
+#[test]
+fn a_revocation_beside_a_forged_measurement_takes_only_the_revoked_image() {
+    let mut play = Play::rolling("Roll: resizes v1 3->2, v2 0->1");
+    let rollover = play.world.record.rollover.as_mut().unwrap();
+    rollover.to.measurement = release(9).measurement;
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    play.run(50);
+    assert_eq!(blocked(&play).0, Reason::StatusForged, "{}", play.story);
+    assert_eq!(admitted(&play), [[2], [2], [2]], "{}", play.story);
 }
