@@ -5,9 +5,9 @@ use jiff::SignedDuration;
 use key_policy::Policy;
 use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
 use rollover::{
-    Action, Blob, Deletion, Fence, KeyState, KeyWrite, Metrics, Object, ObjectProblem,
-    PersistedState, Phase, Plan, Reading, Reason, Resize, Rollover, SealPod, Transition, laws,
-    plan, tags,
+    Action, Blob, Deletion, Failing, Failure, Fence, KeyState, KeyWrite, Metrics, Object,
+    ObjectProblem, PersistedState, Phase, Plan, Reading, Reason, Resize, Rollover, SealPod,
+    Transition, laws, plan, tags,
 };
 
 /// The law that an action would break, and what is said of it.
@@ -635,6 +635,24 @@ fn law_5_keeps_what_ran_last_whatever_status_names() {
     passes(&play, &writes(&play, &[0, 1], &[2]));
 }
 
+/// What status alone calls the release before holds nothing up where the keys name another one; without their word it counts.
+#[test]
+fn law_5_believes_the_keys_before_status_and_status_where_the_keys_say_nothing() {
+    let mut play = only_the_new_run();
+    hold(&mut play, &[0, 1, 2], &[1, 2, 9]);
+    let rollover = play.world.record.rollover.as_mut().unwrap();
+    rollover.from = Some(release(9));
+    play.world.record.current = Some(release(9));
+    passes(&play, &writes(&play, &[0, 1], &[1, 2]));
+    stops(&play, &writes(&play, &[0, 1], &[2]), 5, "would keep 1 of 2");
+    let mut play = only_the_new_run();
+    play.world.sets.retain(|set| set.release == release(2));
+    for key in 0..3 {
+        play.set_facts(key, |facts| drop(facts.tags.remove(tags::RETIRED_FOR)));
+    }
+    stops(&play, &writes(&play, &[0, 1], &[2]), 5, "would keep 1 of 2");
+}
+
 #[test]
 fn law_5_keeps_what_a_key_admitted_when_it_was_taken_over() {
     let mut play = only_the_new_run();
@@ -705,8 +723,39 @@ fn law_6_starts_nothing_unverified_while_a_key_is_unknown() {
     stops(&play, &resize(&play, 2, 1), 6, "key c could not be read");
     play.world.budget = Some(1);
     passes(&play, &resize(&play, 1, 2));
+    // Nor does an order for no other number start anything.
+    stops(&play, &resize(&play, 2, 0), 7, "change nothing");
     play.world.spec.shares[2].accepted_at_risk = true;
     passes(&play, &resize(&play, 2, 1));
+}
+
+#[test]
+fn law_6_blames_no_release_for_nodes_that_are_full() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.full = true;
+    play.until("Roll: waits, ChamberUnschedulable");
+    let failure = Failure {
+        revision: "v2".into(),
+        why: "it makes no progress".into(),
+    };
+    let back = true;
+    let failed = Action::Transition(Transition::Failed { failure, back });
+    stops(&play, &failed, 6, "no node has room");
+    revoke(&mut play, 2);
+    passes(&play, &failed);
+    play.world.record.revoked.clear();
+    // One that has a node, and stays sealed there, speaks against it; one that serves does not.
+    let set = play.world.sets.iter_mut();
+    let set = set.last().unwrap();
+    let mut other = set.chambers[0].clone();
+    assert!(matches!(other.failing, Some(Failing::Unschedulable(_))));
+    (other.failing, other.scheduled_at) = (None, Some(play.world.now));
+    set.chambers.push(other);
+    passes(&play, &failed);
+    let set = play.world.sets.iter_mut().last().unwrap();
+    set.chambers.last_mut().unwrap().unsealed_since = Some(play.world.now);
+    stops(&play, &failed, 6, "no node has room");
 }
 
 #[test]
@@ -1073,6 +1122,28 @@ fn law_12_takes_a_commitment_that_status_keys_and_blobs_agree_on() {
     stops(&play, &bind, 12, "no sound blob");
     play.world.record = PersistedState::default();
     passes(&play, &commit);
+}
+
+#[test]
+fn law_12_starts_no_chamber_without_a_sound_blob() {
+    let mut play = Play::settled();
+    play.world.budget = Some(1);
+    play.world.blobs.clear();
+    stops(&play, &resize(&play, 1, 4), 12, "no sound blob");
+    passes(&play, &resize(&play, 1, 2));
+    play.world.spec.managed_sealing = false;
+    passes(&play, &resize(&play, 1, 4));
+}
+
+#[test]
+fn law_12_seals_only_where_no_pod_has_the_seal_pod_s_name() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    let seal = Action::StartSeal(release(1));
+    passes(&play, &seal);
+    for pod in [SealPod::Foreign("somebody's".into()), SealPod::Outdated] {
+        play.world.seal_pod = pod;
+        stops(&play, &seal, 12, "a pod of the seal pod's name is there");
+    }
 }
 
 #[test]

@@ -260,6 +260,31 @@ impl Play {
         self.facts(key).unwrap().policy.as_ref().unwrap()
     }
 
+    /// The policy of a key becomes the template's for these releases, whoever wrote it.
+    pub fn admits(&mut self, key: usize, numbers: &[u8]) {
+        let live = numbers.iter().map(|number| release(*number).measurement);
+        let live: Vec<_> = live.collect();
+        let policy = self.world.spec.shares[key].template.render(&live);
+        self.set_facts(key, |facts| facts.policy = Ok(policy));
+    }
+
+    /// The releases whose images a key's policy admits, by their number.
+    pub fn admitted(&self, key: usize) -> Vec<u8> {
+        let template = &self.world.spec.shares[key].template;
+        let found = key_policy::found(self.policy(key), template).unwrap();
+        let images = found.image_sha384.iter();
+        let numbers = images.map(|image| u8::from_str_radix(&image[..2], 16).unwrap());
+        numbers.collect()
+    }
+
+    /// What is planned once all that is asked for was looked at.
+    pub fn looked(&mut self) -> Plan {
+        while let Plan::Look(_) = plan(&self.world) {
+            assert!(self.turn(), "{}", self.story);
+        }
+        plan(&self.world)
+    }
+
     /// A foreign hand changes the text of a key's policy.
     pub fn rewrite(&mut self, key: usize, from: &str, to: &str) {
         let text = self.policy(key).to_json();
@@ -433,7 +458,7 @@ impl Play {
     }
 
     /// What was looked at stands for one turn.
-    fn forget_looks(&mut self) {
+    pub fn forget_looks(&mut self) {
         (self.world.metrics, self.world.budget) = (None, None);
         self.world.attestations = None;
     }
@@ -489,7 +514,7 @@ impl Play {
             let lost = self.node_lost;
             let set = &mut self.world.sets[index];
             set.chambers
-                .retain(|chamber| lost || !chamber.terminating());
+                .retain(|chamber| lost || chamber.gone_by.is_none());
             for chamber in &mut set.chambers {
                 if !self.full && chamber.scheduled_at.is_none() {
                     (chamber.scheduled_at, chamber.failing) = (Some(now), None);
@@ -514,7 +539,11 @@ impl Play {
     fn replicate(&mut self) {
         let now = self.world.now;
         for set in &mut self.world.sets {
-            let running = |set: &Set| set.chambers.iter().filter(|c| !c.terminating()).count();
+            // Counted by the fact itself: a wrong answer of the planner's must not keep pods coming for ever.
+            let running = |set: &Set| {
+                let staying = set.chambers.iter().filter(|c| c.gone_by.is_none());
+                staying.count()
+            };
             while running(set) < set.replicas as usize {
                 self.created += 1;
                 set.chambers.push(Chamber {
@@ -536,8 +565,8 @@ impl Play {
                 let sealed = set
                     .chambers
                     .iter()
-                    .position(|c| !c.terminating() && c.unsealed_since.is_none());
-                let any = set.chambers.iter().position(|c| !c.terminating());
+                    .position(|c| c.gone_by.is_none() && c.unsealed_since.is_none());
+                let any = set.chambers.iter().position(|c| c.gone_by.is_none());
                 set.chambers[sealed.or(any).unwrap()].gone_by = Some(now);
             }
         }
