@@ -2,8 +2,10 @@
 
 use crate::play::{Play, compare, release, share};
 use jiff::SignedDuration;
+use measurement::{MANIFEST_REGISTER, Pcr};
 use rollover::{
-    Action, Attestation, Attestations, Gate, Plan, Reason, Transition, World, laws, plan,
+    Action, Attestation, Attestations, Gate, Look, Metrics, Plan, Reason, Step, Transition, World,
+    laws, plan,
 };
 
 /// Settled on v1, which did not know how to attest; v2 is wanted.
@@ -236,6 +238,69 @@ fn whoever_was_asked_a_moment_ago_is_asked_again_when_it_is_time() {
     assert_eq!(until, Some(later));
     assert_eq!(obstacle.reason(), Reason::AttestationMissing);
     assert!(refused(&play.world).contains("just now"));
+}
+
+/// The same where a settled cluster is to pin its manifest: nobody is asked before the turn has come.
+#[test]
+fn before_a_pin_chambers_are_asked_when_it_is_time() {
+    let mut play = Play::settled();
+    let mut measurement = release(1).measurement;
+    let pcr = Pcr::from_bytes([7; 48]);
+    measurement.registers.insert(MANIFEST_REGISTER, pcr);
+    play.world.spec.release.measurement = measurement.clone();
+    play.world.record.current = Some(play.world.spec.release.clone());
+    play.world.sets[0].release.measurement = measurement;
+    for share in &mut play.world.spec.shares {
+        share.template.pins.insert(MANIFEST_REGISTER);
+    }
+    let revision = "v1".to_owned();
+    let look = Plan::Look(Look::Attestation { revision });
+    assert_eq!(plan(&play.world), look);
+    let later = play.world.now + SignedDuration::from_secs(3);
+    play.world.attestations = Some(Attestations::Deferred { until: later });
+    let next = plan(&play.world);
+    assert!(
+        matches!(next, Plan::Wait { step: Step::Settled, until, .. } if until == Some(later)),
+        "{next:?}"
+    );
+}
+
+/// What Prometheus does not say when Retire would begin.
+#[test]
+fn what_prometheus_cannot_say_is_waited_for_and_asked_again() {
+    let mut play = about_to_retire(Gate::Required);
+    let known = play.world.metrics.clone();
+    play.world.metrics = Some(Metrics::Unavailable("connection refused".into()));
+    let (reason, message) = waits(&play.world);
+    assert_eq!(reason, Reason::PrometheusUnavailable);
+    assert!(message.contains("connection refused"), "{message}");
+    assert!(refused(&play.world).contains("metrics are not known"));
+    let turn = play.world.now + SignedDuration::from_secs(9);
+    play.world.metrics = Some(Metrics::Deferred { until: turn });
+    let next = plan(&play.world);
+    assert!(
+        matches!(next, Plan::Wait { until, .. } if until == Some(turn)),
+        "{next:?}"
+    );
+    play.world.metrics = known;
+    // Rejections that were counted over a shorter time say nothing of the whole.
+    play.world.spec.soak_time += SignedDuration::from_secs(1);
+    play.world.now += SignedDuration::from_secs(1);
+    let window = play.world.spec.soak_time;
+    assert_eq!(plan(&play.world), Plan::Look(Look::Metrics { window }));
+}
+
+#[test]
+fn a_sample_without_a_time_proves_nothing() {
+    let mut play = about_to_retire(Gate::Required);
+    let Some(Metrics::Known { pods, .. }) = &mut play.world.metrics else {
+        panic!("{}", play.story);
+    };
+    pods.values_mut().next().unwrap().sampled_at = None;
+    let (reason, message) = waits(&play.world);
+    assert_eq!(reason, Reason::MetricsInconclusive);
+    assert!(message.contains("gives no time of a sample"), "{message}");
+    assert!(refused(&play.world).contains("is not verified"));
 }
 
 /// Prometheus keeps its veto, whatever chambers attest.
