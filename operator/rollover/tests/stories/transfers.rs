@@ -2,7 +2,7 @@
 
 use crate::play::{Play, blocked, owner, release, share};
 use jiff::SignedDuration;
-use rollover::{PersistedState, Reason, tags};
+use rollover::{Look, PersistedState, Plan, Reason, plan, tags};
 
 /// The namespace of before, which had the same name.
 const GONE: &str = "uid/ns/gone/signer";
@@ -127,6 +127,32 @@ fn a_pause_and_a_dry_run_move_nothing_and_a_holder_s_key_is_not_tagged() {
         owners(&play)[1..],
         [Some(owner().external_id()), Some(GONE.to_owned())]
     );
+}
+
+/// The answer to a word that moves nothing waits as well: what is wrong with it may be corrected until then.
+#[test]
+fn a_pause_and_a_dry_run_answer_no_transfer() {
+    let mut play = made_anew();
+    play.world.spec.verbs.transfer = Some("uid/ns/of-nobody/signer".to_owned());
+    for (paused, dry_run) in [(true, false), (false, true)] {
+        (play.world.spec.paused, play.world.spec.dry_run) = (paused, dry_run);
+        play.run(20);
+        assert_eq!(blocked(&play).0, Reason::KeyOwnedByAnother);
+        assert_eq!(play.world.record.handled.transfer, None);
+    }
+    play.world.spec.dry_run = false;
+    play.until("names the owner as it has to be written");
+}
+
+/// An operator that has just started knows no key's tags, and must not say that no key carries them.
+#[test]
+fn a_transfer_is_answered_by_keys_that_were_read() {
+    let mut play = made_anew();
+    play.world.spec.verbs.transfer = Some(GONE.to_owned());
+    let read = std::mem::take(&mut play.world.readings);
+    assert_eq!(plan(&play.world), Plan::Look(Look::Keys));
+    play.world.readings = read;
+    play.until("takes over 3 keys of uid/ns/gone/signer");
 }
 
 #[test]
