@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod claims;
+mod deletions;
 mod gate;
 mod keys;
 mod laws;
