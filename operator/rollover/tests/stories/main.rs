@@ -15,3 +15,4 @@ mod proofs;
 mod releases;
 mod runbook;
 mod transfers;
+mod verbs;
