@@ -5,6 +5,7 @@
 
 mod claims;
 mod deletions;
+mod failures;
 mod gate;
 mod keys;
 mod laws;
