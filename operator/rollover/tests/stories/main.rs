@@ -15,5 +15,6 @@ mod play;
 mod proofs;
 mod releases;
 mod runbook;
+mod settled;
 mod transfers;
 mod verbs;
