@@ -16,5 +16,6 @@ mod proofs;
 mod releases;
 mod runbook;
 mod settled;
+mod steps;
 mod transfers;
 mod verbs;
