@@ -369,6 +369,7 @@ fn forged(setup: &Setup, state: &State, events: &mut Vec<Event>) {
                 state.record.rollover = Some(Rollover {
                     from,
                     to: release,
+                    mismeasured: false,
                     found: 0,
                     admitted: None,
                     retires: false,
@@ -385,6 +386,7 @@ fn forged(setup: &Setup, state: &State, events: &mut Vec<Event>) {
             state.record.rollover = Some(Rollover {
                 from,
                 to: 2,
+                mismeasured: false,
                 found: 0,
                 admitted: None,
                 retires: true,
@@ -394,6 +396,27 @@ fn forged(setup: &Setup, state: &State, events: &mut Vec<Event>) {
     ));
     if state.record.rollover.is_some() {
         forged_before(state, events);
+        let target = state
+            .record
+            .rollover
+            .as_ref()
+            .map(|one| usize::from(one.to));
+        let runs = target.is_some_and(|to| {
+            !state.sets[to]
+                .as_ref()
+                .is_none_or(|set| set.pods.is_empty())
+        });
+        if runs {
+            events.push(fault(
+                state,
+                "status is forged: the target is another image",
+                |state| {
+                    if let Some(rollover) = &mut state.record.rollover {
+                        rollover.mismeasured = true;
+                    }
+                },
+            ));
+        }
         events.push(fault(
             state,
             "status is forged: Retire has begun",

@@ -354,6 +354,7 @@ fn compact(
             .map(|found| crate::state::Rollover {
                 from: found.from.as_ref().map(index),
                 to: index(&found.to),
+                mismeasured: mismeasured(setup, &found.to),
                 found: kept(setup, &found.found, corrected),
                 admitted: match found.phase {
                     Phase::Admitted { at } => Some(age(at)),
@@ -380,6 +381,12 @@ fn compact(
         revoke: named(setup, record.handled.revoke.as_deref()),
         transfer: record.handled.transfer.is_some(),
     }
+}
+
+/// Whether a release has another image in it than the one of this name.
+fn mismeasured(setup: &Setup, release: &rollover::Release) -> bool {
+    let known = setup.releases.get(usize::from(setup.index(release)));
+    known.is_some_and(|known| !known.measurement.same_image(&release.measurement))
 }
 
 /// What was written last to each key.

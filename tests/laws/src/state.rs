@@ -139,6 +139,8 @@ pub struct Rollover {
     pub from: Option<u8>,
     /// The target.
     pub to: u8,
+    /// It has another image in it than the release of this name.
+    pub mismeasured: bool,
     /// Keys that keep what was found there, as bits.
     pub found: u8,
     /// Age of the admission.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use measurement::Measurement;
+use measurement::{Measurement, Pcr};
 use rollover::{
     AdmittedSet, Attestation, Attestations, Blob, Chamber, Deletion, Failing, Failure, KeyFacts,
     KeyState, Manifest, Metrics, Phase, PodMetrics, Reading, Readings, Release, SealPod, Verbs,
@@ -127,7 +127,7 @@ fn record(setup: &Setup, state: &State) -> rollover::PersistedState {
         current: record.current.map(release),
         rollover: record.rollover.as_ref().map(|found| rollover::Rollover {
             from: found.from.map(release),
-            to: release(found.to),
+            to: target(&release(found.to), found.mismeasured),
             found: kept(setup, found.found, state.asked.corrected),
             phase: match found.admitted {
                 _ if found.retires => Phase::Retiring { since: setup.now },
@@ -157,6 +157,15 @@ fn record(setup: &Setup, state: &State) -> rollover::PersistedState {
             transfer: record.transfer.then(|| OTHER.to_owned()),
         },
     }
+}
+
+/// The target as status has it.
+fn target(release: &rollover::Release, mismeasured: bool) -> rollover::Release {
+    let mut target = release.clone();
+    if mismeasured {
+        target.measurement.image_sha384 = Pcr::from_bytes([0xfa; 48]);
+    }
+    target
 }
 
 /// What was written last to each key, by ARN.

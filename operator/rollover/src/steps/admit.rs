@@ -99,7 +99,7 @@ fn write(world: &World, rollover: &Rollover, set: &AdmittedSet) -> Option<Plan> 
 
 /// The write that makes every managed policy hold exactly its set, or what speaks against it; `None` when all do.
 pub fn write_all(world: &World, step: Step, set: &AdmittedSet) -> Option<Plan> {
-    let (refused, writes): (Vec<_>, Vec<_>) = match projections(world, set) {
+    let (refused, writes): (Vec<_>, Vec<_>) = match projections(world, step, set) {
         Ok(writes) => writes
             .into_iter()
             .partition(|one| refused(world, step, one).is_some()),
@@ -166,13 +166,19 @@ fn settle(world: &World, rollover: &Rollover) -> Option<Plan> {
     (world.now < until).then(|| Plan::wait_until(STEP, settling, Some(until)))
 }
 
-fn projections(world: &World, set: &AdmittedSet) -> Result<Vec<KeyWrite>, Obstacle> {
+/// The writes of a step. What goes wrong with a key that nobody waits for is left to it.
+fn projections(world: &World, step: Step, set: &AdmittedSet) -> Result<Vec<KeyWrite>, Obstacle> {
     let mut writes = Vec::new();
     for (share, facts) in world.facts().filter(|(share, _)| share.managed) {
-        if takes_part(share, facts) {
-            writes.extend(key_write(share, facts, |policy| {
-                set.for_key(share, policy)
-            })?);
+        let write = || key_write(share, facts, |policy| set.for_key(share, policy));
+        // A key that is disabled opens nothing today; what Retire leaves in its policy opens again with it.
+        let retires = step == Step::Retire;
+        if takes_part(share, facts) || (retires && !keys::dispensable(world, share)) {
+            writes.extend(write()?);
+        } else if retires {
+            writes.extend(write().ok().flatten().filter(|one| {
+                refused(world, step, one).is_none() && !world.record.flips(&one.arn, world.now)
+            }));
         }
     }
     Ok(writes)
@@ -219,7 +225,8 @@ pub enum Extent {
 pub fn ask(world: &World, step: Step, set: &AdmittedSet, extent: Extent) -> Option<Plan> {
     let waiting: Vec<_> = world
         .facts()
-        .filter(|(share, facts)| !share.managed && takes_part(share, facts))
+        .filter(|(share, _)| !share.managed)
+        .filter(|(share, facts)| extent == Extent::Exactly || takes_part(share, facts))
         .filter(|(share, facts)| !holds(share, facts, set, extent))
         .filter(|(share, _)| !keys::dispensable(world, share))
         .map(|(share, _)| share.name.clone())

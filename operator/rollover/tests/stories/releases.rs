@@ -1190,6 +1190,50 @@ fn a_key_at_risk_stops_everything_unless_the_spec_accepts_it() {
     compare("key-at-risk", &play);
 }
 
+/// Disabled keys open nothing, until somebody enables them: so many of them would open the old image alone.
+#[test]
+fn disabled_keys_that_could_open_the_old_image_together_are_waited_for() {
+    let mut shares = three();
+    shares.push(share("d", false));
+    shares[2].managed = false;
+    let mut play = Play::new(shares);
+    play.until("waits, AwaitingKeyHolder");
+    for key in [2, 3] {
+        play.admits(key, &[1]);
+    }
+    play.until("Settled");
+    for key in [2, 3] {
+        play.world.spec.shares[key].accepted_at_risk = true;
+        play.set_facts(key, |facts| {
+            facts.state = KeyState::Other("Disabled".into());
+        });
+    }
+    play.world.spec.release = release(2);
+    play.until("Retire: waits, AwaitingKeyHolder");
+    play.run(20);
+    assert!(!play.story.ends_with("Settled\n"), "{}", play.story);
+    play.admits(3, &[2]);
+    play.run(200);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
+
+/// What KMS would refuse on a key that nobody waits for holds up nothing.
+#[test]
+fn a_disabled_key_at_risk_with_a_deleted_principal_holds_up_nothing() {
+    let mut play = Play::settled();
+    play.world.spec.shares[2].accepted_at_risk = true;
+    play.set_facts(2, |facts| facts.state = KeyState::Other("Disabled".into()));
+    play.world.spec.release = release(2);
+    play.until("Roll: resizes v1 3->2, v2 0->1");
+    play.with_statement(
+        2,
+        r#"{"Sid":"Theirs","Effect":"Deny","Principal":{"AWS":"AROAEXAMPLEEXAMPLEEX"},"Action":"kms:Sign","Resource":"*"}"#,
+    );
+    play.run(300);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert_eq!(play.admitted(2), [1]);
+}
+
 #[test]
 fn a_holder_who_never_answers_holds_up_nothing_once_the_spec_accepts_its_key_at_risk() {
     let mut play = Play::settled();
