@@ -396,16 +396,9 @@ fn forged(setup: &Setup, state: &State, events: &mut Vec<Event>) {
     ));
     if state.record.rollover.is_some() {
         forged_before(state, events);
-        let target = state
-            .record
-            .rollover
-            .as_ref()
-            .map(|one| usize::from(one.to));
-        let runs = target.is_some_and(|to| {
-            !state.sets[to]
-                .as_ref()
-                .is_none_or(|set| set.pods.is_empty())
-        });
+        let rollover = state.record.rollover.as_ref();
+        let target = rollover.and_then(|one| state.sets.get(usize::from(one.to))?.as_ref());
+        let runs = target.is_some_and(|set| !set.pods.is_empty());
         if runs {
             events.push(fault(
                 state,
