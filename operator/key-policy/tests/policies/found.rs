@@ -1169,6 +1169,17 @@ fn an_enclave_that_needs_more_than_its_image_is_told_of() {
         "{told}"
     );
     assert_eq!(needs("kms:RecipientAttestation:PCR8"), None);
+    // What the spec says of chambers is known.
+    let mut template = template();
+    let known = ("aws:SourceVpce".to_owned(), "x".to_owned());
+    template.assume.extend([known]);
+    let conditions = "\"StringEquals\": {\"aws:SourceVpce\": \"x\"}, \"StringEqualsIgnoreCase\"";
+    let text = SEED.replacen("\"StringEqualsIgnoreCase\"", conditions, 1);
+    let found = lint(&Policy::parse(&text).unwrap(), &template);
+    assert!(
+        found.iter().all(|one| one.rule != RuleId::DependsOnContext),
+        "{found:?}"
+    );
 }
 
 /// What several statements do together is said once, and of none of them alone.
