@@ -1272,3 +1272,40 @@ fn a_grant_is_for_a_principal_or_for_a_service() {
         "dynamodb.amazonaws.com"
     );
 }
+
+/// The notes about IAM and grants go where every other image is denied to everybody, and only there.
+#[test]
+fn only_a_denial_of_every_other_image_binds_everybody() {
+    let live = release(1).image_sha384;
+    let other = format!(
+        r#""StringNotEqualsIgnoreCase":{{"kms:RecipientAttestation:ImageSha384":"{live}"}}"#
+    );
+    let any = r#""Null":{"kms:RecipientAttestation:ImageSha384":"false"}"#.to_owned();
+    let grants = |effect: &str, condition: &str| {
+        let findings = extra(&format!(
+            r#""Effect":"{effect}","Principal":"*","Action":"kms:*","Resource":"*","Condition":{{{condition}}}"#
+        ));
+        findings
+            .iter()
+            .any(|one| one.rule == RuleId::AdminCreatesGrants)
+    };
+    assert!(!grants("Deny", &other), "that is what Pinned does");
+    assert!(grants("Allow", &other));
+    assert!(grants("Deny", &any));
+}
+
+#[test]
+fn capital_letters_matter_to_operators_that_mind_them() {
+    let image = release(1).image_sha384.to_string();
+    let policy = template().render(&[release(0xab)]).to_json();
+    let capitals = policy.replace(&release(0xab).image_sha384.to_string(), &"AB".repeat(48));
+    assert!(!policy.contains(&image));
+    let told = |text: &str| {
+        let findings = lint(&Policy::parse(text).unwrap(), &template());
+        findings.iter().any(|one| one.rule == RuleId::CaseSensitive)
+    };
+    assert!(!told(&capitals));
+    assert!(told(
+        &capitals.replace("StringEqualsIgnoreCase", "StringEquals")
+    ));
+}
