@@ -116,6 +116,10 @@ impl PersistedState {
     }
 
     fn begin(&mut self, from: Option<Release>, to: Release, now: Timestamp) {
+        // What the last writes of the rollover before were may not be known: this process may have ended between a write
+        // and its record. The first write of each key in this one is its own, whatever was recorded.
+        let written = self.written.values_mut();
+        written.for_each(|known| known.content.clear());
         self.rollover = Some(Rollover::begin(from, to, now));
     }
 

@@ -900,6 +900,27 @@ fn flips_are_counted_through_phases_and_rollovers_and_hold_up_their_own_key_alon
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
 }
 
+/// The operator ends each time between the last write and its record: nobody else has changed anything.
+#[test]
+fn writes_that_were_never_recorded_are_no_conflict() {
+    let mut play = Play::settled();
+    play.world.spec.progress_deadline = jiff::SignedDuration::from_mins(1);
+    for round in 0..8 {
+        play.world.spec.release = release(if round % 2 == 0 { 2 } else { 1 });
+        play.until("/retire)");
+        let written = play.world.record.written.clone();
+        play.until("]");
+        assert!(
+            play.story.contains("Retire: writes policies"),
+            "{}",
+            play.story
+        );
+        play.world.record.written = written;
+        play.until("the rollover is complete");
+        play.story.clear();
+    }
+}
+
 #[test]
 fn changes_of_our_own_are_no_conflict() {
     let mut play = Play::settled();
