@@ -23,7 +23,7 @@ mod state;
 mod supervisor;
 mod termination;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod traffic;
 mod vsock;
 

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::testing::{Accepted, CID, FakeVsock, image};
+use crate::tests::{Accepted, CID, FakeVsock, image};
 
 /// Boots enclaves whose side of vsock the test gets.
 struct Machine {

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::exposition::Page;
-use crate::testing::{Accepted, FakeVsock};
+use crate::tests::{Accepted, FakeVsock};
 
 struct Bench {
     address: SocketAddr,

@@ -6,7 +6,7 @@ use measurement::Measurement;
 use sealed_blob::SealedShare;
 
 use super::*;
-use crate::testing::image;
+use crate::tests::image;
 
 fn arn(region: &str) -> String {
     format!("arn:aws:kms:{region}:111122223333:key/a")

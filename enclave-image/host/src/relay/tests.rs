@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::exposition::Page;
-use crate::testing::{CID, Dialer, port};
+use crate::tests::{CID, Dialer, port};
 
 const HOST: &str = "kms.us-east-1.amazonaws.com";
 const CONNECT: &str = "CONNECT kms.us-east-1.amazonaws.com:443 HTTP/1.1\r\nhost: x\r\n\r\n";
