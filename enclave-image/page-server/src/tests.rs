@@ -32,6 +32,15 @@ async fn get_page(mut stream: TcpStream, path: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
+/// A connection that stays open behind its first answer: it has a place.
+async fn answered(from: &str, to: SocketAddr) -> TcpStream {
+    let mut stream = connect(from, to).await;
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    stream.read_u8().await.unwrap();
+    stream
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_header_that_does_not_come_ends_the_connection() {
     let address = served().await;
@@ -64,13 +73,7 @@ async fn one_caller_leaves_places_for_others() {
     let address = served().await;
     let mut open = Vec::new();
     for _ in 0..MAX_OF_ONE {
-        let mut stream = connect("127.0.0.2", address).await;
-        stream
-            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-            .await
-            .unwrap();
-        stream.read_u8().await.unwrap();
-        open.push(stream);
+        open.push(answered("127.0.0.2", address).await);
     }
     let page = get_page(connect("127.0.0.2", address).await, "/").await;
     assert_eq!(page, "", "its places are taken");
@@ -91,13 +94,7 @@ async fn there_are_so_many_places_and_no_more() {
     let mut open = Vec::new();
     for number in 0..MAX_CONNECTIONS {
         let from = format!("127.0.1.{}", number / MAX_OF_ONE);
-        let mut stream = connect(&from, address).await;
-        stream
-            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-            .await
-            .unwrap();
-        stream.read_u8().await.unwrap();
-        open.push(stream);
+        open.push(answered(&from, address).await);
     }
     let waiting = get_page(connect("127.0.0.1", address).await, "/");
     let waiting = tokio::spawn(waiting);
