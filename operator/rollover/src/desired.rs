@@ -177,11 +177,18 @@ pub fn approved(world: &World, measurement: &Measurement) -> bool {
 /// The measurements that status (for this key, too), the chambers and the spec name, each image once.
 fn known(world: &World, share: &Share) -> Vec<Measurement> {
     let rollover = world.record.rollover.iter();
+    // Where a set was made from a release, it says what that one measures, and not status.
+    let believed = |release: &&Release| proven::contradicting(world, release).is_none();
     let recorded = rollover.flat_map(|rollover| {
         let found = rollover.found.get(&share.arn);
-        found.into_iter().cloned().chain(rollover.live())
+        let releases = rollover.from.iter().chain([&rollover.to]);
+        let releases = releases.filter(believed);
+        found
+            .into_iter()
+            .cloned()
+            .chain(releases.map(|release| release.measurement.clone()))
     });
-    let current = world.record.current.iter();
+    let current = world.record.current.iter().filter(believed);
     let sets = world.sets.iter().map(|set| &set.release);
     let others = current.chain(sets).chain([&world.spec.release]);
     let mut all: Vec<Measurement> = Vec::new();

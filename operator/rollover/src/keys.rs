@@ -96,9 +96,19 @@ fn goes_without(world: &World) -> bool {
     let stays = stays.or(world.record.current.as_ref());
     let admits_others = |(share, facts): &(&Share, &KeyFacts)| {
         share.accepted_at_risk
+            && may_admit(share, facts)
             && !stays.is_some_and(|release| admits_alone(share, facts, &release.measurement))
     };
     world.facts().filter(admits_others).count() < threshold
+}
+
+/// Whether a key's policy admits an image, or cannot be read for certain.
+fn may_admit(share: &Share, facts: &KeyFacts) -> bool {
+    let Ok(policy) = &facts.policy else {
+        return true;
+    };
+    key_policy::found(policy, &share.template).is_err()
+        || images(share, policy).iter().any(|image| !image.is_nobody())
 }
 
 fn state_fault(share: &Share, facts: &KeyFacts) -> Option<Obstacle> {

@@ -2,7 +2,7 @@
 
 use measurement::{Measurement, Pcr};
 
-use crate::{KeyFacts, Release, Rollover, Share, StatusObstacle, World, claim, keys, tags};
+use crate::{KeyFacts, Release, Rollover, Set, Share, StatusObstacle, World, claim, keys, tags};
 
 impl World {
     /// Whether the only way is forward: status says so, and a key of ours (where one that it manages was read) or this process, too.
@@ -93,15 +93,26 @@ pub fn contradicted(world: &World, current: &Release) -> Option<StatusObstacle> 
 /// would lose or keep by it is wrong for the chambers that run.
 pub fn mismeasured(world: &World) -> Option<StatusObstacle> {
     let rollover = world.record.rollover.iter();
-    let named = rollover.flat_map(|rollover| rollover.from.iter().chain([&rollover.to]));
+    // One release under its permit and under its run manifest is named twice.
+    let named = rollover.flat_map(|rollover| {
+        let from = rollover.from.iter();
+        from.filter(|from| from.revision != rollover.to.revision)
+            .chain([&rollover.to])
+    });
     let mut named = named.chain(&world.record.current);
     named.find_map(|release| {
-        let set = world.set(&release.revision)?;
-        (set.release.measurement != release.measurement).then(|| StatusObstacle::Mismeasured {
+        let set = contradicting(world, release)?;
+        Some(StatusObstacle::Mismeasured {
             revision: release.revision.clone(),
             set: set.name.clone(),
         })
     })
+}
+
+/// The `ReplicaSet` that was made from a release, where it has another measurement than status says.
+pub fn contradicting<'a>(world: &'a World, release: &Release) -> Option<&'a Set> {
+    let set = world.set(&release.revision)?;
+    (set.release.measurement != release.measurement).then_some(set)
 }
 
 /// The releases of `ReplicaSets` of ours that the keys' tags say were left by the last rollover.

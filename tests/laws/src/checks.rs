@@ -61,7 +61,9 @@ pub fn write(
         return Err(Violation::of(7, "writes a policy that is there already"));
     }
     let excused = before.record.revoked != 0 || before.asked.deleting;
-    if !excused && before.record.written[key].is_some_and(|known| known.0 == new && known.1 >= 4) {
+    if !excused
+        && before.record.written[key].is_some_and(|known| known.0 == Some(new) && known.1 >= 4)
+    {
         return Err(Violation::of(10, "puts a policy right for the fifth time"));
     }
     trust(setup, before, old, new)?;

@@ -399,7 +399,9 @@ fn written(
         (key < setup.size.keys).then_some(())?;
         let known = record.written.get(&setup.arn(key, corrected))?;
         let times = u8::try_from(known.put_right.len()).unwrap_or(u8::MAX);
-        Some((setup.of_content(key, &known.content)?, times))
+        let images = setup.of_content(key, &known.content);
+        // What was forgotten when a rollover began is as if it had never been written, but for what was put right.
+        (images.is_some() || times > 0).then_some((images, times))
     })
 }
 

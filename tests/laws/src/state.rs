@@ -130,7 +130,7 @@ pub struct Record {
 }
 
 /// What was written last to a key: images, and how often the same was written again.
-pub type Written = (Images, u8);
+pub type Written = (Option<Images>, u8);
 
 /// The rollover in flight; times are ages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

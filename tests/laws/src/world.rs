@@ -173,7 +173,8 @@ fn written(setup: &Setup, record: &state::Record, corrected: bool) -> BTreeMap<S
     let known = (0..setup.size.keys).filter_map(|key| {
         let (images, times) = record.written[key]?;
         let written = Written {
-            content: setup.content(key, images).to_owned(),
+            content: images
+                .map_or_else(String::new, |images| setup.content(key, images).to_owned()),
             put_right: vec![setup.now; usize::from(times)],
         };
         Some((setup.arn(key, corrected), written))

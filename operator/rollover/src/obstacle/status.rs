@@ -59,7 +59,7 @@ impl Display for StatusObstacle {
             ),
             Self::Mismeasured { revision, set } => write!(
                 f,
-                "status has another measurement of release {revision} than ReplicaSet {set}, which was made from it: status was written by somebody else. Remove the resource's status, so that what runs is found and recovered"
+                "status has another measurement of release {revision} than ReplicaSet {set}, which was made from it: status was written by somebody else. Remove the resource's status, and scale the release that is not wanted to 0"
             ),
             Self::LeftLast { current, tagged } => write!(
                 f,

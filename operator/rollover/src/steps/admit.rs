@@ -3,6 +3,7 @@
 use key_policy::Policy;
 use measurement::Measurement;
 
+use crate::claim::{Claim, claim_of};
 use crate::keys::{self, takes_part};
 use crate::{
     Action, AdmittedSet, ChamberObstacle, KeyFacts, KeyObstacle, KeyWrite, Obstacle, Phase, Plan,
@@ -166,22 +167,37 @@ fn settle(world: &World, rollover: &Rollover) -> Option<Plan> {
     (world.now < until).then(|| Plan::wait_until(STEP, settling, Some(until)))
 }
 
-/// The writes of a step. What goes wrong with a key that nobody waits for is left to it.
+/// The writes of a step, for the keys that take part. A key that is disabled opens nothing today, but what Retire leaves in its
+/// policy opens again with it: it is written, too, and waited for where too many of them would open the old image.
 fn projections(world: &World, step: Step, set: &AdmittedSet) -> Result<Vec<KeyWrite>, Obstacle> {
     let mut writes = Vec::new();
     for (share, facts) in world.facts().filter(|(share, _)| share.managed) {
-        let write = || key_write(share, facts, |policy| set.for_key(share, policy));
-        // A key that is disabled opens nothing today; what Retire leaves in its policy opens again with it.
-        let retires = step == Step::Retire;
-        if takes_part(share, facts) || (retires && !keys::dispensable(world, share)) {
-            writes.extend(write()?);
-        } else if retires {
-            writes.extend(write().ok().flatten().filter(|one| {
-                refused(world, step, one).is_none() && !world.record.flips(&one.arn, world.now)
-            }));
+        let awaited = !keys::dispensable(world, share);
+        let is_late = match step {
+            Step::Retire => true,
+            Step::Settled => awaited,
+            _ => false,
+        };
+        if !takes_part(share, facts) && !is_late {
+            continue;
+        }
+        let write = key_write(share, facts, |policy| set.for_key(share, policy));
+        if awaited || step != Step::Retire {
+            writes.extend(write?);
+        } else {
+            // What goes wrong with a key that nobody waits for holds up no other one.
+            let write = write.ok().flatten();
+            writes.extend(write.filter(|one| goes_through(world, step, facts, one)));
         }
     }
     Ok(writes)
+}
+
+/// Whether nothing that is known speaks against a write.
+fn goes_through(world: &World, step: Step, facts: &KeyFacts, write: &KeyWrite) -> bool {
+    claim_of(world, facts) == Claim::Ours
+        && !world.record.flips(&write.arn, world.now)
+        && sound(world, step, std::slice::from_ref(write)).is_none()
 }
 
 /// The write that makes one policy hold exactly what is live; none where it does.

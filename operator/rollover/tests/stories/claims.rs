@@ -727,3 +727,16 @@ fn a_revocation_beside_a_forged_measurement_takes_only_the_revoked_image() {
     assert_eq!(blocked(&play).0, Reason::StatusForged, "{}", play.story);
     assert_eq!(admitted(&play), [[2], [2], [2]], "{}", play.story);
 }
+
+#[test]
+fn a_settled_status_with_another_measurement_of_what_runs_is_not_acted_on() {
+    let mut play = Play::settled();
+    let current = play.world.record.current.as_mut().unwrap();
+    current.measurement = release(9).measurement;
+    assert_eq!(blocked(&play).0, Reason::StatusForged);
+    // The cure that the message names.
+    play.world.record = PersistedState::default();
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert_eq!(admitted(&play), [[1], [1], [1]]);
+}

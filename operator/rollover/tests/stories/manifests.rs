@@ -543,3 +543,37 @@ fn what_stays_beside_a_revoked_image_stays_with_every_register_that_is_known_of_
         assert_eq!(set.everywhere(), [whole(3).measurement]);
     }
 }
+
+/// The same release under its permit and under its run manifest: nobody wrote status.
+#[test]
+fn a_release_that_comes_back_under_its_run_manifest_is_no_forgery() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    play.world.spec.authorities = vec!["f1".into()];
+    sign(&mut play, permit());
+    play.run(100);
+    assert!(wanted(&play).contains("run manifest"), "{}", play.story);
+    play.world.spec.release = release(2);
+    sign(&mut play, run_manifest());
+    play.until("Admit: waits, Settling");
+    play.world.spec.release = under(PCR16, release(1));
+    play.run(300);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    let current = play.world.record.current.as_ref().unwrap();
+    assert_eq!(current.revision, "v1");
+}
+
+/// A register that somebody wrote into status keeps no revoked image in.
+#[test]
+fn a_forged_register_holds_up_no_revocation() {
+    let mut play = pinned();
+    play.world.spec.release = under(PCR16, release(3));
+    play.until("Roll: resizes v2 3->2, v3 0->1");
+    let rollover = play.world.record.rollover.as_mut().unwrap();
+    let registers = &mut rollover.to.measurement.registers;
+    registers.insert(MANIFEST_REGISTER, LATER_PCR16);
+    let image = release(2).measurement.image_sha384;
+    play.world.spec.verbs.revoke = Some(format!("{image} it leaked"));
+    play.run(50);
+    assert_eq!(blocked(&play).0, Reason::StatusForged, "{}", play.story);
+    assert_eq!([0, 1, 2].map(|key| play.admitted(key)), [[3], [3], [3]]);
+}

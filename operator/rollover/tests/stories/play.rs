@@ -268,6 +268,14 @@ impl Play {
         self.set_facts(key, |facts| facts.policy = Ok(policy));
     }
 
+    /// A key is disabled, and the spec accepts that.
+    pub fn disable_at_risk(&mut self, key: usize) {
+        self.world.spec.shares[key].accepted_at_risk = true;
+        self.set_facts(key, |facts| {
+            facts.state = KeyState::Other("Disabled".into());
+        });
+    }
+
     /// The releases whose images a key's policy admits, by their number.
     pub fn admitted(&self, key: usize) -> Vec<u8> {
         let template = &self.world.spec.shares[key].template;

@@ -1224,26 +1224,75 @@ fn disabled_keys_that_could_open_the_old_image_together_are_waited_for() {
     }
     play.until("Settled");
     for key in [2, 3] {
-        play.world.spec.shares[key].accepted_at_risk = true;
-        play.set_facts(key, |facts| {
-            facts.state = KeyState::Other("Disabled".into());
-        });
+        play.disable_at_risk(key);
     }
     play.world.spec.release = release(2);
     play.until("Retire: waits, AwaitingKeyHolder");
-    play.run(20);
-    assert!(!play.story.ends_with("Settled\n"), "{}", play.story);
     play.admits(3, &[2]);
     play.run(200);
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
+
+/// Managed ones are written, however many of them are disabled.
+#[test]
+fn the_old_image_leaves_disabled_keys_that_could_open_it_together() {
+    let mut shares = three();
+    shares.extend([share("d", true), share("e", true)]);
+    let mut play = Play::new(shares);
+    play.until("Settled");
+    for key in [3, 4] {
+        play.disable_at_risk(key);
+    }
+    play.world.spec.release = release(2);
+    play.until("the rollover is complete");
+    assert_eq!([3, 4].map(|key| play.admitted(key)), [[2], [2]]);
+}
+
+/// A key that admits nobody opens nothing for anybody, and so nobody waits for it.
+#[test]
+fn disabled_keys_that_admit_nobody_are_not_waited_for() {
+    let mut shares = three();
+    shares.extend([share("d", false), share("e", false)]);
+    let mut play = Play::new(shares);
+    for key in [3, 4] {
+        play.disable_at_risk(key);
+    }
+    play.until("Settled");
+    play.world.spec.release = release(2);
+    play.until("the rollover is complete");
+    play.run(50);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+}
+
+/// Whatever is wrong with a key that nobody waits for: the others lose the old image, and the rollover ends.
+#[test]
+fn nothing_about_a_disabled_key_at_risk_holds_up_the_others() {
+    let deny = r#"{"Sid":"Theirs","Effect":"Deny","Principal":"*","Action":"kms:PutKeyPolicy","Resource":"*"}"#;
+    let troubles: [fn(&mut Play, &str); 3] = [
+        |play, deny| play.with_statement(2, deny),
+        |play, _| play.set_facts(2, |facts| facts.tags.clear()),
+        |play, _| {
+            play.set_facts(2, |facts| facts.tags.clear());
+            play.admits(2, &[7]);
+        },
+    ];
+    for trouble in troubles {
+        let mut play = Play::settled();
+        play.disable_at_risk(2);
+        play.world.spec.release = release(2);
+        play.until("Roll: resizes v1 3->2, v2 0->1");
+        trouble(&mut play, deny);
+        play.until("the rollover is complete");
+        assert_eq!([0, 1].map(|key| play.admitted(key)), [[2], [2]]);
+        assert!(!play.story.contains("blocked"), "{}", play.story);
+    }
 }
 
 /// What KMS would refuse on a key that nobody waits for holds up nothing.
 #[test]
 fn a_disabled_key_at_risk_with_a_deleted_principal_holds_up_nothing() {
     let mut play = Play::settled();
-    play.world.spec.shares[2].accepted_at_risk = true;
-    play.set_facts(2, |facts| facts.state = KeyState::Other("Disabled".into()));
+    play.disable_at_risk(2);
     play.world.spec.release = release(2);
     play.until("Roll: resizes v1 3->2, v2 0->1");
     play.with_statement(
