@@ -91,10 +91,12 @@ impl<'a> Key<'a> {
     fn listed<T>(&self, listed: Result<Vec<T>, Error>) -> Result<Listed<T>, Failure> {
         match listed {
             Ok(listed) => Ok(Ok(listed)),
-            Err(error) if Unread::is_refusal(&error.code) => Ok(Err(Unread {
-                permission: error.call,
-                code: error.code,
-            })),
+            Err(error) if Unread::is_refusal(&error.code) && error.failed == error.asked => {
+                Ok(Err(Unread {
+                    permission: error.asked,
+                    code: error.code,
+                }))
+            }
             failed => self.told(failed).map(Ok),
         }
     }
@@ -140,5 +142,5 @@ fn client(sdk: &SdkConfig, region: Option<&str>) -> Client {
 }
 
 fn failure(what: &str, error: &Error) -> Failure {
-    Failure::read(what, &format!("{} gives {}", error.call, error.detail))
+    Failure::read(what, &format!("{} gives {}", error.asked, error.detail()))
 }

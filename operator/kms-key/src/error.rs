@@ -46,16 +46,17 @@ const TELLING: [&str; 5] = [
 const SAID: usize = 300;
 
 /// A call to KMS, or to STS before it, that failed. Its text is one line that stays the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Error {
-    /// The permission that the call needs, for example `kms:PutKeyPolicy`.
-    pub call: &'static str,
+    /// The call to KMS that was asked for, by its permission: for example `kms:PutKeyPolicy`.
+    pub asked: &'static str,
+    /// What of it failed: the same, `sts:AssumeRole` before it, or `credentials`.
+    pub failed: &'static str,
     /// AWS's code, or `NoAnswer`, `NotReached`, `NoCredentials`.
     pub code: String,
     /// What AWS said to it, where that is no other each time.
-    said: Option<String>,
-    /// All that is known, for somebody who asked once: it may be another one each time.
-    pub detail: String,
+    said: Option<Box<str>>,
+    detail: Box<str>,
 }
 
 impl Error {
@@ -63,7 +64,7 @@ impl Error {
     pub const NO_CREDENTIALS: &'static str = "NoCredentials";
 
     /// Why this call failed.
-    pub fn new<E, R>(call: &'static str, error: &SdkError<E, R>) -> Self
+    pub fn new<E, R>(asked: &'static str, error: &SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata + Source + 'static,
         R: fmt::Debug + 'static,
@@ -72,27 +73,36 @@ impl Error {
             (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
             (None, _) => DisplayErrorContext(error).to_string(),
         };
-        let (call, code, said) = match (error, error.code()) {
-            (_, Some(code)) => (call, code, error.message()),
-            (SdkError::TimeoutError(_), None) => (call, NO_ANSWER, None),
-            (_, None) => before_the_call(error).unwrap_or((call, NOT_REACHED, None)),
+        let (failed, code, said) = match (error, error.code()) {
+            (_, Some(code)) => (asked, code, error.message()),
+            (SdkError::TimeoutError(_), None) => (asked, NO_ANSWER, None),
+            (_, None) => before_the_call(error).unwrap_or((asked, NOT_REACHED, None)),
         };
         Self {
-            call,
+            asked,
+            failed,
             code: code.to_owned(),
-            said: said.filter(|_| TELLING.contains(&code)).map(stable),
-            detail,
+            said: said
+                .filter(|_| TELLING.contains(&code))
+                .map(|said| stable(said).into()),
+            detail: detail.into(),
         }
     }
 
     /// This call was given up.
-    pub fn no_answer(call: &'static str) -> Self {
+    pub fn no_answer(asked: &'static str) -> Self {
         Self {
-            call,
+            asked,
+            failed: asked,
             code: NO_ANSWER.to_owned(),
             said: None,
-            detail: NO_ANSWER.to_owned(),
+            detail: NO_ANSWER.into(),
         }
+    }
+
+    /// All that is known, for a person who asked once: another one each time, and none for logs, Events or status.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// Whether time alone may cure it.
@@ -108,10 +118,34 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed with {}", self.call, self.code)?;
+        write!(f, "{} failed with {}", self.failed, self.code)?;
         self.said.iter().try_for_each(|said| write!(f, " ({said})"))
     }
 }
+
+/// As it is shown: the detail holds what AWS answered.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The same where the same goes wrong, whatever the single answer.
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        let what = |error: &Self| {
+            (
+                error.asked,
+                error.failed,
+                error.code.clone(),
+                error.said.clone(),
+            )
+        };
+        what(self) == what(other)
+    }
+}
+
+impl Eq for Error {}
 
 impl Source for Error {}
 
@@ -207,7 +241,14 @@ mod tests {
             "20261125T110000Z is too early",
             "1",
         );
-        assert!(!error.to_string().contains("2026"), "{error}");
+        assert!(!format!("{error}{error:?}").contains("2026"), "{error}");
+        let later = refused(
+            "InvalidSignatureException",
+            "20261126T110000Z is too early",
+            "2",
+        );
+        assert_eq!(error, later);
+        assert!(error.detail().contains("2026"));
         assert!(!error.passes());
     }
 

@@ -1,6 +1,7 @@
 //! One KMS key: what operator and command line read and write of it, and why a call failed.
 //!
-//! One call of KMS (or all pages of one list) each; when, how often and how many at once is the caller's.
+//! One call of KMS (or all pages of one list) each. When and how many at once is the caller's, and how often it is tried, too, but
+//! for `PutKeyPolicy`, which is sent once.
 
 mod error;
 mod list;

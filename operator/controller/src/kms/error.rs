@@ -9,35 +9,35 @@ use rollover::Reason;
 pub struct Error {
     /// Name of the share whose key it is.
     pub share: String,
-    /// The call that failed.
-    pub call: kms_key::Error,
+    /// Why.
+    pub cause: kms_key::Error,
 }
 
 impl Error {
     /// Why a call failed for this share's key.
     pub fn of(share: &str) -> impl FnOnce(kms_key::Error) -> Self {
-        |call| Self {
+        |cause| Self {
             share: share.to_owned(),
-            call,
+            cause,
         }
     }
 
     /// `KeyNotFound` or `KeyUnreadable`.
     pub fn reason(&self) -> Reason {
-        match self.call.code.as_str() {
+        match self.cause.code.as_str() {
             "NotFoundException" => Reason::KeyNotFound,
             _ => Reason::KeyUnreadable,
         }
     }
 
     fn cure(&self) -> &'static str {
-        if self.call.passes() {
+        if self.cause.passes() {
             return "It is tried again by itself";
         }
-        if self.call.call == "sts:AssumeRole" {
+        if self.cause.failed == "sts:AssumeRole" {
             return "Check assumeRoleArn, and that the role's trust lets this operator assume it with the external id that status.externalId shows";
         }
-        match self.call.code.as_str() {
+        match self.cause.code.as_str() {
             kms_key::Error::NO_CREDENTIALS => {
                 "Give the operator's ServiceAccount a role (IRSA or Pod Identity)"
             }
@@ -62,8 +62,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (share, call) = (&self.share, &self.call);
-        write!(f, "key {share}: {call}. {}", self.cure())
+        let (share, cause) = (&self.share, &self.cause);
+        write!(f, "key {share}: {cause}. {}", self.cure())
     }
 }
 

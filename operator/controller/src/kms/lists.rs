@@ -13,6 +13,7 @@ const GOOD_FOR: Duration = Duration::from_mins(5);
 const AGAIN: Duration = Duration::from_mins(1);
 /// What all pages of a list may take together: a turn does not wait long for advice.
 const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The lists of one key, kept for a while.
 #[derive(Debug, Default)]
 pub struct Lists(Mutex<Option<Kept>>);

@@ -54,7 +54,7 @@ impl Error {
     /// Whether time alone may cure it.
     pub fn passes(&self) -> bool {
         match self {
-            Self::Refused(refusal) => refusal.call.passes(),
+            Self::Refused(refusal) => refusal.cause.passes(),
             Self::ChangedUnderneath(_) | Self::NotReadBack(_) | Self::NotLeading(_) => true,
             Self::NoPolicy(..) | Self::NoTag(..) | Self::NotInSpec(_) => false,
         }
