@@ -1,7 +1,7 @@
 //! What the probes ask: whether the process goes round, and whether it knows what it acts on.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,8 +18,8 @@ pub struct Health {
     turned: Mutex<Instant>,
     /// When the API server answered last.
     reached: Mutex<Option<Instant>>,
-    leads: AtomicBool,
-    synced: AtomicBool,
+    /// What a leader watches and has not seen yet; a standby watches nothing.
+    unseen: Mutex<BTreeSet<String>>,
 }
 
 impl Default for Health {
@@ -27,8 +27,7 @@ impl Default for Health {
         Self {
             turned: Mutex::new(Instant::now()),
             reached: Mutex::default(),
-            leads: AtomicBool::default(),
-            synced: AtomicBool::default(),
+            unseen: Mutex::default(),
         }
     }
 }
@@ -37,20 +36,20 @@ impl Health {
     /// The loop around the lease has gone round, and the API server has answered or not.
     pub fn turned(&self, reached: bool) {
         let now = Instant::now();
-        *self.turned.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        *locked(&self.turned) = now;
         if reached {
-            *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+            *locked(&self.reached) = Some(now);
         }
     }
 
-    /// This replica leads: from now on it needs its caches.
-    pub fn leads(&self) {
-        self.leads.store(true, Ordering::Relaxed);
+    /// This replica leads, and needs the resources of these namespaces.
+    pub fn watches(&self, namespaces: impl IntoIterator<Item = String>) {
+        locked(&self.unseen).extend(namespaces);
     }
 
-    /// The caches of all watched namespaces have been filled once.
-    pub fn synced(&self) {
-        self.synced.store(true, Ordering::Relaxed);
+    /// The resources of this namespace have been listed once.
+    pub fn has_seen(&self, namespace: &str) {
+        locked(&self.unseen).remove(namespace);
     }
 
     /// Why the process should be started anew.
@@ -58,12 +57,11 @@ impl Health {
     /// # Errors
     ///
     /// What hangs, in a line.
-    pub fn live(&self) -> Result<(), &'static str> {
-        let turned = *self.turned.lock().unwrap_or_else(PoisonError::into_inner);
-        let turns = turned.elapsed() < HANGS;
+    pub fn live(&self) -> Result<(), String> {
+        let turns = locked(&self.turned).elapsed() < HANGS;
         turns
             .then_some(())
-            .ok_or("the loop around the lease has not gone round for a minute")
+            .ok_or_else(|| "the loop around the lease has not gone round for a minute".to_owned())
     }
 
     /// Why this replica cannot do its work; a standby is ready, too.
@@ -71,18 +69,29 @@ impl Health {
     /// # Errors
     ///
     /// What is missing, in a line.
-    pub fn ready(&self) -> Result<(), &'static str> {
-        let reached = *self.reached.lock().unwrap_or_else(PoisonError::into_inner);
-        if reached.is_none_or(|reached| reached.elapsed() >= UNREACHED) {
-            return Err(
-                "for half a minute the API server has not answered, or does not let this replica write its Lease: see the log",
-            );
+    pub fn ready(&self) -> Result<(), String> {
+        let lease = "the API server has not let this replica read and write its Lease";
+        match *locked(&self.reached) {
+            None => return Err(format!("{lease} yet: see the log")),
+            Some(reached) if reached.elapsed() >= UNREACHED => {
+                return Err(format!("{lease} for half a minute: see the log"));
+            }
+            Some(_) => {}
         }
-        if self.leads.load(Ordering::Relaxed) && !self.synced.load(Ordering::Relaxed) {
-            return Err("the caches of the watched resources are not filled yet");
+        let unseen = locked(&self.unseen);
+        if unseen.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let names: Vec<_> = unseen.iter().map(String::as_str).collect();
+        let names = names.join(", ");
+        Err(format!(
+            "the ChamberClusters of {names} cannot be listed yet: see the log"
+        ))
     }
+}
+
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -96,7 +105,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_replica_is_ready_while_the_api_server_answers_it() {
         let health = Health::default();
-        assert!(health.ready().is_err(), "nothing has answered yet");
+        assert!(health.ready().unwrap_err().contains("yet"));
         health.turned(true);
         advance(UNREACHED.saturating_sub(A_LITTLE)).await;
         assert_eq!(health.ready(), Ok(()));
@@ -107,12 +116,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_leader_is_ready_with_its_caches() {
+    async fn a_leader_is_ready_when_it_has_seen_what_it_watches() {
         let health = Health::default();
         health.turned(true);
-        health.leads();
-        assert!(health.ready().unwrap_err().contains("caches"));
-        health.synced();
+        health.watches(["prod".to_owned(), "test".to_owned()]);
+        assert!(health.ready().unwrap_err().contains("of prod, test cannot"));
+        health.has_seen("prod");
+        assert!(health.ready().unwrap_err().contains("of test cannot"));
+        health.has_seen("test");
         assert_eq!(health.ready(), Ok(()));
     }
 

@@ -30,6 +30,10 @@ use crate::server;
 use crate::settings::Settings;
 use crate::telemetry::{self, Telemetry};
 
+/// What is under way may take so long once the process was told to stop; kubelets wait for half a minute.
+const END: Duration = Duration::from_secs(20);
+/// In place of a namespace's name.
+const EVERY: &str = "all namespaces";
 /// What connecting to the API server may take.
 const CONNECT: Duration = Duration::from_secs(15);
 
@@ -103,7 +107,6 @@ pub async fn run(settings: Settings, root: Root) -> Result<(), Error> {
     }
     tracing::info!(identity = %settings.identity, "leading");
     telemetry.leading(true);
-    health.leads();
     let work = work(
         &settings,
         root,
@@ -172,16 +175,17 @@ async fn work(
         .collect();
     let stores: Vec<_> = controllers.iter().map(Controller::store).collect();
     telemetry.watch(stores.clone());
-    let filling = stores.clone();
-    let filled = async move {
-        for store in &filling {
-            // An error means that its controller has ended, and the process with it.
-            if store.wait_until_ready().await.is_err() {
-                return;
+    let names = namespaces.iter().map(|name| name.unwrap_or(EVERY));
+    health.watches(names.clone().map(str::to_owned));
+    let listed = names.zip(stores.clone()).map(|(name, store)| {
+        let health = health.clone();
+        async move {
+            if store.wait_until_ready().await.is_ok() {
+                health.has_seen(name);
             }
         }
-        health.synced();
-    };
+    });
+    let listed = join_all(listed);
     let ctx = Arc::new(Context::new(Parts {
         clock: Clock::of_the_node(),
         client: clients.client,
@@ -202,10 +206,27 @@ async fn work(
         controller
             .graceful_shutdown_on(until(stopped.clone()))
             .run(reconcile, on_error, ctx.clone())
-            .for_each(async |_| {})
+            .for_each(async |turn| {
+                if let Err(controller::Error::QueueError(error)) = turn {
+                    tracing::warn!(%error, "watching resources");
+                }
+            })
     });
-    futures::join!(join_all(runs), filled);
+    in_time(futures::future::join(join_all(runs), listed), stopped).await;
     Ok(())
+}
+
+/// Waits for what ends by itself once the process was told to stop, and not much longer: a controller whose resources
+/// were never listed does not end, and the lease has to be given up.
+async fn in_time(ends: impl Future, stopped: watch::Receiver<bool>) {
+    let late = async {
+        until(stopped).await;
+        tokio::time::sleep(END).await;
+    };
+    tokio::select! {
+        _ = ends => {}
+        () = late => tracing::warn!("not everything that was under way has ended in time"),
+    }
 }
 
 /// Woken by the resource, by its `ReplicaSets` and its disruption budget, and by every pod that carries its label.
@@ -251,4 +272,31 @@ fn stop_on_signal() -> Result<(watch::Sender<bool>, watch::Receiver<bool>), Erro
 async fn until(mut stopped: watch::Receiver<bool>) {
     // An error means that the sender is gone, which is the end as well.
     drop(stopped.wait_for(|stop| *stop).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_end_keeps_no_process_that_was_told_to_stop() {
+        let (stop, stopped) = watch::channel(false);
+        let mut work = Box::pin(in_time(std::future::pending::<()>(), stopped));
+        let long = Duration::from_hours(1);
+        assert!(timeout(long, &mut work).await.is_err(), "nobody told it to");
+        stop.send_replace(true);
+        let told = Instant::now();
+        work.await;
+        assert_eq!(told.elapsed().as_secs(), END.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ends_is_waited_for() {
+        let (_stop, stopped) = watch::channel(true);
+        let began = Instant::now();
+        in_time(tokio::time::sleep(END / 2), stopped).await;
+        assert_eq!(began.elapsed(), END / 2);
+    }
 }
