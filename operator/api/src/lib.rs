@@ -16,7 +16,7 @@ pub use spec::{
     Sealing, Share, Verification,
 };
 pub use status::{
-    AccessStatus, ChamberClusterStatus, ChamberStatus, DesiredPolicy, FailureStatus, FoundStatus,
-    KeyPlanStatus, KeyStatus, KeyWriteStatus, ManifestStatus, Outcome, PlanStatus, ReleaseStatus,
-    RolloverRecord, RolloverStatus, VerbsStatus,
+    AccessStatus, ChamberClusterStatus, ChamberStatus, DependsOn, DesiredPolicy, FailureStatus,
+    FoundStatus, KeyPlanStatus, KeyStatus, KeyWriteStatus, ManifestStatus, Outcome, PlanStatus,
+    ReleaseStatus, RolloverRecord, RolloverStatus, VerbsStatus,
 };

@@ -88,7 +88,8 @@ impl OrderAges {
         let operators = ListParams::default().labels("app.kubernetes.io/name=chamber-operator");
         for pod in pods.list(&operators).await? {
             let name = pod.name_any();
-            let uri = format!("/api/v1/namespaces/{namespace}/pods/{name}:metrics/proxy/metrics");
+            // Without a port the first one of the pod is asked, and it has one.
+            let uri = format!("/api/v1/namespaces/{namespace}/pods/{name}/proxy/metrics");
             let page = client
                 .request_text(Request::get(uri).body(Vec::new())?)
                 .await;

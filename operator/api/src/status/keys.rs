@@ -44,7 +44,7 @@ pub struct KeyStatus {
 pub struct KeyWriteStatus {
     /// ARN of the key.
     pub arn: String,
-    /// Digest of what the operator's own statements were to say: hex.
+    /// Digest of what the operator's own statements were to say: hex; empty before the first write of a rollover.
     pub content: String,
     /// When the same was written again, because somebody else had changed it: at most the last four times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -118,6 +118,24 @@ pub struct KeyPlanStatus {
     pub access: Vec<AccessStatus>,
 }
 
+/// What each of three answers may depend on: condition keys, `key ARN`, `session name`, `IAM policies`. Empty: it is certain.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct DependsOn {
+    /// The answer now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub now: Vec<String>,
+    /// The answer after Admit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub admitted: Vec<String>,
+    /// The answer after Retire.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub retired: Vec<String>,
+}
+
 /// One question to the policies, and its answers.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -128,14 +146,13 @@ pub struct AccessStatus {
     pub action: String,
     /// What the enclave attests: first ten characters of ImageSha384, `none`, or `another image`.
     pub attested: String,
-    /// Allowed now: for certain, or depending on `dependsOn`.
+    /// Allowed now: for certain, or depending on `dependsOn.now`.
     pub now: bool,
-    /// Allowed after Admit, as well.
+    /// Allowed after Admit: for certain, or depending on `dependsOn.admitted`.
     pub admitted: bool,
-    /// Allowed after Retire, as well.
+    /// Allowed after Retire: for certain, or depending on `dependsOn.retired`.
     pub retired: bool,
-    /// The condition keys that an answer depends on, because nothing says their values; empty where each is certain.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "set"))]
-    pub depends_on: Vec<String>,
+    /// What the answers may depend on, because nothing says it; absent where all are certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depends_on: Option<DependsOn>,
 }

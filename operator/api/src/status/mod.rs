@@ -7,7 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use keys::{AccessStatus, DesiredPolicy, KeyPlanStatus, KeyStatus, KeyWriteStatus, PlanStatus};
+pub use keys::{
+    AccessStatus, DependsOn, DesiredPolicy, KeyPlanStatus, KeyStatus, KeyWriteStatus, PlanStatus,
+};
 pub use release::{
     FailureStatus, FoundStatus, Outcome, ReleaseStatus, RolloverRecord, RolloverStatus,
 };

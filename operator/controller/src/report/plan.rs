@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chamber_api::{AccessStatus, KeyPlanStatus, PlanStatus};
+use chamber_api::{AccessStatus, DependsOn, KeyPlanStatus, PlanStatus};
 use key_policy::evaluate::Decision;
 use key_policy::{Access, Change, MAX_SIZE, NOT_SHOWN};
 use rollover::{Changes, KeyPreview, World};
@@ -69,13 +69,22 @@ fn access(row: &Access) -> AccessStatus {
     }
 }
 
-fn depends_on(answers: &[Decision]) -> Vec<String> {
-    let keys = answers.iter().flat_map(|answer| match answer {
-        Decision::Depends { on, .. } => on.as_slice(),
-        _ => &[],
-    });
-    let keys: BTreeSet<_> = keys.map(|dependence| dependence.key.clone()).collect();
-    keys.into_iter().collect()
+/// What the answers may depend on; none where all are certain.
+fn depends_on(answers: &[Decision]) -> Option<DependsOn> {
+    let of = |index: usize| match answers.get(index) {
+        Some(Decision::Depends { on, .. }) => {
+            let keys: BTreeSet<_> = on.iter().map(|dependence| dependence.key.clone()).collect();
+            keys.into_iter().collect()
+        }
+        _ => Vec::new(),
+    };
+    let [now, admitted, retired] = [0, 1, 2].map(of);
+    let depends_on = DependsOn {
+        now,
+        admitted,
+        retired,
+    };
+    (depends_on != DependsOn::default()).then_some(depends_on)
 }
 
 #[cfg(test)]
@@ -96,20 +105,34 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_an_answer_depends_on_is_named_once_and_counts_as_allowed() {
-        let row = Access {
+    fn told(by: Vec<Decision>) -> AccessStatus {
+        access(&Access {
             principal: "arn:aws:iam::111122223333:role/enclave".to_owned(),
             action: "kms:Decrypt",
             attested: "none".to_owned(),
-            by: vec![
-                Decision::ImplicitDeny,
-                depends("aws:SourceVpce"),
-                depends("aws:SourceVpce"),
-            ],
+            by,
+        })
+    }
+
+    #[test]
+    fn what_an_answer_depends_on_is_named_beside_its_stage_and_counts_as_allowed() {
+        let allowed = || Decision::Allowed {
+            by: "Statement".to_owned(),
         };
-        let told = access(&row);
-        assert_eq!((told.now, told.admitted, told.retired), (false, true, true));
-        assert_eq!(told.depends_on, ["aws:SourceVpce"]);
+        let closes = told(vec![
+            Decision::ImplicitDeny,
+            allowed(),
+            depends("aws:SourceVpce"),
+        ]);
+        assert_eq!(
+            (closes.now, closes.admitted, closes.retired),
+            (false, true, true)
+        );
+        let opens = told(vec![depends("aws:SourceVpce"), allowed(), allowed()]);
+        let key = vec!["aws:SourceVpce".to_owned()];
+        let [closes, opens] = [closes, opens].map(|row| row.depends_on.unwrap());
+        assert_eq!((closes.now, closes.retired), (Vec::new(), key.clone()));
+        assert_eq!((opens.now, opens.retired), (key, Vec::new()));
+        assert_eq!(told(vec![allowed(), allowed(), allowed()]).depends_on, None);
     }
 }

@@ -74,7 +74,8 @@ impl Default for Telemetry {
 
 impl Telemetry {
     fn register(&mut self) {
-        self.registry.register_collector(Box::new(Process));
+        self.registry
+            .register_collector(Box::new(Process::default()));
         let registry = self.registry.sub_registry_with_prefix("chamber_operator");
         registry.register(
             "actions",
