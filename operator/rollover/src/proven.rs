@@ -2,7 +2,10 @@
 
 use measurement::{Measurement, Pcr};
 
-use crate::{KeyFacts, Release, Rollover, Set, Share, StatusObstacle, World, claim, keys, tags};
+use crate::{
+    KeyFacts, PersistedState, Release, Rollover, Set, Share, StatusObstacle, World, claim, keys,
+    tags,
+};
 
 impl World {
     /// Whether the only way is forward: status says so, and a key of ours (where one that it manages was read) or this process, too.
@@ -107,6 +110,19 @@ pub fn mismeasured(world: &World) -> Option<StatusObstacle> {
             set: set.name.clone(),
         })
     })
+}
+
+/// What status says, with each release as the `ReplicaSet` has it that was made from it: what a holder is asked for fits what runs.
+pub fn corrected(world: &World, record: &PersistedState) -> PersistedState {
+    let mut corrected = record.clone();
+    let rollover = corrected.rollover.iter_mut();
+    let named = rollover.flat_map(|rollover| rollover.from.iter_mut().chain([&mut rollover.to]));
+    for release in named.chain(&mut corrected.current) {
+        if let Some(set) = contradicting(world, release) {
+            *release = set.release.clone();
+        }
+    }
+    corrected
 }
 
 /// The `ReplicaSet` that was made from a release, where it has another measurement than status says.

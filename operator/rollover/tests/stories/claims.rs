@@ -2,7 +2,7 @@
 
 use crate::play::{Play, blocked, release, share};
 use jiff::SignedDuration;
-use rollover::{PersistedState, Phase, Plan, Reason, Rollover, plan, tags};
+use rollover::{AdmittedSet, PersistedState, Phase, Plan, Reason, Rollover, plan, tags};
 
 /// What `terraform apply` does to tags that it does not know.
 fn strip(play: &mut Play, key: usize) {
@@ -714,6 +714,18 @@ fn a_status_that_has_another_measurement_of_what_runs_is_not_acted_on() {
         play.run(200);
         assert!(play.story.ends_with("Settled\n"), "{}", play.story);
     }
+}
+
+/// Whoever obeys what status asks for takes nothing away from what runs.
+#[test]
+fn holders_are_asked_for_what_the_sets_measure_whatever_status_says() {
+    let mut play = Play::rolling("Roll: resizes v1 3->2, v2 0->1");
+    let honest = AdmittedSet::recorded(&play.world, &play.world.record);
+    let rollover = play.world.record.rollover.as_mut().unwrap();
+    rollover.to.measurement = release(9).measurement;
+    play.world.record.current.as_mut().unwrap().measurement = release(9).measurement;
+    let asked = AdmittedSet::recorded(&play.world, &play.world.record);
+    assert_eq!(asked, honest);
 }
 
 /// A revocation goes on beside it: only what is revoked leaves.
