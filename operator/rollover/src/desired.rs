@@ -49,7 +49,6 @@ impl AdmittedSet {
     /// As far as a record says it; without one, what the spec names.
     pub fn recorded(world: &World, record: &PersistedState) -> Self {
         let record = &proven::corrected(world, record);
-
         let current = record.current.as_ref().unwrap_or(&world.spec.release);
         // A deletion leaves one measurement, once no chamber is left that may restart.
         let leaves = world.spec.deletion.is_some() && !world.sets.iter().any(Set::runs);
