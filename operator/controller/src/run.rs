@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use attestation::Root;
 use chamber_api::{ChamberCluster, names};
-use futures::StreamExt;
 use futures::future::join_all;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::controller::{self, Controller};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use tokio::signal::unix::{SignalKind, signal};
@@ -175,17 +175,7 @@ async fn work(
         .collect();
     let stores: Vec<_> = controllers.iter().map(Controller::store).collect();
     telemetry.watch(stores.clone());
-    let names = namespaces.iter().map(|name| name.unwrap_or(EVERY));
-    health.watches(names.clone().map(str::to_owned));
-    let listed = names.zip(stores.clone()).map(|(name, store)| {
-        let health = health.clone();
-        async move {
-            if store.wait_until_ready().await.is_ok() {
-                health.has_seen(name);
-            }
-        }
-    });
-    let listed = join_all(listed);
+    let listed = report_listed(&health, &namespaces, stores.clone());
     let ctx = Arc::new(Context::new(Parts {
         clock: Clock::of_the_node(),
         client: clients.client,
@@ -214,6 +204,22 @@ async fn work(
     });
     in_time(futures::future::join(join_all(runs), listed), stopped).await;
     Ok(())
+}
+
+/// Tells at once which namespaces' resources are needed, and then which of them have been listed.
+fn report_listed<'a>(
+    health: &'a Health,
+    namespaces: &'a [Option<&'a str>],
+    stores: Vec<Store<ChamberCluster>>,
+) -> impl Future<Output = ()> + 'a {
+    let names = namespaces.iter().map(|name| name.unwrap_or(EVERY));
+    health.watches(names.clone().map(str::to_owned));
+    let each = names.zip(stores).map(async |(name, store)| {
+        if store.wait_until_ready().await.is_ok() {
+            health.has_seen(name);
+        }
+    });
+    join_all(each).map(drop)
 }
 
 /// Waits for what ends by itself once the process was told to stop, and not much longer: a controller whose resources
