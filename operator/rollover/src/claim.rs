@@ -60,8 +60,17 @@ fn behind(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstacle> {
         return None;
     }
     let known = tags::recorded(&world.record);
-    let ahead =
-        tags::progress_of(&facts.tags).filter(|tagged| is_ours(world, facts) && *tagged > known)?;
+    // A rollover that leaves nothing behind ends with its tags, and then in status: such tags are of this one.
+    let rollover = world.record.rollover.as_ref();
+    let ending = rollover.filter(|rollover| !rollover.leaves_another());
+    let is_known = |tagged: Progress| {
+        tagged <= known
+            || ending.is_some_and(|rollover| {
+                tagged.0 == known.0 && proves_retire(facts, known.0, rollover)
+            })
+    };
+    let ahead = tags::progress_of(&facts.tags)
+        .filter(|tagged| is_ours(world, facts) && !is_known(*tagged))?;
     let ahead = ClaimObstacle::Ahead {
         key: share.name.clone(),
         known,

@@ -157,10 +157,15 @@ pub fn stays<'a>(world: &'a World, rollover: &'a Rollover) -> Option<&'a Release
         .filter(|_| open);
     let known = |release: &&Release| !only_status_names(world, release);
     let target = Some(&rollover.to).filter(known);
-    let mut candidates = before.chain([&rollover.to]).filter(known);
-    candidates
-        .find(|release| !world.revoked(&release.measurement.image_sha384))
-        .or(target)
+    let candidates = before.chain([&rollover.to]).filter(known);
+    let candidates: Vec<_> = candidates
+        .filter(|release| !world.revoked(&release.measurement.image_sha384))
+        .collect();
+    // A release that another hand took out of too many keys would be left with a policy that opens nothing.
+    let opens =
+        |release: &&&Release| keys::usable(world, &release.measurement) >= world.spec.threshold;
+    let mut opening = candidates.iter().filter(opens);
+    opening.next().or(candidates.first()).copied().or(target)
 }
 
 /// Whether nothing but status speaks for a release. What so many keys admit was approved once, though no chamber of it runs.

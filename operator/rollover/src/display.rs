@@ -160,20 +160,35 @@ impl Display for Answer {
                     list(images.iter().map(reasoned), ", ")
                 )
             }
-            Self::Transferred { keys, unread } => {
-                write!(f, "keys of this cluster now: {}", keys.join(", "))?;
-                if unread.is_empty() {
-                    return Ok(());
-                }
-                write!(
-                    f,
-                    "; not read: {}, ask again when they can be",
-                    unread.join(", ")
-                )
-            }
+            Self::Transferred {
+                keys,
+                unread,
+                others,
+            } => transferred(f, keys, unread, others),
             Self::Refused(why) => write!(f, "refused: {why}"),
         }
     }
+}
+
+/// Whose the keys are after a transfer: what was not moved is named, so that a misspelt owner is seen.
+fn transferred(
+    f: &mut Formatter<'_>,
+    keys: &[String],
+    unread: &[String],
+    others: &[(String, String)],
+) -> fmt::Result {
+    write!(f, "keys of this cluster now: {}", keys.join(", "))?;
+    if !others.is_empty() {
+        let others = others
+            .iter()
+            .map(|(name, owner)| format!("{name} ({owner})"));
+        write!(f, "; not moved, of another owner: {}", list(others, ", "))?;
+    }
+    if !unread.is_empty() {
+        let names = unread.join(", ");
+        write!(f, "; not read: {names}, ask again when they can be")?;
+    }
+    Ok(())
 }
 
 /// `a=[0123456789 abcdef0123]`: what the policy admits from now on.

@@ -116,11 +116,15 @@ impl PersistedState {
     }
 
     fn begin(&mut self, from: Option<Release>, to: Release, now: Timestamp) {
+        let rollover = Rollover::begin(from, to, now);
         // What the last writes of the rollover before were may not be known: this process may have ended between a write
-        // and its record. The first write of each key in this one is its own, whatever was recorded.
-        let written = self.written.values_mut();
-        written.for_each(|known| known.content.clear());
-        self.rollover = Some(Rollover::begin(from, to, now));
+        // and its record. The first write of each key in this one is its own, whatever was recorded; one that changes
+        // nothing in the policies has none.
+        if rollover.changes_measurement() {
+            let written = self.written.values_mut();
+            written.for_each(|known| known.content.clear());
+        }
+        self.rollover = Some(rollover);
     }
 
     fn set(&mut self, change: impl FnOnce(&mut Rollover)) {

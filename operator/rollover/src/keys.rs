@@ -17,7 +17,7 @@ pub fn healthy(world: &World, step: Step) -> Option<Plan> {
             Reading::Failed { .. } if share.accepted_at_risk => continue,
             Reading::Failed {
                 reason, message, ..
-            } => return Some(Plan::block(step, Obstacle::told(*reason, message))),
+            } => return Some(Plan::block(step, Obstacle::reported(*reason, message))),
             Reading::Facts(facts) => facts,
         };
         if let Some(found) = fault(world, share, facts) {

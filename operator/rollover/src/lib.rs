@@ -74,7 +74,7 @@ fn beside(world: &World, mut plan: Plan) -> Plan {
         && obstacle.to_string() != problem.message
     {
         let found = std::mem::replace(obstacle, Obstacle::Paused);
-        *obstacle = Obstacle::Besides(found.into(), problem.message.clone());
+        *obstacle = Obstacle::Alongside(found.into(), problem.message.clone());
     }
     plan
 }
@@ -93,7 +93,7 @@ fn interrupt(world: &World) -> Option<Plan> {
 
 /// Nothing is begun that another resource has an older claim to; verbs, revocation and deletion go on.
 fn conflicting(ownership_conflict: &OwnershipConflict) -> Plan {
-    let found = Obstacle::told(ownership_conflict.reason, &ownership_conflict.message);
+    let found = Obstacle::reported(ownership_conflict.reason, &ownership_conflict.message);
     Plan::block(Step::Measure, found)
 }
 

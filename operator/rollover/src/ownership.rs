@@ -25,14 +25,22 @@ pub fn admit(world: &World, step: Step) -> Option<Plan> {
 pub fn retire(world: &World, step: Step, rollover: &Rollover) -> Option<Plan> {
     let progress = (world.record.rollovers, true);
     let stays = tags::retired_for(&rollover.to.measurement);
-    tag(
-        world,
-        step,
-        &Marks::of(progress, Some(stays)),
-        |_, facts| {
-            !is_ours(world, facts) || !proves_retire(facts, world.record.rollovers, rollover)
-        },
-    )
+    let proves = |facts: &KeyFacts| {
+        is_ours(world, facts) && proves_retire(facts, world.record.rollovers, rollover)
+    };
+    let marks = Marks::of(progress, Some(stays));
+    tag(world, step, &marks, |_, facts| !proves(facts)).or_else(|| {
+        // A key that takes no part loses the old measurement, too, and says so before: nobody waits for its tags.
+        let aside = |(share, facts): &Pair<'_>| {
+            share.managed
+                && !keys::takes_part(share, facts)
+                && claim_of(world, facts) == Claim::Ours
+                && conflict(world, share, facts).is_none()
+                && !proves(facts)
+        };
+        let keys: Vec<Pair<'_>> = world.facts().filter(aside).collect();
+        order_claim(world, step, &marks, &keys)
+    })
 }
 
 /// The keys say which measurement was left before the rollover ends: a way back that needs no status. A key that takes
@@ -43,10 +51,11 @@ pub fn left(world: &World, step: Step, rollover: &Rollover) -> Option<Plan> {
         share.managed
             && facts.state == KeyState::Enabled
             && claim_of(world, facts) == Claim::Ours
-            && facts.tags.get(tags::RETIRED_FOR) != Some(&stays)
+            && !proves_retire(facts, world.record.rollovers, rollover)
     };
     let keys: Vec<Pair<'_>> = world.facts().filter(unmarked).collect();
-    let marks = Marks::of(tags::recorded(&world.record), Some(stays));
+    // A rollover that ends has retired, also where no policy had anything to lose.
+    let marks = Marks::of((world.record.rollovers, true), Some(stays));
     order_claim(world, step, &marks, &keys)
 }
 

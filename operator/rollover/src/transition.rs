@@ -97,6 +97,8 @@ pub enum Answer {
         keys: Vec<String>,
         /// Names of those whose keys could not be read.
         unread: Vec<String>,
+        /// Those whose keys carry the tags of yet another owner, with it.
+        others: Vec<(String, String)>,
     },
     /// Nothing was done; why not, and what can be done.
     Refused(String),

@@ -163,6 +163,6 @@ fn broken(step: Step, breach: &laws::Breach) -> Plan {
     );
     Plan::Block {
         step,
-        obstacle: Obstacle::told(Reason::LawBroken, message),
+        obstacle: Obstacle::reported(Reason::LawBroken, message),
     }
 }

@@ -28,6 +28,6 @@ pub async fn decide(
     let message = "what the plan asks to read is never enough";
     Ok(Some(Plan::Block {
         step: Step::Settled,
-        obstacle: Obstacle::told(Reason::LawBroken, message),
+        obstacle: Obstacle::reported(Reason::LawBroken, message),
     }))
 }

@@ -162,11 +162,11 @@ fn besides(mut plan: Plan, error: &act::Error) -> Plan {
     match &mut plan {
         Plan::Settled { .. } => Plan::Block {
             step: Step::Settled,
-            obstacle: Obstacle::told(Reason::ActionFailed, error.to_string()),
+            obstacle: Obstacle::reported(Reason::ActionFailed, error.to_string()),
         },
         Plan::Wait { obstacle, .. } | Plan::Block { obstacle, .. } => {
             let found = std::mem::replace(obstacle, Obstacle::Paused);
-            *obstacle = Obstacle::Besides(found.into(), error.to_string());
+            *obstacle = Obstacle::Alongside(found.into(), error.to_string());
             plan
         }
         Plan::Look(_) | Plan::Act { .. } => plan,

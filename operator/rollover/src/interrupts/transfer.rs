@@ -61,12 +61,24 @@ fn answered(world: &World, from: &str) -> Transition {
     let failed = |key: &crate::Key<'_>| matches!(key.reading, Reading::Failed { .. });
     let unread = world.keys().filter(failed);
     let unread: Vec<_> = unread.map(|key| key.share.name.clone()).collect();
+    let others = world.facts().filter(|(share, _)| share.managed);
+    let others = others.filter(|(_, facts)| claim_of(world, facts) == Claim::Anothers);
+    let others: Vec<_> = others
+        .map(|(share, facts)| {
+            let owner = tags::owner_of(&facts.tags).unwrap_or_default();
+            (share.name.clone(), owner)
+        })
+        .collect();
     let answer = if keys.is_empty() {
         Answer::Refused(format!(
             "no Managed key that can be read has the tags of {from}: the message of KeyOwnedByAnother names the owner as it has to be written"
         ))
     } else {
-        Answer::Transferred { keys, unread }
+        Answer::Transferred {
+            keys,
+            unread,
+            others,
+        }
     };
     Transition::Answered {
         verb: Verb::Transfer,

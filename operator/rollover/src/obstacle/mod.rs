@@ -45,21 +45,21 @@ pub enum Obstacle {
     /// What status says.
     Status(Box<StatusObstacle>),
     /// What the hands found and put into words: a spec that cannot be used, a call that failed, an object of others.
-    Told {
+    Reported {
         /// Its kind.
         reason: Reason,
         /// What was found, and the cure.
         message: String,
     },
     /// The same, and what is wrong beside it.
-    Besides(Box<Obstacle>, String),
+    Alongside(Box<Obstacle>, String),
 }
 
 impl Obstacle {
     /// What was found elsewhere, in its own words.
-    pub fn told(reason: Reason, message: impl Into<String>) -> Self {
+    pub fn reported(reason: Reason, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self::Told { reason, message }
+        Self::Reported { reason, message }
     }
 
     /// The one word for it.
@@ -76,8 +76,8 @@ impl Obstacle {
             Self::Verify(found) => found.reason(),
             Self::Release(found) => found.reason(),
             Self::Status(found) => found.reason(),
-            Self::Told { reason, .. } => *reason,
-            Self::Besides(found, _) => found.reason(),
+            Self::Reported { reason, .. } => *reason,
+            Self::Alongside(found, _) => found.reason(),
         }
     }
 
@@ -106,8 +106,8 @@ impl Display for Obstacle {
             Self::Verify(found) => found.fmt(f),
             Self::Release(found) => found.fmt(f),
             Self::Status(found) => found.fmt(f),
-            Self::Told { message, .. } => f.write_str(message),
-            Self::Besides(found, also) => write!(f, "{found}. Besides: {also}"),
+            Self::Reported { message, .. } => f.write_str(message),
+            Self::Alongside(found, also) => write!(f, "{found}. Besides: {also}"),
         }
     }
 }

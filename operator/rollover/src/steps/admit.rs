@@ -71,8 +71,7 @@ fn unknown_chambers(world: &World, rollover: &Rollover) -> Option<Plan> {
 
 /// From the first write on, policies hold two measurements: a deletion must leave one.
 fn hold_deletion(world: &World, rollover: &Rollover) -> Option<Plan> {
-    let two = rollover.from.is_some() && rollover.changes_measurement();
-    (two && !world.finalizer).then(|| Plan::act(STEP, Action::AddFinalizer))
+    (rollover.leaves_another() && !world.finalizer).then(|| Plan::act(STEP, Action::AddFinalizer))
 }
 
 /// A key that says that the target was revoked keeps it out of every key: a person must look.

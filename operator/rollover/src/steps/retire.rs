@@ -20,9 +20,16 @@ pub fn next(world: &World, rollover: &Rollover) -> Plan {
             .or_else(|| chambers::unfinished(world, rollover, STEP))
             .unwrap_or(left),
         None => roll::clear(world, &[&rollover.to.revision], STEP)
+            .or_else(|| unbegun(rollover))
             .or_else(|| ownership::left(world, STEP, rollover))
             .unwrap_or_else(|| Plan::act(STEP, Action::Transition(Transition::Finished))),
     }
+}
+
+/// The policies lost the release before already, because it was revoked: that the way back has ended is written down all the same.
+fn unbegun(rollover: &Rollover) -> Option<Plan> {
+    let begins = Action::Transition(Transition::RetireBegun);
+    (rollover.leaves_another() && !rollover.retires()).then(|| Plan::act(STEP, begins))
 }
 
 /// What goes on although a key is unwell: once the way back has ended, the target keeps its chambers.

@@ -42,7 +42,7 @@ pub fn make(world: &World, step: Step, release: &Release) -> Plan {
         |problem| matches!(&problem.object, Object::ReplicaSet { revision } if revision == name),
     );
     if let Some(problem) = in_the_way {
-        return Plan::block(step, Obstacle::told(problem.reason, &problem.message));
+        return Plan::block(step, Obstacle::reported(problem.reason, &problem.message));
     }
     let named = world.spec.release.revision == *name;
     if !named && !world.templates.contains(name) {

@@ -199,7 +199,7 @@ fn unresolved(world: &World, current: &Release) -> Option<Plan> {
         .or_else(|| chambers::left_behind(world, STEP))
         .or_else(|| {
             let problem = world.objects.first()?;
-            let told = Obstacle::told(problem.reason, &problem.message);
+            let told = Obstacle::reported(problem.reason, &problem.message);
             Some(Plan::block(STEP, told))
         })
 }

@@ -123,6 +123,11 @@ impl Rollover {
     pub fn changes_measurement(&self) -> bool {
         self.from.as_ref().map(|from| &from.measurement) != Some(&self.to.measurement)
     }
+
+    /// Whether there is a measurement to go back to: without one, Retire ends nothing.
+    pub fn leaves_another(&self) -> bool {
+        self.from.is_some() && self.changes_measurement()
+    }
 }
 
 impl PersistedState {

@@ -431,6 +431,11 @@ fn a_forged_release_and_a_forged_target_end_in_a_rollover_to_what_the_spec_names
     let now = play.world.now;
     play.world.record.rollover = Some(Rollover::begin(Some(release(3)), release(1), now));
     play.run(100);
+    assert_eq!(blocked(&play).0, Reason::StatusBehindKeys);
+    assert_eq!(admitted(&play), [[1], [1], [1]]);
+    // Whoever counts on, too, gets no further than a rollover to what the spec names.
+    play.world.record.rollovers += 1;
+    play.run(100);
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
     assert_eq!(admitted(&play), [[2], [2], [2]]);
 }

@@ -1,6 +1,6 @@
 //! Stories of a deletion: which measurement stays, and what is said of the rest.
 
-use crate::play::{Play, release};
+use crate::play::{Play, release, share};
 use jiff::SignedDuration;
 use measurement::{MANIFEST_REGISTER, Pcr};
 use rollover::{Action, Deletion, Look, PersistedState, Plan, Reason, plan};
@@ -129,4 +129,22 @@ fn a_deletion_waits_for_a_key_that_refuses_until_the_deadline_and_not_longer() {
     let told = undone(play.looked()).unwrap();
     assert!(told.contains("key c"), "{told}");
     assert_eq!(play.admitted(0), [1], "{}", play.story);
+}
+
+/// Another hand took the release before out of a holder's key: with two of two keys needed it opens nothing any more, and is not what is left.
+#[test]
+fn a_release_that_too_few_keys_still_open_for_is_not_what_a_deletion_leaves() {
+    let mut play = Play::rolling("v2 1->2");
+    play.world.spec.shares[2] = share("c", false);
+    play.world.spec.threshold = 3;
+    delete(&mut play, false);
+    let mut lost = Play::rolling("v2 1->2");
+    lost.world.spec = play.world.spec.clone();
+    lost.admits(2, &[2]);
+    for (mut play, stays) in [(play, 1), (lost, 2)] {
+        play.run(60);
+        assert!(play.story.contains("allows deletion"), "{}", play.story);
+        let managed = [play.admitted(0), play.admitted(1)];
+        assert_eq!(managed, [[stays], [stays]], "{}", play.story);
+    }
 }

@@ -1444,3 +1444,17 @@ fn a_key_that_is_pending_deletion_does_not_hold_up_a_revocation() {
     );
     assert_eq!(blocked(&play).0, Reason::KeyNotEnabled);
 }
+
+/// A release that changes no measurement writes no policy: what another writer changes back in it is counted as ever.
+#[test]
+fn a_change_of_the_template_hides_no_other_writer() {
+    let mut play = Play::settled();
+    play.world.spec.release.revision = "v1b".to_owned();
+    play.until("makes the ReplicaSet of v1b");
+    play.admits(0, &[1, 2]);
+    play.world.now += jiff::SignedDuration::from_secs(40);
+    play.until("the rollover is complete");
+    let written = play.world.record.written.values();
+    let put_right: Vec<_> = written.map(|known| known.put_right.len()).collect();
+    assert_eq!(put_right, [1, 0, 0], "{}", play.story);
+}

@@ -180,3 +180,21 @@ fn an_error_in_a_policy_that_was_taken_over_is_mended_though_it_admits_what_it_s
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
     assert!(play.policy(0).to_json().contains(lost));
 }
+
+/// After a first start nothing was retired, and the keys prove it all the same: what nobody wants is ended.
+#[test]
+fn a_first_start_proves_itself_as_every_other_rollover() {
+    let mut play = Play::settled();
+    let mut set = play.world.sets[0].clone();
+    (set.release, set.name) = (release(9), "signer-v9".into());
+    for chamber in &mut set.chambers {
+        chamber.revision = "v9".into();
+        chamber.unsealed_since = None;
+    }
+    play.world.sets.push(set);
+    assert!(ends_the_other(&play));
+    for key in 0..3 {
+        play.set_tag(key, tags::ROLLOVER, "1/admit");
+    }
+    assert!(!ends_the_other(&play));
+}

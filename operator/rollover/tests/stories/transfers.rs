@@ -195,3 +195,17 @@ fn a_key_of_ours_that_refuses_the_uid_keeps_nothing_from_settling() {
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
     assert!(!play.story.contains("waits"), "{}", play.story);
 }
+
+/// A misspelt owner moves nothing: the keys that are still another's are named with theirs.
+#[test]
+fn a_key_that_is_still_another_s_is_named_in_the_answer() {
+    let mut play = made_anew();
+    play.set_tag(2, tags::OWNER, "other/ns/signer");
+    play.world.spec.verbs.transfer = Some(GONE.to_owned());
+    play.run(50);
+    let answer =
+        "keys of this cluster now: a, b; not moved, of another owner: c (other/ns/gone/signer)";
+    assert!(play.story.contains(answer), "{}", play.story);
+    assert_eq!(blocked(&play).0, Reason::KeyOwnedByAnother);
+    assert_eq!(owners(&play)[2].as_deref(), Some("other/ns/gone/signer"));
+}
