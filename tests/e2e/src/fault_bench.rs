@@ -68,6 +68,25 @@ impl FaultBench {
         &self.logs
     }
 
+    /// Gives the operator's service account a Lease for each of these identities; the chart's role names one alone.
+    pub async fn allow_leases(&self, identities: &[&str]) -> Result<()> {
+        let names: Vec<_> = identities.iter().map(|name| lease_name(name)).collect();
+        let name = "leases-of-the-tests";
+        let (api, kinds) = ("rbac.authorization.k8s.io", "coordination.k8s.io");
+        let role = json!({
+            "apiVersion": format!("{api}/v1"), "kind": "Role",
+            "metadata": {"name": name, "namespace": OPERATOR},
+            "rules": [{"apiGroups": [kinds], "resources": ["leases"], "resourceNames": names, "verbs": ["get", "update"]}],
+        });
+        let binding = json!({
+            "apiVersion": format!("{api}/v1"), "kind": "RoleBinding",
+            "metadata": {"name": name, "namespace": OPERATOR},
+            "roleRef": {"apiGroup": api, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": OPERATOR, "namespace": OPERATOR}],
+        });
+        kubernetes::apply_all(&self.stage.environment.client, &[role, binding]).await
+    }
+
     /// Declares a release, with the shortest times that are no special case.
     pub async fn declare(&self, tenant: &Tenant, release: &Release) -> Result<()> {
         let mut object = self.stage.object(tenant, release);
@@ -98,6 +117,11 @@ impl FaultBench {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The Lease of the operator with this identity.
+pub(crate) fn lease_name(identity: &str) -> String {
+    format!("{OPERATOR}-{}", identity.replace('_', "-"))
 }
 
 /// The chart's service account: the operator has the rights that users give it.

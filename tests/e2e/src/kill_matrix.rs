@@ -1,10 +1,13 @@
 //! The operator is killed at every call of a rollover, before it reaches its server and after it was answered.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use fault_proxy::{Intercept, Moment, Seen, Then};
+use futures::future::{join_all, try_join_all};
 
 use crate::fault_bench::FaultBench;
 use crate::operator_process::OperatorProcess;
@@ -12,8 +15,8 @@ use crate::run::Run;
 
 /// Name of the cluster.
 const NAME: &str = "kill";
-/// The tenant whose rollovers are killed.
-const MAIN: &str = "main";
+/// The tenants whose rollovers are killed, each with an operator of its own: a rollover is waiting for the most part.
+const LANES: [&str; 3] = ["lane_1", "lane_2", "lane_3"];
 /// Tenants whose first start is killed, each once.
 const FIRST: [&str; 12] = [
     "first_1", "first_2", "first_3", "first_4", "first_5", "first_6", "first_7", "first_8",
@@ -83,38 +86,107 @@ impl Score {
     }
 }
 
+/// What is tried: a rollover of a lane's own tenant, or the first start of one that has none yet.
+struct Trial {
+    first: Option<&'static str>,
+    point: Point,
+}
+
+/// What is left to try, and what became of the rest. Lanes take turns on one thread.
+struct Trials<'s> {
+    left: RefCell<VecDeque<Trial>>,
+    score: RefCell<&'s mut Score>,
+}
+
+impl Trials<'_> {
+    fn next(&self) -> Option<Trial> {
+        self.left.borrow_mut().pop_front()
+    }
+
+    fn add(&self, what: &str, point: &Point, began: Instant, result: &Result<bool>) {
+        self.score.borrow_mut().add(what, point, began, result);
+    }
+}
+
 /// Tries all points, or an evenly spaced sample of so many. After an error the points that are left were not tried.
 pub async fn run(sample: Option<usize>, score: &mut Score) -> Result<()> {
-    let tenants: Vec<_> = [MAIN].into_iter().chain(FIRST).collect();
+    let tenants: Vec<_> = LANES.into_iter().chain(FIRST).collect();
     let bench = Box::pin(FaultBench::set(NAME, &tenants)).await?;
-    let operator = OperatorProcess::prepare(&bench, "operator").await?;
-    let mut main = Run::begin(&bench, bench.stage.tenant(MAIN)?, &operator)?;
-    let first = points(&main.roll().await.context("the first start")?);
-    main.sign().await?;
-    let rollover = points(&main.roll().await.context("the dry rollover")?);
+    bench.allow_leases(&LANES).await?;
+    let mut operators = Vec::new();
+    for lane in LANES {
+        let operator = OperatorProcess::prepare(&bench, lane).await?;
+        operators.push(operator.with_lease(lane));
+    }
+    let lanes = LANES.iter().zip(&operators);
+    let lanes =
+        lanes.map(|(lane, operator)| Run::begin(&bench, bench.stage.tenant(lane)?, operator));
+    let mut lanes: Vec<Run<'_>> = lanes.collect::<Result<_>>()?;
+    let rehearsals = lanes.iter_mut().map(|lane| Box::pin(rehearse(lane)));
+    let rehearsed = try_join_all(rehearsals).await?;
+    let (first, rollover) = rehearsed.first().context("no lane")?;
     println!(
         "{} points in a rollover, {} in a first start (before and after each write to the API server but Leases and Events, and each call of KMS and STS)",
         rollover.len(),
         first.len()
     );
+    let trials = Trials {
+        left: RefCell::new(trials(first, rollover, sample)),
+        score: RefCell::new(score),
+    };
+    let ended = join_all(
+        lanes
+            .into_iter()
+            .map(|lane| Box::pin(try_all(lane, &trials))),
+    )
+    .await;
+    ended.into_iter().collect::<Result<()>>()?;
+    bench.stage.tear_down().await
+}
+
+/// The points of a first start and of a rollover, as this run has them.
+async fn rehearse(lane: &mut Run<'_>) -> Result<(Vec<Point>, Vec<Point>)> {
+    let first = points(&lane.roll().await.context("the first start")?);
+    lane.sign().await?;
+    let rollover = points(&lane.roll().await.context("the dry rollover")?);
+    Ok((first, rollover))
+}
+
+/// Rollovers, and after them first starts: a lane's operator serves one tenant at a time.
+fn trials(first: &[Point], rollover: &[Point], sample: Option<usize>) -> VecDeque<Trial> {
     let firsts = sample.map_or(FIRST.len(), |points| FIRST.len().min(points / ONE_FIRST_IN));
     let wanted = sample.map_or(rollover.len(), |points| points.saturating_sub(firsts));
-    for point in spaced(&rollover, wanted) {
+    let trial = |first, point: &Point| Trial {
+        first,
+        point: point.clone(),
+    };
+    let rollovers = spaced(rollover, wanted).map(|point| trial(None, point));
+    let starts = FIRST.into_iter().zip(spaced(first, firsts));
+    rollovers
+        .chain(starts.map(|(tenant, point)| trial(Some(tenant), point)))
+        .collect()
+}
+
+/// One lane, until nothing is left to try.
+async fn try_all(mut lane: Run<'_>, trials: &Trials<'_>) -> Result<()> {
+    let (bench, operator) = (lane.bench, lane.process);
+    while let Some(Trial { first, point }) = trials.next() {
         let began = Instant::now();
-        let result = Box::pin(main.roll_killed_at(point.intercept())).await;
-        score.add("rollover", point, began, &result);
-        if result.is_err() {
-            main.recover().await?;
-        }
+        let Some(tenant) = first else {
+            let result = Box::pin(lane.roll_killed_at(point.intercept())).await;
+            trials.add("rollover", &point, began, &result);
+            if result.is_err() {
+                lane.recover().await?;
+            }
+            continue;
+        };
+        lane.rest().await?;
+        let result = Box::pin(first_start(bench, tenant, operator, &point)).await;
+        trials.add("first start", &point, began, &result);
     }
-    main.stop().await?;
-    ensure!(main.events() > 20, "the audit logs are empty");
-    for (tenant, point) in FIRST.iter().zip(spaced(&first, firsts)) {
-        let began = Instant::now();
-        let result = Box::pin(first_start(&bench, tenant, &operator, point)).await;
-        score.add("first start", point, began, &result);
-    }
-    bench.stage.tear_down().await
+    lane.rest().await?;
+    ensure!(lane.events() > 20, "the audit logs are empty");
+    Ok(())
 }
 
 async fn first_start(

@@ -15,7 +15,7 @@ use serde_json::json;
 use std::io::Write;
 use tokio::process::{Child, Command};
 
-use crate::fault_bench::FaultBench;
+use crate::fault_bench::{FaultBench, lease_name};
 use crate::programs;
 
 /// A proxy, and the name under which an operator works behind it; operators come and go.
@@ -23,6 +23,8 @@ pub struct OperatorProcess {
     /// What the operator's calls pass through.
     pub proxy: FaultProxy,
     identity: String,
+    /// Name of its Lease, where it is not the chart's.
+    lease: Option<String>,
     program: PathBuf,
     kubeconfig: PathBuf,
     log: PathBuf,
@@ -62,10 +64,20 @@ impl OperatorProcess {
         Ok(Self {
             proxy,
             identity: identity.into(),
+            lease: None,
             program,
             kubeconfig,
             log: file(".log"),
         })
+    }
+
+    /// The same under a Lease of its own ([`FaultBench::allow_leases`]), beside other operators of the cluster.
+    #[must_use]
+    pub fn with_lease(self, name: &str) -> Self {
+        Self {
+            lease: Some(lease_name(name)),
+            ..self
+        }
     }
 
     /// Starts an operator that serves this namespace. Its predecessor's lease is its own: the identity is the same.
@@ -79,6 +91,11 @@ impl OperatorProcess {
             .args(["--identity", &self.identity])
             .args(["--lease-namespace", OPERATOR])
             .args(["--watch-namespace", namespace])
+            .args(
+                self.lease
+                    .iter()
+                    .flat_map(|lease| ["--lease-name", lease.as_str()]),
+            )
             .env_clear()
             .env("KUBECONFIG", &self.kubeconfig)
             .env("AWS_REGION", REGION)

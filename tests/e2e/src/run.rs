@@ -143,6 +143,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// The same where one runs.
+    pub async fn rest(&mut self) -> Result<()> {
+        match self.operator {
+            Some(_) => self.stop().await,
+            None => Ok(()),
+        }
+    }
+
     /// What the signing client saw since it was last asked; its key never changes.
     async fn signatures(&mut self) -> Result<Failed> {
         let Some(before) = self.failed else {
