@@ -16,6 +16,8 @@ use crate::pace::Words;
 const FIRST: Duration = Duration::from_secs(4);
 /// The longest one.
 const LONGEST: Duration = Duration::from_mins(1);
+/// What time alone cures, and has not cured for so long, is a refusal: nobody waits for such a key for ever.
+const LASTING: Duration = Duration::from_mins(10);
 
 /// What keys refused, by uid of the resource and by ARN.
 #[derive(Debug, Default)]
@@ -33,7 +35,8 @@ struct Keys {
 #[derive(Debug)]
 struct Entry {
     since: Instant,
-    until: Instant,
+    /// None while time alone may cure it.
+    until: Option<Instant>,
     message: String,
 }
 
@@ -51,20 +54,22 @@ impl Refusals {
             clusters.remove(&uid);
         }
         let keys = clusters.get(&uid).into_iter();
-        let each = keys.flat_map(|keys| &keys.refused).map(|(arn, entry)| {
-            let left = entry.until.saturating_duration_since(Instant::now());
+        let each = keys.flat_map(|keys| &keys.refused);
+        each.filter_map(|(arn, entry)| {
+            let left = entry.until?.saturating_duration_since(Instant::now());
             let refusal = Refusal {
                 since: now.checked_sub(entry.since.elapsed()).unwrap_or(now),
                 until: now.checked_add(left).unwrap_or(now),
                 message: entry.message.clone(),
             };
-            (arn.clone(), refusal)
-        });
-        each.collect()
+            Some((arn.clone(), refusal))
+        })
+        .collect()
     }
 
-    /// A key refused; it is left alone for as long again as it has refused, within bounds.
-    pub fn refused(&self, cluster: &ChamberCluster, arn: &str, message: String) {
+    /// A key was not changed. Where it refuses it is left alone for as long again as it has refused, within bounds; what
+    /// `passes` is tried again at once, until it has lasted for [`LASTING`].
+    pub fn failed(&self, cluster: &ChamberCluster, arn: &str, message: String, passes: bool) {
         let now = Instant::now();
         let mut clusters = self.clusters();
         let keys = clusters
@@ -73,10 +78,12 @@ impl Refusals {
                 words: Words::of(cluster),
                 refused: BTreeMap::new(),
             });
-        let since = keys.refused.get(arn).map_or(now, |known| known.since);
+        let known = keys.refused.get(arn);
+        let since = known.map_or(now, |known| known.since);
+        let refuses = !passes || now - since >= LASTING;
         let entry = Entry {
             since,
-            until: now + (now - since).clamp(FIRST, LONGEST),
+            until: refuses.then(|| now + (now - since).clamp(FIRST, LONGEST)),
             message,
         };
         keys.refused.insert(arn.to_owned(), entry);
@@ -93,5 +100,49 @@ impl Refusals {
     /// The resource is gone.
     pub fn forget(&self, uid: &str) {
         self.clusters().remove(uid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:kms:us-east-1:111122223333:key/a";
+
+    fn cluster() -> ChamberCluster {
+        serde_json::from_value(serde_json::json!({
+            "apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
+            "metadata": {"name": "signer", "namespace": "n", "uid": "u", "generation": 1},
+            "spec": {
+                "clusterId": "one",
+                "release": {"image": "i", "measurement": {"imageSha384": "ab".repeat(48)}},
+                "keys": {"threshold": 1, "shares": []},
+                "verification": {"prometheus": {"url": "http://p"}}
+            }
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_passes_is_no_refusal_until_it_has_lasted() {
+        let (refusals, cluster, now) = (Refusals::default(), cluster(), Timestamp::UNIX_EPOCH);
+        let fails =
+            |passes| refusals.failed(&cluster, ARN, "ThrottlingException".to_owned(), passes);
+        fails(true);
+        tokio::time::advance(LASTING - Duration::from_secs(1)).await;
+        fails(true);
+        assert!(refusals.of(&cluster, now).is_empty());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        fails(true);
+        let refusal = &refusals.of(&cluster, now)[ARN];
+        assert_eq!(refusal.until.duration_since(now).as_secs(), 60);
+        refusals.accepted(&cluster, ARN);
+        fails(true);
+        assert!(
+            refusals.of(&cluster, now).is_empty(),
+            "it was changed since"
+        );
+        fails(false);
+        assert!(refusals.of(&cluster, now).contains_key(ARN));
     }
 }

@@ -1,10 +1,11 @@
 //! Actions in words: the Event on the resource, the line of a story, and the answer to a verb are this one rendering.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
-use measurement::Pcr;
+use measurement::{Measurement, Pcr};
 
-use crate::{Action, Answer, KeyWrite, Resize, Transition, tags};
+use crate::{Action, Answer, KeyWrite, Release, Resize, Transition, tags};
 
 impl Display for Action {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -22,13 +23,7 @@ impl Display for Action {
                 ..
             } => {
                 let (count, progress) = (arns.len(), tags::progress_text(*progress));
-                match healed_at {
-                    None => write!(f, "tags {count} keys as this cluster's ({progress})"),
-                    Some(_) => write!(
-                        f,
-                        "tags {count} keys as this cluster's again ({progress}): something had removed the tags (Terraform: ignore_changes of tags)"
-                    ),
-                }
+                claimed(f, count, &progress, healed_at.is_some())
             }
             Self::TransferKeys { arns, from } => {
                 write!(f, "takes over {} keys of {from}", arns.len())
@@ -86,18 +81,7 @@ impl Display for Transition {
                 to,
                 found,
                 ..
-            } => {
-                let kept = found.iter().map(|(arn, kept)| {
-                    let key = arn.rsplit('/').next().unwrap_or(arn);
-                    format!("; {key} keeps {}", image(&kept.image_sha384))
-                });
-                write!(
-                    f,
-                    "begins, the first start of {}{}",
-                    to.revision,
-                    list(kept, "")
-                )
-            }
+            } => first_start(f, to, found),
             Self::TurnedBack => write!(f, "turns back to the release before"),
             Self::Failed { failure, back } => {
                 let then = if *back {
@@ -168,6 +152,28 @@ impl Display for Answer {
             Self::Refused(why) => write!(f, "refused: {why}"),
         }
     }
+}
+
+fn claimed(f: &mut Formatter<'_>, count: usize, progress: &str, again: bool) -> fmt::Result {
+    if !again {
+        return write!(f, "tags {count} keys as this cluster's ({progress})");
+    }
+    write!(
+        f,
+        "tags {count} keys as this cluster's again ({progress}): something had removed the tags (Terraform: ignore_changes of tags)"
+    )
+}
+
+fn first_start(
+    f: &mut Formatter<'_>,
+    to: &Release,
+    found: &BTreeMap<String, Measurement>,
+) -> fmt::Result {
+    write!(f, "begins, the first start of {}", to.revision)?;
+    found.iter().try_for_each(|(arn, kept)| {
+        let key = arn.rsplit('/').next().unwrap_or(arn);
+        write!(f, "; {key} keeps {}", image(&kept.image_sha384))
+    })
 }
 
 /// Whose the keys are after a transfer: what was not moved is named, so that a misspelt owner is seen.

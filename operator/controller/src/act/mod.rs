@@ -95,7 +95,7 @@ async fn policies(
     }
 }
 
-/// A key that refuses for other reasons than time is left alone for a while.
+/// A key that refuses for other reasons than time, or for a long time, is left alone for a while.
 fn remember(
     ctx: &Context,
     cluster: &ChamberCluster,
@@ -105,8 +105,10 @@ fn remember(
     for (arn, answer) in arns.iter().zip(answers) {
         match answer {
             Ok(()) => ctx.refusals.accepted(cluster, arn),
-            Err(error) if error.passes() => {}
-            Err(error) => ctx.refusals.refused(cluster, arn, error.to_string()),
+            Err(error) => {
+                let passes = error.passes();
+                ctx.refusals.failed(cluster, arn, error.to_string(), passes);
+            }
         }
     }
 }

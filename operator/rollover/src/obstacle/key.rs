@@ -108,17 +108,7 @@ impl Display for KeyObstacle {
                 fault,
                 cluster,
                 adoptable,
-            } => {
-                let name = &key.name;
-                write!(
-                    f,
-                    "the policy of {key}: {fault}. `kubectl chamber plan {cluster} --document {name}` prints the policy that it needs"
-                )?;
-                if *adoptable {
-                    f.write_str("; spec.keys.policy.adopt: true has the operator write it")?;
-                }
-                Ok(())
-            }
+            } => not_ours(f, key, fault, cluster, *adoptable),
             Self::Denied {
                 key,
                 denial,
@@ -159,6 +149,24 @@ impl Display for KeyObstacle {
             }
         }
     }
+}
+
+fn not_ours(
+    f: &mut Formatter<'_>,
+    key: &KeyName,
+    fault: &NotOurs,
+    cluster: &str,
+    adoptable: bool,
+) -> fmt::Result {
+    let name = &key.name;
+    write!(
+        f,
+        "the policy of {key}: {fault}. `kubectl chamber plan {cluster} --document {name}` prints the policy that it needs"
+    )?;
+    if adoptable {
+        f.write_str("; spec.keys.policy.adopt: true has the operator write it")?;
+    }
+    Ok(())
 }
 
 fn denied(f: &mut Formatter<'_>, key: &KeyName, denial: &Denial, revision: &str) -> fmt::Result {
