@@ -98,24 +98,34 @@ fn write(world: &World, rollover: &Rollover, set: &AdmittedSet) -> Option<Plan> 
 }
 
 /// The write that makes every managed policy hold exactly its set, or what speaks against it; `None` when all do.
+///
+/// Admit writes what is sound on every key. Later a key that cannot be written holds up itself alone: the old image
+/// leaves the others.
 pub fn write_all(world: &World, step: Step, set: &AdmittedSet) -> Option<Plan> {
-    let (refused, writes): (Vec<_>, Vec<_>) = match projections(world, step, set) {
-        Ok(writes) => writes
-            .into_iter()
-            .partition(|one| refused(world, step, one).is_some()),
-        Err(found) => return Some(Plan::block(step, found)),
-    };
-    // A key whose policy KMS refuses holds up itself alone.
-    if writes.is_empty() {
-        return refused
-            .first()
-            .and_then(|one| self::refused(world, step, one));
-    }
-    let (flipping, writes): (Vec<_>, Vec<_>) = writes
+    let (writes, unprojected) = projections(world, step, set);
+    let mut stopped: Vec<Plan> = unprojected
         .into_iter()
-        .partition(|write| world.record.flips(&write.arn, world.now));
-    sound(world, step, &writes)
-        .or_else(|| ownership::write(world, step, &writes))
+        .map(|found| Plan::block(step, found))
+        .collect();
+    let admits = step == STEP;
+    if admits && !stopped.is_empty() {
+        return stopped.into_iter().next();
+    }
+    let (mut ready, mut flipping) = (Vec::new(), Vec::new());
+    for write in writes {
+        let plan = refused(world, step, &write);
+        let alone = || sound(world, step, std::slice::from_ref(&write)).filter(|_| !admits);
+        if let Some(plan) = plan.or_else(alone) {
+            stopped.push(plan);
+        } else if world.record.flips(&write.arn, world.now) {
+            flipping.push(write);
+        } else {
+            ready.push(write);
+        }
+    }
+    sound(world, step, &ready)
+        .or_else(|| ownership::write(world, step, &ready))
+        .or_else(|| stopped.into_iter().next())
         .or_else(|| conflict(step, &flipping))
 }
 
@@ -168,8 +178,8 @@ fn settle(world: &World, rollover: &Rollover) -> Option<Plan> {
 
 /// The writes of a step, for the keys that take part. A key that is disabled opens nothing today, but what Retire leaves in its
 /// policy opens again with it: it is written, too, and waited for where too many of them would open the old image.
-fn projections(world: &World, step: Step, set: &AdmittedSet) -> Result<Vec<KeyWrite>, Obstacle> {
-    let mut writes = Vec::new();
+fn projections(world: &World, step: Step, set: &AdmittedSet) -> (Vec<KeyWrite>, Vec<Obstacle>) {
+    let (mut writes, mut unprojected) = (Vec::new(), Vec::new());
     for (share, facts) in world.facts().filter(|(share, _)| share.managed) {
         let awaited = !keys::dispensable(world, share);
         let is_late = match step {
@@ -180,16 +190,18 @@ fn projections(world: &World, step: Step, set: &AdmittedSet) -> Result<Vec<KeyWr
         if !takes_part(share, facts) && !is_late {
             continue;
         }
-        let write = key_write(share, facts, |policy| set.for_key(share, policy));
-        if awaited || step != Step::Retire {
-            writes.extend(write?);
-        } else {
+        let nobody_waits = !awaited && step == Step::Retire;
+        match key_write(share, facts, |policy| set.for_key(share, policy)) {
             // What goes wrong with a key that nobody waits for holds up no other one.
-            let write = write.ok().flatten();
-            writes.extend(write.filter(|one| goes_through(world, step, facts, one)));
+            Ok(write) if nobody_waits => {
+                writes.extend(write.filter(|one| goes_through(world, step, facts, one)));
+            }
+            Ok(write) => writes.extend(write),
+            Err(_) if nobody_waits => {}
+            Err(found) => unprojected.push(found),
         }
     }
-    Ok(writes)
+    (writes, unprojected)
 }
 
 /// Whether nothing that is known speaks against a write.
