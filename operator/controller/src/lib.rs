@@ -14,6 +14,7 @@ pub mod health;
 pub mod hosts;
 pub mod kms;
 pub mod kubernetes;
+pub mod lane;
 pub mod objects;
 pub mod observe;
 pub mod pace;

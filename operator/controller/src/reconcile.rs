@@ -9,12 +9,29 @@ use kube::{Api, ResourceExt};
 
 use crate::context::Context;
 use crate::kubernetes;
+use crate::lane::Lane;
 use crate::turn::{End, Error, Tries, turn};
 
 /// Turns in a row at most: the rest comes after a breath, so that no cluster starves the others.
 const TURNS: usize = 50;
 /// The pause after that many.
 const BREATH: Duration = Duration::from_secs(1);
+
+/// The same as [`reconcile`], once a worker is free; nothing where the process ends before.
+pub async fn in_line(
+    lane: Arc<Lane>,
+    seen: Arc<ChamberCluster>,
+    ctx: Arc<Context>,
+) -> Result<Requeue, Error> {
+    // Who pauses takes nobody's place.
+    if let Some(left) = ctx.pace.left(&seen) {
+        return Ok(Requeue::requeue(left));
+    }
+    let Some(_worker) = lane.worker().await else {
+        return Ok(Requeue::await_change());
+    };
+    reconcile(seen, ctx).await
+}
 
 /// Brings one `ChamberCluster` as far towards its spec as is possible now.
 pub async fn reconcile(seen: Arc<ChamberCluster>, ctx: Arc<Context>) -> Result<Requeue, Error> {

@@ -24,8 +24,9 @@ use crate::health::Health;
 use crate::hosts::Hosts;
 use crate::kms::Keyring;
 use crate::kubernetes;
+use crate::lane::Lane;
 use crate::prometheus::Prometheus;
-use crate::reconcile::{on_error, reconcile};
+use crate::reconcile::{in_line, on_error};
 use crate::server;
 use crate::settings::Settings;
 use crate::telemetry::{self, Telemetry};
@@ -81,9 +82,10 @@ pub async fn run(settings: Settings, root: Root) -> Result<(), Error> {
     // A watch has nothing to say for minutes; what has a deadline is a call, as a whole.
     config.read_timeout = None;
     config.connect_timeout = Some(CONNECT);
-    let watching = Client::try_from(config).map_err(kubernetes::Error::from)?;
-    let client = kubernetes::calling(&watching);
     let telemetry = Arc::new(Telemetry::default());
+    let bare = Client::try_from(config).map_err(kubernetes::Error::from)?;
+    let watching = kubernetes::counted(&bare, &telemetry.calls());
+    let client = kubernetes::calling(&watching);
     let health = Arc::new(Health::default());
     let (stop, stopped) = stop_on_signal()?;
     let serving = tokio::spawn(server::serve(
@@ -180,7 +182,7 @@ async fn work(
         clock: Clock::of_the_node(),
         client: clients.client,
         settings: settings.clone(),
-        keyring: Keyring::from_environment().await,
+        keyring: Keyring::from_environment(telemetry.calls()).await,
         prometheus: Prometheus::new(
             settings.prometheus_servers.clone(),
             settings.prometheus_proxy.clone(),
@@ -192,18 +194,35 @@ async fn work(
         clusters: stores,
         cluster_uid,
     }));
-    let runs = controllers.into_iter().map(|controller| {
-        controller
-            .graceful_shutdown_on(until(stopped.clone()))
-            .run(reconcile, on_error, ctx.clone())
-            .for_each(async |turn| {
-                if let Err(controller::Error::QueueError(error)) = turn {
-                    tracing::warn!(%error, "watching resources");
-                }
-            })
-    });
+    let runs = controllers
+        .into_iter()
+        .map(|controller| serve(controller, ctx.clone(), stopped.clone()));
     in_time(futures::future::join(join_all(runs), listed), stopped).await;
     Ok(())
+}
+
+/// Turn after turn for the resources of one watch, with workers of their own.
+async fn serve(
+    controller: Controller<ChamberCluster>,
+    ctx: Arc<Context>,
+    stopped: watch::Receiver<bool>,
+) {
+    let lane = Arc::new(Lane::new(ctx.telemetry.line()));
+    let closing = lane.clone();
+    let told_to_stop = until(stopped).map(move |()| closing.close());
+    controller
+        .graceful_shutdown_on(told_to_stop)
+        .run(
+            move |seen, ctx| in_line(lane.clone(), seen, ctx),
+            on_error,
+            ctx,
+        )
+        .for_each(async |turn| {
+            if let Err(controller::Error::QueueError(error)) = turn {
+                tracing::warn!(%error, "watching resources");
+            }
+        })
+        .await;
 }
 
 /// Tells at once which namespaces' resources are needed, and then which of them have been listed.
@@ -248,7 +267,6 @@ fn watch_namespace(client: &Client, namespace: Option<&str>) -> Controller<Chamb
     }
     let ours = watcher::Config::default().labels(names::CLUSTER_LABEL);
     Controller::new(api(client, namespace), watcher::Config::default())
-        .with_config(controller::Config::default().concurrency(8))
         .owns(api::<ReplicaSet>(client, namespace), ours.clone())
         .owns(api::<PodDisruptionBudget>(client, namespace), ours.clone())
         .watches(api::<Pod>(client, namespace), ours, |pod| {

@@ -20,9 +20,10 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::election::Lease;
+use crate::kms::counted::Counted;
 use crate::kms::external_id::EitherId;
 use crate::kms::lists::Lists;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Calls, Telemetry};
 use chamber_resource::arn::Arn;
 
 /// What one call may take, retries included.
@@ -102,20 +103,24 @@ pub struct Keyring {
 
 impl Keyring {
     /// Reads AWS's standard environment (region, credentials, endpoints).
-    pub async fn from_environment() -> Self {
+    pub async fn from_environment(calls: Calls) -> Self {
         let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_stack());
-        Self::new(&sdk.load().await)
+        Self::new(&sdk.load().await, calls)
     }
 
-    /// Clients that use this region, these credentials and endpoints, with the operator's time-outs.
-    pub fn new(sdk: &SdkConfig) -> Self {
+    /// Clients that use this region, these credentials and endpoints, with the operator's time-outs; their calls are
+    /// counted.
+    pub fn new(sdk: &SdkConfig, calls: Calls) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(2))
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(CALL)
             .build();
+        let inner = sdk.http_client().unwrap_or_else(http_stack);
+        let counted = SharedHttpClient::new(Counted { inner, calls });
+        let sdk = sdk.to_builder().timeout_config(timeouts);
         Self {
-            sdk: sdk.to_builder().timeout_config(timeouts).build(),
+            sdk: sdk.http_client(counted).build(),
             ways: Mutex::default(),
         }
     }
@@ -213,14 +218,14 @@ mod tests {
     use aws_config::{BehaviorVersion, Region, SdkConfig};
     use serde_json::{Value, json};
 
-    use super::{ChamberCluster, Keyring, Owner, Share, UNUSED, http_stack, session_policy};
+    use super::{Calls, ChamberCluster, Keyring, Owner, Share, UNUSED, http_stack, session_policy};
 
     fn keyring() -> Keyring {
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("eu-west-1"))
             .http_client(http_stack());
-        Keyring::new(&sdk.build())
+        Keyring::new(&sdk.build(), Calls::default())
     }
 
     fn cluster(key: &str) -> (Owner, ChamberCluster, Share) {

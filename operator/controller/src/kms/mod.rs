@@ -1,5 +1,6 @@
 //! The keys: clients through an assumed role per key, reading, writing, tagging.
 
+mod counted;
 mod error;
 mod external_id;
 mod keyring;

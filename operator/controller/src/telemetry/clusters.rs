@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use chamber_api::ChamberCluster;
+use chamber_api::{ChamberCluster, Outcome, ReleaseStatus};
 use kube::ResourceExt;
 use kube::runtime::reflector::Store;
 use prometheus_client::collector::Collector;
@@ -48,6 +48,15 @@ struct OutcomeLabels {
     outcome: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReleaseLabels {
+    namespace: String,
+    name: String,
+    role: &'static str,
+    revision: String,
+    image: String,
+}
+
 /// What the watches hold; nothing before this replica leads.
 #[derive(Clone, Default)]
 pub struct Clusters(Arc<OnceLock<Vec<Store<ChamberCluster>>>>);
@@ -89,6 +98,8 @@ impl Collector for Clusters {
         family(encoder, "chambers", help, &all, chambers)?;
         let help = "Keys of the spec, and those whose policy holds exactly the live releases";
         family(encoder, "keys", help, &all, keys)?;
+        let help = "1 for the release that all chambers were verified on last, and for the target of a rollover";
+        family(encoder, "release", help, &all, releases)?;
         let help = "Begin of the rollover in flight";
         family(
             encoder,
@@ -114,7 +125,15 @@ impl Collector for Clusters {
             ended,
         )?;
         let help = "Duration of the last rollover, by how it ended";
-        family(encoder, "last_rollover_seconds", help, &all, lasted)
+        family(encoder, "last_rollover_seconds", help, &all, lasted)?;
+        let help = "End of the last rollover that was completed, among the last five";
+        family(
+            encoder,
+            "last_success_timestamp_seconds",
+            help,
+            &all,
+            succeeded,
+        )
     }
 }
 
@@ -208,6 +227,28 @@ fn keys(cluster: &ChamberCluster) -> [(StateLabels, i64); 2] {
     states(cluster, [("all", all), ("in_sync", number(in_sync))])
 }
 
+fn releases(cluster: &ChamberCluster) -> Vec<(ReleaseLabels, i64)> {
+    let Some(status) = cluster.status.as_ref() else {
+        return Vec::new();
+    };
+    let target = status.rollover.as_ref().map(|rollover| &rollover.to);
+    let found = [("current", status.current.as_ref()), ("target", target)];
+    let row = |(role, release): (_, Option<&ReleaseStatus>)| {
+        let Name { namespace, name } = name(cluster);
+        let release = release?;
+        let image = &release.measurement.image_sha384;
+        let labels = ReleaseLabels {
+            namespace,
+            name,
+            role,
+            revision: release.revision.clone(),
+            image: image.chars().take(10).collect(),
+        };
+        Some((labels, 1))
+    };
+    found.into_iter().filter_map(row).collect()
+}
+
 fn started(cluster: &ChamberCluster) -> Option<(Name, i64)> {
     let rollover = cluster.status.as_ref()?.rollover.as_ref()?;
     Some((name(cluster), rollover.started_at.0.as_second()))
@@ -240,6 +281,13 @@ fn lasted(cluster: &ChamberCluster) -> Option<(OutcomeLabels, i64)> {
     last(cluster, |record| {
         record.ended_at.0.as_second() - record.started_at.0.as_second()
     })
+}
+
+fn succeeded(cluster: &ChamberCluster) -> Option<(Name, i64)> {
+    let history = &cluster.status.as_ref()?.history;
+    let complete = Outcome::Complete.to_string();
+    let last = history.iter().find(|record| record.outcome == complete)?;
+    Some((name(cluster), last.ended_at.0.as_second()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The operator's own metrics, and its logs.
 
+mod calls;
 mod clusters;
+mod line;
 mod process;
 
 use std::time::Duration;
@@ -19,6 +21,9 @@ use rollover::Action;
 use crate::settings::Settings;
 use clusters::Clusters;
 use process::Process;
+
+pub use calls::{Asked, Calls, Ended};
+pub use line::{Counted, Line};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ActionLabels {
@@ -48,6 +53,8 @@ pub struct Telemetry {
     turn_durations: Histogram,
     laws_broken: Family<LawLabels, Counter>,
     leading: Gauge,
+    calls: Calls,
+    line: Line,
     clusters: Clusters,
 }
 
@@ -65,6 +72,8 @@ impl Default for Telemetry {
             turn_durations: Histogram::new(exponential_buckets(0.005, 2.0, 14)),
             laws_broken: Family::default(),
             leading: Gauge::default(),
+            calls: Calls::default(),
+            line: Line::default(),
             clusters: Clusters::default(),
         };
         telemetry.register();
@@ -112,6 +121,8 @@ impl Telemetry {
             "Duration of reconciliations",
             self.turn_durations.clone(),
         );
+        self.line.register(registry);
+        self.calls.register(registry);
         registry.register(
             "laws_broken",
             "Actions that were stopped because they would break a law",
@@ -130,6 +141,16 @@ impl Telemetry {
     /// From now on the resources of these watches are told of.
     pub fn watch(&self, stores: Vec<Store<ChamberCluster>>) {
         self.clusters.watch(stores);
+    }
+
+    /// Where calls to the API server and to AWS are counted.
+    pub fn calls(&self) -> Calls {
+        self.calls.clone()
+    }
+
+    /// Where the line before the workers is told of.
+    pub fn line(&self) -> Line {
+        self.line.clone()
     }
 
     /// An action ended.

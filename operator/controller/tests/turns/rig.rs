@@ -81,7 +81,9 @@ impl Rig {
                 "cluster/n/signer",
             );
         }
-        let client = kubernetes::calling(&api.client());
+        let telemetry = Arc::new(Telemetry::default());
+        let client = kubernetes::counted(&api.client(), &telemetry.calls());
+        let client = kubernetes::calling(&client);
         let mut candidate = Candidate::new(client.clone(), "n", "lease", "me", Arc::default());
         candidate.acquire().await;
         let arguments = ["operator", "--identity", "me"].iter().chain(arguments);
@@ -94,11 +96,11 @@ impl Rig {
             clock,
             client,
             settings: Arguments::parse_from(arguments).settings,
-            keyring: Keyring::new(&aws.config().await),
+            keyring: Keyring::new(&aws.config().await, telemetry.calls()),
             hosts: Hosts::new().unwrap(),
             root,
             prometheus: Prometheus::new(Servers::default(), None).unwrap(),
-            telemetry: Arc::new(Telemetry::default()),
+            telemetry,
             lease: candidate.lease(),
             clusters: Vec::new(),
             cluster_uid: "cluster".to_owned(),

@@ -3,7 +3,7 @@ use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Asked, Ended, Telemetry};
 
 fn cluster(name: &str, status: &Value) -> ChamberCluster {
     let share = |name: &str| json!({"name": name, "arn": format!("arn:aws:kms:eu-west-1:111122223333:key/{name}"), "management": "Observed"});
@@ -26,7 +26,8 @@ fn blocked() -> ChamberCluster {
             "readyReplicas": 2, "updatedReplicas": 1, "keys": [key("a", true), key("b", false)],
             "conditions": [condition("Ready", "True"), condition("Stalled", "True"), condition("KeyAtRisk", "Unknown")],
             "rollover": {"to": release("02"), "startedAt": "2026-01-01T00:00:00Z", "progressedAt": "2026-01-01T00:01:00Z"},
-            "history": [{"to": "01", "startedAt": "2025-12-01T00:00:00Z", "endedAt": "2025-12-01T00:05:00Z", "outcome": "Complete"}]}),
+            "history": [{"to": "02", "startedAt": "2025-12-02T00:00:00Z", "endedAt": "2025-12-02T00:02:00Z", "outcome": "Failed"},
+                {"to": "01", "startedAt": "2025-12-01T00:00:00Z", "endedAt": "2025-12-01T00:05:00Z", "outcome": "Complete"}]}),
     )
 }
 
@@ -73,7 +74,14 @@ fn a_blocked_cluster_is_there_without_a_turn_and_gone_with_the_resource() {
         lines(&telemetry, "rollover_progressed_timestamp_seconds"),
         [progressed]
     );
-    let lasted = format!("{of},outcome=\"Complete\"}} 300");
+    let target = format!("{of},role=\"target\",revision=\"02\",image=\"0202020202\"}} 1");
+    assert_eq!(lines(&telemetry, "release"), [target]);
+    let succeeded = format!("{of}}} 1764547500");
+    assert_eq!(
+        lines(&telemetry, "last_success_timestamp_seconds"),
+        [succeeded]
+    );
+    let lasted = format!("{of},outcome=\"Failed\"}} 120");
     assert_eq!(lines(&telemetry, "last_rollover_seconds"), [lasted]);
     writer.apply_watcher_event(&Event::Delete(blocked()));
     assert_eq!(lines(&telemetry, "step"), Vec::<String>::new());
@@ -107,6 +115,14 @@ fn the_page_lists_every_metric() {
     telemetry.policy_written(true);
     telemetry.reconciled(true, std::time::Duration::ZERO);
     telemetry.law_broken(1);
+    let (calls, took) = (telemetry.calls(), std::time::Duration::ZERO);
+    let asked = Asked {
+        verb: "get",
+        resource: "pods".to_owned(),
+    };
+    calls.kubernetes(&asked, Some(200), took);
+    calls.aws("kms:GetKeyPolicy", Ended::Done, took);
+    every_query_finds_its_series(&telemetry.exposition().unwrap());
     let text = telemetry.exposition().unwrap();
     let mut table = String::from("| metric | type | what |\n| --- | --- | --- |\n");
     for line in text.lines() {
@@ -140,4 +156,38 @@ fn the_page_lists_every_metric() {
         return;
     }
     assert_eq!(found, table);
+}
+
+/// Of the dashboard and of the alerts: each metric of ours is exposed, with the labels that the query asks for.
+fn every_query_finds_its_series(exposed: &str) {
+    const FILES: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../charts/chamber-operator/files"
+    );
+    let mut checked = 0;
+    for file in ["dashboard.json", "alerts.yaml"] {
+        let text = std::fs::read_to_string(format!("{FILES}/{file}")).unwrap();
+        for rest in text.split("chamber_operator_").skip(1) {
+            let is_name = |found: char| found.is_ascii_lowercase() || found == '_';
+            let end = rest.find(|found| !is_name(found)).unwrap();
+            let (metric, behind) = rest.split_at(end);
+            let start = format!("chamber_operator_{metric}");
+            let mut lines = exposed.lines().filter(|line| {
+                let line = line.strip_prefix(&start);
+                line.is_some_and(|line| line.starts_with([' ', '{']))
+            });
+            let series = lines.next();
+            let series = series.unwrap_or_else(|| panic!("{file}: {start} is not exposed"));
+            let matchers = behind
+                .strip_prefix('{')
+                .and_then(|behind| behind.split_once('}'));
+            for matcher in matchers.map_or("", |(matchers, _)| matchers).split(',') {
+                let label = matcher.trim().split(['=', '!']).next().unwrap();
+                let told = label.is_empty() || series.contains(&format!("{label}=\""));
+                assert!(told, "{file}: {start} has no label {label}: {series}");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "{checked} selectors were found");
 }
