@@ -181,6 +181,7 @@ impl Context {
         let uid = cluster.uid().unwrap_or_default();
         self.keep_reading(&uid, None);
         self.refusals.forget(&uid);
+        self.events.forget(&uid);
         lock(&self.namespaces).remove(&uid);
         lock(&self.retiring).remove(&uid);
         self.pace.clear(cluster);

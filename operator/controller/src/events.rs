@@ -1,26 +1,29 @@
-//! Events on the resource: one per action, for `kubectl describe`. A lost one is no harm.
+//! Events on the resource, for `kubectl describe`: one per action, and one for what is waited for, where that lasts. A
+//! lost one is no harm.
 
-use chamber_api::ChamberCluster;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource};
-use rollover::{Action, Answer, Owner, Step, Transition};
+mod recorder;
+mod waits;
+
+use chamber_api::{ChamberCluster, conditions};
+use kube::{Client, Resource, ResourceExt};
+use rollover::{Action, Answer, Owner, Reason, Step, Transition};
 
 use crate::kubernetes;
+use recorder::{Recorder, Said};
+use waits::Waits;
 
 /// Publishes Events.
 pub struct Events {
     recorder: Recorder,
+    waits: Waits,
 }
 
 impl Events {
     /// One recorder a process: it counts repeated events together.
     pub fn new(client: Client, identity: &str) -> Self {
-        let reporter = Reporter {
-            controller: chamber_api::names::MANAGER.to_owned(),
-            instance: Some(identity.to_owned()),
-        };
         Self {
-            recorder: Recorder::new(client, reporter),
+            recorder: Recorder::new(client, identity),
+            waits: Waits::default(),
         }
     }
 
@@ -31,39 +34,67 @@ impl Events {
             owner.tag(),
             owner.external_id()
         );
-        let event = Event {
-            type_: EventType::Warning,
+        let said = Said {
+            warning: true,
             reason: "ExternalIdOutdated".to_owned(),
-            note: Some(note),
             action: "AssumeRole".to_owned(),
-            secondary: None,
+            note,
         };
-        self.publish(cluster, &event).await;
+        self.publish(cluster, said).await;
     }
 
     /// Says that an action was done.
     pub async fn acted(&self, cluster: &ChamberCluster, step: Step, action: &Action) {
-        let event = Event {
-            type_: if warns(action) {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
+        let said = Said {
+            warning: warns(action),
             reason: step.to_string(),
-            note: Some(action.to_string()),
             action: step.to_string(),
-            secondary: None,
+            note: action.to_string(),
         };
-        self.publish(cluster, &event).await;
+        self.publish(cluster, said).await;
     }
 
-    async fn publish(&self, cluster: &ChamberCluster, event: &Event) {
+    /// What is waited for now, as the status that was just written has it: it is said where it lasts.
+    pub async fn stands(&self, cluster: &ChamberCluster, step: Step, reason: Reason, note: &str) {
+        if !self.waits.stands(&uid(cluster), reason) {
+            return;
+        }
+        let said = Said {
+            warning: stalled(cluster),
+            reason: reason.to_string(),
+            action: step.to_string(),
+            note: note.to_owned(),
+        };
+        self.publish(cluster, said).await;
+    }
+
+    /// Something was done, or nothing is waited for.
+    pub fn moved(&self, cluster: &ChamberCluster) {
+        self.waits.moved(&uid(cluster));
+    }
+
+    /// The resource is gone.
+    pub fn forget(&self, uid: &str) {
+        self.waits.forget(uid);
+    }
+
+    async fn publish(&self, cluster: &ChamberCluster, said: Said) {
         let about = cluster.object_ref(&());
-        if let Err(error) = self.recorder.publish(event, &about).await {
+        if let Err(error) = self.recorder.publish(about, said).await {
             let error = kubernetes::Error::from(error);
             tracing::warn!(%error, "an Event was lost");
         }
     }
+}
+
+fn uid(cluster: &ChamberCluster) -> String {
+    cluster.uid().unwrap_or_default()
+}
+
+/// Whether a person has to do something, by the condition.
+fn stalled(cluster: &ChamberCluster) -> bool {
+    let mut conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+    conditions.any(|found| found.type_ == conditions::STALLED && found.status == "True")
 }
 
 /// What a person should look at.

@@ -40,7 +40,9 @@ pub async fn plan(
         message: message.as_deref(),
     };
     let status = cluster.status.clone().unwrap_or_default();
-    write(ctx, cluster, observed(cluster, world, &said, status)).await
+    write(ctx, cluster, observed(cluster, world, &said, status)).await?;
+    tell(ctx, cluster, &said).await;
+    Ok(())
 }
 
 /// Reports an action that was done, with the facts that it left.
@@ -61,7 +63,9 @@ pub async fn acting(
         reason: None,
         message: None,
     };
-    write(ctx, cluster, observed(cluster, world, &said, status)).await
+    write(ctx, cluster, observed(cluster, world, &said, status)).await?;
+    tell(ctx, cluster, &said).await;
+    Ok(())
 }
 
 /// Reports an action that failed, with the facts that the part that was done left.
@@ -78,7 +82,9 @@ pub async fn failure(
         reason: Some(reason),
         message: Some(message),
     };
-    write(ctx, cluster, observed(cluster, world, &said, status)).await
+    write(ctx, cluster, observed(cluster, world, &said, status)).await?;
+    tell(ctx, cluster, &said).await;
+    Ok(())
 }
 
 /// Reports why nothing was looked at; what was seen before stands.
@@ -97,7 +103,14 @@ pub async fn unseen(
     status.plan = None;
     let generation = cluster.metadata.generation;
     conditions::unseen(&mut status, generation, ctx.clock.now(), reason, message);
-    write(ctx, cluster, status).await
+    write(ctx, cluster, status).await?;
+    let said = Said {
+        step,
+        reason: Some(reason),
+        message: Some(message),
+    };
+    tell(ctx, cluster, &said).await;
+    Ok(())
 }
 
 /// Writes facts that an action left; what was seen before stands.
@@ -107,6 +120,17 @@ pub async fn facts(
     status: ChamberClusterStatus,
 ) -> Result<(), Error> {
     write(ctx, cluster, status).await
+}
+
+/// An Event on what is waited for. A leader that slept past its lease says nothing any more.
+async fn tell(ctx: &Context, cluster: &ChamberCluster, said: &Said<'_>) {
+    let Some(reason) = said.reason else {
+        return ctx.events.moved(cluster);
+    };
+    if ctx.lease.is_held() {
+        let note = said.message.unwrap_or_default();
+        ctx.events.stands(cluster, said.step, reason, note).await;
+    }
 }
 
 /// The whole status, from what was observed and what is said of it.

@@ -94,14 +94,20 @@ impl Api {
         self.state().faults.clear();
     }
 
-    /// Notes of the Events that were published.
-    pub fn events(&self) -> Vec<String> {
+    /// The Events that were published.
+    pub fn events(&self) -> Vec<Value> {
         let state = self.state();
         let events = state.objects.iter();
         events
             .filter(|(path, _)| path.contains("/events/"))
-            .map(|(_, event)| event["note"].as_str().unwrap_or_default().to_owned())
+            .map(|(_, event)| event.clone())
             .collect()
+    }
+
+    /// Their notes.
+    pub fn notes(&self) -> Vec<String> {
+        let note = |event: &Value| event["note"].as_str().unwrap_or_default().to_owned();
+        self.events().iter().map(note).collect()
     }
 
     /// How many calls of this method there were where the path ends so.

@@ -20,7 +20,7 @@ async fn roles_are_assumed_with_the_namespaces_uid() {
     assert_eq!(rig.status()["externalId"], NOW);
     assert!(
         rig.api
-            .events()
+            .notes()
             .iter()
             .all(|note| !note.contains("trust policy"))
     );
@@ -33,7 +33,7 @@ async fn a_trust_policy_of_before_goes_on_and_an_event_says_what_to_put_in_its_p
     rig.event().await;
     assert!(rig.admits("a", "22"), "{}", rig.message());
     assert_eq!(rig.aws.asked()[..2], [NOW, BEFORE]);
-    let events = rig.api.events();
+    let events = rig.api.notes();
     let told = events.iter().filter(|note| {
         note.contains("ChamberKmsKeyAdmin") && note.contains(BEFORE) && note.contains(NOW)
     });

@@ -9,6 +9,7 @@ mod gate;
 mod identity;
 mod objects;
 mod rig;
+mod told;
 
 use std::time::Duration;
 
@@ -419,7 +420,7 @@ mod hindered {
         rig.delete();
         rig.event().await;
         assert!(!rig.is_there());
-        let events = rig.api.events();
+        let events = rig.api.notes();
         assert!(
             events
                 .iter()

@@ -1,0 +1,69 @@
+//! What is told of turns: Events on what lasts, and the metrics of calls.
+
+use serde_json::{Value, json};
+
+use crate::aws::Fails;
+use crate::rig::{Rig, SIGNER};
+
+/// Events of this reason.
+fn of(rig: &Rig, reason: &str) -> Vec<Value> {
+    let all = rig.api.events().into_iter();
+    all.filter(|event| event["reason"] == reason).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lasts_is_one_event_with_a_count_and_not_one_a_turn() {
+    let rig = Rig::new(|_| {}).await;
+    rig.aws
+        .fail("PutKeyPolicy", "", Fails::Refused("AccessDeniedException"));
+    rig.event().await;
+    assert_eq!(of(&rig, "KeyRefusesWrite"), Vec::<Value>::new(), "too soon");
+    for _ in 0..9 {
+        rig.later().await;
+    }
+    let [event] = of(&rig, "KeyRefusesWrite").try_into().unwrap();
+    assert_eq!(event["note"], rig.message());
+    assert_eq!(event["action"], "Admit");
+    assert_eq!(event["type"], "Normal", "its deadline has not passed");
+    assert_eq!(event["regarding"]["name"], "signer");
+    assert_eq!(event["series"]["count"], 2, "after a minute, and after six");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_needs_a_cure_is_a_warning_and_what_a_person_asked_for_is_none() {
+    let rig = Rig::new(|_| {}).await;
+    rig.api.edit(SIGNER, |signer| {
+        signer["spec"]["rollover"] = json!({"paused": true});
+    });
+    rig.event().await;
+    rig.later().await;
+    let [paused] = of(&rig, "Paused").try_into().unwrap();
+    assert_eq!(paused["type"], "Normal");
+    rig.api.edit(SIGNER, |signer| {
+        signer["spec"]["keys"]["threshold"] = json!(9);
+    });
+    rig.event().await;
+    rig.later().await;
+    let [wrong] = of(&rig, "ThresholdTooHigh").try_into().unwrap();
+    assert_eq!(wrong["type"], "Warning");
+    assert_eq!(of(&rig, "Paused").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_to_both_sides_are_counted() {
+    let rig = Rig::new(|_| {}).await;
+    rig.aws
+        .fail("PutKeyPolicy", "", Fails::Refused("AccessDeniedException"));
+    rig.event().await;
+    let text = rig.ctx.telemetry.exposition().unwrap();
+    for line in [
+        "aws_calls_total{call=\"kms:PutKeyPolicy\",result=\"refused\"} 3",
+        "aws_calls_total{call=\"kms:DescribeKey\",result=\"ok\"} 6",
+        "aws_calls_total{call=\"sts:AssumeRole\",result=\"ok\"} 3",
+        "kubernetes_calls_total{verb=\"get\",resource=\"chamberclusters\",code=\"200\"} 1",
+        "kubernetes_calls_total{verb=\"get\",resource=\"namespaces\",code=\"200\"} 1",
+    ] {
+        let line = format!("chamber_operator_{line}\n");
+        assert!(text.contains(&line), "{line}: {text}");
+    }
+}
