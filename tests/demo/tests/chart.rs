@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 const SETS: [&str; 6] = [
     "",
     "watchNamespaces: [payments, ledger]",
-    "replicas: 2\npriorityClassName: system-cluster-critical\nmetrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}, prometheusRule: {enabled: true, labels: {release: prometheus}, runbookUrl: 'https://wiki.example.com/runbook'}, dashboard: {enabled: true, labels: {grafana_dashboard: '1', team: signing}}}",
+    "replicas: 2\npriorityClassName: system-cluster-critical\nmetrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}, podMonitor: {enabled: true, labels: {release: prometheus}}, prometheusRule: {enabled: true, labels: {release: prometheus}, runbookUrl: 'https://wiki.example.com/runbook'}, dashboard: {enabled: true, labels: {grafana_dashboard: '1', team: signing}}}",
     "crds: {install: false}\naws: {region: eu-central-1, endpointUrl: 'http://kms:1', credentialsSecret: keys}\nextraEnv: [{name: A, value: b}]",
     "podSecurityContext: {runAsUser: null, runAsGroup: null}\nmetrics: {address: '[::]'}\nstrategy: {type: Recreate}\nextraArgs: [--log=debug]\nextraVolumes: [{name: ca, configMap: {name: ca}}]\nextraVolumeMounts: [{name: ca, mountPath: /ca}]\npodDisruptionBudget: {enabled: true}\nnetworkPolicy: {enabled: true, from: [{namespaceSelector: {}}]}\nprometheus: {proxySecret: '', servers: [{namespaces: ['*'], urls: ['https://m'], credentialsSecret: mimir}]}",
     "prometheus: {proxySecret: proxy, servers: [{namespaces: ['prod-*'], urls: ['https://mimir/p'], credentialsSecret: mimir}, {namespaces: ['*'], urls: ['http://p:9090']}]}",
@@ -203,6 +203,46 @@ fn alerts_are_a_rule_object_that_links_to_the_runbook() {
     }
     let text = rule.to_string();
     assert!(text.contains("{{ $labels.namespace }}"), "{text}");
+}
+
+/// The operator's series have the namespace of the resource that they are about, and the chambers' that of the pod.
+#[test]
+fn both_are_scraped_under_the_names_that_alerts_and_verify_ask_for() {
+    let Some(objects) = render(SETS[2]) else {
+        return;
+    };
+    let [operator] = of_kind(&objects, "ServiceMonitor")[..] else {
+        panic!("one ServiceMonitor");
+    };
+    let [chambers] = of_kind(&objects, "PodMonitor")[..] else {
+        panic!("one PodMonitor");
+    };
+    for monitor in [operator, chambers] {
+        assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
+    }
+    assert_eq!(operator["spec"]["endpoints"][0]["honorLabels"], true);
+    let names = chamber_api::names::ROLE_LABEL;
+    let spec = &chambers["spec"];
+    assert_eq!(spec["selector"], json!({"matchLabels": {names: "chamber"}}));
+    assert_eq!(spec["namespaceSelector"], json!({"any": true}));
+    let [endpoint] = &spec["podMetricsEndpoints"].as_array().expect("endpoints")[..] else {
+        panic!("one port");
+    };
+    assert_eq!(endpoint["port"], chamber_api::names::METRICS_PORT);
+    assert_eq!(
+        endpoint["honorLabels"],
+        Value::Null,
+        "a chamber does not say whose it is"
+    );
+    let some = format!("{}\nmetrics: {{podMonitor: {{enabled: true}}}}", SETS[1]);
+    let some = render(&some).expect("helm");
+    let [chambers] = of_kind(&some, "PodMonitor")[..] else {
+        panic!("one PodMonitor");
+    };
+    assert_eq!(
+        chambers["spec"]["namespaceSelector"],
+        json!({"matchNames": ["payments", "ledger"]})
+    );
 }
 
 /// Every rule with the name of its role.
