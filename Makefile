@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 export RUST_BACKTRACE ?= 0
 
 .PHONY: sarif-peer eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e mutants enclave
-.PHONY: eif eif-reproducible alerts gitops-scripts
+.PHONY: eif eif-reproducible alerts gitops-scripts krew
 .PHONY: kill-matrix faults bench-rollover bench-unseal images product-images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
@@ -76,6 +76,9 @@ gitops-scripts: ## Argo CD's health check and actions of a ChamberCluster, in Lu
 
 alerts: ## The chart's alerts by promtool: when each fires, and when not.
 	@bash tests/alerts/run.sh
+
+krew: ## Archives of the command line and krew's manifest of them (VERSION=v0.1.0 URL=where HOMEPAGE=url FOLDER=with kubectl-chamber-OS-ARCH).
+	@bash operator/cli/krew.sh '$(VERSION)' '$(URL)' '$(HOMEPAGE)' '$(FOLDER)'
 
 enclave: program ## Enclave image files, booted by QEMU: unsealing, memory, hostile hosts (the first time it builds a kernel: 5 minutes).
 	@places=$$($(CLUSTER) enclave-images) && env $$(echo "$$places" | tail -n 1) \

@@ -11,7 +11,7 @@ use crate::output::{self, Answer, Exit, Failure};
 pub fn run(verb: &KeyVerb) -> Result<Answer, Failure> {
     match verb {
         KeyVerb::Create(asked) => create(asked),
-        KeyVerb::Restore { arn, yes } => restore(arn, *yes),
+        KeyVerb::Restore { arn, yes, dry_run } => restore(arn, *yes, *dry_run),
     }
 }
 
@@ -54,7 +54,7 @@ fn share(name: &str, arn: &str, template: &Template) -> String {
     format!("- name: {name}\n  arn: {arn}\n  management: Managed\n  assumeRoleArn: {role}\n")
 }
 
-fn restore(arn: &str, yes: bool) -> Result<Answer, Failure> {
+fn restore(arn: &str, yes: bool, dry_run: bool) -> Result<Answer, Failure> {
     output::wait_for(async {
         let sdk = kms::environment().await;
         let key = kms::Key::new(&sdk, arn)?;
@@ -67,6 +67,11 @@ fn restore(arn: &str, yes: bool) -> Result<Answer, Failure> {
                 "it is {state}: only a key that is disabled or pending deletion comes back"
             );
             return Err(Failure::read(arn, &why));
+        }
+        if dry_run {
+            return Ok(answer(format!(
+                "dry run: key {arn} is {state} and would be enabled; KMS was not asked whether you may\n"
+            )));
         }
         if !yes {
             confirm(arn, &state)?;

@@ -8,6 +8,7 @@ mod attestation;
 mod blob;
 mod cluster;
 mod complete;
+mod completion;
 mod describe_eif;
 mod input;
 mod key;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Verb};
+use arguments::{Arguments, SupportVerb, Verb};
 use output::{Answer, Failure};
 
 fn main() -> ExitCode {
@@ -45,7 +46,9 @@ fn run(verb: &Verb) -> Result<Answer, Failure> {
         Verb::Blob(verb) => blob::run(verb),
         Verb::Key(verb) => key::run(verb),
         Verb::Complete { words } => Ok(complete::run(words)),
+        Verb::Completion { shell } => Ok(completion::run(*shell)),
         Verb::Cluster(verb) => cluster::run(verb),
+        Verb::Support(SupportVerb::Bundle(asked)) => cluster::bundle(asked),
         Verb::DescribeEif { file, output } => describe_eif::run(file, *output),
     }
 }

@@ -22,6 +22,9 @@ pub enum KeyVerb {
         /// Does not ask.
         #[arg(short, long)]
         yes: bool,
+        /// Says what would be done, and changes nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 

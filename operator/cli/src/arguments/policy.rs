@@ -12,7 +12,7 @@ use crate::output::Failure;
 pub enum PolicyVerb {
     /// Checks a policy against the rules (docs/key-policy-lint.md).
     #[command(
-        after_help = "Notes are known holes of the template and do not count. Whose policy it should be is taken from the policy itself where no flag says it, and is told: what a policy says of itself is not checked, so say --cluster-id and --account where a policy is to be judged and not only looked at. A key is read with your own credentials (kms:GetKeyPolicy, DescribeKey; ListKeyPolicies and ListGrants where you may), and looked at beyond its policy.\n\nExamples:\n  kubectl chamber policy lint policy.json\n  kubectl chamber policy lint arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab --cluster-id prod-us-east-1-mainnet\n  aws kms get-key-policy --key-id ARN --query Policy --output text | kubectl chamber policy lint - --cluster-id C --account A -o sarif"
+        after_help = "Notes are known holes of the template and do not count. Whose policy it should be is taken from the policy itself where no flag says it, and is told: what a policy says of itself is not checked, so say --cluster-id and --account where a policy is to be judged and not only looked at. A key is read with your own credentials (kms:GetKeyPolicy, DescribeKey; ListKeyPolicies and ListGrants where you may), and looked at beyond its policy.\n\nExit status: 0 clean or notes only, 1 a warning or an error was found, 2 unreadable or used wrongly.\n\nExamples:\n  kubectl chamber policy lint policy.json\n  kubectl chamber policy lint arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab --cluster-id prod-us-east-1-mainnet\n  aws kms get-key-policy --key-id ARN --query Policy --output text | kubectl chamber policy lint - --cluster-id C --account A -o sarif"
     )]
     Lint {
         /// The policy: a file, - for standard input, or the ARN of a key.
@@ -43,7 +43,7 @@ pub enum PolicyVerb {
     },
     /// Tells what the second policy changes in the first; order and spelling do not count.
     #[command(
-        after_help = "Exit status 1 where they differ. A statement without Sid is told as #n, counted from 0 in the policy before; one that is added is counted in the policy after.\n\nExample:\n  kubectl chamber policy diff found.json wanted.json"
+        after_help = "Exit status: 0 they are the same, 1 they differ, 2 unreadable or used wrongly.\n\nA statement without Sid is told as #n, counted from 0 in the policy before; one that is added is counted in the policy after.\n\nExample:\n  kubectl chamber policy diff found.json wanted.json"
     )]
     Diff {
         /// The policy before, or - for standard input.
@@ -58,7 +58,7 @@ pub enum PolicyVerb {
     #[command(
         mut_arg("id", |id| id.required(true)),
         mut_arg("account", |account| account.required(true)),
-        after_help = "Example:\n  kubectl chamber policy render --cluster-id prod-us-east-1-mainnet --account 111122223333 --measurement $OLD --measurement $NEW --profile pinned --format terraform"
+        after_help = "Exit status: 0 rendered, 2 KMS would refuse it, or used wrongly.\n\nExample:\n  kubectl chamber policy render --cluster-id prod-us-east-1-mainnet --account 111122223333 --measurement $OLD --measurement $NEW --profile pinned --format terraform"
     )]
     Render {
         /// Whose policy it will be.

@@ -1,7 +1,9 @@
-//! The verbs that speak to a cluster: status, wait, plan, pause, resume, abort, retry, revoke, unrevoke, transfer.
+//! The verbs that speak to a cluster: status, list, wait, plan, pause, resume, abort, retry, revoke, unrevoke, transfer.
 
 mod attested;
+mod bundle;
 mod connection;
+mod list;
 mod observe;
 mod picture;
 mod plan;
@@ -15,11 +17,12 @@ mod wait;
 use chamber_api::ChamberCluster;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde_json::{Value, json};
 
 pub use stored::{Stored, StoredBlob, measurements, of_spec};
 
-use crate::arguments::{ClusterVerb, Connection};
+use crate::arguments::{Awaited, Bundle, ClusterVerb, Connection};
 use crate::output::{self, Answer, Failure};
 
 /// Does what was asked.
@@ -37,6 +40,13 @@ fn with_client<T>(
         let connection::Connected { client, way } = connection::connect(connection)?;
         let answer = ask(&client).await;
         answer.map_err(|failure| failure.on_the_way(&way))
+    })
+}
+
+/// A folder with what helps whoever is asked for help.
+pub fn bundle(asked: &Bundle) -> Result<Answer, Failure> {
+    with_client(&asked.target.connection, async |client| {
+        Box::pin(bundle::run(client, asked)).await
     })
 }
 
@@ -107,22 +117,45 @@ async fn ask(verb: &ClusterVerb, client: &Client) -> Result<Answer, Failure> {
         } => status::run(&clusters, name, *output).await,
         ClusterVerb::Status {
             all_namespaces,
+            selector,
             output,
             ..
-        } => status::all(&these(client, *all_namespaces), *output).await,
-        ClusterVerb::Wait { target, timeout } => {
-            Box::pin(wait::run(&clusters, &target.name, *timeout)).await
+        } => {
+            let these = these(client, *all_namespaces);
+            status::all(&listed(&these, selector.as_deref()).await?, *output)
         }
+        ClusterVerb::List {
+            all_namespaces,
+            selector,
+            output,
+            ..
+        } => {
+            let these = these(client, *all_namespaces);
+            list::run(&listed(&these, selector.as_deref()).await?, *output)
+        }
+        ClusterVerb::Wait {
+            target,
+            awaited: Awaited::Settled,
+            timeout,
+        } => Box::pin(wait::run(&clusters, &target.name, *timeout)).await,
         ClusterVerb::Pause { target } => verbs::pause(&clusters, &target.name, true).await,
         ClusterVerb::Resume { target } => verbs::pause(&clusters, &target.name, false).await,
-        ClusterVerb::Abort { target } => verbs::abort(&clusters, &target.name).await,
-        ClusterVerb::Retry { target } => verbs::retry(&clusters, &target.name).await,
-        ClusterVerb::Revoke { asked, yes } => {
-            // It holds several readings of the resource.
-            Box::pin(revocations::revoke(&clusters, asked, *yes)).await
+        ClusterVerb::Abort { target, dry_run } => {
+            verbs::abort(&clusters, &target.name, *dry_run).await
         }
-        ClusterVerb::Transfer { target, from } => {
-            verbs::transfer(&clusters, &target.name, from).await
+        ClusterVerb::Retry { target } => verbs::retry(&clusters, &target.name).await,
+        ClusterVerb::Revoke { asked } => {
+            // It holds several readings of the resource.
+            Box::pin(revocations::revoke(&clusters, asked)).await
+        }
+        ClusterVerb::Transfer {
+            target,
+            from,
+            yes,
+            dry_run,
+        } => {
+            let sure = *yes || *dry_run;
+            verbs::transfer(&clusters, &target.name, from, sure, *dry_run).await
         }
         ClusterVerb::Unrevoke(asked) => revocations::unrevoke(&clusters, asked).await,
     }
@@ -137,12 +170,31 @@ fn these(client: &Client, all_namespaces: bool) -> Api<ChamberCluster> {
     }
 }
 
-/// All of them, by namespace and name.
-async fn listed(clusters: &Api<ChamberCluster>) -> Result<Vec<ChamberCluster>, Failure> {
-    let found = clusters.list(&ListParams::default()).await;
+/// All of them, or those with these labels, by namespace and name.
+async fn listed(
+    clusters: &Api<ChamberCluster>,
+    selector: Option<&str>,
+) -> Result<Vec<ChamberCluster>, Failure> {
+    let params = ListParams {
+        label_selector: selector.map(str::to_owned),
+        ..ListParams::default()
+    };
+    let found = clusters.list(&params).await;
     let mut found = found.map_err(|why| failed("chamberclusters", &why))?.items;
     found.sort_by_key(|cluster| (cluster.namespace(), cluster.name_any()));
     Ok(found)
+}
+
+/// Whose status it is, and the status, for programs.
+fn told(cluster: &ChamberCluster) -> Value {
+    let metadata = &cluster.metadata;
+    json!({
+        "apiVersion": ChamberCluster::api_version(&()),
+        "kind": ChamberCluster::kind(&()),
+        "metadata": {"namespace": metadata.namespace, "name": metadata.name, "uid": metadata.uid,
+            "generation": metadata.generation, "labels": metadata.labels},
+        "status": cluster.status,
+    })
 }
 
 /// What the API server said, with the resource that was asked for.

@@ -36,7 +36,7 @@ pub async fn all(
     output: Output,
 ) -> Result<Answer, Failure> {
     let mut plans = Vec::new();
-    for cluster in listed(clusters).await? {
+    for cluster in listed(clusters, None).await? {
         let world = observe::of(client, &cluster, None).await;
         let preview = world.map(|world| rollover::preview(&world));
         plans.push((cluster, preview));

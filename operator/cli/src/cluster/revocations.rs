@@ -12,23 +12,23 @@ use crate::arguments::Revocation;
 use crate::output::{self, Answer, Exit, Failure};
 
 /// Takes an image out of every policy at once, and says where it still is after a while.
-pub async fn revoke(
-    clusters: &Api<ChamberCluster>,
-    asked: &Revocation,
-    yes: bool,
-) -> Result<Answer, Failure> {
+pub async fn revoke(clusters: &Api<ChamberCluster>, asked: &Revocation) -> Result<Answer, Failure> {
     let name = &asked.target.name;
     let found = clusters.get(name).await;
     let found = found.map_err(|why| refused(name, &why))?;
-    if runs_alone(&found, &asked.image) && !yes {
+    let short: String = asked.image.to_string().chars().take(10).collect();
+    let alone = runs_alone(&found, &asked.image);
+    if alone && !asked.yes && !asked.dry_run {
         confirm(name)?;
     }
     let moves = [names::UNREVOKE_ANNOTATION, names::REVOKE_ANNOTATION];
     let answer = say(clusters, asked, moves, |verbs| verbs.revoke.as_ref()).await?;
+    if asked.dry_run {
+        return Ok(previewed(answer, &admits(&found, &short), alone));
+    }
     if answer.exit != Exit::Clean {
         return Ok(answer);
     }
-    let short: String = asked.image.to_string().chars().take(10).collect();
     let gone = |found: Option<&ChamberCluster>| found.is_some_and(|c| admits(c, &short).is_empty());
     let waited = await_condition(clusters.clone(), name, gone);
     if tokio::time::timeout(PATIENCE, waited).await.is_ok() {
@@ -50,11 +50,34 @@ pub async fn revoke(
     })
 }
 
+/// What a revocation would meet, as status has it.
+fn previewed(mut answer: Answer, keys: &[String], alone: bool) -> Answer {
+    let keys = match keys {
+        [] => "no key admits it now".to_owned(),
+        keys => format!("it would leave the policy of key {}", keys.join(", ")),
+    };
+    let chambers = if alone {
+        "; every unsealed chamber runs it, and would stay sealed once it restarts"
+    } else {
+        ""
+    };
+    answer.text = format!("{}\n{keys}{chambers}", answer.text);
+    answer
+}
+
 /// Gives a revocation up.
 pub async fn unrevoke(
     clusters: &Api<ChamberCluster>,
     asked: &Revocation,
 ) -> Result<Answer, Failure> {
+    let name = &asked.target.name;
+    if !asked.yes && !asked.dry_run {
+        let what = format!(
+            "enclaves of {} may have the keys of {name} again",
+            asked.image
+        );
+        output::confirm(&what, name, "the revocation stands")?;
+    }
     let moves = [names::REVOKE_ANNOTATION, names::UNREVOKE_ANNOTATION];
     say(clusters, asked, moves, |verbs| verbs.unrevoke.as_ref()).await
 }
@@ -90,7 +113,10 @@ async fn say(
         "resourceVersion": found.resource_version(),
         "annotations": {from: left, to: &token},
     }});
-    let before = verbs::patch(clusters, name, &body).await?;
+    let before = verbs::patch(clusters, name, &body, asked.dry_run).await?;
+    if asked.dry_run {
+        return Ok(verbs::judged(name, to, &token));
+    }
     verbs::answer(clusters, name, &before, &token, handled).await
 }
 

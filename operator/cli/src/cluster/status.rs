@@ -8,9 +8,8 @@ use jiff::Timestamp;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
 use kube::{Api, ResourceExt};
-use serde_json::json;
 
-use super::{listed, picture, refused};
+use super::{picture, refused, told};
 use crate::arguments::Output;
 use crate::output::{self, Answer, Exit, Failure};
 
@@ -24,9 +23,9 @@ pub async fn run(
         .get(name)
         .await
         .map_err(|why| refused(name, &why))?;
-    let value = serde_json::to_value(found.status.clone().unwrap_or_default())
-        .map_err(|why| Failure::Write(why.to_string()))?;
-    let text = output::form(&value, output, || picture::draw(&found, Timestamp::now()))?;
+    let text = output::form(&told(&found), output, || {
+        picture::draw(&found, Timestamp::now())
+    })?;
     Ok(Answer {
         text,
         exit: Exit::of(!picture::stalled(&found)),
@@ -34,19 +33,14 @@ pub async fn run(
 }
 
 /// The pictures of all of a namespace, or of all namespaces. Exit status 1 where a person has to look at one of them.
-pub async fn all(clusters: &Api<ChamberCluster>, output: Output) -> Result<Answer, Failure> {
-    let found = listed(clusters).await?;
-    let each = found.iter().map(|cluster| {
-        let (namespace, name) = (cluster.namespace(), cluster.name_any());
-        json!({"namespace": namespace, "name": name, "status": cluster.status})
-    });
+pub fn all(found: &[ChamberCluster], output: Output) -> Result<Answer, Failure> {
     let now = Timestamp::now();
-    let text = output::form(&each.collect(), output, || {
+    let text = output::form(&found.iter().map(told).collect(), output, || {
         let picture = |cluster: &ChamberCluster| {
             let namespace = cluster.namespace().unwrap_or_default();
             format!("{namespace}/{}", picture::draw(cluster, now))
         };
-        match found.as_slice() {
+        match found {
             [] => "no ChamberCluster".to_owned(),
             found => found.iter().map(picture).collect::<Vec<_>>().join("\n"),
         }
@@ -57,16 +51,27 @@ pub async fn all(clusters: &Api<ChamberCluster>, output: Output) -> Result<Answe
     })
 }
 
-/// The picture each time it changes, until the resource is gone or nobody reads on.
+/// The picture each time it changes, until the resource is gone, nobody reads on, or Ctrl-C. Exit status 1 where a person
+/// has to look at what was shown last.
 pub async fn watch(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer, Failure> {
     // What would never work (no such resource, no right to read it) is said at once.
     let found = clusters.get(name).await;
     found.map_err(|why| refused(name, &why))?;
     let mut changes = pin!(watch_object(clusters.clone(), name).default_backoff());
     let mut last = String::new();
-    while let Some(change) = changes.next().await {
+    let mut stalled = false;
+    let mut told_to_end = pin!(tokio::signal::ctrl_c());
+    loop {
+        let change = tokio::select! {
+            change = changes.next() => change,
+            _ = &mut told_to_end => None,
+        };
+        let Some(change) = change else { break };
         let drawn = match change {
-            Ok(Some(found)) => picture::draw(&found, Timestamp::now()),
+            Ok(Some(found)) => {
+                stalled = picture::stalled(&found);
+                picture::draw(&found, Timestamp::now())
+            }
             Ok(None) => return Err(Failure::Cluster(format!("chambercluster {name} is gone"))),
             Err(why) => {
                 eprintln!("kubectl-chamber: {why}; it is tried again");
@@ -83,6 +88,6 @@ pub async fn watch(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer,
     }
     Ok(Answer {
         text: String::new(),
-        exit: Exit::of(true),
+        exit: Exit::of(!stalled),
     })
 }

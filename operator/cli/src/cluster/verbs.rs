@@ -38,8 +38,15 @@ pub async fn pause(
 }
 
 /// Leaves the target and returns to the release before.
-pub async fn abort(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer, Failure> {
+pub async fn abort(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    dry_run: bool,
+) -> Result<Answer, Failure> {
     let token = Timestamp::now().to_string();
+    if dry_run {
+        return would(clusters, name, names::ABORT_ANNOTATION, &token).await;
+    }
     ask(clusters, name, names::ABORT_ANNOTATION, &token, |verbs| {
         verbs.abort.as_ref()
     })
@@ -60,11 +67,45 @@ pub async fn transfer(
     clusters: &Api<ChamberCluster>,
     name: &str,
     from: &str,
+    sure: bool,
+    dry_run: bool,
 ) -> Result<Answer, Failure> {
+    if !sure {
+        let what = format!(
+            "the keys of {name} that are {from}'s become its own: the other owner stops, if it still runs"
+        );
+        output::confirm(&what, name, "nothing was taken over")?;
+    }
+    if dry_run {
+        return would(clusters, name, names::TRANSFER_ANNOTATION, from).await;
+    }
     ask(clusters, name, names::TRANSFER_ANNOTATION, from, |verbs| {
         verbs.transfer.as_ref()
     })
     .await
+}
+
+/// Has the API server judge the annotation, and sets nothing.
+async fn would(
+    clusters: &Api<ChamberCluster>,
+    name: &str,
+    annotation: &str,
+    token: &str,
+) -> Result<Answer, Failure> {
+    let body = json!({ "metadata": { "annotations": { annotation: token } } });
+    patch(clusters, name, &body, true).await?;
+    Ok(judged(name, annotation, token))
+}
+
+/// What a dry run has to say.
+pub fn judged(name: &str, annotation: &str, token: &str) -> Answer {
+    let token = output::printable(token);
+    Answer {
+        text: format!(
+            "dry run: chambercluster {name} would get the annotation {annotation}: {token}\nThe API server allows it; nothing was changed, and the operator was not asked."
+        ),
+        exit: Exit::Clean,
+    }
 }
 
 /// Sets the annotation, and waits until the operator has answered it.
@@ -126,18 +167,20 @@ async fn annotate(
     value: Option<&str>,
 ) -> Result<ChamberCluster, Failure> {
     let body = json!({ "metadata": { "annotations": { annotation: value } } });
-    patch(clusters, name, &body).await
+    patch(clusters, name, &body, false).await
 }
 
-/// Merges something into the resource, and gives it as it is then.
+/// Merges something into the resource, and gives it as it is then, or with `dry_run` as it would be.
 pub async fn patch(
     clusters: &Api<ChamberCluster>,
     name: &str,
     body: &serde_json::Value,
+    dry_run: bool,
 ) -> Result<ChamberCluster, Failure> {
     let patch = Patch::Merge(body);
     let parameters = PatchParams {
         field_manager: Some("kubectl-chamber".to_owned()),
+        dry_run,
         ..PatchParams::default()
     };
     clusters

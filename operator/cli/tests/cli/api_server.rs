@@ -87,7 +87,11 @@ fn serve(
             Some(409) => "409 Conflict",
             _ => "200 OK",
         };
-        let body = body.to_string();
+        // Logs and metrics are text.
+        let body = match body {
+            Value::String(text) => text,
+            object => object.to_string(),
+        };
         write!(
             writer,
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",

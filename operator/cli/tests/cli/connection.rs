@@ -241,12 +241,35 @@ fn all_are_told_of_one_namespace_or_of_all() {
         serde_json::from_str(&run(&["--all-namespaces", "-o", "json"]).out).unwrap();
     assert_eq!(
         (
-            &told[2]["namespace"],
-            &told[2]["name"],
+            &told[2]["metadata"]["namespace"],
+            &told[2]["metadata"]["name"],
             &told[2]["status"]["release"]
         ),
         (&json!("b"), &json!("x"), &json!("v1"))
     );
+    assert_eq!(told[2]["kind"], "ChamberCluster");
+    let list = |arguments: &[&str]| {
+        with_variables(&[&["list"], arguments].concat(), &[("KUBECONFIG", &file)])
+    };
+    let table = list(&["-A", "-l", "team=payments"]);
+    assert_eq!(table.status, 1, "{}", table.err);
+    let lines: Vec<_> = table.out.lines().collect();
+    assert_eq!(
+        lines[0],
+        "NAMESPACE  NAME  STEP     REASON  RELEASE  CHAMBERS  KEYS"
+    );
+    assert_eq!(
+        lines[3],
+        "b          x     Settled  -       v1       -         -"
+    );
+    let asked = server.seen().pop().unwrap();
+    assert!(asked.contains("labelSelector=team%3Dpayments"), "{asked}");
+    let told = list(&["-o", "json"]);
+    assert_eq!(told.status, 0, "{}", told.err);
+    let told: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(told[0]["metadata"]["name"], "signer");
+    assert_eq!(told[0]["apiVersion"], "chamber.dev/v1alpha1");
+    assert_eq!(list(&["-n", "none"]).out, "no ChamberCluster\n");
     let none = run(&["-n", "none"]);
     assert_eq!(
         (none.status, none.out.as_str()),

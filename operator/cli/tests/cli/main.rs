@@ -10,10 +10,13 @@ mod connection;
 mod describe_eif;
 mod docs;
 mod explain;
+mod help;
 mod keys;
 mod manifest;
+mod one_way;
 mod proxy;
 mod read_as;
+mod support;
 mod terminal;
 mod terraform;
 
