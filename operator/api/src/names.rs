@@ -43,14 +43,14 @@ pub const REVOKE_ANNOTATION: &str = "chamber.dev/revoke";
 /// Finalizer, there while policies admit two measurements.
 pub const FINALIZER: &str = "chamber.dev/one-measurement";
 
-/// The `ReplicaSet` of one release.
-pub fn replica_set(cluster: &str, revision: &str) -> String {
-    format!("{cluster}-{revision}")
+/// The `ReplicaSet` of one release; its id is its revision, with `-g<generation>` from generation 2 on.
+pub fn replica_set(cluster: &str, set_id: &str) -> String {
+    format!("{cluster}-{set_id}")
 }
 
-/// The Secret with the blob bound to one measurement.
-pub fn sealed_secret(cluster: &str, measurement_id: &str) -> String {
-    format!("{cluster}-sealed-{measurement_id}")
+/// The Secret with the blob bound to one measurement; its id is the measurement's, with `-g<generation>` from generation 2 on.
+pub fn sealed_secret(cluster: &str, blob_id: &str) -> String {
+    format!("{cluster}-sealed-{blob_id}")
 }
 
 /// The one-shot pod that makes the master key.

@@ -9,6 +9,7 @@ use chamber_api::{
 };
 use cluster_manifest::{Authority, Digest, Fingerprint, Kind, Manifest, Signature, SignedManifest};
 use measurement::Pcr;
+use rollover::FIRST_GENERATION;
 use wire_format::FormatError;
 
 use crate::Fault;
@@ -30,6 +31,12 @@ pub fn of_spec(spec: &ChamberClusterSpec) -> Result<Option<SignedManifest>, Faul
         return Err(Fault::invalid(
             "spec.manifest is given with spec.sealing External, where nobody would read it: leave it out, or set sealing to Managed",
         ));
+    }
+    let (kind, generation) = (manifest.unverified().kind, manifest.unverified().generation);
+    if kind == Kind::SealPermit && generation != FIRST_GENERATION {
+        return Err(Fault::invalid(format!(
+            "{BODY}.generation is {generation} with kind SealPermit: a seal makes generation 1, and a later one is wrapped from the blob before. Sign a permit of generation 1, or the Run manifest of generation {generation}"
+        )));
     }
     same_keys(spec, manifest.unverified())?;
     Ok(Some(manifest))

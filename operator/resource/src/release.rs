@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chamber_api::{ChamberClusterSpec, MeasurementSpec, ReleaseStatus};
 use cluster_manifest::Kind;
 use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
-use rollover::{Reason, Release};
+use rollover::{FIRST_GENERATION, Reason, Release};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -73,7 +73,26 @@ pub fn of_spec(spec: &ChamberClusterSpec) -> Result<Release, Fault> {
         image: spec.release.image.clone(),
         measurement: measured(spec)?,
         revision: revision(spec)?,
+        generation: generation(spec)?,
     })
+}
+
+/// The generation of the spec's blob: what the manifest says, and without one there was no other wrapping than the first.
+pub fn generation(spec: &ChamberClusterSpec) -> Result<u32, Fault> {
+    let Some(written) = &spec.manifest else {
+        return Ok(FIRST_GENERATION);
+    };
+    counted(written.body.generation).ok_or_else(|| {
+        Fault::invalid(format!(
+            "spec.manifest.body.generation is {}, expected 1 to 4294967295",
+            written.body.generation
+        ))
+    })
+}
+
+/// A generation as the API writes it.
+fn counted(written: i64) -> Option<u32> {
+    u32::try_from(written).ok().filter(|found| *found > 0)
 }
 
 /// Ten hex characters that name image, measurement, pod template and manifest together.
@@ -154,6 +173,9 @@ pub fn to_status(release: &Release) -> ReleaseStatus {
         image: release.image.clone(),
         measurement: measurement_to_status(&release.measurement),
         revision: release.revision.clone(),
+        generation: Some(release.generation)
+            .filter(|generation| *generation != FIRST_GENERATION)
+            .map(i64::from),
     }
 }
 
@@ -174,6 +196,10 @@ pub fn of_status(status: &ReleaseStatus) -> Option<Release> {
         image: status.image.clone(),
         measurement: measurement(&status.measurement, "status").ok()?,
         revision: status.revision.clone(),
+        generation: match status.generation {
+            None => FIRST_GENERATION,
+            Some(written) => counted(written)?,
+        },
     })
 }
 

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use measurement::Measurement;
+use rollover::blob_id;
 
 /// Annotation: the registers that the blob is bound to, `PCR0=<96 hex>,PCR8=<96 hex>`.
 const BOUND_TO: &str = "chamber.dev/bound-to";
@@ -20,6 +21,7 @@ const MANIFEST: &str = "chamber.dev/manifest";
 pub fn build(
     cluster: &str,
     bound_to: &Measurement,
+    generation: u32,
     blob: &str,
     manifest: Option<String>,
 ) -> Secret {
@@ -32,7 +34,10 @@ pub fn build(
     annotations.extend(manifest.map(|text| (MANIFEST.to_owned(), text)));
     Secret {
         metadata: ObjectMeta {
-            name: Some(names::sealed_secret(cluster, &bound_to.id())),
+            name: Some(names::sealed_secret(
+                cluster,
+                &blob_id(bound_to, generation),
+            )),
             labels: Some(labels.map(owned).into()),
             annotations: Some(annotations),
             ..ObjectMeta::default()
@@ -82,7 +87,7 @@ mod tests {
             ]
             .into(),
         };
-        let secret = build("signer", &bound, "Q0hTQg==", Some("bWFuaWZlc3Q=".into()));
+        let secret = build("signer", &bound, 1, "Q0hTQg==", Some("bWFuaWZlc3Q=".into()));
         assert_eq!(secret.name_any(), format!("signer-sealed-{}", bound.id()));
         let said = format!("PCR0={},PCR8={}", "1a".repeat(48), "8a".repeat(48));
         assert_eq!(
@@ -96,6 +101,8 @@ mod tests {
             secret.data.as_ref().unwrap()[names::BLOB_KEY].0,
             b"Q0hTQg=="
         );
-        assert_eq!(manifest(&build("signer", &bound, "", None)), None);
+        assert_eq!(manifest(&build("signer", &bound, 1, "", None)), None);
+        let later = build("signer", &bound, 12, "", None).name_any();
+        assert_eq!(later, format!("signer-sealed-{}-g12", bound.id()));
     }
 }

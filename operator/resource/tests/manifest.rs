@@ -229,3 +229,16 @@ fn yaml_and_back_is_the_identity() {
     assert_eq!(again, signed);
     assert_eq!(manifest::to_spec(&again), manifest::to_spec(&signed));
 }
+
+#[test]
+fn no_permit_is_of_a_later_generation() {
+    let mut spec = good();
+    spec["manifest"]["body"]["kind"] = json!("SealPermit");
+    spec["manifest"]["body"]["commitment"] = Value::Null;
+    let fault = of(spec.clone()).unwrap_err();
+    let wanted = "body.generation is 2 with kind SealPermit: a seal makes generation 1";
+    assert!(fault.message.contains(wanted), "{}", fault.message);
+    spec["manifest"]["body"]["generation"] = json!(1);
+    spec["manifest"]["body"]["previous"] = Value::Null;
+    assert!(of(spec).unwrap().is_some());
+}

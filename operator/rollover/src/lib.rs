@@ -34,14 +34,14 @@ pub use obstacle::{
     Query, ReleaseObstacle, SealObstacle, StatusObstacle, Unpinnable, VerifyObstacle,
 };
 pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
-pub use preview::{Changes, KeyPreview, Preview, document, preview};
+pub use preview::{Changes, KeyPreview, ManifestChange, Preview, document, preview};
 pub use reason::{Outlook, Reason};
 pub use transition::{Answer, Transition, Verb};
 pub use world::{
-    Attestation, Attestations, Blob, Chamber, Deletion, DriftPolicy, Failing, Failure, Gate, Key,
-    KeyFacts, KeyState, Manifest, Metrics, Object, ObjectProblem, OnFailure, Owner,
-    OwnershipConflict, PersistedState, Phase, PodMetrics, Reading, Readings, Refusal, Release,
-    Rollover, SealPod, Set, Share, Spec, Verbs, World, Written,
+    Attestation, Attestations, Blob, Chamber, Deletion, DriftPolicy, FIRST_GENERATION, Failing,
+    Failure, Gate, Key, KeyFacts, KeyState, Manifest, Metrics, Object, ObjectProblem, OnFailure,
+    Owner, OwnershipConflict, PersistedState, Phase, PodMetrics, Reading, Readings, Refusal,
+    Release, Rollover, SealPod, Set, Share, Spec, Verbs, World, Written, blob_id,
 };
 
 use jiff::SignedDuration;
@@ -57,6 +57,7 @@ pub const FRESH: SignedDuration = SignedDuration::from_secs(30);
 pub fn plan(world: &World) -> Plan {
     let next = interrupt(world)
         .or_else(|| world.ownership_conflict.as_ref().map(conflicting))
+        .or_else(|| seal::other_keys(world))
         .or_else(|| proven::mismeasured(world).map(|found| Plan::block(Step::Measure, found)))
         .or_else(|| transfer::next(world))
         .unwrap_or_else(|| match &world.record.rollover {

@@ -136,6 +136,8 @@ pub enum Action {
         from: Measurement,
         /// The measurement whose blob is missing.
         to: Measurement,
+        /// Of both.
+        generation: u32,
     },
     /// Start the one-shot pod that makes the master key, on this release.
     StartSeal(Release),

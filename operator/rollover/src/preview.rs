@@ -1,13 +1,14 @@
 //! What a rollover would change in the policies, before anything is changed.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 
 use key_policy::{Access, Change, Finding, Policy};
-use measurement::Measurement;
+use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
 
 use crate::{
     AdmittedSet, Key, KeyFacts, Obstacle, Plan, Reading, Release, Rollover, Set, Share, Step,
-    World, desired, keys, measure, takeover,
+    World, desired, keys, manifest, measure, takeover,
 };
 
 /// What a rollover would change in the policies.
@@ -17,10 +18,57 @@ pub struct Preview {
     pub from: Option<Release>,
     /// The target.
     pub to: Release,
-    /// What keeps it from beginning, as far as the keys show it.
+    /// What keeps it from beginning, as far as the keys and the manifest show it.
     pub objection: Option<Obstacle>,
+    /// What the chambers are rolled for beside, or in place of, another image.
+    pub manifest: Option<ManifestChange>,
     /// By key, in the order of the spec.
     pub keys: Vec<KeyPreview>,
+}
+
+/// Chambers read their manifest at their start, so another one rolls each of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ManifestChange {
+    /// The enclaves lock another PCR16: before and after, where there is one.
+    Register(Option<Pcr>, Option<Pcr>),
+    /// Image and registers stay: it is the template, or a manifest that the image does not read.
+    SameImage,
+}
+
+impl ManifestChange {
+    fn between(from: &Release, to: &Release) -> Option<Self> {
+        let register = |release: &Release| release.measurement.register(MANIFEST_REGISTER).copied();
+        let (before, after) = (register(from), register(to));
+        if from.revision == to.revision {
+            return None;
+        }
+        if before != after {
+            return Some(Self::Register(before, after));
+        }
+        let same = from.image == to.image && from.measurement == to.measurement;
+        same.then_some(Self::SameImage)
+    }
+}
+
+impl Display for ManifestChange {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Register(Some(before), Some(after)) => write!(
+                f,
+                "the manifest is another one (PCR16 {before} -> {after}): every chamber is rolled"
+            ),
+            Self::Register(None, Some(after)) => write!(
+                f,
+                "the chambers come under a manifest (PCR16 none -> {after}): every chamber is rolled"
+            ),
+            Self::Register(..) => f.write_str(
+                "the chambers are under no manifest any more (no PCR16: spec.release.authorities is empty, or spec.manifest no Run manifest): every chamber is rolled",
+            ),
+            Self::SameImage => f.write_str(
+                "the image stays; spec.chambers.template or spec.manifest is another one: every chamber is rolled",
+            ),
+        }
+    }
 }
 
 /// What a rollover would change in one key's policy.
@@ -82,6 +130,10 @@ pub fn preview(world: &World) -> Preview {
     });
     Preview {
         keys: keys.collect(),
+        manifest: rollover
+            .from
+            .as_ref()
+            .and_then(|from| ManifestChange::between(from, &rollover.to)),
         from: rollover.from,
         to: rollover.to,
         objection,
@@ -139,8 +191,19 @@ fn next(world: &World) -> (Rollover, Option<Obstacle>) {
         rollover,
         fault(keys::healthy(world, Step::Measure))
             .or_else(|| fault(measure::barred(world, target, Step::Measure)))
-            .or(objection),
+            .or(objection)
+            .or_else(|| unsigned(world, target)),
     )
+}
+
+/// What the manifest lacks for the spec's release, whether a person is asked for it or something is wrong with it.
+fn unsigned(world: &World, target: &Release) -> Option<Obstacle> {
+    if *target != world.spec.release {
+        return None;
+    }
+    let plan = manifest::unpinnable(world, Step::Measure)
+        .or_else(|| manifest::wanted(world, Step::Measure))?;
+    plan.obstacle().cloned()
 }
 
 fn fault(plan: Option<Plan>) -> Option<Obstacle> {

@@ -1,11 +1,11 @@
 //! The sealed blob within Admit: bound for a new measurement, or, once in a cluster's life, made.
 
 use jiff::{SignedDuration, Timestamp};
-use measurement::Measurement;
 
 use crate::{
-    Action, Blob, BlobObstacle, KeyFacts, Plan, Release, Rollover, SealObstacle, SealPod, Share,
-    Step, Transition, World, chambers, claim, keys, manifest, measure, origin, tags, verify,
+    Action, Blob, BlobObstacle, FIRST_GENERATION, KeyFacts, Plan, Release, Rollover, SealObstacle,
+    SealPod, Share, Step, Transition, World, chambers, claim, keys, manifest, measure, origin,
+    tags, verify,
 };
 
 const STEP: Step = Step::Admit;
@@ -13,11 +13,11 @@ const STEP: Step = Step::Admit;
 const RETRY: SignedDuration = SignedDuration::from_secs(10);
 
 /// Why chambers with this measurement would not start on this cluster's master key.
-pub fn unsound(world: &World, step: Step, measurement: &Measurement) -> Option<Plan> {
+pub fn unsound(world: &World, step: Step, release: &Release) -> Option<Plan> {
     if !world.spec.managed_sealing {
         return None;
     }
-    match world.blobs.get(&measurement.id()) {
+    match world.blobs.get(&release.blob_id()) {
         Some(Blob::Sound { commitment }) => origin::foreign(world, step, commitment),
         Some(Blob::Unsound(why)) => Some(Plan::block(step, BlobObstacle::Unsound(why.clone()))),
         None => measure::lost(world, step),
@@ -29,18 +29,22 @@ pub fn bind(world: &World, rollover: &Rollover) -> Option<Plan> {
     if !world.spec.managed_sealing {
         return None;
     }
-    let to = &rollover.to.measurement;
-    if world.blobs.contains_key(&to.id()) {
+    let to = &rollover.to;
+    if world.blobs.contains_key(&to.blob_id()) {
         return None;
     }
-    let from = &rollover.from.as_ref()?.measurement;
-    match world.blobs.get(&from.id()) {
-        Some(Blob::Sound { commitment }) => {
-            origin::foreign(world, STEP, commitment).or_else(|| {
-                let (from, to) = (from.clone(), to.clone());
-                Some(Plan::act(STEP, Action::BindBlob { from, to }))
-            })
-        }
+    let from = rollover.from.as_ref()?;
+    match world.blobs.get(&from.blob_id()) {
+        Some(Blob::Sound { commitment }) => origin::foreign(world, STEP, commitment)
+            .or_else(|| unwrapped(world, STEP, Some(from), to))
+            .or_else(|| {
+                let bind = Action::BindBlob {
+                    from: from.measurement.clone(),
+                    to: to.measurement.clone(),
+                    generation: to.generation,
+                };
+                Some(Plan::act(STEP, bind))
+            }),
         Some(Blob::Unsound(why)) => Some(Plan::block(STEP, BlobObstacle::Unsound(why.clone()))),
         None => measure::lost(world, STEP),
     }
@@ -51,12 +55,43 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     if !world.spec.managed_sealing {
         return None;
     }
-    match world.blobs.get(&rollover.to.measurement.id()) {
+    match world.blobs.get(&rollover.to.blob_id()) {
         Some(Blob::Unsound(why)) => Some(Plan::block(STEP, BlobObstacle::Unsound(why.clone()))),
         Some(Blob::Sound { commitment }) => commit(world, STEP, commitment)
             .or_else(|| manifest::wanted(world, STEP).filter(|_| is_the_specs(world, rollover))),
-        None => measure::lost(world, STEP).or_else(|| Some(first(world, &rollover.to))),
+        None => measure::lost(world, STEP)
+            .or_else(|| unwrapped(world, STEP, None, &rollover.to))
+            .or_else(|| Some(first(world, &rollover.to))),
     }
+}
+
+/// A seal makes the first generation, and binding moves a blob to another image. Neither makes another generation: that is
+/// wrapped anew, under keys that the next manifest names, and its blob has to be there.
+pub fn unwrapped(world: &World, step: Step, from: Option<&Release>, to: &Release) -> Option<Plan> {
+    let made_of = from.map_or(FIRST_GENERATION, |from| from.generation);
+    let missing = to.generation != made_of && !world.blobs.contains_key(&to.blob_id());
+    missing.then(|| {
+        let generation = BlobObstacle::OtherGeneration {
+            revision: to.revision.clone(),
+            wanted: to.generation,
+            stored: from.map(|from| from.generation),
+            secret: format!("{}-sealed-{}", world.spec.owner.name, to.blob_id()),
+        };
+        Plan::block(step, generation)
+    })
+}
+
+/// Which keys are live is what the stored blob names, and not what the spec does: no policy is written for the spec's, and
+/// none is called retired, while they are others.
+pub fn other_keys(world: &World) -> Option<Plan> {
+    let found = world.other_keys.as_ref()?;
+    let others = BlobObstacle::OtherKeys(found.clone());
+    let step = world
+        .record
+        .rollover
+        .as_ref()
+        .map_or(Step::Settled, Step::of);
+    Some(Plan::block(step, others))
 }
 
 /// The manifest is for what the spec names; the way back to a release before needs none of it.

@@ -138,7 +138,7 @@ pub fn parts(setup: &Setup, world: &World, action: &Action) -> Result<Vec<Part>,
                 .map(|write| policy(setup, key(&write.arn), write))
                 .collect();
         }
-        Action::BindBlob { from, to } => {
+        Action::BindBlob { from, to, .. } => {
             vec![Part::Blob(setup.index_of(to), Some(setup.index_of(from)))]
         }
         Action::StoreBlob(to) => vec![Part::Blob(setup.index_of(to), None)],

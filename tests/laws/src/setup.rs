@@ -242,6 +242,7 @@ fn release(size: Size, index: usize) -> Release {
         image: format!("chamber:v{}", index + 1),
         measurement: measurement(size, index),
         revision: format!("v{}", index + 1),
+        generation: 1,
     }
 }
 

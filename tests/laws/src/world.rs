@@ -49,6 +49,7 @@ pub fn of(setup: &Setup, state: &State) -> World {
         objects: Vec::new(),
         seal_pod: seal_pod(setup, state),
         blobs: blobs(setup, state),
+        other_keys: None,
         manifest_objection: None,
         blob_lacks: None,
         metrics: None,

@@ -80,6 +80,9 @@ pub struct PlanStatus {
     /// What keeps it from beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objection: Option<String>,
+    /// That another manifest, or another template, rolls the chambers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
     /// By key.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub keys: Vec<KeyPlanStatus>,

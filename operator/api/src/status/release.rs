@@ -17,6 +17,10 @@ pub struct ReleaseStatus {
     pub measurement: MeasurementSpec,
     /// Ten hex characters that name its `ReplicaSet`.
     pub revision: String,
+    /// Generation of the sealed blob that its chambers unseal, from 2 on; without it 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4_294_967_295_i64))]
+    pub generation: Option<i64>,
 }
 
 /// The rollover in flight: what cannot be seen from pods and policies.

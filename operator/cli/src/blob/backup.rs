@@ -38,6 +38,7 @@ impl Backup {
         Ok(sealed_secret::build(
             cluster,
             &self.bound_to,
+            self.inner.generation,
             &blob,
             manifest,
         ))

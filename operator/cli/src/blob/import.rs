@@ -18,6 +18,12 @@ pub fn run(asked: &Import) -> Result<Answer, Failure> {
     let cluster = cluster::named(&asked.connection, name)?;
     master_key::of_cluster(file, &backup.inner, &cluster)?;
     same_master_key(file, &backup.inner, &cluster, asked.commitment.as_ref())?;
+    let (generation, named) = (backup.inner.generation, cluster::generation(&cluster)?);
+    if generation != named {
+        return Err(Failure::Refused(format!(
+            "{file}: its generation is {generation}, and spec.manifest's {named} (1 without one): the release would not look for it. Take the copy of generation {named}, or put spec.manifest back to generation {generation}. Nothing was changed"
+        )));
+    }
     let bound_to = cluster::of_spec(&cluster)?;
     let backup = Backup { bound_to, ..backup };
     let secret = backup.secret(name)?;

@@ -20,7 +20,7 @@ use kube::api::ListParams;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::{Value, json};
 
-pub use stored::{Stored, StoredBlob, measurements, of_spec};
+pub use stored::{Stored, StoredBlob, generation, measurements, of_spec};
 
 use crate::arguments::{Awaited, Bundle, ClusterVerb, Connection};
 use crate::output::{self, Answer, Failure};

@@ -22,6 +22,7 @@ pub fn value(name: &str, preview: &Preview) -> Value {
         "objection": preview.objection.as_ref().map(|found| json!({
             "reason": found.reason().to_string(), "message": found.to_string(),
         })),
+        "manifest": preview.manifest.as_ref().map(ToString::to_string),
         "keys": preview.keys.iter().map(key_value).collect::<Vec<_>>(),
         "notShown": NOT_SHOWN,
     })
@@ -82,6 +83,9 @@ pub fn draw(name: &str, preview: &Preview) -> String {
             paint(Colour::Red, found.reason()),
             printable(&found.to_string())
         );
+    }
+    if let Some(change) = &preview.manifest {
+        let _ = writeln!(text, "  {}", paint(Colour::Yellow, change));
     }
     for key in &preview.keys {
         draw_key(&mut text, key);

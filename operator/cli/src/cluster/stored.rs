@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
 use kube::{Api, Client, ResourceExt};
 use measurement::Measurement;
+use rollover::{FIRST_GENERATION, blob_id};
 
 use super::{failed, refused};
 use crate::output::Failure;
@@ -53,8 +54,8 @@ async fn blob(
     cluster: &ChamberCluster,
 ) -> Result<Option<StoredBlob>, Failure> {
     let secrets = Api::<Secret>::default_namespaced(client.clone());
-    for measurement in measurements(cluster)? {
-        let secret = names::sealed_secret(name, &measurement.id());
+    for (measurement, generation) in bound(cluster)? {
+        let secret = names::sealed_secret(name, &blob_id(&measurement, generation));
         let found = secrets.get_opt(&secret).await;
         let found = found.map_err(|why| refused(name, &why))?;
         let Some(found) = found else { continue };
@@ -88,6 +89,11 @@ pub async fn create(client: &Client, secret: &Secret) -> Result<Option<Vec<u8>>,
 
 /// What blobs of a cluster may be bound to: the current release, those of a rollover, the one of the spec.
 pub fn measurements(cluster: &ChamberCluster) -> Result<Vec<Measurement>, Failure> {
+    Ok(bound(cluster)?.into_iter().map(|(one, _)| one).collect())
+}
+
+/// The same, each with the generation of its blob.
+fn bound(cluster: &ChamberCluster) -> Result<Vec<(Measurement, u32)>, Failure> {
     let status = cluster.status.as_ref();
     let rollover = status.and_then(|status| status.rollover.as_ref());
     let recorded = [
@@ -99,9 +105,19 @@ pub fn measurements(cluster: &ChamberCluster) -> Result<Vec<Measurement>, Failur
         .into_iter()
         .flatten()
         .filter_map(release::of_status);
-    let mut all: Vec<_> = recorded.map(|release| release.measurement).collect();
-    all.push(of_spec(cluster)?);
+    let mut all: Vec<_> = recorded
+        .map(|release| (release.measurement, release.generation))
+        .collect();
+    // A manifest that is to be replaced keeps nobody from finding the blob.
+    let named = generation(cluster).unwrap_or(FIRST_GENERATION);
+    all.push((of_spec(cluster)?, named));
     Ok(all)
+}
+
+/// The generation that the manifest of the spec names.
+pub fn generation(cluster: &ChamberCluster) -> Result<u32, Failure> {
+    let named = release::generation(&cluster.spec);
+    named.map_err(|fault| Failure::Usage(format!("{}: {}", fault.reason, fault.message)))
 }
 
 /// What the blob of the spec's release is bound to.

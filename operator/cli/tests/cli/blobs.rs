@@ -272,6 +272,24 @@ async fn a_copy_is_worth_what_todays_keys_open() {
     kms.stop().await;
 }
 
+/// The release looks for its Secret under the name of its generation.
+#[test]
+fn a_copy_of_another_generation_than_the_manifests_is_not_put_back() {
+    let folder = Folder::new("generations");
+    let place = Place::new("blob-generations", sealed_status());
+    let later = InnerBlob {
+        generation: 2,
+        ..world::inner()
+    };
+    let copy = folder.write("later.txt", world::text(&later));
+    let bound = world::release_text();
+    let import = ["import", "signer", "-f", &copy, "--measurement", &bound];
+    let run = place.run(1, &import);
+    let wanted = "its generation is 2, and spec.manifest's 1";
+    assert!(run.err.contains(wanted), "{}", run.err);
+    assert!(place.secrets.lock().unwrap().is_empty());
+}
+
 #[test]
 fn a_copy_that_is_altered_or_of_another_release_is_none() {
     let folder = Folder::new("altered");

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, ResourceExt};
 use measurement::Measurement;
-use rollover::{Release, Spec, World};
+use rollover::{FIRST_GENERATION, Release, Spec, World, blob_id};
 
 use crate::act::error::Error;
 use crate::context::Context;
@@ -20,15 +20,15 @@ pub async fn bind(
     ctx: &Context,
     cluster: &ChamberCluster,
     spec: &Spec,
-    from: &Measurement,
-    to: &Measurement,
+    (from, to): (&Measurement, &Measurement),
+    generation: u32,
 ) -> Result<(), Error> {
-    let bytes = observe::stored_blob(ctx, cluster, from).await?;
+    let bytes = observe::stored_blob(ctx, cluster, &blob_id(from, generation)).await?;
     let bytes = bytes
         .ok_or_else(|| Error::Blob(format!("the Secret for {} is gone", from.image_sha384)))?;
-    let inner = observe::check_blob(&bytes, from, spec).map_err(Error::Blob)?;
+    let inner = observe::check_blob(&bytes, from, generation, spec).map_err(Error::Blob)?;
     let bound = sealed_blob::bind(&inner, to).map_err(|error| Error::Blob(error.to_string()))?;
-    store(ctx, cluster, to, &STANDARD.encode(bound)).await
+    store(ctx, cluster, to, generation, &STANDARD.encode(bound)).await
 }
 
 /// Stores what the seal pod offers. A Secret that is there counts, and the offer is dropped.
@@ -41,7 +41,7 @@ pub async fn store_offer(
     let offer = observe::offer(ctx, cluster, world).await?;
     let offer =
         offer.ok_or_else(|| Error::Blob("the seal pod no longer offers what was seen".into()))?;
-    store(ctx, cluster, measurement, &offer).await
+    store(ctx, cluster, measurement, FIRST_GENERATION, &offer).await
 }
 
 /// Creates the Secret: immutable, without owner, never overwritten. It outlives the resource.
@@ -49,10 +49,11 @@ async fn store(
     ctx: &Context,
     cluster: &ChamberCluster,
     measurement: &Measurement,
+    generation: u32,
     blob: &str,
 ) -> Result<(), Error> {
     let manifest = manifest::text(&cluster.spec);
-    let secret = sealed_secret::build(&cluster.name_any(), measurement, blob, manifest);
+    let secret = sealed_secret::build(&cluster.name_any(), measurement, generation, blob, manifest);
     let api =
         Api::<Secret>::namespaced(ctx.client.clone(), &cluster.namespace().unwrap_or_default());
     match api.create(&PostParams::default(), &secret).await {

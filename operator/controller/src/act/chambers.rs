@@ -24,7 +24,7 @@ pub async fn resize(
 ) -> Result<(), Error> {
     let api = api(ctx, cluster);
     let each = resizes.iter().map(async |resize| {
-        let name = names::replica_set(&cluster.name_any(), &resize.release.revision);
+        let name = names::replica_set(&cluster.name_any(), &resize.release.set_id());
         // A late order of an old leader, or one on an old look, is a conflict and does nothing.
         let patch = Patch::Merge(json!({
             "metadata": {"resourceVersion": resize.version},
@@ -49,7 +49,7 @@ pub async fn make(
     let mut replica_set = replica_set::build(cluster, release, 0, world.spec.managed_sealing)?;
     // The spec has the template of the release that it names alone.
     if world.spec.release.revision != release.revision {
-        let kept = templates::kept(ctx, cluster, &release.revision).await?;
+        let kept = templates::kept(ctx, cluster, release).await?;
         let kept = kept.ok_or_else(|| Error::TemplateLost(release.revision.clone()))?;
         if let Some(spec) = &mut replica_set.spec {
             spec.template = Some(serde_json::from_value(kept)?);

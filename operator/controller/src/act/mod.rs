@@ -176,7 +176,11 @@ async fn order(
             let tags = [(tags::COMMITMENT.to_owned(), commitment.clone())];
             self::tags(ctx, cluster, world, arns, &tags).await
         }
-        Action::BindBlob { from, to } => blobs::bind(ctx, cluster, &world.spec, from, to).await,
+        Action::BindBlob {
+            from,
+            to,
+            generation,
+        } => blobs::bind(ctx, cluster, &world.spec, (from, to), *generation).await,
         Action::StartSeal(release) => blobs::start_seal(ctx, cluster, world, release).await,
         Action::StoreBlob(measurement) => {
             blobs::store_offer(ctx, cluster, world, measurement).await

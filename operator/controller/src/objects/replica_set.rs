@@ -24,7 +24,7 @@ pub fn build(
     annotations[names::RELEASE_ANNOTATION] = Value::String(annotation);
     serde_json::from_value(json!({
         "metadata": {
-            "name": names::replica_set(&cluster.name_any(), &release.revision),
+            "name": names::replica_set(&cluster.name_any(), &release.set_id()),
             "namespace": cluster.namespace(),
             "labels": pod_labels,
             "annotations": annotations,

@@ -3,14 +3,11 @@
 use chamber_api::{ChamberCluster, names};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use rollover::{Release, Spec};
+use rollover::{FIRST_GENERATION, Release, Spec};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::objects::{labels, owners, template};
-
-/// The first generation of a master key; rotation counts on.
-const GENERATION: u32 = 1;
 
 /// The seal pod for this release.
 pub fn build(
@@ -21,7 +18,7 @@ pub fn build(
     let keys: Vec<_> = spec.shares.iter().map(|share| &share.arn).collect();
     let request = json!({
         "clusterId": spec.cluster_id,
-        "generation": GENERATION,
+        "generation": FIRST_GENERATION,
         "threshold": spec.threshold,
         "keys": keys,
     });

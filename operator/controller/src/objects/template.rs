@@ -20,7 +20,7 @@ pub fn chamber(
     let mut env = identity(cluster, release);
     if managed_sealing {
         env.extend(manifest(cluster));
-        let secret = names::sealed_secret(&cluster.name_any(), &release.measurement.id());
+        let secret = names::sealed_secret(&cluster.name_any(), &release.blob_id());
         env.push(json!({"name": "TEE_AUTO_UNSEAL_BLOB", "valueFrom": {
             "secretKeyRef": {"name": secret, "key": names::BLOB_KEY}}}));
     }
@@ -171,6 +171,7 @@ mod tests {
             image: "chamber:v1".into(),
             measurement: Measurement::image(Pcr::from_bytes([0xab; 48])),
             revision: "0123456789".into(),
+            generation: 1,
         }
     }
 

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
-use rollover::ObjectProblem;
+use rollover::{ObjectProblem, Release};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -85,9 +85,9 @@ pub async fn keep(
 pub async fn kept(
     ctx: &Context,
     cluster: &ChamberCluster,
-    revision: &str,
+    release: &Release,
 ) -> Result<Option<Value>, kube::Error> {
-    let name = names::replica_set(&cluster.name_any(), revision);
+    let name = names::replica_set(&cluster.name_any(), &release.set_id());
     let found = api(ctx, cluster).get_opt(&name).await?;
     let ours = found.filter(|found| objects::is_ours_or_orphaned(cluster, found));
     Ok(ours.and_then(|ours| template(&ours).cloned()))

@@ -12,8 +12,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
-use measurement::Measurement;
-use rollover::{Attestation, Attestations, Chamber, World};
+use rollover::{Attestation, Attestations, Chamber, Release, World};
 use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
@@ -45,7 +44,7 @@ pub async fn read(
     let Some(set) = world.set(revision) else {
         return Ok(asked(at, BTreeMap::new()));
     };
-    let expected = match expected(ctx, cluster, world, &set.release.measurement).await? {
+    let expected = match expected(ctx, cluster, world, &set.release).await? {
         Ok(expected) => expected,
         Err(why) => {
             let silent = |chamber: &Chamber| (chamber.name.clone(), silent(&why));
@@ -85,12 +84,13 @@ async fn expected<'a>(
     ctx: &'a Context,
     cluster: &ChamberCluster,
     world: &'a World,
-    measurement: &'a Measurement,
+    release: &'a Release,
 ) -> Result<Result<Expected<'a>, String>, kube::Error> {
-    let Some(bytes) = blobs::stored(ctx, cluster, measurement).await? else {
+    let measurement = &release.measurement;
+    let Some(bytes) = blobs::stored(ctx, cluster, &release.blob_id()).await? else {
         return Ok(Err("no sealed blob of its measurement is stored".to_owned()));
     };
-    let inner = match blobs::check(&bytes, measurement, &world.spec) {
+    let inner = match blobs::check(&bytes, measurement, release.generation, &world.spec) {
         Ok(inner) => inner,
         Err(why) => return Ok(Err(format!("the stored sealed blob is unsound: {why}"))),
     };

@@ -1,13 +1,13 @@
 //! The sealed Secrets that a decision may need, opened as far as anybody can: their outer layer is public.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use attestation::Root;
 use chamber_api::{ChamberCluster, names};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 use measurement::Measurement;
-use rollover::{Blob, PersistedState, Spec};
+use rollover::{Blob, PersistedState, Release, Spec};
 use sealed_blob::InnerBlob;
 
 use crate::context::Context;
@@ -18,6 +18,8 @@ use crate::observe::manifest;
 pub struct Found {
     /// By measurement id.
     pub blobs: BTreeMap<String, Blob>,
+    /// Which keys the live one needs, where those are not the spec's.
+    pub other_keys: Option<String>,
     /// What speaks against them by the cluster manifest.
     pub objection: Option<String>,
     /// What they do not show of their sealing.
@@ -44,38 +46,58 @@ pub async fn read(
         .flat_map(|rollover| rollover.from.iter().chain([&rollover.to]))
         .chain(&record.current)
         .chain([&spec.release])
-        .map(|release| (release.measurement.id(), &release.measurement));
-    let measurements: BTreeMap<String, &Measurement> = recorded.collect();
+        .map(|release| (release.blob_id(), release));
+    let releases: BTreeMap<String, &Release> = recorded.collect();
+    let live = live(record);
     let mut found = Found::default();
-    for (id, measurement) in measurements {
-        if let Some(bytes) = stored(ctx, cluster, measurement).await? {
-            let blob = match check(&bytes, measurement, spec) {
-                Ok(inner) => {
-                    found.note(cluster, &inner, &ctx.root);
-                    Blob::Sound {
-                        commitment: hex::encode(inner.commitment),
-                    }
+    for (id, release) in releases {
+        let Some(bytes) = stored(ctx, cluster, &id).await? else {
+            continue;
+        };
+        let secret = format!("Secret {}", names::sealed_secret(&cluster.name_any(), &id));
+        let opened = open(&bytes, &release.measurement, release.generation, spec);
+        let checked = opened.and_then(|inner| match same_keys(&inner, spec) {
+            Ok(()) => Ok(inner),
+            Err(why) => {
+                let others = live.contains(&id).then(|| format!("{secret}: {why}"));
+                found.other_keys = found.other_keys.take().or(others);
+                Err(why)
+            }
+        });
+        let blob = match checked {
+            Ok(inner) => {
+                found.note(cluster, &inner, &ctx.root);
+                Blob::Sound {
+                    commitment: hex::encode(inner.commitment),
                 }
-                Err(why) => Blob::Unsound(format!(
-                    "Secret {}: {why}. Restore it from your copy",
-                    names::sealed_secret(&cluster.name_any(), &id)
-                )),
-            };
-            found.blobs.insert(id, blob);
-        }
+            }
+            Err(why) => Blob::Unsound(format!("{secret}: {why}. Restore it from your copy")),
+        };
+        found.blobs.insert(id, blob);
     }
     Ok(found)
 }
 
-/// The bytes in the Secret of one measurement; `None` where there is no such Secret.
+/// The blobs that chambers serve from: of the release before, or of the first one. A target's, which somebody else may have
+/// made, stops that rollover alone.
+fn live(record: &PersistedState) -> BTreeSet<String> {
+    let rollover = record.rollover.as_ref();
+    let before = rollover.and_then(|rollover| rollover.from.as_ref());
+    let mut serving = before.into_iter().chain(&record.current).peekable();
+    let first = rollover.filter(|_| serving.peek().is_none());
+    let first = first.map(|rollover| &rollover.to);
+    serving.chain(first).map(Release::blob_id).collect()
+}
+
+/// The bytes in the Secret with this id; `None` where there is no such Secret.
 pub async fn stored(
     ctx: &Context,
     cluster: &ChamberCluster,
-    measurement: &Measurement,
+    blob_id: &str,
 ) -> Result<Option<Vec<u8>>, kube::Error> {
     let namespace = cluster.namespace().unwrap_or_default();
     let secrets = Api::<Secret>::namespaced(ctx.client.clone(), &namespace);
-    let name = names::sealed_secret(&cluster.name_any(), &measurement.id());
+    let name = names::sealed_secret(&cluster.name_any(), blob_id);
     let secret = secrets.get_opt(&name).await?;
     Ok(secret.map(|secret| text(&secret)))
 }
@@ -95,7 +117,24 @@ fn text(secret: &Secret) -> Vec<u8> {
 }
 
 /// Opens a blob and compares it with the spec.
-pub fn check(bytes: &[u8], measurement: &Measurement, spec: &Spec) -> Result<InnerBlob, String> {
+pub fn check(
+    bytes: &[u8],
+    measurement: &Measurement,
+    generation: u32,
+    spec: &Spec,
+) -> Result<InnerBlob, String> {
+    let inner = open(bytes, measurement, generation, spec)?;
+    same_keys(&inner, spec)?;
+    Ok(inner)
+}
+
+/// Opens a blob of this cluster and generation, whatever its keys.
+fn open(
+    bytes: &[u8],
+    measurement: &Measurement,
+    generation: u32,
+    spec: &Spec,
+) -> Result<InnerBlob, String> {
     let inner = sealed_blob::open(bytes, |index| measurement.register(index).copied())
         .map_err(|error| error.to_string())?;
     if inner.cluster_id != spec.cluster_id {
@@ -104,6 +143,17 @@ pub fn check(bytes: &[u8], measurement: &Measurement, spec: &Spec) -> Result<Inn
             inner.cluster_id, spec.cluster_id
         ));
     }
+    if inner.generation != generation {
+        return Err(format!(
+            "its blob is of generation {}, the release that it is for of {generation}",
+            inner.generation
+        ));
+    }
+    Ok(inner)
+}
+
+/// Whether the keys that a blob needs are those that the spec names.
+fn same_keys(inner: &InnerBlob, spec: &Spec) -> Result<(), String> {
     let sealed: Vec<_> = inner
         .shares
         .iter()
@@ -119,5 +169,5 @@ pub fn check(bytes: &[u8], measurement: &Measurement, spec: &Spec) -> Result<Inn
             wanted.join(", ")
         ));
     }
-    Ok(inner)
+    Ok(())
 }

@@ -71,7 +71,7 @@ async fn see(
     (world.sets, world.orphans) = (found.sets, found.orphans);
     if spec.managed_sealing {
         let stored = blobs::read(ctx, cluster, spec, &world.record).await?;
-        world.blobs = stored.blobs;
+        (world.blobs, world.other_keys) = (stored.blobs, stored.other_keys);
         (world.manifest_objection, world.blob_lacks) = (stored.objection, stored.lacks);
     }
     world.seal_pod = seal_pod::read(ctx, cluster, spec, &world.record).await?;

@@ -7,7 +7,7 @@ use chamber_api::{ChamberCluster, names};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use kube::{Api, ResourceExt};
-use rollover::{Failing, PersistedState, SealPod, Spec, World};
+use rollover::{FIRST_GENERATION, Failing, PersistedState, SealPod, Spec, World};
 use serde::Deserialize;
 
 use crate::context::Context;
@@ -110,7 +110,14 @@ impl Wanted<'_> {
         let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim());
         let checked = bytes
             .map_err(|error| error.to_string())
-            .and_then(|bytes| blobs::check(&bytes, &self.target.measurement, self.spec))
+            .and_then(|bytes| {
+                blobs::check(
+                    &bytes,
+                    &self.target.measurement,
+                    FIRST_GENERATION,
+                    self.spec,
+                )
+            })
             .and_then(|inner| {
                 manifest::permitted(self.cluster, &inner, &self.target.measurement, self.root)?;
                 Ok(inner)

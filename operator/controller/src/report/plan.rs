@@ -19,6 +19,7 @@ pub fn of(world: &World) -> Option<PlanStatus> {
         objection: preview
             .objection
             .map(|found| format!("{}: {found}", found.reason())),
+        manifest: preview.manifest.map(|change| change.to_string()),
         keys: preview.keys.into_iter().map(key).collect(),
         not_shown: NOT_SHOWN.map(str::to_owned).to_vec(),
     })

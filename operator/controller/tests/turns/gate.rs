@@ -72,19 +72,22 @@ fn measurement() -> measurement::Measurement {
 }
 
 fn blob() -> Vec<u8> {
+    sealed_blob::bind(&inner(), &measurement()).unwrap()
+}
+
+fn inner() -> InnerBlob {
     let share = |name: &str| SealedShare {
         key_arn: arn(name),
         ciphertext: vec![1; 100],
     };
-    let inner = InnerBlob {
+    InnerBlob {
         cluster_id: "one".into(),
         generation: 1,
         threshold: 2,
         shares: ["a", "b", "c"].map(share).to_vec(),
         commitment: COMMITMENT,
         origin: None,
-    };
-    sealed_blob::bind(&inner, &measurement()).unwrap()
+    }
 }
 
 impl Stage {
@@ -153,13 +156,7 @@ impl Stage {
                     "labels": {"chamber.dev/cluster": "signer", "chamber.dev/role": "chamber"}},
                 "spec": {"replicas": 2}}),
         );
-        let secret = format!("signer-sealed-{}", measurement().id());
-        let text = STANDARD.encode(STANDARD.encode(blob()));
-        self.rig.api.put(
-            &format!("/api/v1/namespaces/n/secrets/{secret}"),
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret},
-                "data": {"blob": text}}),
-        );
+        self.store("22", &inner());
         for name in NAMES {
             self.node(name, &format!("aws:///eu-west-1a/{}", self.instance(name)));
             let pod = self.pod(name);
@@ -183,6 +180,18 @@ impl Stage {
             let url = format!("http://127.0.0.1:{port}");
             signer["spec"]["verification"]["prometheus"]["url"] = json!(url);
         });
+    }
+
+    /// The sealed Secret of an image, as every version has called it.
+    fn store(&self, image: &str, inner: &InnerBlob) {
+        let bound_to = rig::measurement(image);
+        let secret = format!("signer-sealed-{}", bound_to.id());
+        let blob = sealed_blob::bind(inner, &bound_to).unwrap();
+        self.rig.api.put(
+            &format!("/api/v1/namespaces/n/secrets/{secret}"),
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret},
+                "data": {"blob": STANDARD.encode(STANDARD.encode(blob))}}),
+        );
     }
 
     fn pod(&self, name: &str) -> String {
@@ -363,4 +372,42 @@ async fn where_it_is_disabled_nobody_is_asked() {
     stage.rig.event().await;
     assert!(stage.retired(), "{}", stage.rig.message());
     assert_eq!(stage.rig.api.calls(&Method::GET, "/nodes/node-a"), 0);
+}
+
+/// The API server keeps the keys of a sealed cluster as they are; this is one that does not.
+#[tokio::test]
+async fn the_live_keys_are_those_of_the_blob_that_chambers_serve_from() {
+    let stage = Stage::new(None).await;
+    let mut others = inner();
+    others.shares[2].key_arn = arn("d");
+    stage.store("11", &others);
+    let (reason, message) = stage.waits().await;
+    assert_eq!(reason, "BlobMismatch", "{message}");
+    assert!(
+        message.contains(&arn("d")) && message.contains("put spec.keys back"),
+        "{message}"
+    );
+    for key in ["a", "b", "c"] {
+        assert!(stage.rig.admits(key, "11"), "nothing is called retired");
+        assert_eq!(stage.rig.aws.calls("PutKeyPolicy", &arn(key)), 0);
+        assert_eq!(stage.rig.aws.calls("TagResource", &arn(key)), 0);
+    }
+
+    let stage = Stage::new(None).await;
+    stage.store("11", &inner());
+    stage.rig.event().await;
+    assert!(stage.retired(), "{}", stage.rig.message());
+}
+
+#[tokio::test]
+async fn a_blob_of_another_generation_is_not_taken_under_the_name_of_the_first() {
+    let stage = Stage::new(None).await;
+    let mut later = inner();
+    later.generation = 2;
+    stage.store("11", &later);
+    stage.store("22", &later);
+    let (reason, message) = stage.waits().await;
+    assert_ne!(reason, "", "{message}");
+    assert!(!stage.retired(), "{message}");
+    assert!(message.contains("is of generation 2"), "{message}");
 }

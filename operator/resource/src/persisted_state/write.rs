@@ -133,6 +133,7 @@ mod tests {
             image: revision.into(),
             measurement: Measurement::image(Pcr::from_bytes([1; 48])),
             revision: revision.into(),
+            generation: 1,
         }
     }
 

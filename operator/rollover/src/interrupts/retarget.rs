@@ -103,7 +103,7 @@ fn nothing_ever_ran(world: &World, rollover: &Rollover, from: &Release) -> Plan 
 /// The first release never ran well, but chambers or a blob of it may be there.
 fn instead_of_the_first(world: &World, rollover: &Rollover) -> Plan {
     let to = &rollover.to;
-    let left = world.set(&to.revision).is_some_and(Set::runs)
-        || world.blobs.contains_key(&to.measurement.id());
+    let left =
+        world.set(&to.revision).is_some_and(Set::runs) || world.blobs.contains_key(&to.blob_id());
     measure::next(world, left.then_some(to))
 }

@@ -2,7 +2,7 @@
 
 use measurement::Measurement;
 
-use crate::{Action, Blob, Object, SealPod, Transition, World, tags};
+use crate::{Action, Blob, Object, SealPod, Transition, World, blob_id, tags};
 
 /// No blob is stored without a seal of ours, no commitment is taken from a Secret and no chamber is started on one that
 /// does not agree with status, the keys and the other blobs, and no `ReplicaSet` is made over another one, or from what another release is made of.
@@ -16,7 +16,9 @@ pub fn nothing_that_is_not_ours(world: &World, action: &Action) -> Result<(), St
         },
         Action::TagCommitment { commitment, .. }
         | Action::Transition(Transition::Committed(commitment)) => agreed(world, commitment),
-        Action::BindBlob { from, .. } => sound(world, from),
+        Action::BindBlob {
+            from, generation, ..
+        } => sound(world, from, *generation),
         Action::StartSeal(_) if world.seal_pod != SealPod::Absent => Err(format!(
             "a pod of the seal pod's name is there: {:?}",
             world.seal_pod
@@ -25,7 +27,9 @@ pub fn nothing_that_is_not_ours(world: &World, action: &Action) -> Result<(), St
             let starts = resizes.iter().filter(|resize| resize.to > resize.from);
             starts
                 .filter(|_| world.spec.managed_sealing)
-                .try_for_each(|start| sound(world, &start.release.measurement))
+                .try_for_each(|start| {
+                    sound(world, &start.release.measurement, start.release.generation)
+                })
         }
         Action::MakeSet(release) => {
             let revision = &release.revision;
@@ -47,8 +51,8 @@ pub fn nothing_that_is_not_ours(world: &World, action: &Action) -> Result<(), St
 }
 
 /// The blob for a measurement is there, and of the one master key.
-fn sound(world: &World, measurement: &Measurement) -> Result<(), String> {
-    match world.blobs.get(&measurement.id()) {
+fn sound(world: &World, measurement: &Measurement, generation: u32) -> Result<(), String> {
+    match world.blobs.get(&blob_id(measurement, generation)) {
         Some(Blob::Sound { commitment }) => agreed(world, commitment),
         _ => Err(format!(
             "no sound blob for {} is there",

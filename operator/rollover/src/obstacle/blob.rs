@@ -13,6 +13,19 @@ pub enum BlobObstacle {
     Lost(String),
     /// It does not fit the spec; why.
     Unsound(String),
+    /// It needs other keys than the spec names: which, as a sentence.
+    OtherKeys(String),
+    /// There is none of the generation that a release's manifest names.
+    OtherGeneration {
+        /// Revision of the release.
+        revision: String,
+        /// Its generation.
+        wanted: u32,
+        /// The generation before, where there is one.
+        stored: Option<u32>,
+        /// The Secret that is missing.
+        secret: String,
+    },
     /// Two commitments: the Secret's, and who says another one.
     TwoMasterKeys {
         /// Of the sealed Secret.
@@ -72,7 +85,10 @@ impl BlobObstacle {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Lost(_) => Reason::BlobLost,
-            Self::Unsound(_) | Self::TwoMasterKeys { .. } => Reason::BlobMismatch,
+            Self::Unsound(_)
+            | Self::OtherKeys(_)
+            | Self::OtherGeneration { .. }
+            | Self::TwoMasterKeys { .. } => Reason::BlobMismatch,
             Self::NotOurs(_) => Reason::NotOurs,
             Self::ManifestWanted { .. } => Reason::ManifestWanted,
             Self::ManifestOfAnother(..) | Self::ManifestMisfit(_) => Reason::ManifestMismatch,
@@ -89,6 +105,30 @@ impl Display for BlobObstacle {
                 "the master key was sealed before ({evidence}), but its sealed Secret is gone. Restore the Secret from your copy; it is never sealed anew"
             ),
             Self::Unsound(why) => f.write_str(why),
+            Self::OtherKeys(found) => write!(
+                f,
+                "{found}. The blob says which keys are live, so nothing is written for other ones: put spec.keys back to the blob's, or restore the Secret from your copy where it is not this cluster's"
+            ),
+            Self::OtherGeneration {
+                revision,
+                wanted,
+                stored,
+                secret,
+            } => {
+                write!(
+                    f,
+                    "release {revision} is of generation {wanted} by spec.manifest, and no Secret {secret} is there"
+                )?;
+                match stored {
+                    Some(stored) => write!(
+                        f,
+                        " (generation {stored} is): binding makes no other generation. Restore that generation's blob with `kubectl chamber blob import`, or put spec.manifest back to generation {stored}"
+                    ),
+                    None => f.write_str(
+                        ": a seal makes generation 1. Restore that generation's blob with `kubectl chamber blob import`, or sign a manifest of generation 1",
+                    ),
+                }
+            }
             Self::TwoMasterKeys {
                 commitment,
                 who,

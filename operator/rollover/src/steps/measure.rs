@@ -3,7 +3,7 @@
 use crate::keys::{self, healthy};
 use crate::{
     Action, Blob, BlobObstacle, Look, Metrics, Plan, Release, ReleaseObstacle, Step, Transition,
-    VerifyObstacle, World, claim, manifest, origin, proven, takeover, verify,
+    VerifyObstacle, World, claim, manifest, origin, proven, seal, takeover, verify,
 };
 
 const STEP: Step = Step::Measure;
@@ -57,17 +57,14 @@ fn blob(world: &World, current: Option<&Release>) -> Option<Plan> {
     if !world.spec.managed_sealing {
         return None;
     }
-    let target = world.spec.release.measurement.id();
-    let ids = current.map(|release| release.measurement.id());
-    let found = ids
-        .iter()
-        .chain([&target])
-        .find_map(|id| world.blobs.get(id));
-    match found {
+    let target = &world.spec.release;
+    let mut bound_to = current.into_iter().chain([target]);
+    let found = match bound_to.find_map(|release| world.blobs.get(&release.blob_id())) {
         Some(Blob::Sound { commitment }) => origin::foreign(world, STEP, commitment),
         Some(Blob::Unsound(why)) => Some(Plan::block(STEP, BlobObstacle::Unsound(why.clone()))),
         None => lost(world, STEP),
-    }
+    };
+    found.or_else(|| seal::unwrapped(world, STEP, current, target))
 }
 
 /// Sealed before and no blob: never a new seal.

@@ -83,7 +83,7 @@ pub fn order(world: &World, step: Step, resizes: Vec<Resize>) -> Plan {
     let starts = resizes.iter().filter(|resize| resize.to > resize.from);
     let mut starts = starts.map(|start| &start.release);
     let stopped = starts.find_map(|release| {
-        closed(world, step, release).or_else(|| seal::unsound(world, step, &release.measurement))
+        closed(world, step, release).or_else(|| seal::unsound(world, step, release))
     });
     if let Some(plan) = stopped {
         return plan;

@@ -121,7 +121,7 @@ fn blob(world: &World, current: &Release) -> Option<Plan> {
     if !world.spec.managed_sealing {
         return None;
     }
-    match world.blobs.get(&current.measurement.id()) {
+    match world.blobs.get(&current.blob_id()) {
         None => measure::lost(world, STEP),
         Some(Blob::Unsound(why)) => Some(Plan::block(STEP, BlobObstacle::Unsound(why.clone()))),
         Some(Blob::Sound { commitment }) => seal::commit(world, STEP, commitment),

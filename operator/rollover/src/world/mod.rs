@@ -21,7 +21,10 @@ pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
 pub use object::{Object, ObjectProblem};
 pub use owner::{Owner, external_id};
 pub use record::{CONFLICTS, Failure, PersistedState, Phase, Rollover, Written};
-pub use spec::{Deletion, DriftPolicy, Manifest, OnFailure, Release, Share, Spec, Verbs};
+pub use spec::{
+    Deletion, DriftPolicy, FIRST_GENERATION, Manifest, OnFailure, Release, Share, Spec, Verbs,
+    blob_id,
+};
 
 /// One look at everything.
 #[derive(Clone, Debug)]
@@ -44,8 +47,10 @@ pub struct World {
     pub objects: Vec<ObjectProblem>,
     /// The one-shot pod of the first seal.
     pub seal_pod: SealPod,
-    /// The blobs that were looked for, by measurement id; one that is missing here is absent.
+    /// The blobs that were looked for, by [`Release::blob_id`]; one that is missing here is absent.
     pub blobs: BTreeMap<String, Blob>,
+    /// Which keys a stored blob needs, where those are not the spec's: the blob says what is live.
+    pub other_keys: Option<String>,
     /// What speaks against the target's blob by the cluster manifest: who sealed it, and for which keys.
     pub manifest_objection: Option<String>,
     /// What the sealed blob does not show of its sealing, as a sentence that goes on after its name.
@@ -101,6 +106,7 @@ impl World {
             objects: Vec::new(),
             seal_pod: SealPod::Absent,
             blobs: BTreeMap::new(),
+            other_keys: None,
             manifest_objection: None,
             blob_lacks: None,
             metrics: None,

@@ -7,6 +7,9 @@ use measurement::{Measurement, Pcr};
 use super::attestation::Gate;
 use super::owner::Owner;
 
+/// The generation that a seal makes; wrapping the shares anew counts on.
+pub const FIRST_GENERATION: u32 = 1;
+
 /// What the user declares, checked and typed.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -65,6 +68,33 @@ pub struct Release {
     pub measurement: Measurement,
     /// Name of image, measurement and pod template together.
     pub revision: String,
+    /// Of the master key's wrapping that its chambers unseal: what its manifest says, and 1 without one.
+    pub generation: u32,
+}
+
+impl Release {
+    /// What its sealed Secret is called by, after the cluster's name.
+    pub fn blob_id(&self) -> String {
+        blob_id(&self.measurement, self.generation)
+    }
+
+    /// What its `ReplicaSet` is called by, after the cluster's name.
+    pub fn set_id(&self) -> String {
+        of_generation(&self.revision, self.generation)
+    }
+}
+
+/// What the sealed Secret is called by whose blob is bound to a measurement: two generations of one image have two.
+pub fn blob_id(measurement: &Measurement, generation: u32) -> String {
+    of_generation(&measurement.id(), generation)
+}
+
+/// The first generation is not written: clusters that were sealed before a second one could be have such names.
+fn of_generation(name: &str, generation: u32) -> String {
+    match generation {
+        FIRST_GENERATION => name.to_owned(),
+        later => format!("{name}-g{later}"),
+    }
 }
 
 /// The cluster manifest, as far as a decision needs it.

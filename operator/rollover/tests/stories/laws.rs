@@ -1064,6 +1064,7 @@ fn law_11_overwrites_no_blob() {
     let bind = |to| Action::BindBlob {
         from: release(1).measurement,
         to: release(to).measurement,
+        generation: 1,
     };
     stops(&play, &bind(1), 11, "is stored");
     passes(&play, &bind(2));
@@ -1109,6 +1110,7 @@ fn law_12_takes_a_commitment_that_status_keys_and_blobs_agree_on() {
         let bind = Action::BindBlob {
             from: release(1).measurement,
             to: release(2).measurement,
+            generation: 1,
         };
         stops(&play, &bind, 12, "of two master keys");
     }
@@ -1118,6 +1120,7 @@ fn law_12_takes_a_commitment_that_status_keys_and_blobs_agree_on() {
     let bind = Action::BindBlob {
         from: release(1).measurement,
         to: release(2).measurement,
+        generation: 1,
     };
     stops(&play, &bind, 12, "no sound blob");
     play.world.record = PersistedState::default();

@@ -7,6 +7,7 @@ mod claims;
 mod deletions;
 mod failures;
 mod gate;
+mod generations;
 mod keys;
 mod laws;
 mod manifests;

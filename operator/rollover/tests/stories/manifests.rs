@@ -577,3 +577,42 @@ fn a_forged_register_holds_up_no_revocation() {
     assert_eq!(blocked(&play).0, Reason::StatusForged, "{}", play.story);
     assert_eq!([0, 1, 2].map(|key| play.admitted(key)), [[3], [3], [3]]);
 }
+
+#[test]
+fn the_plan_says_that_another_manifest_rolls_the_chambers_and_what_it_lacks() {
+    let told = |play: &Play| {
+        let preview = rollover::preview(&play.world);
+        preview.manifest.map(|change| change.to_string())
+    };
+    let objection = |play: &Play| {
+        let preview = rollover::preview(&play.world);
+        preview.objection.map(|found| found.reason())
+    };
+    let mut play = Play::settled();
+    assert_eq!((told(&play), objection(&play)), (None, None));
+    play.world.spec.release = Release {
+        revision: "v1-template".into(),
+        ..release(1)
+    };
+    assert!(told(&play).unwrap().contains("the image stays"));
+    play.world.spec.release = release(2);
+    play.world.spec.authorities = vec!["f1".into()];
+    assert_eq!(told(&play), None);
+    assert_eq!(objection(&play), Some(Reason::ManifestWanted));
+    sign(&mut play, run_manifest());
+    let none = format!("PCR16 none -> {PCR16}");
+    assert!(told(&play).unwrap().contains(&none));
+    assert_eq!(objection(&play), None);
+    play.until("Settled");
+    assert_eq!(told(&play), None);
+
+    let later = Release {
+        revision: "v2-later".into(),
+        ..release(2)
+    };
+    play.world.spec.release = under(LATER_PCR16, later.clone());
+    let other = format!("PCR16 {PCR16} -> {LATER_PCR16}");
+    assert!(told(&play).unwrap().contains(&other));
+    play.world.spec.release = later;
+    assert!(told(&play).unwrap().contains("under no manifest any more"));
+}

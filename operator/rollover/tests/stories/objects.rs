@@ -162,7 +162,12 @@ fn law_12_stops_a_slip_of_the_planner() {
     assert_eq!(breach(&play, note), 12);
     let (from, to) = (release(1).measurement, release(2).measurement);
     play.world.blobs.insert(from.id(), sound("f00d"));
-    assert_eq!(breach(&play, Action::BindBlob { from, to }), 12);
+    let bind = Action::BindBlob {
+        from,
+        to,
+        generation: 1,
+    };
+    assert_eq!(breach(&play, bind), 12);
     let mut play = Play::new(three());
     play.until("every key admits the live releases");
     play.world.seal_pod = SealPod::Foreign("a pod".into());

@@ -9,8 +9,8 @@ use measurement::{Measurement, Pcr};
 use rollover::{
     Action, Attestation, Attestations, Blob, Chamber, DriftPolicy, Failing, Gate, KeyFacts,
     KeyState, Look, Metrics, OnFailure, Owner, PersistedState, Plan, PodMetrics, Reading, Readings,
-    Reason, Refusal, Release, SealPod, Set, Share, Spec, Transition, Verbs, World, laws, plan,
-    tags,
+    Reason, Refusal, Release, SealPod, Set, Share, Spec, Transition, Verbs, World, blob_id, laws,
+    plan, tags,
 };
 
 /// Of the master key that the seal pod makes.
@@ -100,6 +100,7 @@ pub fn release(byte: u8) -> Release {
         image: format!("chamber:v{byte}"),
         measurement: Measurement::image(Pcr::from_bytes([byte; 48])),
         revision: format!("v{byte}"),
+        generation: 1,
     }
 }
 
@@ -621,14 +622,8 @@ impl Play {
                     self.set_facts(index, |facts| facts.policy = Ok(write.policy));
                 }
             }
-            Action::BindBlob { to, .. } | Action::StoreBlob(to) => {
-                self.world.blobs.insert(
-                    to.id(),
-                    Blob::Sound {
-                        commitment: COMMITMENT.into(),
-                    },
-                );
-            }
+            Action::BindBlob { to, generation, .. } => self.store(&to, generation),
+            Action::StoreBlob(to) => self.store(&to, 1),
             Action::StartSeal(release) => {
                 self.sealing = Some(release);
                 let since = self.world.now;
@@ -678,6 +673,13 @@ impl Play {
     fn tag_owner(&mut self, arns: &[String]) {
         self.tag(arns, tags::OWNER, &owner().tag());
         self.tag(arns, tags::NAMESPACE_UID, &owner().namespace_uid);
+    }
+
+    pub fn store(&mut self, to: &Measurement, generation: u32) {
+        let sound = Blob::Sound {
+            commitment: COMMITMENT.into(),
+        };
+        self.world.blobs.insert(blob_id(to, generation), sound);
     }
 
     fn tag(&mut self, arns: &[String], name: &str, value: &str) {

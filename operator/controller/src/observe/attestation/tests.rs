@@ -8,7 +8,7 @@ use axum::routing::post;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use measurement::Pcr;
+use measurement::{Measurement, Pcr};
 use nsm_emulator::{AttestRequest, NsmEmulator, TestRoot};
 use serde_json::{Value, json};
 
