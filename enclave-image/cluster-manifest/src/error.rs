@@ -6,6 +6,19 @@ use wire_format::FormatError;
 
 use crate::{Digest, Fingerprint};
 
+/// How an image that measures an authority says that it was given no manifest.
+pub const NOT_GIVEN: &str =
+    "no cluster manifest was given, and this image measures an authority key";
+/// How it says that it was given a seal permit, and is to unseal.
+const PERMIT_ONLY: &str = "the cluster manifest is a seal permit, which lets nobody unseal";
+
+/// Whether these words of an enclave ask for a manifest that it was not given.
+pub fn wants_manifest(said: &str) -> bool {
+    [NOT_GIVEN, PERMIT_ONLY]
+        .iter()
+        .any(|words| said.starts_with(words))
+}
+
 /// Why a manifest is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
@@ -45,9 +58,7 @@ pub enum Mismatch {
         manifest: String,
     },
     /// A seal permit does not let anybody unseal.
-    #[error(
-        "the cluster manifest is a seal permit, which lets nobody unseal: sign a run manifest that names the commitment {commitment}"
-    )]
+    #[error("{PERMIT_ONLY}: sign a run manifest that names the commitment {commitment}")]
     PermitOnly {
         /// Of the blob, hex.
         commitment: String,

@@ -19,7 +19,7 @@ pub use blob::{Provenance, check_blob, check_document, check_sealed};
 pub use body::{Kind, MAX_SEALERS, Manifest};
 pub use digest::Digest;
 pub use envelope::{MAX_SIGNATURES, SignedManifest};
-pub use error::{ManifestError, Mismatch, NotSuccessor};
+pub use error::{ManifestError, Mismatch, NOT_GIVEN, NotSuccessor, wants_manifest};
 pub use key_arn::KeyArn;
 pub use measurement::MANIFEST_REGISTER;
 pub use succession::{check_rewrap, check_successor};

@@ -2,8 +2,8 @@
 
 use attestation::Root;
 use cluster_manifest::{
-    Authority, Digest, MANIFEST_REGISTER, Manifest, ManifestError, SignedManifest, check_blob,
-    check_sealed,
+    Authority, Digest, MANIFEST_REGISTER, Manifest, ManifestError, NOT_GIVEN, SignedManifest,
+    check_blob, check_sealed,
 };
 use sealed_blob::InnerBlob;
 
@@ -21,9 +21,7 @@ pub struct Trust {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
     /// An authority is measured, and the host gave no manifest.
-    #[error(
-        "no cluster manifest was given, and this image measures an authority key: set spec.manifest (kubectl chamber manifest render says what to sign)"
-    )]
+    #[error("{NOT_GIVEN}: set spec.manifest (kubectl chamber manifest render says what to sign)")]
     NoManifest,
     /// What the image holds cannot be used; the text names the file and the cure.
     #[error("this image was built with a fault: {0}")]

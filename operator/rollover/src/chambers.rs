@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::{Chamber, ChamberObstacle, Failing, Plan, Rollover, Set, Step, World};
+use crate::{Chamber, ChamberObstacle, Failing, Plan, Rollover, Set, Step, World, manifest};
 
 /// A pod that is still there this long after it should be gone is on a lost node.
 pub const LOST: SignedDuration = SignedDuration::from_mins(1);
@@ -22,6 +22,9 @@ pub fn unfinished(world: &World, rollover: &Rollover, step: Step) -> Option<Plan
     let unsealed = target.map_or(0, Set::unsealed);
     if unsealed < world.spec.replicas {
         let mut sealed = new.iter().filter(|c| !c.serves());
+        if let Some(plan) = manifest::unlisted(world, rollover, sealed.clone(), step) {
+            return Some(plan);
+        }
         let names = sealed.clone().map(|c| c.name.clone()).collect();
         let sealed = ChamberObstacle::Sealed {
             unsealed,

@@ -41,7 +41,7 @@ pub use world::{
     Attestation, Attestations, Blob, Chamber, Deletion, DriftPolicy, FIRST_GENERATION, Failing,
     Failure, Gate, Key, KeyFacts, KeyState, Manifest, Metrics, Object, ObjectProblem, OnFailure,
     Owner, OwnershipConflict, PersistedState, Phase, PodMetrics, Reading, Readings, Refusal,
-    Release, Rollover, SealPod, Set, Share, Spec, Verbs, World, Written, blob_id,
+    Release, Rollover, Says, SealPod, Set, Share, Spec, Verbs, World, Written, blob_id,
 };
 
 use jiff::SignedDuration;

@@ -4,8 +4,8 @@ use key_policy::Profile;
 use measurement::MANIFEST_REGISTER;
 
 use crate::{
-    Action, Blob, BlobObstacle, Lacks, Manifest, Plan, Release, Rollover, Share, Step, Transition,
-    Unpinnable, World,
+    Action, Blob, BlobObstacle, Chamber, Lacks, Manifest, Plan, Release, Rollover, Share, Step,
+    Transition, Unpinnable, World,
 };
 
 /// Takes the run manifest into the target that was begun under its seal permit: both are one release, whose enclaves
@@ -58,7 +58,7 @@ pub fn wanted(world: &World, step: Step) -> Option<Plan> {
         return Some(plan);
     }
     if spec.authorities.is_empty() {
-        return None;
+        return left_out(world, step);
     }
     let lacks = match (&spec.manifest, sealed) {
         (None, None) => Lacks::Permit,
@@ -77,6 +77,54 @@ pub fn wanted(world: &World, step: Step) -> Option<Plan> {
         cluster: spec.owner.name.clone(),
     };
     Some(Plan::wait(step, wanted))
+}
+
+/// The image of the spec's release attests PCR16 where it runs, so it measures an authority, whatever the spec leaves out.
+fn left_out(world: &World, step: Step) -> Option<Plan> {
+    let wanted = &world.spec.release;
+    let current = world.record.current.iter();
+    let known = current.chain(world.sets.iter().map(|set| &set.release));
+    let under = known.filter(|one| one.measurement.register(MANIFEST_REGISTER).is_some());
+    let mut same = under.filter(|one| one.measurement.same_image(&wanted.measurement));
+    let who = format!("release {} of the same image", same.next()?.revision);
+    Some(Plan::wait(step, authorities_wanted(world, who)))
+}
+
+/// A chamber of the target says that its image wants a manifest, and the spec names no authority of it. It is a parent
+/// instance's word: it is told, and the target's time goes on.
+pub fn unlisted<'a>(
+    world: &World,
+    rollover: &Rollover,
+    mut sealed: impl Iterator<Item = &'a &'a Chamber>,
+    step: Step,
+) -> Option<Plan> {
+    if !may_be_unlisted(world, &rollover.to) {
+        return None;
+    }
+    let wants = |chamber: &&&Chamber| {
+        chamber
+            .says
+            .as_ref()
+            .is_some_and(|says| says.wants_manifest)
+    };
+    let who = format!("chamber {}", sealed.find(wants)?.name);
+    Some(Plan::wait(step, authorities_wanted(world, who)))
+}
+
+/// Whether the release is the spec's, and nothing that the spec says made the operator ask for a manifest.
+pub fn may_be_unlisted(world: &World, release: &Release) -> bool {
+    let spec = &world.spec;
+    spec.managed_sealing && spec.authorities.is_empty() && spec.release.revision == release.revision
+}
+
+/// What to do about authorities that the spec leaves out; by whose word.
+pub fn authorities_wanted(world: &World, who: String) -> BlobObstacle {
+    BlobObstacle::AuthoritiesWanted {
+        revision: world.spec.release.revision.clone(),
+        who,
+        sealed: sealed(world).map(str::to_owned),
+        cluster: world.spec.owner.name.clone(),
+    }
 }
 
 /// The commitment of the master key that this cluster has.

@@ -109,7 +109,14 @@ fn first(world: &World, target: &Release) -> Plan {
         SealPod::Running { since, unanswered } => at_work(world, *since, unanswered.as_ref()),
         SealPod::Stuck(why) => Plan::wait(STEP, SealObstacle::Stuck(why.clone())),
         SealPod::Ending { by, node } => ending(world, *by, node.as_ref()),
-        SealPod::Failed { at, message } => match at.checked_add(RETRY) {
+        SealPod::Failed {
+            wants_manifest: true,
+            ..
+        } if manifest::may_be_unlisted(world, target) => {
+            let who = "the seal pod".to_owned();
+            Plan::wait(STEP, manifest::authorities_wanted(world, who))
+        }
+        SealPod::Failed { at, message, .. } => match at.checked_add(RETRY) {
             Ok(until) if world.now < until => {
                 let failed = SealObstacle::Failed(message.clone());
                 Plan::wait_until(STEP, failed, Some(until))

@@ -91,6 +91,7 @@ fn seal_pod(setup: &Setup, state: &State) -> SealPod {
         },
         Seal::Stuck => SealPod::Stuck("ImagePullBackOff".to_owned()),
         Seal::Failed => SealPod::Failed {
+            wants_manifest: false,
             at: setup.ago(1),
             message: "it failed".to_owned(),
         },

@@ -1,7 +1,9 @@
 //! Which blobs fit a manifest: what a parent instance could put in a blob's place, each with its refusal.
 
 use attestation::{Claims, GateClaims};
-use cluster_manifest::{Digest, Kind, Manifest, Mismatch, Provenance, check_blob, check_sealed};
+use cluster_manifest::{
+    Digest, Kind, Manifest, Mismatch, Provenance, check_blob, check_sealed, wants_manifest,
+};
 use sealed_blob::InnerBlob;
 
 use crate::common::{COMMITMENT, pcr, permit, run, set};
@@ -118,6 +120,9 @@ fn nobody_unseals_under_a_permit_and_nobody_seals_under_a_run_manifest() {
     let refused = check_blob(&permit(), &inner, &sealer.root()).unwrap_err();
     let commitment = hex::encode(COMMITMENT);
     assert!(matches!(&refused, Mismatch::PermitOnly { commitment: found } if *found == commitment));
+    assert!(wants_manifest(&refused.to_string()), "{refused}");
+    let other = Mismatch::OtherPermit(cluster_manifest::NOT_GIVEN.into());
+    assert!(!wants_manifest(&other.to_string()), "{other}");
     let refused = check_sealed(&run(), &inner, &sealer.root());
     assert!(matches!(refused, Err(Mismatch::OtherPermit(why)) if why.contains("run manifest")));
 }

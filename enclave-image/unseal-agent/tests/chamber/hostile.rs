@@ -207,6 +207,8 @@ async fn a_manifest_of_the_hosts_own_making_is_no_manifest() {
                 chamber.failure().await.0
             };
             assert!(why.contains(expected), "{why}");
+            // The operator knows by these words that somebody has to sign.
+            assert_eq!(cluster_manifest::wants_manifest(&why), manifest.is_none());
             assert!(chamber.commitments().is_empty());
             assert_eq!(chamber.asked, 0, "KMS was not asked");
         }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use chamber_api::{ChamberCluster, ReleaseStatus, names};
+use cluster_manifest::wants_manifest;
 use futures::future::try_join;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
-use rollover::{Chamber, Failing, Set};
+use rollover::{Chamber, Failing, Says, Set};
 
 use chamber_resource::release;
 
@@ -63,7 +64,7 @@ pub async fn list(ctx: &Context, cluster: &ChamberCluster) -> Result<Found, kube
         let mut chamber = chamber(pod);
         // One of each release is asked in a look: they mostly say the same.
         if stays_sealed(&chamber, ctx.clock.now()) && asked.insert(chamber.revision.clone()) {
-            chamber.says = ctx.hosts.failure(pod).await;
+            chamber.says = ctx.hosts.failure(pod).await.map(says);
         }
         match sets.iter_mut().find(|(uid, _)| owned_by(pod, uid)) {
             Some((_, set)) => set.chambers.push(chamber),
@@ -79,6 +80,13 @@ pub async fn list(ctx: &Context, cluster: &ChamberCluster) -> Result<Found, kube
 
 /// Unsealing takes seconds: one that runs for longer may say what is wrong.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+
+fn says(words: String) -> Says {
+    Says {
+        wants_manifest: wants_manifest(&words),
+        words,
+    }
+}
 
 /// It runs for some time, and is not unsealed.
 fn stays_sealed(chamber: &Chamber, now: Timestamp) -> bool {
@@ -197,6 +205,14 @@ mod tests {
             "status": status
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_chamber_that_asks_for_a_manifest_is_known_by_its_words() {
+        let asks = format!("{}: set spec.manifest", cluster_manifest::NOT_GIVEN);
+        assert!(says(asks).wants_manifest);
+        let other = says(format!("KMS: {}", cluster_manifest::NOT_GIVEN));
+        assert!(!other.wants_manifest && other.words.starts_with("KMS"));
     }
 
     #[test]

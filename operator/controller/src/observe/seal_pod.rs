@@ -4,6 +4,7 @@
 use attestation::Root;
 use base64::Engine;
 use chamber_api::{ChamberCluster, names};
+use cluster_manifest::wants_manifest;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use kube::{Api, ResourceExt};
@@ -229,6 +230,7 @@ fn came_of_it(pod: &Pod, ended: &ContainerStateTerminated, wanted: &Wanted<'_>) 
             .finished_at
             .as_ref()
             .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+        wants_manifest: wants_manifest(&message),
         message,
     };
     match (ended.exit_code, said(ended)) {
@@ -410,7 +412,19 @@ mod tests {
         assert_eq!(found, (offers, Some(text)));
         let (seen, text) = ended(1, &json!({"error": "no key"})).await;
         assert!(
-            matches!(&seen, SealPod::Failed { message, .. } if message == "no key"),
+            matches!(&seen, SealPod::Failed { message, wants_manifest: false, .. } if message == "no key"),
+            "{seen:?}"
+        );
+        let asked = json!({"error": format!("{}: set it", cluster_manifest::NOT_GIVEN)});
+        let (seen, _) = ended(1, &asked).await;
+        assert!(
+            matches!(
+                &seen,
+                SealPod::Failed {
+                    wants_manifest: true,
+                    ..
+                }
+            ),
             "{seen:?}"
         );
         assert_eq!(text, None);

@@ -34,7 +34,7 @@ pub fn judge(world: &World, rollover: &Rollover, next: Plan) -> Plan {
     else {
         return next;
     };
-    let blames = obstacle.reason().blames_the_target();
+    let blames = obstacle.blames_the_target();
     match deadline(world, rollover, step).filter(|_| blames) {
         None => Plan::wait_until(step, obstacle, until),
         Some(deadline) if world.now < deadline => {

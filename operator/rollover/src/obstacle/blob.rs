@@ -48,6 +48,17 @@ pub enum BlobObstacle {
         /// The resource, for the command that prints what to sign.
         cluster: String,
     },
+    /// The image measures an authority, and the spec names none, so nobody was asked for a manifest.
+    AuthoritiesWanted {
+        /// Revision of the release.
+        revision: String,
+        /// By whose word.
+        who: String,
+        /// Commitment of the master key, where it is sealed.
+        sealed: Option<String>,
+        /// The resource, for the command that prints what to sign.
+        cluster: String,
+    },
     /// The manifest is of another master key: its commitment, and the sealed one.
     ManifestOfAnother(String, String),
     /// The manifest does not fit the sealed blob; why.
@@ -90,7 +101,7 @@ impl BlobObstacle {
             | Self::OtherGeneration { .. }
             | Self::TwoMasterKeys { .. } => Reason::BlobMismatch,
             Self::NotOurs(_) => Reason::NotOurs,
-            Self::ManifestWanted { .. } => Reason::ManifestWanted,
+            Self::ManifestWanted { .. } | Self::AuthoritiesWanted { .. } => Reason::ManifestWanted,
             Self::ManifestOfAnother(..) | Self::ManifestMisfit(_) => Reason::ManifestMismatch,
             Self::Unpinnable(_) => Reason::InvalidSpec,
         }
@@ -152,6 +163,21 @@ impl Display for BlobObstacle {
                 "spec.manifest: release {revision} measures the authorities [{}], so its chambers need a cluster manifest, and {lacks}. `kubectl chamber manifest render {cluster}` prints what to sign",
                 authorities.join(", ")
             ),
+            Self::AuthoritiesWanted {
+                revision,
+                who,
+                sealed,
+                cluster,
+            } => {
+                let sign = match sealed {
+                    Some(commitment) => format!("a run manifest with the commitment {commitment}"),
+                    None => "a seal permit".to_owned(),
+                };
+                write!(
+                    f,
+                    "spec.release.authorities is empty, and by the word of {who} the image of release {revision} measures an authority, so its chambers need a cluster manifest. Write the `authorities` of the image's measurement file there, and take none from anywhere else; then sign {sign}: `kubectl chamber manifest render {cluster}` prints it"
+                )
+            }
             Self::ManifestOfAnother(named, sealed) => write!(
                 f,
                 "spec.manifest names the commitment {named}, the sealed master key of this cluster has {sealed}: sign a run manifest with that one, and find out whose the other one is"

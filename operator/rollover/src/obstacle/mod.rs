@@ -81,6 +81,22 @@ impl Obstacle {
         }
     }
 
+    /// Whether waiting for this speaks against the target of the rollover.
+    pub fn blames_the_target(&self) -> bool {
+        // Sealed: its chambers do not come up, though it is the spec that lacks something. Before that nothing runs.
+        let unlisted = match self {
+            Self::Blob(found) => matches!(
+                **found,
+                BlobObstacle::AuthoritiesWanted {
+                    sealed: Some(_),
+                    ..
+                }
+            ),
+            _ => false,
+        };
+        unlisted || self.reason().blames_the_target()
+    }
+
     /// What kstatus is to make of it.
     pub fn outlook(&self) -> Outlook {
         self.reason().outlook()

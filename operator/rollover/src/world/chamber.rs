@@ -71,8 +71,26 @@ pub struct Chamber {
     pub failing: Option<Failing>,
     /// Its node.
     pub node: Option<String>,
-    /// Why it is sealed, in its own words, where it was asked: it is told, and decides nothing.
-    pub says: Option<String>,
+    /// Why it is sealed, where it was asked: it is told, and decides nothing.
+    pub says: Option<Says>,
+}
+
+/// Why a chamber is sealed, by its host: the parent instance's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Says {
+    /// In its own words.
+    pub words: String,
+    /// Its image measures an authority, and it was given no manifest to unseal under.
+    pub wants_manifest: bool,
+}
+
+impl From<&str> for Says {
+    fn from(words: &str) -> Self {
+        Self {
+            words: words.to_owned(),
+            wants_manifest: false,
+        }
+    }
 }
 
 impl Chamber {
@@ -83,7 +101,7 @@ impl Chamber {
 
     /// What it says of itself, with its name.
     pub(crate) fn words(&self) -> Option<(String, String)> {
-        Some((self.name.clone(), self.says.clone()?))
+        Some((self.name.clone(), self.says.as_ref()?.words.clone()))
     }
 
     /// It is being deleted.
@@ -132,6 +150,8 @@ pub enum SealPod {
         at: Timestamp,
         /// What it said.
         message: String,
+        /// Its image measures an authority, and it was given no manifest.
+        wants_manifest: bool,
     },
     /// It offers a blob that fits the spec.
     Offers {

@@ -16,7 +16,7 @@ use measurement::Pcr;
 use crate::{Reason, tags};
 
 pub use attestation::{Attestation, Attestations, Gate};
-pub use chamber::{Blob, Chamber, Failing, Metrics, PodMetrics, SealPod, Set};
+pub use chamber::{Blob, Chamber, Failing, Metrics, PodMetrics, Says, SealPod, Set};
 pub use key::{Key, KeyFacts, KeyState, Reading, Readings};
 pub use object::{Object, ObjectProblem};
 pub use owner::{Owner, external_id};

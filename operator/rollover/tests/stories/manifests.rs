@@ -3,7 +3,9 @@
 use crate::play::{COMMITMENT, Play, blocked, compare, release, share};
 use key_policy::Profile;
 use measurement::{MANIFEST_REGISTER, Pcr};
-use rollover::{AdmittedSet, Gate, Manifest, Plan, Reading, Reason, Release, plan, tags};
+use rollover::{
+    AdmittedSet, Gate, Manifest, Plan, Reading, Reason, Release, Says, SealPod, plan, tags,
+};
 
 /// The register of a run manifest, and of a later one.
 const PCR16: Pcr = Pcr::from_bytes([0x16; 48]);
@@ -615,4 +617,109 @@ fn the_plan_says_that_another_manifest_rolls_the_chambers_and_what_it_lacks() {
     assert!(told(&play).unwrap().contains(&other));
     play.world.spec.release = later;
     assert!(told(&play).unwrap().contains("under no manifest any more"));
+}
+
+/// A chamber of the target says why it is sealed.
+fn says_that_it_wants_one(play: &mut Play) {
+    let mut sets = play.world.sets.iter_mut();
+    let set = sets.find(|set| set.release.revision == "v2").unwrap();
+    set.chambers[0].says = Some(Says {
+        words: "no cluster manifest was given".into(),
+        wants_manifest: true,
+    });
+    // The play has waited for as long as the release may take.
+    let rollover = play.world.record.rollover.as_mut().unwrap();
+    rollover.progressed_at = play.world.now;
+}
+
+#[test]
+fn a_release_whose_authorities_were_left_out_asks_for_them_and_fails_in_its_time() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.broken = vec!["v2"];
+    play.until("Roll: waits, ChamberSealed");
+    says_that_it_wants_one(&mut play);
+    let message = wanted(&play);
+    for part in [
+        "spec.release.authorities is empty",
+        "chamber signer-v2",
+        "`authorities` of the image's measurement file",
+        "a run manifest with the commitment c0ffee",
+        "manifest render signer",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(play.world.unsealed(), 2, "the others serve");
+    play.run(100);
+    let failure = play.world.record.failure.clone().unwrap();
+    let why = "ManifestWanted for longer than spec.rollover.progressDeadline";
+    assert!(failure.why.starts_with(why), "{}", failure.why);
+    assert_eq!(play.world.record.current, Some(release(1)));
+    assert_eq!(play.world.unsealed(), 3);
+}
+
+/// A host may say what it likes: where the spec names authorities, or another release is meant, nothing is asked for.
+#[test]
+fn what_a_host_says_of_a_manifest_counts_where_the_spec_names_no_authority_alone() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
+    play.broken = vec!["v2"];
+    play.until("Roll: waits, ChamberSealed");
+    says_that_it_wants_one(&mut play);
+    play.world.spec.authorities = vec!["f1".into()];
+    play.world.spec.manifest = Some(run_manifest());
+    let Plan::Wait { obstacle, .. } = plan(&play.world) else {
+        panic!("{:?}", plan(&play.world));
+    };
+    assert_eq!(obstacle.reason(), Reason::ChamberSealed);
+}
+
+#[test]
+fn a_seal_that_wants_a_permit_is_not_tried_again_before_there_is_one() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    play.until("starts the seal pod on v1");
+    play.world.seal_pod = SealPod::Failed {
+        at: play.world.now,
+        message: "no cluster manifest was given".into(),
+        wants_manifest: true,
+    };
+    play.world.now += jiff::SignedDuration::from_hours(1);
+    while let Plan::Look(_) = plan(&play.world) {
+        play.turn();
+    }
+    assert!(wanted(&play).contains("sign a seal permit"));
+    play.world.spec.authorities = vec!["f1".into()];
+    play.world.spec.release = Release {
+        revision: "v1-authority".into(),
+        ..release(1)
+    };
+    while let Plan::Look(_) = plan(&play.world) {
+        play.turn();
+    }
+    let message = wanted(&play);
+    assert!(message.contains("authorities [f1]"), "{message}");
+}
+
+#[test]
+fn an_image_that_attests_a_manifest_where_it_runs_is_not_rolled_without_authorities() {
+    let mut play = pinned();
+    play.world.spec.shares.iter_mut().for_each(|share| {
+        share.template.pins.remove(&MANIFEST_REGISTER);
+    });
+    let current = play.world.record.current.clone().unwrap();
+    assert!(current.measurement.register(MANIFEST_REGISTER).is_some());
+    let mut bare = current;
+    bare.measurement.registers.remove(&MANIFEST_REGISTER);
+    bare.revision = "v2-bare".into();
+    play.world.spec.release = bare;
+    play.world.spec.authorities.clear();
+    play.world.spec.manifest = None;
+    while let Plan::Look(_) = plan(&play.world) {
+        play.turn();
+    }
+    let message = wanted(&play);
+    assert!(message.contains("of the same image"), "{message}");
+    // Another image may measure none.
+    play.world.spec.release = release(3);
+    assert!(!matches!(plan(&play.world), Plan::Wait { .. }));
 }

@@ -200,7 +200,7 @@ fn a_chamber_that_stays_sealed_says_why_and_so_does_the_failure() {
     play.world.spec.release = release(2);
     play.broken = vec!["v2"];
     play.until("Roll: waits, ChamberSealed");
-    let why = "no cluster manifest was given, and this image measures an authority key";
+    let why = "the sealed blob's seal is not right";
     let mut sets = play.world.sets.iter_mut();
     let set = sets.find(|set| set.release.revision == "v2").unwrap();
     set.chambers[0].says = Some(why.into());
@@ -472,7 +472,11 @@ fn a_seal_pod_that_failed_is_left_to_be_looked_at_for_ten_seconds() {
     play.until("starts the seal pod on v1");
     let at = play.world.now;
     let message = "no enclave slot".to_owned();
-    play.world.seal_pod = SealPod::Failed { at, message };
+    play.world.seal_pod = SealPod::Failed {
+        at,
+        message,
+        wants_manifest: false,
+    };
     let until = at + SignedDuration::from_secs(10);
     for now in [at, until - SignedDuration::from_secs(1)] {
         play.world.now = now;
