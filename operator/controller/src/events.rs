@@ -68,6 +68,11 @@ impl Events {
         self.publish(cluster, said).await;
     }
 
+    /// Whether what is waited for now has lasted: one call that fails is no fault yet.
+    pub fn lasts(&self, cluster: &ChamberCluster, reason: Reason) -> bool {
+        self.waits.lasts(&uid(cluster), reason)
+    }
+
     /// Something was done, or nothing is waited for.
     pub fn moved(&self, cluster: &ChamberCluster) {
         self.waits.moved(&uid(cluster));

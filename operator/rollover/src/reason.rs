@@ -174,10 +174,13 @@ impl Reason {
     /// What kstatus is to make of it.
     pub fn outlook(self) -> Outlook {
         match self {
+            Self::KeyUnreadable
+            | Self::KeyRefusesWrite
+            | Self::ObjectRefused
+            | Self::PrometheusUnavailable
+            | Self::ActionFailed => Outlook::NeedsACureWhereItLasts,
             Self::Settling
             | Self::ClaimSettling
-            | Self::KeyRefusesWrite
-            | Self::ActionFailed
             | Self::Sealing
             | Self::ChamberSealed
             | Self::ChamberTerminating
@@ -202,6 +205,8 @@ pub enum Outlook {
     WaitsByItself,
     /// A person has asked for it, or is asked: nothing is wrong.
     WaitsForAPerson,
+    /// One call failed. The next one may not: only where it lasts, somebody has to put something right.
+    NeedsACureWhereItLasts,
     /// It stays until somebody puts something right.
     NeedsACure,
 }

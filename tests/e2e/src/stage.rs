@@ -195,9 +195,13 @@ impl Stage {
         reason: &str,
         names: &[&str],
     ) -> Result<ChamberClusterStatus> {
+        // What somebody has asked for is no fault.
+        let by_design =
+            ["DryRun", "Paused", "AwaitingKeyHolder", "ManifestWanted"].contains(&reason);
+        let what = format!("reason {reason}, and condition Stalled that fits it");
         let status = self
-            .until(tenant, SOON, &format!("reason {reason}"), |status| {
-                status.reason.as_deref() == Some(reason)
+            .until(tenant, SOON, &what, |status| {
+                status.reason.as_deref() == Some(reason) && stalled(status, reason) != by_design
             })
             .await?;
         let message = status.message.clone().unwrap_or_default();
@@ -205,20 +209,6 @@ impl Stage {
             if !message.contains(name) {
                 bail!("the message of {reason} does not name {name:?}: {message}");
             }
-        }
-        let stalled = status
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ == "Stalled");
-        // What somebody has asked for is no fault.
-        let by_design =
-            ["DryRun", "Paused", "AwaitingKeyHolder", "ManifestWanted"].contains(&reason);
-        let says = stalled.is_some_and(|stalled| match stalled.status.as_str() {
-            "True" => !by_design && stalled.reason == reason,
-            _ => by_design,
-        });
-        if !says {
-            bail!("condition Stalled does not fit {reason}: {stalled:?}");
         }
         Ok(status)
     }
@@ -248,6 +238,13 @@ impl Stage {
             Some(call) => bail!("{} was called on {:?}", call.operation, call.key),
         }
     }
+}
+
+/// Whether condition Stalled is true for this reason.
+fn stalled(status: &ChamberClusterStatus, reason: &str) -> bool {
+    let mut conditions = status.conditions.iter();
+    let stalled = conditions.find(|condition| condition.type_ == "Stalled");
+    stalled.is_some_and(|stalled| stalled.status == "True" && stalled.reason == reason)
 }
 
 /// Every key admits this release and no other.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rollover::Reason;
 use tokio::time::Instant;
 
-/// What ends sooner is no news.
+/// What ends sooner is no news, and a call that fails for less long needs no cure.
 const LASTS: Duration = Duration::from_secs(30);
 /// What was not seen for so long had ended; turns that fail are a minute apart.
 const ENDED: Duration = Duration::from_mins(3);
@@ -23,13 +23,41 @@ struct Wait {
     said: Option<Instant>,
 }
 
+impl Wait {
+    fn has_lasted(&self, now: Instant) -> bool {
+        self.since
+            .is_some_and(|since| now.duration_since(since) >= LASTS)
+    }
+}
+
 /// What is waited for, by uid of the resource.
 #[derive(Debug, Default)]
 pub struct Waits(Mutex<HashMap<String, HashMap<Reason, Wait>>>);
 
 impl Waits {
+    /// This is seen now. Whether it has lasted.
+    pub fn lasts(&self, uid: &str, reason: Reason) -> bool {
+        self.seen(uid, reason, |wait, now| wait.has_lasted(now))
+    }
+
     /// This is seen now. Whether it is to be said.
     pub fn stands(&self, uid: &str, reason: Reason) -> bool {
+        self.seen(uid, reason, |wait, now| {
+            let is_news = |said| now.duration_since(said) >= AGAIN;
+            let due = wait.has_lasted(now) && wait.said.is_none_or(is_news);
+            if due {
+                wait.said = Some(now);
+            }
+            due
+        })
+    }
+
+    fn seen(
+        &self,
+        uid: &str,
+        reason: Reason,
+        then: impl FnOnce(&mut Wait, Instant) -> bool,
+    ) -> bool {
         let now = Instant::now();
         let mut all = self.all();
         let waits = all.entry(uid.to_owned()).or_default();
@@ -42,15 +70,8 @@ impl Waits {
             wait.since = None;
         }
         wait.seen = now;
-        let since = *wait.since.get_or_insert(now);
-        let due = now.duration_since(since) >= LASTS
-            && wait
-                .said
-                .is_none_or(|said| now.duration_since(said) >= AGAIN);
-        if due {
-            wait.said = Some(now);
-        }
-        due
+        wait.since.get_or_insert(now);
+        then(wait, now)
     }
 
     /// Something was done, or nothing is waited for: what comes then begins anew.

@@ -35,25 +35,44 @@ impl Claim {
     }
 }
 
+/// Why something is waited for, and whether that has lasted.
+#[derive(Clone, Copy)]
+pub struct Stop {
+    /// Why.
+    pub reason: Reason,
+    /// Whether it was seen again for a while.
+    pub lasts: bool,
+}
+
+impl Stop {
+    /// Whether somebody has to put something right.
+    fn needs_a_cure(self) -> bool {
+        match self.reason.outlook() {
+            Outlook::NeedsACure => true,
+            Outlook::NeedsACureWhereItLasts => self.lasts,
+            Outlook::WaitsByItself | Outlook::WaitsForAPerson => false,
+        }
+    }
+}
+
 /// Nothing was looked at, for this reason.
 pub fn unseen(
     status: &mut ChamberClusterStatus,
     generation: Option<i64>,
     now: Timestamp,
-    reason: Reason,
+    stop: Stop,
     message: &str,
 ) {
-    let name = reason.to_string();
+    let name = stop.reason.to_string();
+    // Chambers that could not be listed may serve all the same; of a spec that cannot be used nothing is done.
+    let ready = match stop.reason {
+        Reason::ActionFailed => Claim::unknown(types::READY, &name, message),
+        _ => Claim::new(types::READY, false, &name, message),
+    };
     let claims = [
-        Claim::new(
-            types::STALLED,
-            reason.outlook() == Outlook::NeedsACure,
-            &name,
-            message,
-        ),
+        Claim::new(types::STALLED, stop.needs_a_cure(), &name, message),
         Claim::new(types::RECONCILING, false, &name, message),
-        // What runs was not looked at, and nothing of the spec is done.
-        Claim::new(types::READY, false, &name, message),
+        ready,
         Claim::new(types::ROLLOVER_COMPLETE, false, &name, message),
         Claim::unknown(types::POLICIES_IN_SYNC, &name, message),
         Claim::unknown(types::RETIREMENT_BINDING, &name, message),
@@ -70,12 +89,12 @@ pub fn set_all(
     status: &mut ChamberClusterStatus,
     generation: Option<i64>,
     world: &World,
-    reason: Option<Reason>,
+    stop: Option<Stop>,
     message: Option<&str>,
 ) {
     let why = Why {
-        reason,
-        name: reason.map_or_else(|| "AsPlanned".to_owned(), |reason| reason.to_string()),
+        stop,
+        name: stop.map_or_else(|| "AsPlanned".to_owned(), |stop| stop.reason.to_string()),
         message: message.unwrap_or("it goes on"),
     };
     let claims = [
@@ -110,7 +129,7 @@ pub fn set_all(
 
 /// What is said of the moment.
 struct Why<'a> {
-    reason: Option<Reason>,
+    stop: Option<Stop>,
     name: String,
     message: &'a str,
 }
@@ -171,22 +190,21 @@ fn reconciling(status: &ChamberClusterStatus, why: &Why<'_>) -> Claim {
     let works = status.rollover.is_some() && !needs_a_cure(why);
     let reason = status.step.as_deref().unwrap_or("Settled");
     let message = match status.rollover {
-        None if why.reason.is_none() => "no rollover is in flight",
+        None if why.stop.is_none() => "no rollover is in flight",
         _ => why.message,
     };
     Claim::new(types::RECONCILING, works, reason, message)
 }
 
 fn needs_a_cure(why: &Why<'_>) -> bool {
-    why.reason
-        .is_some_and(|reason| reason.outlook() == Outlook::NeedsACure)
+    why.stop.is_some_and(Stop::needs_a_cure)
 }
 
 /// Needs a cure, or a deadline has passed (kstatus).
 fn stuck(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Claim {
     // What a person has asked for, or is asked for, passes no deadline.
-    let by_design = |reason: Reason| reason.outlook() == Outlook::WaitsForAPerson;
-    let counts = !why.reason.is_some_and(by_design);
+    let by_design = |stop: Stop| stop.reason.outlook() == Outlook::WaitsForAPerson;
+    let counts = !why.stop.is_some_and(by_design);
     let rollover = status.rollover.as_ref().filter(|_| counts);
     let deadline = rollover.and_then(|rollover| {
         let since = rollover.progressed_at.0;

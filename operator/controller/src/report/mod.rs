@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::kubernetes::Error;
 use chamber_resource::persisted_state;
 use chamber_resource::release;
+use conditions::Stop;
 
 /// What is said of the moment.
 struct Said<'a> {
@@ -40,7 +41,7 @@ pub async fn plan(
         message: message.as_deref(),
     };
     let status = cluster.status.clone().unwrap_or_default();
-    write(ctx, cluster, observed(cluster, world, &said, status)).await?;
+    write(ctx, cluster, observed(ctx, cluster, world, &said, status)).await?;
     tell(ctx, cluster, &said).await;
     Ok(())
 }
@@ -63,7 +64,7 @@ pub async fn acting(
         reason: None,
         message: None,
     };
-    write(ctx, cluster, observed(cluster, world, &said, status)).await?;
+    write(ctx, cluster, observed(ctx, cluster, world, &said, status)).await?;
     tell(ctx, cluster, &said).await;
     Ok(())
 }
@@ -82,7 +83,7 @@ pub async fn failure(
         reason: Some(reason),
         message: Some(message),
     };
-    write(ctx, cluster, observed(cluster, world, &said, status)).await?;
+    write(ctx, cluster, observed(ctx, cluster, world, &said, status)).await?;
     tell(ctx, cluster, &said).await;
     Ok(())
 }
@@ -102,7 +103,8 @@ pub async fn unseen(
     status.message = Some(message.to_owned());
     status.plan = None;
     let generation = cluster.metadata.generation;
-    conditions::unseen(&mut status, generation, ctx.clock.now(), reason, message);
+    let stop = stop(ctx, cluster, reason);
+    conditions::unseen(&mut status, generation, ctx.clock.now(), stop, message);
     write(ctx, cluster, status).await?;
     let said = Said {
         step,
@@ -111,6 +113,11 @@ pub async fn unseen(
     };
     tell(ctx, cluster, &said).await;
     Ok(())
+}
+
+fn stop(ctx: &Context, cluster: &ChamberCluster, reason: Reason) -> Stop {
+    let lasts = ctx.events.lasts(cluster, reason);
+    Stop { reason, lasts }
 }
 
 /// Writes facts that an action left; what was seen before stands.
@@ -135,6 +142,7 @@ async fn tell(ctx: &Context, cluster: &ChamberCluster, said: &Said<'_>) {
 
 /// The whole status, from what was observed and what is said of it.
 fn observed(
+    ctx: &Context,
     cluster: &ChamberCluster,
     world: &World,
     said: &Said<'_>,
@@ -167,7 +175,7 @@ fn observed(
         &mut status,
         cluster.metadata.generation,
         world,
-        said.reason,
+        said.reason.map(|reason| stop(ctx, cluster, reason)),
         said.message,
     );
     status

@@ -1,7 +1,9 @@
 //! What is told of turns: Events on what lasts, and the metrics of calls.
 
+use http::Method;
 use serde_json::{Value, json};
 
+use crate::api;
 use crate::aws::Fails;
 use crate::rig::{Rig, SIGNER};
 
@@ -9,6 +11,52 @@ use crate::rig::{Rig, SIGNER};
 fn of(rig: &Rig, reason: &str) -> Vec<Value> {
     let all = rig.api.events().into_iter();
     all.filter(|event| event["reason"] == reason).collect()
+}
+
+/// The status of a condition.
+fn condition(rig: &Rig, kind: &str) -> Value {
+    let status = rig.status();
+    let mut all = status["conditions"].as_array().into_iter().flatten();
+    let found = all.find(|found| found["type"] == kind);
+    found.map_or(Value::Null, |found| found["status"].clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_that_fails_needs_no_cure_and_one_that_goes_on_failing_does() {
+    for (call, code, reason) in [
+        ("GetKeyPolicy", "ThrottlingException", "KeyUnreadable"),
+        ("PutKeyPolicy", "AccessDeniedException", "KeyRefusesWrite"),
+    ] {
+        let rig = Rig::new(|_| {}).await;
+        rig.aws.fail(call, "", Fails::Refused(code));
+        rig.event().await;
+        assert_eq!(rig.status()["reason"], reason);
+        assert_eq!(condition(&rig, "Stalled"), "False", "{reason}");
+        for _ in 0..4 {
+            rig.later().await;
+        }
+        assert_eq!(condition(&rig, "Stalled"), "True", "{reason}");
+        rig.aws.heal();
+        rig.later().await;
+        rig.later().await;
+        assert_eq!(condition(&rig, "Stalled"), "False", "{}", rig.message());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_looked_at_is_neither_ready_nor_unready() {
+    let rig = Rig::new(|_| {}).await;
+    rig.event().await;
+    assert_eq!(condition(&rig, "Ready"), "False", "no chamber runs yet");
+    let refused = api::Fails::Refused(403, "Forbidden");
+    rig.api.fail(Method::GET, "/pods", 99, refused);
+    rig.event().await;
+    assert_eq!(condition(&rig, "Ready"), "Unknown");
+    rig.api.edit(SIGNER, |signer| {
+        signer["spec"]["keys"]["threshold"] = json!(9);
+    });
+    rig.event().await;
+    assert_eq!(condition(&rig, "Ready"), "False", "{}", rig.message());
 }
 
 #[tokio::test(start_paused = true)]
@@ -24,7 +72,7 @@ async fn what_lasts_is_one_event_with_a_count_and_not_one_a_turn() {
     let [event] = of(&rig, "KeyRefusesWrite").try_into().unwrap();
     assert_eq!(event["note"], rig.message());
     assert_eq!(event["action"], "Admit");
-    assert_eq!(event["type"], "Normal", "its deadline has not passed");
+    assert_eq!(event["type"], "Warning");
     assert_eq!(event["regarding"]["name"], "signer");
     assert_eq!(event["series"]["count"], 2, "after a minute, and after six");
 }

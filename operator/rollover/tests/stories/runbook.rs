@@ -12,6 +12,7 @@ fn the_runbook_says_of_every_reason_in_order_who_ends_it() {
         let outlook = match line.split('|').nth(2)?.trim() {
             "time" => Outlook::WaitsByItself,
             "person, by design" => Outlook::WaitsForAPerson,
+            "time, then person" => Outlook::NeedsACureWhereItLasts,
             "person" => Outlook::NeedsACure,
             _ => return None,
         };
