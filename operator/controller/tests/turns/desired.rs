@@ -9,11 +9,11 @@ use rollover::{KeyFacts, KeyState, Reading, World};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::rig::{Rig, SIGNER, arn};
+use crate::bench::{SIGNER, TurnBench, arn};
 
 /// What the command line makes of the resource as it is, and the keys as they are.
-fn document(rig: &Rig, share: &str) -> String {
-    let cluster: ChamberCluster = serde_json::from_value(rig.api.get(SIGNER).unwrap()).unwrap();
+fn document(bench: &TurnBench, share: &str) -> String {
+    let cluster: ChamberCluster = serde_json::from_value(bench.api.get(SIGNER).unwrap()).unwrap();
     let uids = Uids {
         cluster: "cluster".into(),
         namespace: "n-uid".into(),
@@ -21,7 +21,7 @@ fn document(rig: &Rig, share: &str) -> String {
     let spec = checked(&cluster, &uids, SignedDuration::ZERO).unwrap();
     let now = Timestamp::now();
     let readings = spec.shares.iter().map(|share| {
-        let key = rig.aws.key(&share.arn);
+        let key = bench.aws.key(&share.arn);
         let facts = KeyFacts {
             read_at: now,
             state: KeyState::Enabled,
@@ -42,7 +42,7 @@ fn document(rig: &Rig, share: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn status_and_the_command_line_ask_for_the_same_policy() {
     for first in [true, false] {
-        let rig = Rig::new(|signer| {
+        let bench = TurnBench::new(|signer| {
             if first {
                 signer["status"] = json!({});
             } else {
@@ -56,12 +56,19 @@ async fn status_and_the_command_line_ask_for_the_same_policy() {
         let bare = json!({"Version": "2012-10-17", "Statement": [{
             "Sid": "Enable IAM User Permissions", "Effect": "Allow", "Action": "kms:*",
             "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Resource": "*"}]});
-        rig.aws.put(&arn("c"), bare.to_string(), "cluster/n/signer");
-        rig.event().await;
-        assert_eq!(rig.status()["reason"], "PolicyNotOurs", "{}", rig.message());
-        let keys = rig.status()["keys"].clone();
+        bench
+            .aws
+            .put(&arn("c"), bare.to_string(), "cluster/n/signer");
+        bench.event().await;
+        assert_eq!(
+            bench.status()["reason"],
+            "PolicyNotOurs",
+            "{}",
+            bench.message()
+        );
+        let keys = bench.status()["keys"].clone();
         for (index, name) in ["a", "b", "c"].iter().enumerate() {
-            let document = document(&rig, name);
+            let document = document(&bench, name);
             let desired = &keys[index]["desired"];
             let sha256 = hex::encode(Sha256::digest(document.as_bytes()));
             assert_eq!(

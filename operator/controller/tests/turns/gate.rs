@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::api::Fails;
-use crate::rig::{self, Rig, SIGNER, arn};
+use crate::bench::{self, SIGNER, TurnBench, arn};
 
 const PODS: &str = "/api/v1/namespaces/n/pods";
 const COMMITMENT: [u8; 32] = [6; 32];
@@ -27,7 +27,7 @@ const NAMES: [&str; 2] = ["a", "b"];
 
 /// A cluster in Verify whose two chambers attest.
 struct Stage {
-    rig: Rig,
+    bench: TurnBench,
     revision: String,
     /// What is still to be served by hosts, by pod.
     enclaves: BTreeMap<&'static str, Arc<NsmEmulator>>,
@@ -68,7 +68,7 @@ async fn prometheus(pods: Vec<String>) -> u16 {
 }
 
 fn measurement() -> measurement::Measurement {
-    rig::measurement("22")
+    bench::measurement("22")
 }
 
 fn blob() -> Vec<u8> {
@@ -97,7 +97,7 @@ impl Stage {
         let root = Root::from_pem(&authority.certificate_pem()).unwrap();
         let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
         let long_ago = jiff::Timestamp::from_second(long_ago.as_second()).unwrap();
-        let rig = Rig::trusting(root, |signer| {
+        let bench = TurnBench::trusting(root, |signer| {
             signer["spec"]["sealing"] = json!("Managed");
             signer["spec"]["chambers"] = json!({"replicas": 2});
             if let Some(attestation) = attestation {
@@ -111,9 +111,9 @@ impl Stage {
         })
         .await;
         for key in ["a", "b", "c"] {
-            let both = ["11", "22"].map(rig::measurement);
-            let policy = rig::template().render(&both).to_json();
-            rig.aws.put(&arn(key), policy, "cluster/n/signer");
+            let both = ["11", "22"].map(bench::measurement);
+            let policy = bench::template().render(&both).to_json();
+            bench.aws.put(&arn(key), policy, "cluster/n/signer");
         }
         let mut sealed = [0; 48];
         sealed.copy_from_slice(digest(&SHA384, &blob()).as_ref());
@@ -125,11 +125,11 @@ impl Stage {
             (name, Arc::new(enclave))
         });
         let mut stage = Self {
-            revision: rig.status()["rollover"]["to"]["revision"]
+            revision: bench.status()["rollover"]["to"]["revision"]
                 .as_str()
                 .unwrap()
                 .to_owned(),
-            rig,
+            bench,
             enclaves: enclaves.into(),
             claims: GateClaims {
                 cluster_id: "one".into(),
@@ -145,10 +145,10 @@ impl Stage {
     }
 
     async fn objects(&mut self, long_ago: jiff::Timestamp) {
-        let to = self.rig.status()["rollover"]["to"].clone();
+        let to = self.bench.status()["rollover"]["to"].clone();
         let owner = |uid: &str| json!([{"apiVersion": "a", "kind": "k", "name": "n", "uid": uid, "controller": true}]);
         let name = format!("signer-{}", self.revision);
-        self.rig.api.put(
+        self.bench.api.put(
             &format!("/apis/apps/v1/namespaces/n/replicasets/{name}"),
             json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
                 "metadata": {"name": name, "uid": "set", "ownerReferences": owner("u"),
@@ -160,7 +160,7 @@ impl Stage {
         for name in NAMES {
             self.node(name, &format!("aws:///eu-west-1a/{}", self.instance(name)));
             let pod = self.pod(name);
-            self.rig.api.put(
+            self.bench.api.put(
                 &format!("{PODS}/{pod}"),
                 json!({"apiVersion": "v1", "kind": "Pod",
                     "metadata": {"name": pod, "uid": pod, "ownerReferences": owner("set"), "labels": {
@@ -176,7 +176,7 @@ impl Stage {
             self.host(name, name).await;
         }
         let port = prometheus(NAMES.map(|name| self.pod(name)).to_vec()).await;
-        self.rig.api.edit(SIGNER, |signer| {
+        self.bench.api.edit(SIGNER, |signer| {
             let url = format!("http://127.0.0.1:{port}");
             signer["spec"]["verification"]["prometheus"]["url"] = json!(url);
         });
@@ -184,10 +184,10 @@ impl Stage {
 
     /// The sealed Secret of an image, as every version has called it.
     fn store(&self, image: &str, inner: &InnerBlob) {
-        let bound_to = rig::measurement(image);
+        let bound_to = bench::measurement(image);
         let secret = format!("signer-sealed-{}", bound_to.id());
         let blob = sealed_blob::bind(inner, &bound_to).unwrap();
-        self.rig.api.put(
+        self.bench.api.put(
             &format!("/api/v1/namespaces/n/secrets/{secret}"),
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret},
                 "data": {"blob": STANDARD.encode(STANDARD.encode(blob))}}),
@@ -200,7 +200,7 @@ impl Stage {
 
     fn node(&self, name: &str, provider: &str) {
         let node = format!("node-{name}");
-        self.rig.api.put(
+        self.bench.api.put(
             &format!("/api/v1/nodes/{node}"),
             json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node},
                 "spec": {"providerID": provider}}),
@@ -209,7 +209,7 @@ impl Stage {
 
     fn instance(&self, name: &str) -> String {
         let document = self.enclaves[name].attest(&AttestRequest::default());
-        let root = &self.rig.ctx.root;
+        let root = &self.bench.ctx.root;
         let at = attestation::At::Document;
         let verified = attestation::verify(&document.unwrap(), root, at).unwrap();
         verified.instance().unwrap().to_owned()
@@ -240,7 +240,7 @@ impl Stage {
     }
 
     fn at(&self, name: &str, port: u16) {
-        self.rig
+        self.bench
             .api
             .edit(&format!("{PODS}/{}", self.pod(name)), |pod| {
                 pod["spec"]["containers"][0]["ports"][0]["containerPort"] = json!(port);
@@ -249,19 +249,19 @@ impl Stage {
 
     /// The reason in status after a turn, and the message.
     async fn waits(&self) -> (String, String) {
-        self.rig.event().await;
-        let reason = self.rig.status()["reason"].as_str().map(str::to_owned);
-        (reason.unwrap_or_default(), self.rig.message())
+        self.bench.event().await;
+        let reason = self.bench.status()["reason"].as_str().map(str::to_owned);
+        (reason.unwrap_or_default(), self.bench.message())
     }
 
     fn cluster(&self) -> ChamberCluster {
-        serde_json::from_value(self.rig.api.get(SIGNER).unwrap()).unwrap()
+        serde_json::from_value(self.bench.api.get(SIGNER).unwrap()).unwrap()
     }
 
     fn retired(&self) -> bool {
         ["a", "b", "c"]
             .iter()
-            .all(|key| !self.rig.admits(key, "11"))
+            .all(|key| !self.bench.admits(key, "11"))
     }
 }
 
@@ -269,8 +269,8 @@ impl Stage {
 async fn chambers_that_attest_let_the_rollover_end_and_status_says_so() {
     for attestation in [Some("Required"), Some("Preferred"), None] {
         let stage = Stage::new(attestation).await;
-        stage.rig.event().await;
-        assert!(stage.retired(), "{}", stage.rig.message());
+        stage.bench.event().await;
+        assert!(stage.retired(), "{}", stage.bench.message());
         let status = stage.cluster().status.unwrap();
         assert_eq!(status.attested_release, Some(stage.revision.clone()));
         assert_eq!(status.chambers.len(), 2);
@@ -282,8 +282,8 @@ async fn chambers_that_attest_let_the_rollover_end_and_status_says_so() {
         );
         assert!(status.rollover.is_none());
         // A node is read by its name, and never in a list.
-        assert_eq!(stage.rig.api.calls(&Method::GET, "/nodes"), 0);
-        assert!(stage.rig.api.calls(&Method::GET, "/nodes/node-a") > 0);
+        assert_eq!(stage.bench.api.calls(&Method::GET, "/nodes"), 0);
+        assert!(stage.bench.api.calls(&Method::GET, "/nodes/node-a") > 0);
     }
 }
 
@@ -305,13 +305,13 @@ async fn an_image_that_does_not_know_the_question_passes_where_nobody_demands_an
 
     let stage = Stage::new(None).await;
     stage.old_host("b").await;
-    stage.rig.event().await;
-    assert!(stage.retired(), "{}", stage.rig.message());
+    stage.bench.event().await;
+    assert!(stage.retired(), "{}", stage.bench.message());
     assert_eq!(stage.cluster().status.unwrap().attested_release, None);
 
     let stage = Stage::new(None).await;
     stage.old_host("b").await;
-    stage.rig.api.edit(SIGNER, |signer| {
+    stage.bench.api.edit(SIGNER, |signer| {
         signer["status"]["attestedRelease"] = json!("1111111111");
     });
     assert_eq!(stage.waits().await.0, "AttestationMissing");
@@ -347,14 +347,14 @@ async fn a_node_that_cannot_be_read_or_is_none_of_ec2_leaves_a_chamber_unproven(
     let stage = Stage::new(Some("Required")).await;
     let refused = Fails::Refused(403, "Forbidden");
     stage
-        .rig
+        .bench
         .api
         .fail(Method::GET, "/nodes/node-a", 99, refused);
     let (reason, message) = stage.waits().await;
     assert_eq!(reason, "AttestationMissing", "{message}");
     assert!(message.contains("node-a cannot be read (403)"), "{message}");
 
-    stage.rig.api.heal();
+    stage.bench.api.heal();
     stage.node("a", "kind://docker/kind/node-a");
     let (reason, message) = stage.waits().await;
     assert_eq!(reason, "AttestationMissing", "{message}");
@@ -369,9 +369,9 @@ async fn where_it_is_disabled_nobody_is_asked() {
     let mut stage = Stage::new(Some("Disabled")).await;
     stage.claims.blob = [0; 48];
     stage.host("a", "a").await;
-    stage.rig.event().await;
-    assert!(stage.retired(), "{}", stage.rig.message());
-    assert_eq!(stage.rig.api.calls(&Method::GET, "/nodes/node-a"), 0);
+    stage.bench.event().await;
+    assert!(stage.retired(), "{}", stage.bench.message());
+    assert_eq!(stage.bench.api.calls(&Method::GET, "/nodes/node-a"), 0);
 }
 
 /// The API server keeps the keys of a sealed cluster as they are; this is one that does not.
@@ -388,15 +388,15 @@ async fn the_live_keys_are_those_of_the_blob_that_chambers_serve_from() {
         "{message}"
     );
     for key in ["a", "b", "c"] {
-        assert!(stage.rig.admits(key, "11"), "nothing is called retired");
-        assert_eq!(stage.rig.aws.calls("PutKeyPolicy", &arn(key)), 0);
-        assert_eq!(stage.rig.aws.calls("TagResource", &arn(key)), 0);
+        assert!(stage.bench.admits(key, "11"), "nothing is called retired");
+        assert_eq!(stage.bench.aws.calls("PutKeyPolicy", &arn(key)), 0);
+        assert_eq!(stage.bench.aws.calls("TagResource", &arn(key)), 0);
     }
 
     let stage = Stage::new(None).await;
     stage.store("11", &inner());
-    stage.rig.event().await;
-    assert!(stage.retired(), "{}", stage.rig.message());
+    stage.bench.event().await;
+    assert!(stage.retired(), "{}", stage.bench.message());
 }
 
 #[tokio::test]

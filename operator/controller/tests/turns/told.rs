@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use crate::api;
 use crate::aws::Fails;
-use crate::rig::{Rig, SIGNER};
+use crate::bench::{SIGNER, TurnBench};
 
 /// Events of this reason.
-fn of(rig: &Rig, reason: &str) -> Vec<Value> {
-    let all = rig.api.events().into_iter();
+fn of(bench: &TurnBench, reason: &str) -> Vec<Value> {
+    let all = bench.api.events().into_iter();
     all.filter(|event| event["reason"] == reason).collect()
 }
 
@@ -61,16 +61,21 @@ async fn what_could_not_be_looked_at_is_neither_ready_nor_unready() {
 
 #[tokio::test(start_paused = true)]
 async fn what_lasts_is_one_event_with_a_count_and_not_one_a_turn() {
-    let rig = Rig::new(|_| {}).await;
-    rig.aws
+    let bench = TurnBench::new(|_| {}).await;
+    bench
+        .aws
         .fail("PutKeyPolicy", "", Fails::Refused("AccessDeniedException"));
-    rig.event().await;
-    assert_eq!(of(&rig, "KeyRefusesWrite"), Vec::<Value>::new(), "too soon");
+    bench.event().await;
+    assert_eq!(
+        of(&bench, "KeyRefusesWrite"),
+        Vec::<Value>::new(),
+        "too soon"
+    );
     for _ in 0..9 {
-        rig.later().await;
+        bench.later().await;
     }
-    let [event] = of(&rig, "KeyRefusesWrite").try_into().unwrap();
-    assert_eq!(event["note"], rig.message());
+    let [event] = of(&bench, "KeyRefusesWrite").try_into().unwrap();
+    assert_eq!(event["note"], bench.message());
     assert_eq!(event["action"], "Admit");
     assert_eq!(event["type"], "Warning");
     assert_eq!(event["regarding"]["name"], "signer");
@@ -79,31 +84,32 @@ async fn what_lasts_is_one_event_with_a_count_and_not_one_a_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn what_needs_a_cure_is_a_warning_and_what_a_person_asked_for_is_none() {
-    let rig = Rig::new(|_| {}).await;
-    rig.api.edit(SIGNER, |signer| {
+    let bench = TurnBench::new(|_| {}).await;
+    bench.api.edit(SIGNER, |signer| {
         signer["spec"]["rollover"] = json!({"paused": true});
     });
-    rig.event().await;
-    rig.later().await;
-    let [paused] = of(&rig, "Paused").try_into().unwrap();
+    bench.event().await;
+    bench.later().await;
+    let [paused] = of(&bench, "Paused").try_into().unwrap();
     assert_eq!(paused["type"], "Normal");
-    rig.api.edit(SIGNER, |signer| {
+    bench.api.edit(SIGNER, |signer| {
         signer["spec"]["keys"]["threshold"] = json!(9);
     });
-    rig.event().await;
-    rig.later().await;
-    let [wrong] = of(&rig, "ThresholdTooHigh").try_into().unwrap();
+    bench.event().await;
+    bench.later().await;
+    let [wrong] = of(&bench, "ThresholdTooHigh").try_into().unwrap();
     assert_eq!(wrong["type"], "Warning");
-    assert_eq!(of(&rig, "Paused").len(), 1);
+    assert_eq!(of(&bench, "Paused").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_to_both_sides_are_counted() {
-    let rig = Rig::new(|_| {}).await;
-    rig.aws
+    let bench = TurnBench::new(|_| {}).await;
+    bench
+        .aws
         .fail("PutKeyPolicy", "", Fails::Refused("AccessDeniedException"));
-    rig.event().await;
-    let text = rig.ctx.telemetry.exposition().unwrap();
+    bench.event().await;
+    let text = bench.ctx.telemetry.exposition().unwrap();
     for line in [
         "aws_calls_total{call=\"kms:PutKeyPolicy\",result=\"refused\"} 3",
         "aws_calls_total{call=\"kms:DescribeKey\",result=\"ok\"} 6",

@@ -40,7 +40,7 @@ struct Arguments {
 }
 
 /// An operator, an API server and KMS.
-pub struct Rig {
+pub struct TurnBench {
     pub api: Api,
     pub aws: Aws,
     /// Seconds that the clock is ahead.
@@ -48,7 +48,7 @@ pub struct Rig {
     pub ctx: Arc<Context>,
 }
 
-impl Rig {
+impl TurnBench {
     /// A rollover has just begun, and this change was made to the resource before.
     pub async fn new(change: impl FnOnce(&mut Value)) -> Self {
         Self::with(&[], change).await
