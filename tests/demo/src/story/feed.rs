@@ -9,8 +9,8 @@ use kube::{Api, Client};
 
 use crate::aws::Tenant;
 
-/// Something happened.
-pub enum Happening {
+/// What a watch tells of the cluster.
+pub enum WatchEvent {
     /// The `ChamberCluster` is there or changed.
     Cluster(Box<ChamberCluster>),
     /// A pod of it is there or changed.
@@ -22,7 +22,7 @@ pub enum Happening {
 }
 
 /// Watches the tenant's `ChamberCluster` and its pods; never ends.
-pub fn open(client: &Client, tenant: &Tenant) -> BoxStream<'static, Happening> {
+pub fn open(client: &Client, tenant: &Tenant) -> BoxStream<'static, WatchEvent> {
     let clusters: Api<ChamberCluster> = Api::namespaced(client.clone(), &tenant.namespace);
     let pods: Api<Pod> = Api::namespaced(client.clone(), &tenant.namespace);
     let this = watcher::Config::default().fields(&format!("metadata.name={}", tenant.name));
@@ -32,18 +32,18 @@ pub fn open(client: &Client, tenant: &Tenant) -> BoxStream<'static, Happening> {
         .default_backoff()
         .filter_map(async |event| match event {
             Ok(Event::Apply(object) | Event::InitApply(object)) => {
-                Some(Happening::Cluster(Box::new(object)))
+                Some(WatchEvent::Cluster(Box::new(object)))
             }
             Ok(_) => None,
-            Err(error) => Some(Happening::Interrupted(error.to_string())),
+            Err(error) => Some(WatchEvent::Interrupted(error.to_string())),
         });
     let pods = watch(pods, its)
         .default_backoff()
         .filter_map(async |event| match event {
-            Ok(Event::Apply(pod) | Event::InitApply(pod)) => Some(Happening::Pod(Box::new(pod))),
-            Ok(Event::Delete(pod)) => Some(Happening::PodGone(Box::new(pod))),
+            Ok(Event::Apply(pod) | Event::InitApply(pod)) => Some(WatchEvent::Pod(Box::new(pod))),
+            Ok(Event::Delete(pod)) => Some(WatchEvent::PodGone(Box::new(pod))),
             Ok(_) => None,
-            Err(error) => Some(Happening::Interrupted(error.to_string())),
+            Err(error) => Some(WatchEvent::Interrupted(error.to_string())),
         });
     select(clusters.boxed(), pods.boxed()).boxed()
 }

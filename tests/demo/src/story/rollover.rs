@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::feed::{self, Happening};
+use super::feed::{self, WatchEvent};
 use super::narrator::Narrator;
 use super::printer::{Kind, Printer};
 use super::summary::{Moments, Summary, Timeline};
@@ -96,7 +96,7 @@ async fn perform(environment: &Environment, tenant: &Tenant, printer: Printer) -
 struct Stage<'a> {
     environment: &'a Environment,
     tenant: &'a Tenant,
-    feed: BoxStream<'static, Happening>,
+    feed: BoxStream<'static, WatchEvent>,
     narrator: Narrator,
     timeline: Timeline,
     printer: Printer,
@@ -167,13 +167,13 @@ impl Stage<'_> {
         let deadline = Instant::now() + limit;
         let mut last = "the operator has said nothing yet".to_owned();
         loop {
-            let happening = match timeout_at(deadline, self.feed.next()).await {
+            let event = match timeout_at(deadline, self.feed.next()).await {
                 Err(_) => bail!("waited {limit:?} for {what}: {last}"),
                 Ok(None) => bail!("the watch ended while waiting for {what}"),
-                Ok(Some(happening)) => happening,
+                Ok(Some(event)) => event,
             };
-            self.narrate(&happening);
-            if let Happening::Cluster(cluster) = happening {
+            self.narrate(&event);
+            if let WatchEvent::Cluster(cluster) = event {
                 match done(&cluster) {
                     Seen::Yes(()) => return Ok(()),
                     Seen::NotYet(why) => last = why,
@@ -183,12 +183,12 @@ impl Stage<'_> {
         }
     }
 
-    fn narrate(&mut self, happening: &Happening) {
-        let lines = match happening {
-            Happening::Cluster(cluster) => self.narrator.cluster(cluster),
-            Happening::Pod(pod) => self.narrator.pod(pod),
-            Happening::PodGone(pod) => self.narrator.gone(pod),
-            Happening::Interrupted(why) => {
+    fn narrate(&mut self, event: &WatchEvent) {
+        let lines = match event {
+            WatchEvent::Cluster(cluster) => self.narrator.cluster(cluster),
+            WatchEvent::Pod(pod) => self.narrator.pod(pod),
+            WatchEvent::PodGone(pod) => self.narrator.gone(pod),
+            WatchEvent::Interrupted(why) => {
                 self.printer.say(format!("watch interrupted: {why}"));
                 Vec::new()
             }
