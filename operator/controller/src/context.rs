@@ -14,7 +14,7 @@ use rollover::Readings;
 use crate::clock::Clock;
 use crate::election::Lease;
 use crate::events::Events;
-use crate::fence::Fence;
+use crate::fencing_token::FencingToken;
 use crate::hosts::Hosts;
 use crate::kms::{Access, Keyring};
 use crate::kubernetes;
@@ -46,8 +46,8 @@ pub struct Context {
     pub telemetry: Arc<Telemetry>,
     /// Whether this replica leads.
     pub lease: Lease,
-    /// This process' mark on `ReplicaSets`.
-    pub fence: Fence,
+    /// This process' token on `ReplicaSets`.
+    pub fencing_token: FencingToken,
     /// All `ChamberClusters` that are watched.
     pub clusters: Vec<Store<ChamberCluster>>,
     /// uid of namespace kube-system: names the Kubernetes cluster in tags and external ids.
@@ -93,7 +93,7 @@ pub struct Parts {
 impl Context {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        let fence = Fence::new(&parts.settings.identity);
+        let fencing_token = FencingToken::new(&parts.settings.identity);
         let events = Events::new(parts.client.clone(), &parts.settings.identity);
         Self {
             clock: parts.clock,
@@ -106,7 +106,7 @@ impl Context {
             events,
             telemetry: parts.telemetry,
             lease: parts.lease,
-            fence,
+            fencing_token,
             clusters: parts.clusters,
             cluster_uid: parts.cluster_uid,
             readings: Mutex::default(),

@@ -9,7 +9,7 @@ pub mod clock;
 pub mod context;
 pub mod election;
 pub mod events;
-pub mod fence;
+pub mod fencing_token;
 pub mod health;
 pub mod hosts;
 pub mod kms;

@@ -55,8 +55,11 @@ pub async fn make(
             spec.template = Some(serde_json::from_value(kept)?);
         }
     }
-    let fence = (names::FENCE_ANNOTATION.to_owned(), ctx.fence.mark());
-    replica_set.annotations_mut().extend([fence]);
+    let token = (
+        names::FENCE_ANNOTATION.to_owned(),
+        ctx.fencing_token.value(),
+    );
+    replica_set.annotations_mut().extend([token]);
     match api(ctx, cluster)
         .create(&PostParams::default(), &replica_set)
         .await
@@ -83,7 +86,7 @@ pub async fn fence(ctx: &Context, cluster: &ChamberCluster, fences: &[Fence]) ->
     let each = fences.iter().map(async |fence| {
         let patch = Patch::Merge(json!({"metadata": {
             "resourceVersion": fence.version,
-            "annotations": {names::FENCE_ANNOTATION: ctx.fence.mark()},
+            "annotations": {names::FENCE_ANNOTATION: ctx.fencing_token.value()},
         }}));
         api.patch(&fence.name, &PatchParams::default(), &patch)
             .await

@@ -58,7 +58,7 @@ pub async fn perform(
         && !error.is_conflict()
     {
         // It may still arrive: what follows must not meet it.
-        ctx.fence.renew();
+        ctx.fencing_token.renew();
     }
     if action.changes_keys() {
         // Whatever was written or half written: the next look reads the keys.

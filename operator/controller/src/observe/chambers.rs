@@ -50,13 +50,13 @@ pub async fn list(ctx: &Context, cluster: &ChamberCluster) -> Result<Found, kube
     // Side by side: a consistent list takes up to 100 ms. A pod whose set is not in the other list is a stray, which counts.
     let (pods, replica_sets) = try_join(pods.list(&ours), replica_sets.list(&ours)).await?;
 
-    let mark = ctx.fence.mark();
+    let token = ctx.fencing_token.value();
     let ours = |found: &ReplicaSet| objects::is_ours_or_orphaned(cluster, found);
     let mut found = replica_sets.items;
-    found.retain(|replica_set| ours(replica_set) && set(replica_set, &mark).is_some());
+    found.retain(|replica_set| ours(replica_set) && set(replica_set, &token).is_some());
     let mut sets: Vec<(String, Set)> = found
         .iter()
-        .filter_map(|found| Some((found.uid()?, set(found, &mark)?)))
+        .filter_map(|found| Some((found.uid()?, set(found, &token)?)))
         .collect();
     let mut orphans = Vec::new();
     let mut asked = BTreeSet::new();
@@ -111,7 +111,7 @@ fn owned_by(pod: &Pod, set: &str) -> bool {
 }
 
 /// `None` for a `ReplicaSet` without the operator's annotation: not one of ours.
-fn set(replica_set: &ReplicaSet, mark: &str) -> Option<Set> {
+fn set(replica_set: &ReplicaSet, token: &str) -> Option<Set> {
     let annotation = replica_set.annotations().get(names::RELEASE_ANNOTATION)?;
     let status: ReleaseStatus = serde_json::from_str(annotation).ok()?;
     let replicas = replica_set.spec.as_ref().and_then(|spec| spec.replicas);
@@ -120,7 +120,7 @@ fn set(replica_set: &ReplicaSet, mark: &str) -> Option<Set> {
         fenced: replica_set
             .annotations()
             .get(names::FENCE_ANNOTATION)
-            .is_some_and(|found| found == mark),
+            .is_some_and(|found| found == token),
         version: replica_set.resource_version().unwrap_or_default(),
         release: release::of_status(&status)?,
         replicas: u32::try_from(replicas.unwrap_or(1)).unwrap_or(0),

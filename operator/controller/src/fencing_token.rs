@@ -1,4 +1,4 @@
-//! A mark that this process alone leaves on `ReplicaSets`.
+//! A fencing token: a mark that this process alone leaves on `ReplicaSets`.
 //!
 //! A leader may freeze with an order half sent, and send the rest when another one leads. Each order
 //! names the version it was given on, but an order for one set may rest on another. So a leader marks every
@@ -10,12 +10,12 @@ use jiff::Timestamp;
 
 /// The mark, and how often it was renewed.
 #[derive(Debug)]
-pub struct Fence {
+pub struct FencingToken {
     process: String,
     renewed: AtomicU64,
 }
 
-impl Fence {
+impl FencingToken {
     /// A mark that no other process has: identity and start.
     pub fn new(identity: &str) -> Self {
         Self {
@@ -25,7 +25,7 @@ impl Fence {
     }
 
     /// The mark as it is now.
-    pub fn mark(&self) -> String {
+    pub fn value(&self) -> String {
         format!("{}/{}", self.process, self.renewed.load(Ordering::SeqCst))
     }
 
@@ -41,11 +41,11 @@ mod tests {
 
     #[test]
     fn a_renewed_mark_is_another_one() {
-        let fence = Fence::new("a");
-        let first = fence.mark();
-        assert_eq!(fence.mark(), first);
-        fence.renew();
-        assert_ne!(fence.mark(), first);
-        assert_ne!(Fence::new("b").mark(), first);
+        let token = FencingToken::new("a");
+        let first = token.value();
+        assert_eq!(token.value(), first);
+        token.renew();
+        assert_ne!(token.value(), first);
+        assert_ne!(FencingToken::new("b").value(), first);
     }
 }
