@@ -4,7 +4,8 @@ use crate::play::{Play, blocked, compare, release, share};
 use key_policy::{Policy, Profile};
 use measurement::Pcr;
 use rollover::{
-    Action, DriftPolicy, KeyState, KeyWrite, PersistedState, Plan, Reason, laws, plan, preview,
+    Action, Changes, DriftPolicy, KeyState, KeyWrite, PersistedState, Plan, Reason, laws, plan,
+    preview,
 };
 
 /// The policy of a key that AWS made: the account decides.
@@ -290,6 +291,20 @@ fn a_dry_run_changes_nothing_and_shows_what_would_change() {
     let preview = preview(&play.world);
     assert_eq!(preview.objection, None);
     let a = preview.keys[0].changes.as_ref().unwrap();
+    swaps_the_images_of_releases_one_and_two(a);
+    let c = preview.keys[2].changes.as_ref().unwrap();
+    assert!(c.takes_over && !a.takes_over);
+    assert!(
+        c.sizes[0] < c.sizes[1] && c.sizes[1] == c.sizes[2],
+        "{:?}",
+        c.sizes
+    );
+    play.scene("dryRun: false", |play| play.world.spec.dry_run = false);
+    play.until("Settled");
+}
+
+/// Admit adds the image of release two and Retire takes that of release one out; nobody's access changes but the enclave role's.
+fn swaps_the_images_of_releases_one_and_two(key: &Changes) {
     let (one, two) = (release(1).measurement, release(2).measurement);
     let line = |sign: char, image: &measurement::Pcr| {
         format!(
@@ -299,24 +314,18 @@ fn a_dry_run_changes_nothing_and_shows_what_would_change() {
     let texts = |changes: &[key_policy::Change]| -> Vec<String> {
         changes.iter().map(ToString::to_string).collect()
     };
-    assert_eq!(texts(&a.admit), [line('+', &two.image_sha384)]);
-    assert_eq!(texts(&a.retire), [line('-', &one.image_sha384)]);
-    let changed: Vec<_> = a
-        .access
-        .iter()
-        .filter(|row| row.changes())
+    assert_eq!(texts(&key.admit), [line('+', &two.image_sha384)]);
+    assert_eq!(texts(&key.retire), [line('-', &one.image_sha384)]);
+    let rows = key.access.iter().filter(|row| row.changes());
+    let changed: Vec<_> = rows
         .map(|row| {
-            let each: Vec<_> = row
+            let each = row
                 .by
                 .iter()
-                .map(key_policy::evaluate::Decision::is_allowed)
-                .collect();
-            (
-                row.principal.as_str(),
-                row.action,
-                row.attested.as_str(),
-                each,
-            )
+                .map(key_policy::evaluate::Decision::is_allowed);
+            let each: Vec<_> = each.collect();
+            let (principal, attested) = (row.principal.as_str(), row.attested.as_str());
+            (principal, row.action, attested, each)
         })
         .collect();
     let role = "ChamberEnclaveRole-test-local-signer";
@@ -327,15 +336,6 @@ fn a_dry_run_changes_nothing_and_shows_what_would_change() {
             (role, "kms:Decrypt", "0202020202", vec![false, true, true]),
         ]
     );
-    let c = preview.keys[2].changes.as_ref().unwrap();
-    assert!(c.takes_over && !a.takes_over);
-    assert!(
-        c.sizes[0] < c.sizes[1] && c.sizes[1] == c.sizes[2],
-        "{:?}",
-        c.sizes
-    );
-    play.scene("dryRun: false", |play| play.world.spec.dry_run = false);
-    play.until("Settled");
 }
 
 #[test]

@@ -979,35 +979,16 @@ fn law_10_tags_another_owner_s_key_only_at_a_person_s_word() {
         retired_for: None,
         healed_at: None,
     };
+    let anothers = "key c is another owner's";
     passes(&play, &claim(&play, &[0, 1]));
-    stops(
-        &play,
-        &claim(&play, &[1, 2]),
-        10,
-        "key c is another owner's",
-    );
-    stops(
-        &play,
-        &transfer(&play, &theirs),
-        10,
-        "key c is another owner's",
-    );
+    stops(&play, &claim(&play, &[1, 2]), 10, anothers);
+    stops(&play, &transfer(&play, &theirs), 10, anothers);
     play.world.spec.verbs.transfer = Some("somebody".into());
     stops(&play, &transfer(&play, "somebody"), 10, "key c is another");
-    stops(
-        &play,
-        &transfer(&play, &theirs),
-        10,
-        "key c is another owner's",
-    );
+    stops(&play, &transfer(&play, &theirs), 10, anothers);
     play.world.spec.verbs.transfer = Some(theirs.clone());
     passes(&play, &transfer(&play, &theirs));
-    stops(
-        &play,
-        &claim(&play, &[1, 2]),
-        10,
-        "key c is another owner's",
-    );
+    stops(&play, &claim(&play, &[1, 2]), 10, anothers);
 }
 
 #[test]

@@ -63,20 +63,7 @@ fn a_first_start_asks_for_a_permit_and_after_the_seal_for_the_run_manifest() {
     assert!(message.contains("sign a seal permit"), "{message}");
     assert!(message.contains("manifest render signer"), "{message}");
     assert!(play.world.sets.is_empty(), "nothing was touched");
-    play.scene("somebody else signs it", |play| {
-        let forged = Manifest {
-            believed: false,
-            signed_by: vec!["f9".into()],
-            ..permit()
-        };
-        sign(play, forged);
-    });
-    play.run(50);
-    let message = wanted(&play);
-    assert!(
-        message.contains("signed by [f9]") && message.contains("authorities [f1]"),
-        "{message}"
-    );
+    a_permit_of_somebody_else_is_not_believed(&mut play);
     play.scene("the authority signs a seal permit", |play| {
         sign(play, permit());
     });
@@ -98,6 +85,24 @@ fn a_first_start_asks_for_a_permit_and_after_the_seal_for_the_run_manifest() {
     );
     assert!(play.policy(0).to_json().contains(&PCR16.to_string()));
     compare("manifest-first-start", &play);
+}
+
+/// The wait goes on, and says who signed and who should.
+fn a_permit_of_somebody_else_is_not_believed(play: &mut Play) {
+    play.scene("somebody else signs it", |play| {
+        let forged = Manifest {
+            believed: false,
+            signed_by: vec!["f9".into()],
+            ..permit()
+        };
+        sign(play, forged);
+    });
+    play.run(50);
+    let message = wanted(play);
+    assert!(
+        message.contains("signed by [f9]") && message.contains("authorities [f1]"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -382,8 +382,8 @@ fn a_lost_blob_is_never_sealed_anew() {
 const WRITES: [&str; 2] = ["writes policies", ": tags "];
 
 #[test]
-fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
-    let cases: [(Reason, Spoil); 9] = [
+fn a_key_that_cannot_be_used_is_blocked_with_its_own_reason_and_nothing_is_done() {
+    let cases: [(Reason, Spoil); 3] = [
         (Reason::KeyNotEnabled, |play| {
             play.set_facts(1, |facts| facts.state = KeyState::Other("Disabled".into()));
         }),
@@ -399,6 +399,15 @@ fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
         (Reason::KeyNotFound, |play| {
             play.unreadable(1, Reason::KeyNotFound, "key b");
         }),
+    ];
+    for (reason, spoil) in cases {
+        is_blocked_and_nothing_is_done(reason, spoil);
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_is_blocked_with_its_own_reason_and_nothing_is_done() {
+    let cases: [(Reason, Spoil); 3] = [
         (Reason::PolicyUnparsable, |play| {
             play.set_facts(1, |facts| facts.policy = Err("no JSON".into()));
         }),
@@ -413,6 +422,15 @@ fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
             template.cluster_id = "other".into();
             play.set_facts(1, |facts| facts.policy = Ok(template.render(&[])));
         }),
+    ];
+    for (reason, spoil) in cases {
+        is_blocked_and_nothing_is_done(reason, spoil);
+    }
+}
+
+#[test]
+fn a_policy_that_says_what_it_should_not_is_blocked_with_its_own_reason_and_nothing_is_done() {
+    let cases: [(Reason, Spoil); 3] = [
         (Reason::ForeignDeny, |play| {
             play.with_statement(
                 1,
@@ -433,22 +451,32 @@ fn bad_input_is_blocked_with_its_own_reason_and_nothing_is_done() {
         }),
     ];
     for (reason, spoil) in cases {
-        let mut play = Play::new(three());
-        spoil(&mut play);
-        play.run(50);
-        let (found, message) = blocked(&play);
-        assert_eq!(found, reason, "{}", play.story);
-        assert!(
-            message.contains("key b"),
-            "{reason} does not name the key: {message}"
-        );
-        assert!(
-            !WRITES.iter().any(|write| play.story.contains(write)),
-            "{reason}: {}",
-            play.story
-        );
-        assert!(play.world.sets.is_empty(), "{reason} rolled");
+        is_blocked_and_nothing_is_done(reason, spoil);
     }
+}
+
+/// A first start with one thing spoiled blocks for this reason, names key b, writes no key and starts no chamber.
+fn is_blocked_and_nothing_is_done(reason: Reason, spoil: Spoil) {
+    let mut play = Play::new(three());
+    spoil(&mut play);
+    play.run(50);
+    let (found, message) = blocked(&play);
+    assert_eq!(found, reason, "{}", play.story);
+    assert!(
+        message.contains("key b"),
+        "{reason} does not name the key: {message}"
+    );
+    assert!(
+        !WRITES.iter().any(|write| play.story.contains(write)),
+        "{reason}: {}",
+        play.story
+    );
+    assert!(play.world.sets.is_empty(), "{reason} rolled");
+}
+
+/// What the stories above do not find is there where nothing is spoiled.
+#[test]
+fn a_good_world_writes_to_its_keys() {
     let mut good = Play::new(three());
     good.run(50);
     for write in WRITES {
@@ -606,20 +634,28 @@ fn abort_returns_to_the_release_before() {
 #[test]
 fn verbs_are_refused_where_they_mean_nothing() {
     let mut play = Play::settled();
-    let mut asked = 0;
-    let mut ask = |play: &mut Play, scene: &str| {
-        asked += 1;
-        play.scene(scene, |play| {
-            play.world.spec.verbs.abort = Some(asked.to_string());
-            play.world.spec.verbs.retry = Some(asked.to_string());
-        });
-        play.turn();
-        play.turn();
-    };
-    ask(&mut play, "settled");
+    ask_to_abort_and_to_retry(&mut play, "settled");
     play.world.spec.release = release(2);
     play.until("begins to retire: from now on the only way is forward");
-    ask(&mut play, "Retire has begun");
+    ask_to_abort_and_to_retry(&mut play, "Retire has begun");
+    play.until("Settled");
+    assert_eq!(
+        refusals(&play),
+        [
+            "-- settled",
+            "Settled: Abort is refused: no rollover is in flight. Change spec.release to run another release",
+            "Settled: Retry is refused: nothing has failed",
+            "-- Retire has begun",
+            "Retire: Abort is refused: Retire has begun, so the only way is forward. Change spec.release to the release before, it is rolled out when this rollover has ended",
+            "Retire: Retry is refused: nothing has failed",
+        ]
+    );
+}
+
+#[test]
+fn a_rollover_on_its_way_back_is_not_aborted() {
+    let mut play = Play::settled();
+    play.world.spec.release = release(2);
     play.until("Settled");
     play.world.spec.release = release(3);
     play.until("v3 0->1");
@@ -636,25 +672,32 @@ fn verbs_are_refused_where_they_mean_nothing() {
         play.world.spec.verbs.abort = Some("late".into());
     });
     play.turn();
-    let refusals: Vec<_> = play
-        .story
-        .lines()
-        .filter(|line| line.starts_with("--") || line.contains("refused"))
-        .collect();
     assert_eq!(
-        refusals,
+        refusals(&play),
         [
-            "-- settled",
-            "Settled: Abort is refused: no rollover is in flight. Change spec.release to run another release",
-            "Settled: Retry is refused: nothing has failed",
-            "-- Retire has begun",
-            "Retire: Abort is refused: Retire has begun, so the only way is forward. Change spec.release to the release before, it is rolled out when this rollover has ended",
-            "Retire: Retry is refused: nothing has failed",
             "-- turned back by the spec",
             "-- abort on the way back",
             "Roll: Abort is refused: release v3 is being left already",
         ]
     );
+}
+
+/// Each verb with the scene's name for its value, which is a new one.
+fn ask_to_abort_and_to_retry(play: &mut Play, scene: &str) {
+    play.scene(scene, |play| {
+        play.world.spec.verbs.abort = Some(scene.to_owned());
+        play.world.spec.verbs.retry = Some(scene.to_owned());
+    });
+    play.turn();
+    play.turn();
+}
+
+/// The scenes, and what was refused in each.
+fn refusals(play: &Play) -> Vec<&str> {
+    let lines = play.story.lines();
+    lines
+        .filter(|line| line.starts_with("--") || line.contains("refused"))
+        .collect()
 }
 
 #[test]
