@@ -1,7 +1,10 @@
 //! Lines with the time that has passed; colours on a terminal only.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::time::{Duration, Instant};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
 
 /// A line to print.
 #[derive(Debug, PartialEq)]
@@ -44,16 +47,15 @@ impl Kind {
         }
     }
 
-    /// Escape sequence of the colour.
-    fn colour(self) -> &'static str {
+    fn style(self) -> Style {
         match self {
-            Self::Demo => "\x1b[1m",
-            Self::Step => "\x1b[1;36m",
-            Self::Key => "\x1b[33m",
-            Self::Chamber => "\x1b[34m",
-            Self::Wait => "\x1b[2m",
-            Self::Good => "\x1b[32m",
-            Self::Bad => "\x1b[1;31m",
+            Self::Demo => Style::new().bold(),
+            Self::Step => AnsiColor::Cyan.on_default().bold(),
+            Self::Key => AnsiColor::Yellow.on_default(),
+            Self::Chamber => AnsiColor::Blue.on_default(),
+            Self::Wait => Style::new().dimmed(),
+            Self::Good => AnsiColor::Green.on_default(),
+            Self::Bad => AnsiColor::Red.on_default().bold(),
         }
     }
 }
@@ -69,7 +71,7 @@ impl Printer {
     pub fn new() -> Self {
         Self {
             started: Instant::now(),
-            colours: std::io::stdout().is_terminal(),
+            colours: AutoStream::choice(&std::io::stdout()) != ColorChoice::Never,
         }
     }
 
@@ -104,8 +106,8 @@ fn format(elapsed: Duration, line: &Line, colours: bool) -> String {
     let time = elapsed.as_secs_f64();
     let label = line.kind.label();
     if colours {
-        let colour = line.kind.colour();
-        format!("{time:6.1}s  {colour}{label:<8}\x1b[0m{}", line.text)
+        let style = line.kind.style();
+        format!("{time:6.1}s  {style}{label:<8}{style:#}{}", line.text)
     } else {
         format!("{time:6.1}s  {label:<8}{}", line.text)
     }
