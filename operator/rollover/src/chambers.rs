@@ -4,7 +4,8 @@ use jiff::SignedDuration;
 
 use crate::{Chamber, ChamberObstacle, Failing, Plan, Rollover, Set, Step, World, manifest};
 
-/// A pod that is still there this long after it should be gone is on a lost node.
+/// A pod that is still there this long after it should be gone is on a lost node: longer than the 50 s after which
+/// Kubernetes calls a silent node not ready, and so than a kubelet that still answers takes.
 pub const LOST: SignedDuration = SignedDuration::from_mins(1);
 
 /// Why not every chamber runs the target unsealed, with none of another release left; `None` when that is so.

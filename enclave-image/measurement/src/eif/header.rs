@@ -17,15 +17,15 @@ const DEFAULT_CPUS: u64 = 2;
 /// What a section holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SectionType {
-    /// 1.
+    /// The kernel.
     Kernel,
-    /// 2.
+    /// The kernel's command line.
     Cmdline,
-    /// 3.
+    /// A part of the first file system.
     Ramdisk,
-    /// 4.
+    /// Who signed the image.
     Signature,
-    /// 5.
+    /// How the image was made, as JSON.
     Metadata,
 }
 

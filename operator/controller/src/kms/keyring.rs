@@ -26,9 +26,10 @@ use crate::kms::lists::Lists;
 use crate::telemetry::{Calls, Telemetry};
 use chamber_resource::arn::Arn;
 
-/// What one call may take, retries included.
+/// What one call may take, retries included: room for the SDK's three attempts of a call that it may repeat. A reading counts for 30 s
+/// (`rollover::FRESH`), and both together must stay below the minute of `tags::HEALING`.
 const CALL: Duration = Duration::from_secs(10);
-/// What one attempt may take.
+/// What one attempt may take: a third of [`CALL`], so that one lost answer does not use up the others' time.
 const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// A way that nobody took for so long leads to a key that no cluster has any more: keys are read every few minutes.

@@ -7,7 +7,8 @@ use measurement::{Measurement, Pcr};
 
 use crate::Release;
 
-/// A policy that was put right so often within [`CONFLICT_WINDOW`] has another writer.
+/// A policy that was put right so often within [`CONFLICT_WINDOW`] has another writer: with a reading every ten minutes one
+/// that writes steadily is met six times an hour, and a person's slip or one `terraform apply` fewer times than four.
 pub const CONFLICTS: usize = 4;
 /// See [`CONFLICTS`].
 pub const CONFLICT_WINDOW: SignedDuration = SignedDuration::from_hours(1);
