@@ -1,8 +1,8 @@
 //! From the resource to what the planner reads.
 //!
 //! What a plan rests on is checked again, since the CRD in the cluster may be an older one: measurement, threshold and ARNs,
-//! pins, manifest, the enclave's container, durations, numbers of chambers, and what is asked of Prometheus. The CRD alone
-//! holds the form of names (clusterId, shares, accounts), lengths, `spec.keys.policy.assume`, and what may not change.
+//! pins, manifest, the enclave's container, durations, numbers of chambers, and what is asked of Prometheus. Not here, but by the
+//! CRD's rules: the form of names (`clusterId`, shares, accounts), lengths, `spec.keys.policy.assume`, and what may not change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
