@@ -206,10 +206,11 @@ fn sets(values: &[String]) -> Vec<Vec<String>> {
     }
     sets.push(values.to_vec());
     sets.extend(values.split_last().map(|(_, named)| named.to_vec()));
-    let paired = &values[values.len().saturating_sub(MOST_IN_PAIRS)..];
-    for (index, one) in paired.iter().enumerate() {
-        let others = paired[index + 1..].iter();
-        sets.extend(others.map(|other| vec![one.clone(), other.clone()]));
+    let mut left = &values[values.len().saturating_sub(MOST_IN_PAIRS)..];
+    while let Some((one, others)) = left.split_first() {
+        let pairs = others.iter().map(|other| vec![one.clone(), other.clone()]);
+        sets.extend(pairs);
+        left = others;
     }
     sets.extend(values.iter().map(|value| vec![value.clone()]));
     sets

@@ -95,11 +95,8 @@ fn add(known: &mut Vec<String>, part: &str, fill: &str) {
 
 /// A text that two such parts match, likewise.
 fn add_common(known: &mut Vec<String>, one: &str, other: &str, fill: &str) {
-    let both = (Pattern::plain(one), Pattern::plain(other));
-    if both.0.is_literal() || both.1.is_literal() {
-        return;
-    }
-    let common = overlap::common(&both.0, &both.1, fill.chars().next().unwrap_or_default());
+    let (one, other) = (Pattern::plain(one), Pattern::plain(other));
+    let common = overlap::common(&one, &other, fill.chars().next().unwrap_or_default());
     if let Some(common) = common.filter(|common| !common.is_empty()) {
         add(known, &common, fill);
     }

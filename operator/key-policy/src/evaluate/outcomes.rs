@@ -118,10 +118,6 @@ impl<'a> Comparison<'a> {
                     apart: !matched.contains(&Some(true)) && !matched.contains(&None),
                 }
             }
-            (_, Kind::Text) => Relation {
-                within: false,
-                ..other.relation(self)
-            },
             (Kind::AnyCase | Kind::Bool, Kind::AnyCase | Kind::Bool) => Relation {
                 within: self.lower.is_subset(&other.lower),
                 apart: self.lower.is_disjoint(&other.lower),
@@ -199,8 +195,8 @@ pub fn compares_texts(condition: &Condition) -> bool {
 
 /// Whether stars of a condition's values are wildcards.
 pub fn takes_wildcards(condition: &Condition) -> bool {
-    let kind = Comparison::of(condition).map(|one| one.kind);
-    matches!(kind, Some(Kind::Like | Kind::Arn))
+    let operator = Operator::parse(&condition.operator);
+    operator.is_some_and(|one| one.name.contains("Like") || one.name.starts_with("Arn"))
 }
 
 /// The values of a condition that have no variables, as patterns.

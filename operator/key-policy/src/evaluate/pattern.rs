@@ -152,13 +152,6 @@ impl Pattern {
         example
     }
 
-    /// Whether it has a wildcard.
-    pub fn is_literal(&self) -> bool {
-        self.0
-            .iter()
-            .all(|token| matches!(token, Token::Exactly(_)))
-    }
-
     /// Whether it matches the whole text. Time is at most the product of both lengths.
     pub fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();

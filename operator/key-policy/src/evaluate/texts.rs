@@ -111,7 +111,7 @@ impl Patterns {
         let ends = self.pieces.iter().enumerate();
         let ends = ends.filter(|(_, piece)| matches!(piece, Piece::End { .. }));
         let begins = std::iter::once(0).chain(ends.map(|(index, _)| index + 1));
-        for begin in begins.filter(|begin| *begin < self.pieces.len()) {
+        for begin in begins {
             self.add(&mut state, begin);
         }
         state

@@ -1,6 +1,7 @@
 //! Values that comparisons of one key tell apart.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 
@@ -34,7 +35,10 @@ pub fn values(
         let texts = different.iter().flat_map(|one| &one.values);
         all.extend(texts.flat_map(|text| other_cases(text)));
     }
-    all.extend(more);
+    all.extend(
+        more.into_iter()
+            .filter(|value| different.iter().all(|one| may_be(one.kind, value))),
+    );
     let fill = fill(different);
     all.extend(common_texts(different, fill));
     for condition in conditions {
@@ -65,6 +69,17 @@ pub fn values(
     all
 }
 
+/// Whether a key that is compared so may have this value.
+fn may_be(kind: Kind, value: &str) -> bool {
+    match kind {
+        Kind::Bool => matches!(value, "true" | "false"),
+        Kind::Number => number(value).is_some(),
+        Kind::Date => instant(value).is_some(),
+        Kind::Address => value.parse::<IpAddr>().is_ok(),
+        Kind::Text | Kind::AnyCase | Kind::Like | Kind::Arn => true,
+    }
+}
+
 /// A character that no pattern of the key has.
 pub fn fill(different: &[Comparison<'_>]) -> char {
     let has = |fill: char| {
@@ -79,25 +94,15 @@ fn common_texts(different: &[Comparison<'_>], fill: char) -> Vec<String> {
     let patterns = different
         .iter()
         .filter(|one| matches!(one.kind, Kind::Like | Kind::Arn))
-        .flat_map(|one| one.values.iter().map(|value| (one.kind, *value)));
-    let patterns: Vec<_> = patterns.take(MOST_PAIRED).collect();
-    let parts = |(kind, value): (Kind, &str)| match kind {
-        Kind::Arn => Pattern::plain(value).split(':', 6),
-        _ => vec![Pattern::plain(value)],
-    };
+        .flat_map(|one| &one.values);
+    let patterns = patterns.take(MOST_PAIRED).map(|one| Pattern::plain(one));
+    let patterns: Vec<_> = patterns.collect();
     let mut texts = Vec::new();
-    for (index, one) in patterns.iter().enumerate() {
-        for other in &patterns[index + 1..] {
-            let (one, other) = if one.0 == other.0 {
-                (parts(*one), parts(*other))
-            } else {
-                (vec![Pattern::plain(one.1)], vec![Pattern::plain(other.1)])
-            };
-            let pairs = one.iter().zip(&other);
-            let common = pairs.map(|(one, other)| overlap::common(one, other, fill));
-            let common: Option<Vec<_>> = common.collect();
-            texts.extend(common.map(|parts| parts.join(":")));
-        }
+    let mut left = patterns.as_slice();
+    while let Some((one, others)) = left.split_first() {
+        let common = others.iter().map(|other| overlap::common(one, other, fill));
+        texts.extend(common.flatten());
+        left = others;
     }
     texts
 }

@@ -238,7 +238,7 @@ impl<'a> Used<'a> {
             };
             for variable in variables(pattern.pattern) {
                 for text in texts.iter().take(MOST_VALUES) {
-                    self.add(variable, pattern.fitting(variable, text, 2));
+                    self.add(variable, pattern.fitting(variable, text));
                 }
             }
         }

@@ -11,9 +11,8 @@ use crate::statement::Condition;
 /// Pieces of a pattern and characters of a text, multiplied, up to which they are compared.
 const MOST: usize = 1 << 15;
 
-/// Values of a variable that are compared, and the length of a text in which they are all looked for.
+/// Values of a variable that are compared.
 const MOST_VALUES: usize = 64;
-const MOST_TEXT: usize = 512;
 
 /// A condition whose variables are replaced, as far as they are known. A value with one that the request lacks matches nothing.
 pub fn resolved<'a>(condition: &'a Condition, facts: Facts<'_>) -> Cow<'a, Condition> {
@@ -93,17 +92,31 @@ impl<'a> WithVariables<'a> {
         Some(pieces)
     }
 
-    /// Values of an unknown variable with which it matches a text, whatever its other unknown variables are: where it may
-    /// begin or end in more than so many ways, the first and the last.
-    pub fn fitting(&self, variable: &str, text: &str, most: usize) -> Vec<String> {
-        let Some(pieces) = self.pieces() else {
-            return Vec::new();
-        };
-        let is_it = |piece: &Piece<'_>| matches!(piece, Piece::Open { key, .. } if key.eq_ignore_ascii_case(variable));
-        let Some(at) = pieces.iter().position(is_it) else {
-            return Vec::new();
-        };
+    /// Values of an unknown variable with which it matches a text, whatever its other unknown variables are: of where it
+    /// may begin and where it may end, the first and the last.
+    pub fn fitting(&self, variable: &str, text: &str) -> Vec<String> {
         let text: Vec<char> = text.chars().collect();
+        let Some((starts, ends)) = self.places(variable, &text) else {
+            return Vec::new();
+        };
+        let outer = |all: &[usize]| -> Vec<usize> {
+            let both = all.first().into_iter().chain(all.last());
+            both.copied().collect()
+        };
+        let mut found = Vec::new();
+        for one in between(&text, &outer(&starts), &outer(&ends)) {
+            if !found.contains(&one) {
+                found.push(one);
+            }
+        }
+        found
+    }
+
+    /// Where a text may begin and where it may end that an unknown variable is; `None` where that is too much to look at.
+    fn places(&self, variable: &str, text: &[char]) -> Option<(Vec<usize>, Vec<usize>)> {
+        let pieces = self.pieces()?;
+        let is_it = |piece: &Piece<'_>| matches!(piece, Piece::Open { key, .. } if key.eq_ignore_ascii_case(variable));
+        let at = pieces.iter().position(is_it)?;
         let tokens = |range: Range<usize>| -> Vec<Token> {
             let each = pieces[range].iter().map(|piece| match piece {
                 Piece::Known(tokens) => tokens.clone(),
@@ -113,19 +126,12 @@ impl<'a> WithVariables<'a> {
         };
         let (before, mut behind) = (tokens(0..at), tokens(at + 1..pieces.len()));
         if (before.len() + behind.len()).saturating_mul(text.len()) > MOST {
-            return Vec::new();
+            return None;
         }
         let starts = lengths(&before, text.iter().copied());
         behind.reverse();
-        let ends = lengths(&behind, text.iter().rev().copied());
-        let mut found = Vec::new();
-        for start in some(&starts, most) {
-            for end in some(&ends, most).map(|end| text.len() - end) {
-                let one: Option<String> = text.get(start..end).map(|one| one.iter().collect());
-                found.extend(one.filter(|one| !one.is_empty() && !found.contains(one)));
-            }
-        }
-        found
+        let ends = lengths(&behind, text.iter().rev().copied()).into_iter();
+        Some((starts, ends.map(|end| text.len() - end).collect()))
     }
 
     /// The only unknown variable, with all its values with which it matches a text; `None` where there are more of either.
@@ -139,9 +145,18 @@ impl<'a> WithVariables<'a> {
         let (key, None) = (keys.next()?, keys.next()) else {
             return None;
         };
-        let values = self.fitting(key, text, usize::MAX);
-        let few = values.len() <= MOST_VALUES && text.len() <= MOST_TEXT;
-        few.then(|| Condition {
+        let text: Vec<char> = text.chars().collect();
+        let (starts, ends) = self.places(key, &text)?;
+        let mut values = Vec::new();
+        for one in between(&text, &starts, &ends) {
+            if !values.contains(&one) {
+                values.push(one);
+            }
+            if values.len() > MOST_VALUES {
+                return None;
+            }
+        }
+        Some(Condition {
             operator: "StringEquals".to_owned(),
             key: key.to_owned(),
             values,
@@ -168,14 +183,15 @@ impl<'a> WithVariables<'a> {
     }
 }
 
-/// All of them, or the first and the last.
-fn some(lengths: &[usize], most: usize) -> impl Iterator<Item = usize> {
-    let step = if lengths.len() > most {
-        lengths.len().saturating_sub(1)
-    } else {
-        1
-    };
-    lengths.iter().copied().step_by(step.max(1))
+/// What stands between these places of a text, but where that is nothing.
+fn between(text: &[char], starts: &[usize], ends: &[usize]) -> impl Iterator<Item = String> {
+    let pairs = starts
+        .iter()
+        .flat_map(|start| ends.iter().map(|end| (*start, *end)));
+    let found = pairs.filter_map(|(start, end)| text.get(start..end));
+    found
+        .filter(|one| !one.is_empty())
+        .map(|one| one.iter().collect())
 }
 
 /// How long the beginnings of a text are that a pattern matches.
@@ -229,7 +245,7 @@ mod tests {
                 facts,
                 wildcards: true,
             };
-            let mut found = pattern.fitting(variable, text, 2);
+            let mut found = pattern.fitting(variable, text);
             found.sort();
             let mut values = values.to_vec();
             values.sort_unstable();
@@ -241,6 +257,6 @@ mod tests {
             facts,
             wildcards: true,
         };
-        assert!(pattern.fitting("t:a", &long, 2).is_empty());
+        assert!(pattern.fitting("t:a", &long).is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
-use crate::evaluate::{Context, Fact, Truth, is_attestation, names_action};
+use crate::evaluate::{Context, Fact, Truth, names_action};
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::Sid;
 
@@ -105,13 +105,12 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
 
 /// Statement 3 or 4 that lets the enclave role decrypt or encrypt depending on what a policy does not show.
 pub fn depends(lens: &Lens<'_>) -> Vec<Finding> {
-    let open = |condition: &Condition| {
-        let register = is_attestation(&condition.key);
-        !register && lens.enclave_context().fact(&condition.key) == Fact::Unknown
-    };
+    // Registers are none of these: the request has no attestation.
+    let open = |condition: &Condition| lens.enclave_context().fact(&condition.key) == Fact::Unknown;
     let mut findings = Vec::new();
+    // Nearly always there is nothing to look for.
     let mut allows = lens.statements(Effect::Allow);
-    if !allows.any(|(_, one)| one.conditions.iter().any(open) && lens.names_a_session(one)) {
+    if !allows.any(|(_, one)| one.conditions.iter().any(open)) {
         return findings;
     }
     for action in ["kms:Decrypt", "kms:Encrypt"] {

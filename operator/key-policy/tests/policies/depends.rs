@@ -24,27 +24,27 @@ fn policy(statements: &str) -> Policy {
     .unwrap()
 }
 
-fn allow(rest: &str) -> String {
+pub fn allow(rest: &str) -> String {
     format!(
         r#"{{"Sid":"A","Effect":"Allow","Principal":{{"AWS":"{ROLE}"}},"Action":"kms:*",{rest}}}"#
     )
 }
 
-fn deny(rest: &str) -> String {
+pub fn deny(rest: &str) -> String {
     format!(r#"{{"Sid":"D","Effect":"Deny","Principal":"*","Action":"kms:*",{rest}}}"#)
 }
 
 /// One question without IAM policies.
-struct Question<'a> {
-    policy: Policy,
+pub struct Question<'a> {
+    pub policy: Policy,
     principal: Principal,
     action: &'a str,
     key: &'a str,
-    context: Context,
+    pub context: Context,
 }
 
 impl<'a> Question<'a> {
-    fn of(statements: &str) -> Self {
+    pub fn of(statements: &str) -> Self {
         Self {
             policy: policy(statements),
             principal: app(),
@@ -60,7 +60,7 @@ impl<'a> Question<'a> {
         self
     }
 
-    fn key(mut self, key: &'a str) -> Self {
+    pub fn key(mut self, key: &'a str) -> Self {
         self.key = key;
         self.context = Context::of(&self.principal, key);
         self
@@ -71,7 +71,7 @@ impl<'a> Question<'a> {
         self
     }
 
-    fn ask(&self, identity: Identity<'_>) -> Decision {
+    pub fn ask(&self, identity: Identity<'_>) -> Decision {
         let request = Request {
             principal: &self.principal,
             action: self.action,
@@ -82,12 +82,12 @@ impl<'a> Question<'a> {
     }
 
     /// `allowed A`, `denied D`, `denied`, or `depends A: key (allowed value / denied value), ...`.
-    fn answer(&self) -> String {
+    pub fn answer(&self) -> String {
         told(&self.ask(Identity::Policies(&[])))
     }
 }
 
-fn told(decision: &Decision) -> String {
+pub fn told(decision: &Decision) -> String {
     let value = |values: &Option<Vec<String>>| match values {
         None => "?".to_owned(),
         Some(values) if values.is_empty() => "-".to_owned(),
@@ -223,6 +223,7 @@ fn what_is_given_is_known() {
 fn what_follows_from_the_question_is_derived() {
     let user = Principal::new("arn:aws:iam::111122223333:user/ops/U", ACCOUNT);
     let root = Principal::new("arn:aws:iam::111122223333:root", ACCOUNT);
+    let federated = Principal::new("arn:aws:sts::111122223333:federated-user/bob", ACCOUNT);
     let service = Principal::service("logs.amazonaws.com");
     let session = Principal::new("arn:aws:sts::111122223333:assumed-role/App/s", ACCOUNT);
     for (principal, key, value) in [
@@ -242,6 +243,8 @@ fn what_follows_from_the_question_is_derived() {
         (&app(), "kms:CallerAccount", ACCOUNT),
         (&app(), "aws:PrincipalType", "AssumedRole"),
         (&user, "aws:PrincipalType", "User"),
+        (&federated, "aws:PrincipalType", "FederatedUser"),
+        (&federated, "aws:username", ""),
         (&root, "aws:PrincipalType", "Account"),
         (&user, "aws:username", "U"),
         (&app(), "aws:username", ""),

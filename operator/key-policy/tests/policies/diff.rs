@@ -190,6 +190,42 @@ fn a_statement_of_which_little_stays_goes_and_another_comes() {
 }
 
 #[test]
+fn a_statement_of_which_half_stays_is_another() {
+    // Effect and Resource stay; with one action more there is less in common than not.
+    let before = of(&[allow("role/a", &json!("kms:Sign"))]);
+    let after = of(&[allow("role/b", &json!("kms:Verify"))]);
+    assert_eq!(
+        named(&before, &after),
+        [
+            ("#0".to_owned(), Whole::Removed),
+            ("#0".to_owned(), Whole::Added)
+        ]
+    );
+}
+
+#[test]
+fn a_longer_statement_is_not_more_similar_for_its_length() {
+    let before = allow("role/a", &json!(["kms:Sign", "kms:Verify"]));
+    let near = allow("role/a", &json!(["kms:Sign"]));
+    let long = allow(
+        "role/a",
+        &json!([
+            "kms:Sign",
+            "kms:GetPublicKey",
+            "kms:DescribeKey",
+            "kms:ListGrants"
+        ]),
+    );
+    assert_eq!(
+        named(&of(&[before]), &of(&[long, near])),
+        [
+            ("#0".to_owned(), Whole::Changed),
+            ("#0".to_owned(), Whole::Added)
+        ]
+    );
+}
+
+#[test]
 fn the_most_similar_statements_belong_together() {
     let many = |who: &str, more: &str| {
         allow(

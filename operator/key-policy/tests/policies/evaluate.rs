@@ -249,6 +249,40 @@ fn a_trust_policy_names_no_resource() {
     assert_eq!(ask("x/demo/other"), Decision::ImplicitDeny);
 }
 
+/// Without Resource a statement is about what its policy is attached to, and in an IAM policy about nothing.
+#[test]
+fn a_resource_that_is_named_is_the_one_that_counts() {
+    let policy = |resource: &str| {
+        Policy::parse(&format!(
+            r#"{{"Statement":[{{"Sid":"A","Effect":"Allow","Principal":"*","Action":"kms:Decrypt"{resource}}}]}}"#
+        ))
+        .unwrap()
+    };
+    let (own, other) = (
+        policy(&format!(r#","Resource":"{KEY}""#)),
+        policy(r#","Resource":"arn:aws:kms:us-east-1:111122223333:key/other""#),
+    );
+    let context = evaluate::Context::open();
+    let request = Request {
+        principal: &session("R"),
+        action: "kms:Decrypt",
+        resource: KEY,
+        context: &context,
+    };
+    let allowed = Decision::Allowed { by: "A".into() };
+    assert_eq!(evaluate::resource_policy(&own, &request), allowed);
+    assert_eq!(evaluate::resource_policy(&policy(""), &request), allowed);
+    assert_eq!(
+        evaluate::resource_policy(&other, &request),
+        Decision::ImplicitDeny
+    );
+    assert_eq!(evaluate::identity_policy(&[own], &request), allowed);
+    assert_eq!(
+        evaluate::identity_policy(&[policy("")], &request),
+        Decision::ImplicitDeny
+    );
+}
+
 /// Operator, values in the policy, value in the request (`None` is absent), and whether it holds.
 const OPERATORS: [(&str, &str, Option<&str>, bool); 76] = [
     ("StringEquals", r#""a""#, Some("a"), true),

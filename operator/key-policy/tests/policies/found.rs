@@ -571,9 +571,10 @@ fn a_statement_that_never_holds_is_missing() {
         "\"kms:RecipientAttestation:PCR0\": \"{}\", {key}",
         "b2".repeat(48)
     );
+    let own = format!("\"kms:CallerAccount\": \"111122223333\", {other}");
     let account = format!("\"kms:CallerAccount\": \"999999999999\", {key}");
     let service = format!("\"kms:ViaService\": \"s3.us-east-1.amazonaws.com\", {key}");
-    for with in [&other, &account, &service] {
+    for with in [&other, &own, &account, &service] {
         let found = changed(&[(key, with)]);
         assert!(rules(&found).contains(&missing), "{with}: {found:?}");
     }
@@ -801,6 +802,15 @@ fn two_denies_that_only_together_hold_are_one() {
             "{always}"
         );
     }
+    // A role's session has no user name, from which therefore everything differs.
+    let one = deny(
+        "One",
+        "kms:Decrypt",
+        r#""StringNotEquals":{"aws:SourceVpc":"${aws:username}"}"#,
+    );
+    let other = deny("Other", "kms:Decrypt", &vpce("StringEquals"));
+    let found = lint(&with(&format!("{one},{other}")), &template());
+    assert_eq!(rules(&found), [(RuleId::EnclaveDenied, Severity::Error)]);
     // Statement 5 in two halves.
     let null = r#""Null":{"kms:RecipientAttestation:ImageSha384":"true"}"#;
     let halves = |second: &str| {

@@ -20,6 +20,7 @@ mod parse;
 mod pinned;
 mod project;
 mod properties;
+mod proven;
 mod published;
 mod rules;
 mod template;

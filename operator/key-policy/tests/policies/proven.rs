@@ -1,0 +1,314 @@
+//! What holds whatever is not known, and what only seems to: examples that stand for every other value, and where they do not.
+
+use key_policy::Policy;
+use key_policy::evaluate::Identity;
+
+use crate::depends::{Question, allow, deny, told};
+
+const A: &str = "aws:PrincipalTag/a";
+const B: &str = "aws:PrincipalTag/b";
+const VARIABLE: &str = "${aws:PrincipalTag/b}";
+
+/// What follows the action of a statement with one condition.
+fn one(operator: &str, key: &str, values: &str) -> String {
+    format!(r#""Resource":"*","Condition":{{"{operator}":{{"{key}":{values}}}}}"#)
+}
+
+/// The same with one value.
+fn text(operator: &str, key: &str, value: &str) -> String {
+    one(operator, key, &format!("{value:?}"))
+}
+
+fn all() -> String {
+    allow(r#""Resource":"*""#)
+}
+
+fn asked(statements: &[String]) -> String {
+    Question::of(&statements.join(",")).answer()
+}
+
+/// What is said where the tag `b` is known.
+fn with_tag(value: &str, statements: &[String]) -> String {
+    let mut question = Question::of(&statements.join(","));
+    question.context.set(B, [value]);
+    question.answer()
+}
+
+#[test]
+fn a_known_variable_is_its_text() {
+    for (is, is_not) in [
+        ("StringEquals", "StringNotEquals"),
+        ("StringLike", "StringNotLike"),
+        ("ArnEquals", "ArnNotEquals"),
+    ] {
+        let both = [
+            allow(&text(is, A, VARIABLE)),
+            allow(&text(is_not, A, VARIABLE)),
+        ];
+        assert_eq!(with_tag("x", &both), "allowed A", "{is}");
+        assert_eq!(with_tag("x", &both[..1]), format!("depends A: {A} (x / -)"));
+        // A star in it is no wildcard.
+        let starred = with_tag("x*", &both[..1]);
+        assert_eq!(starred, format!("depends A: {A} (x* / -)"), "{is}");
+    }
+    let equals = [
+        allow(&text("StringEquals", A, VARIABLE)),
+        allow(&text("StringNotEquals", A, VARIABLE)),
+    ];
+    assert_eq!(with_tag("x*", &equals), "allowed A");
+}
+
+/// No example begins with the star that the tag brings in and goes on otherwise than examples do: nothing is proven.
+#[test]
+fn what_begins_with_a_variables_star_is_not_forgotten() {
+    let statements = [
+        allow(&text("StringLike", A, &format!("{VARIABLE}?*"))),
+        deny(&text("StringLike", A, "?x*")),
+    ];
+    let answer = with_tag("*", &statements);
+    assert!(answer.starts_with("depends A"), "{answer}");
+}
+
+#[test]
+fn the_first_version_of_the_language_has_no_variables() {
+    let both = [
+        allow(&text("StringEquals", A, VARIABLE)),
+        allow(&text("StringNotEquals", A, VARIABLE)),
+    ];
+    let mut question = Question::of(&both.join(","));
+    let first = question
+        .policy
+        .to_json()
+        .replace("2012-10-17", "2008-10-17");
+    question.policy = Policy::parse(&first).unwrap();
+    assert_eq!(question.answer(), "allowed A");
+}
+
+/// A text, or a pattern with variables, that is too long to be looked through proves nothing of what is not known.
+#[test]
+fn what_is_too_long_to_be_looked_through_is_not_proven() {
+    let note = "kms:EncryptionContext:note";
+    let two = format!(
+        r#""Resource":"*","Condition":{{"StringLike":{{"{note}":"${{{A}}}-${{{B}}}"}},"StringEquals":{{"{A}":"red"}}}}"#
+    );
+    let statements = [
+        allow(&two),
+        allow(&text("StringEquals", "aws:SourceVpce", "v")),
+    ];
+    let mut question = Question::of(&statements.join(","));
+    question
+        .context
+        .set(note, [format!("red-{}", "y".repeat(20_000))]);
+    assert_eq!(
+        question.answer(),
+        format!("depends A: {A} (? / ?), {B} (? / ?), aws:SourceVpce (v / -)")
+    );
+    let pattern = format!("{}{VARIABLE}", "y".repeat(70));
+    let mut question = Question::of(&allow(&text("StringLike", note, &pattern)));
+    question.context.set(note, ["y".repeat(500)]);
+    assert_eq!(question.answer(), format!("depends A: {B} (? / ?)"));
+    question.context.set(note, ["y".repeat(400)]);
+    let rest = "y".repeat(330);
+    assert_eq!(question.answer(), format!("depends A: {B} ({rest} / -)"));
+}
+
+#[test]
+fn a_key_without_set_operators_has_one_value() {
+    let both = r#""Resource":"*","Condition":{"StringEquals":{"saml:aud":"a"},"StringLike":{"saml:aud":"b*"}}"#;
+    assert_eq!(asked(&[allow(both)]), "denied");
+}
+
+/// Sets of as many values as it takes, of which each is named, or is another.
+#[test]
+fn sets_of_values_are_found() {
+    let key = "aws:TagKeys";
+    let of = |conditions: &[(&str, &str)]| {
+        let each = conditions.iter();
+        let each = each.map(|(operator, values)| format!(r#""{operator}":{{"{key}":{values}}}"#));
+        let each: Vec<_> = each.collect();
+        format!(r#""Resource":"*","Condition":{{{}}}"#, each.join(","))
+    };
+    let any = "ForAnyValue:StringEquals";
+    let like = "ForAnyValue:StringLike";
+    for (allowed, denied, found) in [
+        (
+            of(&[
+                (any, r#""a""#),
+                (like, r#""b""#),
+                ("ForAnyValue:StringNotEquals", r#"["a","b","c"]"#),
+            ]),
+            r#""c""#,
+            "a+b+(another value)",
+        ),
+        (
+            of(&[
+                ("ForAllValues:StringEquals", r#""a""#),
+                ("Null", r#""false""#),
+            ]),
+            r#""b""#,
+            "a",
+        ),
+        (
+            of(&[
+                (any, r#""b""#),
+                (like, r#""d""#),
+                ("ForAllValues:StringEquals", r#"["b","d"]"#),
+            ]),
+            r#"["a","c","e"]"#,
+            "b+d",
+        ),
+    ] {
+        let statements = [allow(&allowed), deny(&of(&[(any, denied)]))];
+        let answer = asked(&statements);
+        let wanted = format!("depends A: {key} ({found} / ");
+        assert!(answer.starts_with(&wanted), "{answer}");
+    }
+}
+
+/// Patterns that only together leave one text are looked at together, also where a variable is compared, too.
+#[test]
+fn what_three_patterns_leave_is_found_beside_a_variable() {
+    let statements = [
+        allow(&text("StringLike", A, "a*")),
+        deny(&text("StringNotLike", A, "*b")),
+        deny(&text("StringNotLike", A, "*c*")),
+        deny(&text("StringEquals", A, VARIABLE)),
+    ];
+    let answer = asked(&statements);
+    assert!(answer.contains(&format!("{A} (acb / ")), "{answer}");
+}
+
+/// Every request has a key spec, and the value that stands for those that are not named is one that the pattern matches.
+#[test]
+fn a_pattern_that_matches_the_value_for_all_others_decides_nothing() {
+    let answer = asked(&[all(), deny(&text("StringLike", "kms:KeySpec", "(*"))]);
+    assert!(answer.starts_with("depends D: kms:KeySpec"), "{answer}");
+}
+
+/// What is a variable elsewhere is tried with values that it may have, and these stand for all.
+#[test]
+fn keys_of_a_kind_have_values_of_that_kind_also_as_variables() {
+    for (key, is, value) in [
+        ("aws:SourceIp", ["IpAddress", "NotIpAddress"], "10.0.0.0/8"),
+        (
+            "aws:SourceIp",
+            ["IpAddress", "NotIpAddress"],
+            "2001:db8::/32",
+        ),
+        (
+            "aws:EpochTime",
+            ["NumericLessThan", "NumericGreaterThanEquals"],
+            "7",
+        ),
+        (
+            "aws:EpochTime",
+            ["DateLessThan", "DateGreaterThanEquals"],
+            "2026-01-01",
+        ),
+        ("aws:ViaAWSService", ["Bool", "BoolIfExists"], "true"),
+    ] {
+        let other = if value == "true" { "false" } else { value };
+        let statements = [
+            allow(&text(is[0], key, value)),
+            allow(&text(is[1], key, other)),
+            allow(&one("Null", key, r#""true""#)),
+            allow(&text(
+                "StringEquals",
+                "kms:EncryptionContext:of",
+                &format!("${{{key}}}"),
+            )),
+        ];
+        assert_eq!(asked(&statements), "allowed A", "{is:?}");
+        let tag = allow(&text(
+            "StringEquals",
+            "kms:EncryptionContext:of",
+            &format!("${{{key}}}"),
+        ));
+        let named = asked(&[tag, deny(&text(is[1], key, other))]);
+        assert!(!named.contains("(another value) /"), "{named}");
+    }
+}
+
+/// Letters of which the case is not plain are no reason to say less of texts and patterns beside them.
+#[test]
+fn texts_and_patterns_are_proven_beside_letters_of_other_languages() {
+    let cases = "StringEqualsIgnoreCase";
+    for statements in [
+        [
+            one(cases, A, r#"["ä","b"]"#),
+            one("StringNotEqualsIgnoreCase", A, r#""ä""#),
+            one("StringEquals", A, r#""c""#),
+        ],
+        [
+            one("StringLike", A, r#""a*""#),
+            one("StringNotLike", A, r#""ab*""#),
+            one(cases, A, r#"["ä","a","ab"]"#),
+        ],
+        [
+            one("ArnLike", A, r#""a:b:c:d:e:f*""#),
+            one("ArnNotLike", A, r#""a:b:c:d:e:fg*""#),
+            one(cases, A, r#"["ä","a:b:c:d:e:f","a:b:c:d:e:fg"]"#),
+        ],
+        [
+            one("StringNotLike", A, r#""a""#),
+            one(cases, A, r#"["ä","a"]"#),
+            one("StringEquals", A, r#""c""#),
+        ],
+    ] {
+        let statements = statements.map(|one| allow(&one));
+        assert_eq!(asked(&statements), "allowed A", "{statements:?}");
+    }
+}
+
+/// A star of a text takes colons; of an ARN only in its last part.
+#[test]
+fn colons_are_taken_where_they_may_be() {
+    let of = |like: &str, key: &str, patterns: &[&str], not: &[&str]| {
+        let negated = like.replace("Like", "NotLike");
+        let mut statements = vec![allow(&text(like, key, patterns[0]))];
+        let rest = patterns[1..].iter();
+        statements.extend(rest.map(|one| deny(&text(&negated, key, one))));
+        statements.extend((!not.is_empty()).then(|| deny(&one(like, key, &format!("{not:?}")))));
+        asked(&statements)
+    };
+    let service = "kms:ViaService";
+    assert_eq!(
+        of("StringLike", service, &["a*", "*:b", "*c*"], &[]),
+        format!("depends A: {service} (ac:b / -)")
+    );
+    let arn = "aws:SourceArn";
+    let three = ["arn:aws:s?:::a*", "arn:aws:s?:::*b", "arn:aws:*:::*c*"];
+    let found = format!("depends A: {arn} (arn:aws:sa:::acb / -)");
+    assert_eq!(of("ArnLike", arn, &three, &[]), found);
+    // These match nothing with six parts, but for the last.
+    for five in ["arn:aws:*b", "arn?aws:s?:::*b"] {
+        let not = [five, "arn:aws:sx:::aacbb"];
+        assert_eq!(of("ArnLike", arn, &three, &not), found, "{five}");
+    }
+    let colon = ["arn:aws:sx:::a*", "arn:aws:sx:::*b", "arn:aws:sx:::*:*"];
+    assert_eq!(
+        of("ArnLike", arn, &colon, &[]),
+        format!("depends A: {arn} (arn:aws:sx:::a:b / -)")
+    );
+}
+
+/// IAM is no part of an answer that nobody leaves to it.
+#[test]
+fn iam_is_not_told_where_the_key_policy_decides() {
+    let both = allow(&format!(
+        r#""Resource":"*","Condition":{{"StringLike":{{"{A}":"x{VARIABLE}"}},"StringNotLike":{{"{A}":["x{VARIABLE}","y"]}}}}"#
+    ));
+    let decision = Question::of(&both).ask(Identity::Unknown);
+    assert_eq!(
+        told(&decision),
+        format!("depends A: {A} (? / ?), {B} (? / ?)")
+    );
+}
+
+#[test]
+fn no_key_of_another_region_is_told() {
+    let west = deny(r#""Resource":"arn:aws:kms:eu-west-1:111122223333:key/*""#);
+    let question = Question::of(&format!("{},{west}", all()));
+    let answer = question.key("arn:aws:kms:eu-*:111122223333:key/*").answer();
+    assert_eq!(answer, "depends D: key ARN (? / ?)");
+}
