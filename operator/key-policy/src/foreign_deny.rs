@@ -78,7 +78,7 @@ pub fn foreign_deny(
     let together = || {
         let denies: Vec<_> = foreign.iter().map(|(_, statement)| *statement).collect();
         let request = enclave.request(&resource, &of_target);
-        let one = found.len() > 1 && one_applies(policy, &denies, &request);
+        let one = one_applies(policy, &denies, &request);
         let each: Vec<_> = found.iter().map(Denial::by).collect();
         one.then(|| Denial::Certain {
             by: each.join(" and "),

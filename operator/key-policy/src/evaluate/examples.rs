@@ -7,7 +7,7 @@ use super::context::may_have_several;
 use super::outcomes::{self, Comparison, Kind};
 use super::pattern::Pattern;
 use super::texts;
-use super::told_apart::{FILLS, OTHER, fill, values};
+use super::told_apart::{FILLS, MOST_PATTERNS, OTHER, fill, values};
 use super::wanted::Wanted;
 use crate::statement::Condition;
 
@@ -54,11 +54,14 @@ pub fn of(conditions: &[&Condition], more: Vec<String>, in_variables: bool) -> E
             .collect();
         let different = outcomes::different(&plain.iter().collect::<Vec<_>>());
         let seen = seen(&different, &values);
-        stands(&different, &seen, &mut values, StandFor::AllButForVariables)
+        let all = stands(&different, conditions, &seen, &mut values);
+        all.then_some(StandFor::AllButForVariables)
     } else {
         let seen = keep_one_of_each(&different, &mut values);
-        stands(&different, &seen, &mut values, StandFor::All)
+        let all = stands(&different, conditions, &seen, &mut values);
+        all.then_some(StandFor::All)
     };
+    let stand_for = stand_for.unwrap_or(StandFor::Themselves);
     let of_sets = |one: &&Condition| {
         let operator = Operator::parse(&one.operator);
         operator.is_some_and(|operator| operator.is_of_sets()) && may_have_several(&one.key)
@@ -76,17 +79,16 @@ pub fn of(conditions: &[&Condition], more: Vec<String>, in_variables: bool) -> E
     }
 }
 
-/// So much, where these values have each outcome; what is missing and can be found is added.
+/// Whether these values have each outcome; what is missing and can be found is added.
 fn stands(
     different: &[Comparison<'_>],
+    conditions: &[&Condition],
     seen: &BTreeSet<Vec<Option<bool>>>,
     values: &mut Vec<String>,
-    so_much: StandFor,
-) -> StandFor {
-    let all = is_complete(different)
+) -> bool {
+    is_complete(different, conditions)
         || outcomes::every_outcome(different, seen)
-        || complete(different, seen, values);
-    if all { so_much } else { StandFor::Themselves }
+        || complete(different, seen, values)
 }
 
 /// The same condition with what it compares whatever variables are.
@@ -180,16 +182,17 @@ fn has_variables(condition: &Condition) -> bool {
 }
 
 /// Whether each value that is named is among the examples, with one beside and between each.
-fn is_complete(different: &[Comparison<'_>]) -> bool {
+fn is_complete(different: &[Comparison<'_>], conditions: &[&Condition]) -> bool {
     let kinds: BTreeSet<_> = different.iter().map(|one| one.kind).collect();
-    let complete = [
-        Kind::Text,
-        Kind::AnyCase,
-        Kind::Bool,
-        Kind::Number,
-        Kind::Date,
-    ];
-    kinds.len() <= 1 && kinds.iter().all(|kind| complete.contains(kind))
+    let complete = |kind: &Kind| match kind {
+        Kind::Text | Kind::AnyCase | Kind::Bool | Kind::Number | Kind::Date => true,
+        // What no network of a list takes of another ends at an end of one, or beside one.
+        Kind::Address => conditions
+            .iter()
+            .all(|one| one.values.len() <= MOST_PATTERNS),
+        Kind::Like | Kind::Arn => false,
+    };
+    kinds.len() <= 1 && kinds.iter().all(complete)
 }
 
 /// Sets of these values, those of one value last.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::{Compare, is_in, network};
+use super::compare::Compare;
 use super::condition::Operator;
 use super::overlap;
 use super::pattern::{Pattern, Token};
@@ -127,27 +127,13 @@ impl<'a> Comparison<'a> {
                 |one, other| overlap::apart(&Pattern::plain(one), &Pattern::plain(other)),
             ),
             (Kind::Arn, Kind::Arn) => pairs(arn_within, arn_apart),
-            (Kind::Address, Kind::Address) => pairs(network_within, |one, other| {
-                !(network_within(one, other) || network_within(other, one))
-            }),
             _ => Relation::default(),
         }
     }
 
     /// Whether it matches every value.
     fn is_everything(&self) -> bool {
-        match self.kind {
-            Kind::Like => self.values.iter().any(|one| is_stars(one)),
-            Kind::Address => {
-                let all = self.values.iter().filter_map(|one| network(one));
-                let all = all.filter(|(_, length)| *length == 0);
-                all.map(|(base, _)| base.is_ipv4())
-                    .collect::<BTreeSet<_>>()
-                    .len()
-                    == 2
-            }
-            _ => false,
-        }
+        self.kind == Kind::Like && self.values.iter().any(|one| is_stars(one))
     }
 }
 
@@ -169,13 +155,6 @@ fn arn_apart(one: &str, other: &str) -> bool {
 
 fn parts(arn: &str) -> Vec<Pattern> {
     Pattern::plain(arn).split(':', 6)
-}
-
-fn network_within(one: &str, other: &str) -> bool {
-    let (Some((base, length)), Some(outer)) = (network(one), network(other)) else {
-        return false;
-    };
-    length >= outer.1 && is_in(base, outer)
 }
 
 /// What the values of one list are to those of another.
@@ -270,8 +249,13 @@ pub fn all_seen(
             }
         })
     };
-    (0..1_usize << count).all(|bits| {
-        let outcome: Vec<_> = (0..count).map(|one| bits & (1 << one) != 0).collect();
-        seen.contains(&outcome) || cannot(&outcome)
-    })
+    let outcomes = (0..count).fold(vec![Vec::new()], |outcomes, _| {
+        let next = |matches: bool| {
+            let each = outcomes.iter();
+            each.map(move |before| [before.as_slice(), &[matches]].concat())
+        };
+        next(false).chain(next(true)).collect()
+    });
+    let mut outcomes = outcomes.iter();
+    outcomes.all(|outcome| seen.contains(outcome) || cannot(outcome))
 }

@@ -13,8 +13,8 @@ pub(crate) fn one_applies(policy: &Policy, denies: &[&Statement], request: &Requ
     let denies = denies.iter().enumerate();
     let may = denies.filter_map(|(index, one)| candidate(policy, (index, one), request, Of::Key));
     let mut may: Vec<_> = may.collect();
-    // One alone has said already that it depends. Of others it is mostly plain that they have nothing to do with each other.
-    if may.len() < 2 || all_may_fail(&may) {
+    // Mostly it is plain that they have nothing to do with each other.
+    if all_may_fail(&may) {
         return false;
     }
     // What a Deny can take something from.

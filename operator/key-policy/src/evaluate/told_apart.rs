@@ -21,7 +21,7 @@ const FAR_ADDRESSES: [&str; 3] = ["192.0.2.1", "203.0.113.201", "2001:db8:ffff::
 /// What may stand where a pattern has a wildcard: the first that no pattern of the key has.
 pub const FILLS: &str = "xyzwvutsrqponmlkjihgfedcba0123456789";
 /// Patterns of one key of which examples are made, and of which each is looked at with each other.
-const MOST_PATTERNS: usize = 64;
+pub const MOST_PATTERNS: usize = 64;
 const MOST_PAIRED: usize = 16;
 
 /// Values that these conditions tell apart, the plainest last.

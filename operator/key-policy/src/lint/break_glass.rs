@@ -65,7 +65,12 @@ fn denied(lens: &Lens<'_>) -> Option<Finding> {
             .first()
             .filter(|_| lens.together_deny_root(&denies, PUT))?;
         let names: Vec<_> = open.iter().map(|(index, one)| one.name(*index)).collect();
-        (index, names.join(" and "), "together deny")
+        let verb = if open.len() > 1 {
+            "together deny"
+        } else {
+            "denies"
+        };
+        (index, names.join(" and "), verb)
     };
     let then = match lens.administrators_may(PUT) {
         Truth::Yes => "without its admin role nobody could mend this policy",

@@ -74,7 +74,7 @@ fn together(lens: &Lens<'_>, denies: &[Denies<'_>]) -> (Vec<usize>, Vec<usize>) 
             .collect();
         let alone = denies.iter().any(|one| which(one) == Truth::Yes);
         let statements: Vec<_> = open.iter().map(|one| one.statement).collect();
-        if alone || open.len() < 2 || !holds(&statements) {
+        if alone || !holds(&statements) {
             return Vec::new();
         }
         open.iter().map(|one| one.index).collect()

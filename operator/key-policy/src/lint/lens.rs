@@ -140,7 +140,7 @@ impl<'a> Lens<'a> {
             .map(|(_, statement)| statement);
         let denies: Vec<_> = denies.filter(|one| one.is_for_everybody()).collect();
         let anybody = Principal::service("anybody");
-        denies.len() > 1 && self.one_applies(&denies, &anybody, action, &self.nobody)
+        self.one_applies(&denies, &anybody, action, &self.nobody)
     }
 
     /// Whether of several Deny statements, which depend on what is not known, one always applies to the enclave role.

@@ -284,7 +284,7 @@ fn a_resource_that_is_named_is_the_one_that_counts() {
 }
 
 /// Operator, values in the policy, value in the request (`None` is absent), and whether it holds.
-const OPERATORS: [(&str, &str, Option<&str>, bool); 76] = [
+const OPERATORS: [(&str, &str, Option<&str>, bool); 78] = [
     ("StringEquals", r#""a""#, Some("a"), true),
     ("StringEquals", r#""a""#, Some("A"), false),
     ("StringEquals", r#"["b","a"]"#, Some("a"), true),
@@ -299,6 +299,8 @@ const OPERATORS: [(&str, &str, Option<&str>, bool); 76] = [
     ("StringNotEqualsIgnoreCase", r#""Ab""#, None, true),
     ("StringLike", r#""a*c?""#, Some("abbbcd"), true),
     ("StringLike", r#""a*c?""#, Some("abbbc"), false),
+    ("StringLike", r#""?""#, Some("ä"), true),
+    ("StringLike", r#""??""#, Some("ä"), false),
     ("StringNotLike", r#""a*""#, Some("b"), true),
     ("StringNotLike", r#""a*""#, None, true),
     ("StringEqualsIfExists", r#""a""#, None, true),

@@ -228,6 +228,12 @@ fn complements_together_stop_it() {
     let mfa = deny("Mfa", r#""Bool":{"aws:MultiFactorAuthPresent":"false"}"#);
     let apart = with(&format!("{own},{mfa}"));
     assert_eq!(of(&apart).as_deref(), Some("Own? aws:SourceVpce"));
+    // One that holds whatever a request has needs no other.
+    let any = with(&deny(
+        "Any",
+        r#""StringLikeIfExists":{"aws:SourceVpce":"*"}"#,
+    ));
+    assert_eq!(of(&any).as_deref(), Some("Any"));
     // What is assumed decides before.
     let mut template = template();
     template

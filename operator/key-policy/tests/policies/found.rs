@@ -1229,6 +1229,53 @@ fn statements_that_lock_out_together_are_told_once() {
     }
 }
 
+/// A Deny may hold for every value of a key that is not known: then it depends on nothing.
+#[test]
+fn a_deny_that_no_value_escapes_is_certain() {
+    let any = r#""StringLikeIfExists":{"aws:SourceVpce":"*"}"#;
+    for (action, rule, severity, message) in [
+        (
+            "kms:Decrypt",
+            RuleId::EnclaveDenied,
+            Severity::Error,
+            "statement Extra keeps the enclave role from kms:Decrypt with an image that is admitted",
+        ),
+        (
+            "kms:Encrypt",
+            RuleId::EncryptDenied,
+            Severity::Warning,
+            "statement Extra denies kms:Encrypt to the enclave role: it cannot carry an attestation",
+        ),
+        (
+            "kms:PutKeyPolicy",
+            RuleId::MissingBreakGlass,
+            Severity::Error,
+            "statement Extra denies kms:PutKeyPolicy to arn:aws:iam::111122223333:root: nobody could mend this policy",
+        ),
+    ] {
+        let found = extra(&format!(
+            r#""Effect":"Deny","Principal":"*","Action":"{action}","Resource":"*","Condition":{{{any}}}"#
+        ));
+        assert_eq!(rules(&found), [(rule, severity)], "{action}");
+        let told = found.iter().find(|finding| finding.rule == rule).unwrap();
+        assert_eq!(told.message, message);
+    }
+    let needless = changed(&[("\"Null\": {", &format!("{any}, \"Null\": {{"))]);
+    assert_eq!(rules(&needless), []);
+    // Where none of the values that are tried escapes, another may.
+    let escapes = [
+        "StringNotLike\":{\"aws:SourceVpce\":\"a*\"}",
+        "StringLike\":{\"aws:SourceVpce\":[\"a\",\"a?\"]}",
+        "StringEqualsIgnoreCase\":{\"aws:SourceVpce\":\"ä\"}",
+    ];
+    let denies = escapes.map(|condition| {
+        format!(
+            r#"{{"Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{{"{condition}}}}}"#
+        )
+    });
+    assert_eq!(rules(&lint(&with(&denies.join(",")), &template())), []);
+}
+
 #[test]
 fn the_cure_of_a_foreign_allow_is_about_what_it_is() {
     let cure = |sid: &str, principal: &str| {

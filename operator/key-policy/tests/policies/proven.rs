@@ -71,9 +71,10 @@ fn what_begins_with_a_variables_star_is_not_forgotten() {
 
 #[test]
 fn the_first_version_of_the_language_has_no_variables() {
+    let text_of_a = "${aws:PrincipalTag/a}";
     let both = [
-        allow(&text("StringEquals", A, VARIABLE)),
-        allow(&text("StringNotEquals", A, VARIABLE)),
+        allow(&text("StringEquals", B, text_of_a)),
+        allow(&text("StringNotEquals", B, text_of_a)),
     ];
     let mut question = Question::of(&both.join(","));
     let first = question
@@ -311,4 +312,111 @@ fn no_key_of_another_region_is_told() {
     let question = Question::of(&format!("{},{west}", all()));
     let answer = question.key("arn:aws:kms:eu-*:111122223333:key/*").answer();
     assert_eq!(answer, "depends D: key ARN (? / ?)");
+}
+
+/// What matches every value leaves no other.
+#[test]
+fn what_no_value_escapes_is_proven() {
+    for statements in [
+        [
+            text("StringLikeIfExists", A, "*"),
+            text("StringEqualsIgnoreCase", A, "ä"),
+        ],
+        [
+            one(
+                "IpAddressIfExists",
+                "aws:SourceIp",
+                r#"["0.0.0.0/0","::/0"]"#,
+            ),
+            text("IpAddress", "aws:SourceIp", "10.0.0.0/8"),
+        ],
+        [
+            text("ArnNotLike", A, "a:b:c:d:e:f*"),
+            text("ArnNotLike", A, "a:b:c:d:e:g*"),
+        ],
+    ] {
+        // Letters whose case is not plain keep all texts from being looked at.
+        let more = one(
+            "StringEqualsIgnoreCase",
+            A,
+            r#"["ä","a:b:c:d:e:f","a:b:c:d:e:g"]"#,
+        );
+        let statements = statements.map(|one| allow(&one)).join(",");
+        assert_eq!(asked(&[statements, allow(&more)]), "allowed A");
+    }
+}
+
+/// Each example of the one is matched by the other, and not each value.
+#[test]
+fn what_no_example_escapes_may_be_escaped() {
+    let arn = "aws:SourceArn";
+    let parts = |last: &str| format!("a:b:c:d:e:{last}");
+    let both = format!("[{:?},{:?}]", parts("f"), parts("f?"));
+    let answer = asked(&[
+        allow(&text("ArnLike", arn, &parts("f*"))),
+        deny(&one("ArnLike", arn, &both)),
+    ]);
+    assert_eq!(answer, format!("depends A: {arn} ({} / -)", parts("f::")));
+    let answer = asked(&[
+        all(),
+        deny(&text("StringLike", "kms:KeySpec", "(*")),
+        deny(&text("StringEquals", "kms:KeySpec", "(a")),
+    ]);
+    assert!(answer.starts_with("depends D: kms:KeySpec"), "{answer}");
+}
+
+/// A number, or a text whatever its case, is a variable's value in several spellings.
+#[test]
+fn a_variable_that_is_no_text_has_several_values() {
+    for (operator, key, known) in [
+        ("NumericEquals", "aws:MultiFactorAuthAge", "7"),
+        ("StringEqualsIgnoreCase", "kms:ViaService", "abc"),
+    ] {
+        let statements = [
+            allow(&text(operator, key, VARIABLE)),
+            deny(&text("StringEquals", B, known)),
+        ];
+        let mut question = Question::of(&statements.join(","));
+        question.context.set(key, [known]);
+        let answer = question.answer();
+        assert!(answer.starts_with(&format!("depends A: {B}")), "{answer}");
+    }
+}
+
+#[test]
+fn seventy_lists_of_one_key_are_answered() {
+    let lists = (0..70).map(|n| deny(&text("StringLike", A, &format!("p{n}*"))));
+    let statements: Vec<_> = lists.chain([all()]).collect();
+    let answer = asked(&statements);
+    assert!(answer.starts_with(&format!("depends D: {A}")), "{answer}");
+}
+
+/// Variables in the name of a key, of which the ARN is known or not.
+#[test]
+fn variables_in_the_name_of_a_key_have_values() {
+    let key =
+        |last: &str| format!(r#""Resource":"arn:aws:kms:eu-central-1:111122223333:key/{last}""#);
+    let two = allow(&key(&format!("${{{A}}}-{VARIABLE}")));
+    let question = Question::of(&two).key("arn:aws:kms:eu-central-1:111122223333:key/one-two");
+    assert_eq!(
+        question.answer(),
+        format!("depends A: {A} (one / -), {B} (two / -)")
+    );
+    let any = "arn:aws:kms:*:111122223333:key/*";
+    let one = allow(&key(&format!("app-{VARIABLE}")));
+    let answer = Question::of(&one).key(any).answer();
+    let wanted = format!(
+        "depends A: {B} ((another value) / -), key ARN (arn:aws:kms:eu-central-1:111122223333:key/app-(another value) / "
+    );
+    assert!(answer.starts_with(&wanted), "{answer}");
+    // What holds for every value of a tag needs no key that it names.
+    let statements = [
+        allow(&text("StringEquals", B, "x")),
+        allow(&text("StringNotEquals", B, "x")),
+        one,
+    ];
+    assert_eq!(
+        Question::of(&statements.join(",")).key(any).answer(),
+        "allowed A"
+    );
 }
