@@ -21,11 +21,11 @@ pub fn size_at_most(node: &Node) -> usize {
             let each = members
                 .iter()
                 .map(|(name, value)| 6 * name.len() + LINE + size_at_most(value));
-            2 * LINE + each.sum::<usize>()
+            LINE + each.sum::<usize>()
         }
         Node::List(items) => {
             let each = items.iter().map(|item| LINE + size_at_most(item));
-            2 * LINE + each.sum::<usize>()
+            LINE + each.sum::<usize>()
         }
         Node::Text(text) | Node::Number(text) => 6 * text.len() + 2,
         Node::Bool(_) | Node::Null => "false".len(),
@@ -71,9 +71,9 @@ fn block<T>(
 
 fn indent(f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
     let mut left = 2 * depth;
-    while left > SPACES.len() {
+    while let Some(rest) = left.checked_sub(SPACES.len()) {
         f.write_str(SPACES)?;
-        left -= SPACES.len();
+        left = rest;
     }
     f.write_str(&SPACES[..left])
 }
@@ -107,10 +107,47 @@ fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_is_escaped_is_escaped_also_alone() {
+        for (text, written) in [
+            ("\"", r#""\"""#),
+            ("\\", r#""\\""#),
+            ("\u{1}", r#""\u0001""#),
+        ] {
+            assert_eq!(Node::text(text).to_string(), written);
+        }
+    }
+
+    #[test]
+    fn each_line_is_as_far_in_as_it_is_deep() {
+        let deep = (0..20).fold(Node::Null, |node, _| Node::List(vec![node]));
+        let text = deep.to_string();
+        let spaces = text
+            .lines()
+            .map(|line| line.len() - line.trim_start().len());
+        let depths: Vec<_> = (0..20)
+            .chain((0..=20).rev())
+            .map(|depth| 2 * depth)
+            .collect();
+        assert_eq!(spaces.collect::<Vec<_>>(), depths);
+    }
+
     /// As deep as a policy is: document, list, statement, block, operator, key, values.
     #[test]
     fn no_text_is_longer_than_its_bound() {
-        for text in ["", "a", "\u{1}\u{1f}\"\\", "\u{100}\u{10348}", "\u{ff}"] {
+        let nothing = [Node::List(Vec::new()), Node::Object(Vec::new())];
+        for node in &nothing {
+            assert!(node.to_string().len() <= size_at_most(node), "{node}");
+        }
+        let long = "\u{1}".repeat(100);
+        for text in [
+            "",
+            "a",
+            "\u{1}\u{1f}\"\\",
+            &long,
+            "\u{100}\u{10348}",
+            "\u{ff}",
+        ] {
             let mut node = Node::text(text);
             for depth in 0..7 {
                 let items = vec![node.clone(), Node::Bool(false), Node::Null, node];

@@ -193,11 +193,16 @@ fn faults_say_where_and_what() {
         assert!(fault.to_string().contains(says), "{text}: {fault}");
         let place = format!("line {}, column {}", at.0, at.1);
         assert!(fault.to_string().contains(&place), "{fault}");
+        assert!(!fault.to_string().contains(" .Statement"), "{fault}");
     }
 }
 
 #[test]
 fn depth_costs_no_stack() {
+    // What no policy is, and not for its depth.
+    let lists = format!(r#"{{"Statement":{}{}}}"#, "[".repeat(32), "]".repeat(32));
+    let fault = Policy::parse(&lists).unwrap_err().to_string();
+    assert!(!fault.contains("nested deeper"), "{fault}");
     for depth in [33, 1_000, 100_000] {
         let open = "[".repeat(depth);
         let close = "]".repeat(depth);

@@ -397,11 +397,19 @@ fn variables_in_the_name_of_a_key_have_values() {
     let key =
         |last: &str| format!(r#""Resource":"arn:aws:kms:eu-central-1:111122223333:key/{last}""#);
     let two = allow(&key(&format!("${{{A}}}-{VARIABLE}")));
-    let question = Question::of(&two).key("arn:aws:kms:eu-central-1:111122223333:key/one-two");
+    let known = "arn:aws:kms:eu-central-1:111122223333:key/one-two";
+    let question = Question::of(&two).key(known);
     assert_eq!(
         question.answer(),
         format!("depends A: {A} (one / -), {B} (two / -)")
     );
+    let whatever = [
+        allow(&text("StringEquals", A, "x")),
+        allow(&text("StringNotEquals", A, "x")),
+        two,
+    ];
+    let question = Question::of(&whatever.join(",")).key(known);
+    assert_eq!(question.answer(), "allowed A");
     let any = "arn:aws:kms:*:111122223333:key/*";
     let one = allow(&key(&format!("app-{VARIABLE}")));
     let answer = Question::of(&one).key(any).answer();
