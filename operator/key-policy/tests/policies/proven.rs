@@ -258,6 +258,10 @@ fn texts_and_patterns_are_proven_beside_letters_of_other_languages() {
     ] {
         let statements = statements.map(|one| allow(&one));
         assert_eq!(asked(&statements), "allowed A", "{statements:?}");
+        // So they are where the key is a variable elsewhere.
+        let elsewhere = allow(&text("StringEquals", B, "${aws:PrincipalTag/a}"));
+        let statements = [statements.join(","), elsewhere];
+        assert_eq!(asked(&statements), "allowed A", "{statements:?}");
     }
 }
 
