@@ -61,8 +61,10 @@ impl<'a> Search<'a> {
     /// Whether nothing allows it. One completion that does is enough to know.
     pub fn is_never_allowed(&mut self) -> bool {
         let mut both = Both {
+            allowed: None,
             denied: Some(Vec::new()),
-            ..Both::default()
+            all_tried: false,
+            proven: false,
         };
         self.look(&mut both);
         both.proven && both.allowed.is_none()

@@ -73,24 +73,22 @@ pub fn unknowns(deciding: &Deciding<'_>, request: &Request<'_>) -> Vec<Unknown> 
             StandFor::Themselves
         };
         let arns = arns.into_iter().map(|arn| vec![arn]).collect();
-        let resource = beside_keys(What::Resource, KEY_ARN, arns);
+        let resource = beside_keys(What::Resource, KEY_ARN, arns, used.resources_in);
         unknowns.push(Unknown {
             stand_for,
-            used_in: used.resources_in,
             ..resource
         });
     }
     if !used.sessions.is_empty() {
         let names = used.sessions.iter().copied().chain([OTHER]);
         let names = names.map(|name| vec![name.to_owned()]).collect();
-        unknowns.push(Unknown {
-            used_in: used.sessions_in,
-            ..beside_keys(What::Session, SESSION, names)
-        });
+        let session = beside_keys(What::Session, SESSION, names, used.sessions_in);
+        unknowns.push(session);
     }
     if deciding.iam_is_unknown && asks_iam(deciding) {
         let allows = format!("an IAM policy that allows {}", request.action);
-        unknowns.push(beside_keys(What::Iam, IAM, vec![vec![allows], vec![]]));
+        let examples = vec![vec![allows], vec![]];
+        unknowns.push(beside_keys(What::Iam, IAM, examples, BTreeSet::new()));
     }
     // The key's ARN follows the keys where it is unknown.
     let place = |name: &String| {
@@ -106,14 +104,19 @@ pub fn unknowns(deciding: &Deciding<'_>, request: &Request<'_>) -> Vec<Unknown> 
 }
 
 /// Something that is no condition key.
-fn beside_keys(what: What, name: &str, examples: Vec<Vec<String>>) -> Unknown {
+fn beside_keys(
+    what: What,
+    name: &str,
+    examples: Vec<Vec<String>>,
+    used_in: BTreeSet<usize>,
+) -> Unknown {
     Unknown {
         what,
         name: name.to_owned(),
         examples,
         stand_for: StandFor::All,
         compared_with: Vec::new(),
-        used_in: BTreeSet::new(),
+        used_in,
     }
 }
 
