@@ -775,6 +775,14 @@ fn two_denies_that_only_together_hold_are_one() {
         assert_eq!(told.message, message);
         let none = lint(&with(&format!("{one},{one}")), &template());
         assert_eq!(rules(&none), [], "{action}");
+        // One that spares the images that are admitted has no part in it.
+        let images = [1, 2].map(|byte| release(byte).image_sha384.to_string());
+        let spares =
+            format!(r#""StringNotEquals":{{"kms:RecipientAttestation:ImageSha384":{images:?}}}"#);
+        let three = [one.clone(), deny("Spares", "kms:Decrypt", &spares), other];
+        let found = lint(&with(&three.join(",")), &template());
+        let told = found.iter().find(|finding| finding.rule == rule).unwrap();
+        assert_eq!(told.message, message);
         // Of three, too, of which no two are enough.
         let text =
             |operator: &str, value: &str| format!(r#""{operator}":{{"aws:SourceVpce":{value}}}"#);
