@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_link::{SealRequest, Task, ToAgent, ToHost};
 use cluster_manifest::{Kind, Manifest};
+use key_policy::Profile;
 use manifest_makers::{
     core_of, cut_frames, foreign_documents, forged_manifests, other_blobs, other_requests,
     own_blobs, unseal, whole_frame,
@@ -328,11 +329,30 @@ async fn a_second_start_changes_nothing() {
 }
 
 /// The keys admit the image only together with this manifest in PCR16.
-async fn pin(world: &World, manifest: &Manifest) {
+async fn pin(world: &World, profile: Profile, manifest: &Manifest) {
     let register = manifest.digest().unwrap().register();
     let mut pinned = Measurement::image(ADMITTED);
     pinned.registers.insert(16, register);
-    world.admit_measurements(&[pinned]).await;
+    world.admit_measurements(profile, &[pinned]).await;
+}
+
+/// Statement 1 delegates to IAM, so whoever may write the enclave role's policies goes past a pin of profile Standard:
+/// the operator refuses that one.
+#[tokio::test]
+async fn a_pin_holds_against_an_identity_policy_with_profile_pinned_alone() {
+    let (world, office) = (World::with_identity_policy().await, Office::open());
+    let blob = sealed(&world, &office).await;
+    let older = run_manifest(inner_of(&blob).commitment);
+    let newer = after(&older, 2, &["a", "b"]);
+    pin(&world, Profile::Standard, &newer).await;
+    let mut chamber = unsealing((&world, &office), &older, &blob).await;
+    chamber.unsealed().await;
+    pin(&world, Profile::Pinned, &newer).await;
+    let why = refused(&world, &office, &older, &blob).await;
+    assert!(why.contains("AccessDeniedException"), "{why}");
+    pin(&world, Profile::Pinned, &older).await;
+    let mut chamber = unsealing((&world, &office), &older, &blob).await;
+    chamber.unsealed().await;
 }
 
 #[tokio::test]
@@ -347,7 +367,7 @@ async fn an_older_manifest_opens_for_ever_unless_the_policies_pin_the_newer_one(
     // Unpinned, the older one still opens: docs and status say "not protected" of that.
     let mut chamber = unsealing((&world, &office), &older, &blob).await;
     chamber.unsealed().await;
-    pin(&world, &newer).await;
+    pin(&world, Profile::Pinned, &newer).await;
     let why = refused(&world, &office, &older, &blob).await;
     assert!(why.contains("AccessDeniedException"), "{why}");
     let mut chamber = unsealing((&world, &office), &newer, &rewrapped).await;

@@ -9,13 +9,14 @@ use aws_credential_types::Credentials;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_kms::primitives::Blob;
-use key_policy::Template;
-use kms_emulator::{Config, CredentialConfig, KeyConfig, Server};
+use key_policy::{Profile, Template};
+use kms_emulator::{Config, CredentialConfig, IdentityPolicyConfig, KeyConfig, Server};
 use manifest_makers::{ACCOUNT, Module};
 pub use manifest_makers::{CLUSTER, key, request};
 use measurement::{Measurement, Pcr};
 use nsm_emulator::{NsmEmulator, TestRoot};
 use sealed_blob::InnerBlob;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use unseal_agent::{Authorization, SdkKms, Tools, config};
@@ -38,6 +39,20 @@ impl World {
     }
 
     pub async fn with_keys(ids: &[&str]) -> Self {
+        Self::with(ids, Vec::new()).await
+    }
+
+    /// An identity policy of the enclave role allows it to decrypt with every key of its own account.
+    pub async fn with_identity_policy() -> Self {
+        let allowed = IdentityPolicyConfig {
+            principal: format!("arn:aws:iam::{ACCOUNT}:role/ChamberEnclaveRole-{CLUSTER}"),
+            document: json!({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}]}),
+        };
+        Self::with(&["a", "b", "c"], vec![allowed]).await
+    }
+
+    async fn with(ids: &[&str], identity_policies: Vec<IdentityPolicyConfig>) -> Self {
         let root = TestRoot::generate().unwrap();
         let key = |id: &&str| KeyConfig {
             id: (*id).to_owned(),
@@ -65,7 +80,7 @@ impl World {
                 session(ADMIN, "ChamberKmsKeyAdmin"),
             ],
             roles: Vec::new(),
-            identity_policies: Vec::new(),
+            identity_policies,
             keys: ids.iter().map(key).collect(),
             state_before_authorization: false,
             pending_deletion_code: kms_emulator::PendingDeletionCode::default(),
@@ -123,8 +138,9 @@ impl World {
     }
 
     /// Lets every key admit exactly these measurements, each of their registers pinned.
-    pub async fn admit_measurements(&self, measurements: &[Measurement]) {
+    pub async fn admit_measurements(&self, profile: Profile, measurements: &[Measurement]) {
         let mut template = Template::in_account("aws", ACCOUNT, CLUSTER);
+        template.profile = profile;
         template.pins = measurements[0].registers.keys().copied().collect();
         for id in ["a", "b", "c"] {
             let put = self.client(ADMIN).put_key_policy().key_id(key(id));

@@ -547,3 +547,38 @@ fn an_identity_has_to_be_one() {
     );
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+/// Why a pin of PCR16 asks for the profile Pinned: an identity policy of the enclave role goes past statement 3.
+#[test]
+fn what_an_identity_policy_opens_past_a_pinned_manifest_is_shown() {
+    let folder = std::env::temp_dir().join(format!("kubectl-chamber-pin-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("identity.json");
+    let allowed = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}]});
+    std::fs::write(&file, allowed.to_string()).unwrap();
+    let identity = ["--identity", file.to_str().unwrap()];
+    let pcr = |byte: u8| measurement::Pcr::from_bytes([byte; 48]);
+    let mut live = measurement::Measurement::image(pcr(0x1a));
+    live.registers.insert(16, pcr(0x16));
+    let attested = |register: u8| format!("PCR0={},PCR16={}", pcr(0x1a), pcr(register));
+    let mut template = key_policy::Template::in_account("aws", "111122223333", CLUSTER[1]);
+    template.pins = [16].into();
+    for (profile, older) in [
+        (key_policy::Profile::Standard, "allowed by"),
+        (key_policy::Profile::Pinned, "denied by"),
+    ] {
+        template.profile = profile;
+        let policy = template.render(std::slice::from_ref(&live)).to_json();
+        let under = |register: u8| {
+            let measured = attested(register);
+            let more = [&identity[..], &["--measurement", &measured]].concat();
+            ask(&policy, ENCLAVE, "kms:Decrypt", &more)
+        };
+        let newest = under(0x16);
+        assert!(answer(&newest).starts_with("allowed by"), "{}", newest.out);
+        let other = under(0x15);
+        assert!(answer(&other).starts_with(older), "{}", other.out);
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use attestation::{At, Claims, GateClaims, Rejected, Root, Verified, verify};
+use cluster_manifest::{Digest, MANIFEST_REGISTER};
 use jiff::Timestamp;
 use measurement::Measurement;
 use rollover::Attestation;
@@ -110,6 +111,14 @@ impl Expected<'_> {
         }
         if !claims.unsealed {
             return Err("it is sealed, although its pod is ready".to_owned());
+        }
+        if let Some(register) = self.measurement.register(MANIFEST_REGISTER) {
+            let digest = claims.manifest.map(Digest::from_bytes);
+            if digest.map(|digest| digest.register()) != Some(*register) {
+                return Err(
+                    "it does not work under the manifest that its release attests".to_owned(),
+                );
+            }
         }
         if hex::encode(claims.commitment) != self.commitment {
             return Err("its master key is not the one that status records".to_owned());

@@ -123,6 +123,38 @@ fn a_document_of_the_release_proves_it_with_the_shares_that_it_opened() {
     assert_eq!(silent, super::silent("its node n cannot be read"));
 }
 
+/// PCR16 and the claims speak of one manifest: both are of the enclave that took it.
+#[test]
+fn a_release_under_a_manifest_is_proven_under_this_one_alone() {
+    let manifest = cluster_manifest::Digest::from_bytes([5; 48]);
+    let mut stage = Stage::new();
+    let wanted = manifest.register();
+    stage.measurement.registers.insert(16, wanted);
+    let locked = |register: Pcr| {
+        let mut registers = registers();
+        registers.insert(16, *register.as_bytes());
+        registers
+    };
+    let said = |registers, manifest| {
+        let claims = GateClaims {
+            manifest,
+            ..claims()
+        };
+        let claims = Claims::Gate(claims).encode().unwrap();
+        stage.judge(&stage.document(registers, claims))
+    };
+    assert!(said(locked(wanted), Some([5; 48])).is_ok());
+    for other in [None, Some([4; 48])] {
+        let why = said(locked(wanted), other).unwrap_err();
+        assert!(why.contains("does not work under the manifest"), "{why}");
+    }
+    let other = cluster_manifest::Digest::from_bytes([4; 48]).register();
+    for registers in [locked(other), registers()] {
+        let why = said(registers, Some([5; 48])).unwrap_err();
+        assert!(why.contains("PCR16 is"), "{why}");
+    }
+}
+
 /// A change to the claims, and words of why they are refused.
 type Lie = (fn(&mut GateClaims), &'static str);
 
