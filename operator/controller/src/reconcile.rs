@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chamber_api::{ChamberCluster, names};
-use kube::runtime::controller::Action as Requeue;
+use futures::{FutureExt, StreamExt};
+use kube::runtime::controller::{self, Action as Requeue, Controller};
 use kube::{Api, ResourceExt};
 
 use crate::context::Context;
@@ -17,8 +18,32 @@ const TURNS: usize = 50;
 /// The pause after that many.
 const BREATH: Duration = Duration::from_secs(1);
 
+/// Turn after turn for the resources of one watch, with workers of their own.
+pub async fn serve(
+    controller: Controller<ChamberCluster>,
+    ctx: Arc<Context>,
+    told_to_stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let lane = Arc::new(Lane::new(ctx.telemetry.line()));
+    let closing = lane.clone();
+    let told_to_stop = told_to_stop.map(move |()| closing.close());
+    controller
+        .graceful_shutdown_on(told_to_stop)
+        .run(
+            move |seen, ctx| in_line(lane.clone(), seen, ctx),
+            on_error,
+            ctx,
+        )
+        .for_each(async |turn| {
+            if let Err(controller::Error::QueueError(error)) = turn {
+                tracing::warn!(%error, "watching resources");
+            }
+        })
+        .await;
+}
+
 /// The same as [`reconcile`], once a worker is free; nothing where the process ends before.
-pub async fn in_line(
+async fn in_line(
     lane: Arc<Lane>,
     seen: Arc<ChamberCluster>,
     ctx: Arc<Context>,

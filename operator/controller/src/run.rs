@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use attestation::Root;
 use chamber_api::{ChamberCluster, names};
+use futures::FutureExt;
 use futures::future::join_all;
-use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::runtime::controller::{self, Controller};
+use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
@@ -24,9 +24,8 @@ use crate::health::Health;
 use crate::hosts::Hosts;
 use crate::kms::Keyring;
 use crate::kubernetes;
-use crate::lane::Lane;
 use crate::prometheus::Prometheus;
-use crate::reconcile::{in_line, on_error};
+use crate::reconcile::serve;
 use crate::server;
 use crate::settings::Settings;
 use crate::telemetry::{self, Telemetry};
@@ -196,33 +195,9 @@ async fn work(
     }));
     let runs = controllers
         .into_iter()
-        .map(|controller| serve(controller, ctx.clone(), stopped.clone()));
+        .map(|controller| serve(controller, ctx.clone(), until(stopped.clone())));
     in_time(futures::future::join(join_all(runs), listed), stopped).await;
     Ok(())
-}
-
-/// Turn after turn for the resources of one watch, with workers of their own.
-async fn serve(
-    controller: Controller<ChamberCluster>,
-    ctx: Arc<Context>,
-    stopped: watch::Receiver<bool>,
-) {
-    let lane = Arc::new(Lane::new(ctx.telemetry.line()));
-    let closing = lane.clone();
-    let told_to_stop = until(stopped).map(move |()| closing.close());
-    controller
-        .graceful_shutdown_on(told_to_stop)
-        .run(
-            move |seen, ctx| in_line(lane.clone(), seen, ctx),
-            on_error,
-            ctx,
-        )
-        .for_each(async |turn| {
-            if let Err(controller::Error::QueueError(error)) = turn {
-                tracing::warn!(%error, "watching resources");
-            }
-        })
-        .await;
 }
 
 /// Tells at once which namespaces' resources are needed, and then which of them have been listed.
