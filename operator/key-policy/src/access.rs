@@ -54,11 +54,20 @@ impl Access {
 ///
 /// This is about lock-out: what depends on something that is not known, and that the spec says nothing of, is denied.
 pub fn decrypts(policy: &Policy, template: &Template, measurement: &Measurement) -> bool {
+    decryption(policy, template, measurement).is_allowed()
+}
+
+/// Whether it might.
+///
+/// This is about exposure: what depends on something that is not known, and that the spec says nothing of, is allowed.
+pub fn may_decrypt(policy: &Policy, template: &Template, measurement: &Measurement) -> bool {
+    !decryption(policy, template, measurement).is_denied()
+}
+
+fn decryption(policy: &Policy, template: &Template, measurement: &Measurement) -> Decision {
     let enclave = enclave(template);
     let context = enclave.context(template).attesting(measurement);
-    enclave
-        .answer(policy, template, "kms:Decrypt", &context)
-        .is_allowed()
+    enclave.answer(policy, template, "kms:Decrypt", &context)
 }
 
 /// Every question about these measurements, under these policies of one key. Attestations that make no

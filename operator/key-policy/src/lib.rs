@@ -26,7 +26,7 @@ mod size;
 mod statement;
 mod template;
 
-pub use access::{Access, NOT_SHOWN, access, decrypts};
+pub use access::{Access, NOT_SHOWN, access, decrypts, may_decrypt};
 pub use adopt::{adopt, found, found_tuple};
 pub use arn::{Arn, PARTITIONS, SERVICE_SUFFIXES};
 pub use deleted::{DeletedPrincipal, deleted_principals};

@@ -1,7 +1,7 @@
 //! Who may do what under several policies side by side.
 
 use key_policy::evaluate::Decision;
-use key_policy::{Access, Profile, access};
+use key_policy::{Access, Profile, access, decrypts, may_decrypt};
 use measurement::Pcr;
 
 use crate::common::{release, template, with};
@@ -137,4 +137,34 @@ fn one_image_under_two_manifests_is_told_apart_and_asked_under_a_third() {
     let attested: Vec<_> = decrypts.map(|row| row.attested).collect();
     let other = "0101010101 under another manifest";
     assert_eq!(attested, ["none", "0101010101", other, "another image"]);
+}
+
+/// What depends is denied where somebody could be locked out, and allowed where somebody could be let in.
+#[test]
+fn what_depends_counts_against_whoever_would_rely_on_it() {
+    let fence = r#"{"Sid":"Fence","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}}"#;
+    for (statement, assumed, image, surely, maybe) in [
+        (fence, None, 1, false, true),
+        (fence, Some("vpce-1"), 1, true, true),
+        (fence, Some("vpce-2"), 1, false, false),
+        // Nothing lets it in, whatever the fence says.
+        (fence, None, 3, false, false),
+        (
+            r#"{"Effect":"Deny","Principal":"*","Action":"kms:Sign","Resource":"*"}"#,
+            None,
+            1,
+            true,
+            true,
+        ),
+    ] {
+        let mut template = template();
+        let assumed = assumed.map(|value: &str| ("aws:SourceVpce".to_owned(), value.to_owned()));
+        template.assume.extend(assumed);
+        let (policy, asked) = (with(statement), release(image));
+        let answers = (
+            decrypts(&policy, &template, &asked),
+            may_decrypt(&policy, &template, &asked),
+        );
+        assert_eq!(answers, (surely, maybe), "{:?} {image}", template.assume);
+    }
 }

@@ -109,7 +109,7 @@ pub fn manifest(world: &World) -> Binding {
     claim(true, "ManifestPinned", message)
 }
 
-/// How many keys would open for this image under another manifest: one that their policy names, or any.
+/// How many keys might open for this image under another manifest: one that their policy names, or any.
 fn under_another(world: &World, running: &Measurement) -> usize {
     let own = running.register(MANIFEST_REGISTER).map(ToString::to_string);
     let opens = |key: &Key<'_>| {
@@ -129,7 +129,7 @@ fn under_another(world: &World, running: &Measurement) -> usize {
             && others.chain([Pcr::NOBODY]).any(|pcr| {
                 let mut other = running.clone();
                 other.registers.insert(MANIFEST_REGISTER, pcr);
-                key_policy::decrypts(policy, &key.share.template, &other)
+                key_policy::may_decrypt(policy, &key.share.template, &other)
             })
     };
     world.keys().filter(opens).count()
