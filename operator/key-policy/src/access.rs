@@ -227,13 +227,14 @@ impl Asker {
     }
 }
 
-/// A chamber. In another account than the key's its role needs IAM, too, which is not this policy's to say.
+/// A chamber, in a session of whatever name. In another account than the key's its role needs IAM, too, which is not
+/// this policy's to say.
 pub(crate) fn enclave(template: &Template) -> Asker {
     let role = template.enclave_role_arn();
     let elsewhere = template.role_account != template.key_account;
     Asker {
         name: own_name(&role),
-        principal: Principal::session(&role, &template.role_account, "chamber"),
+        principal: Principal::session(&role, &template.role_account, Principal::ANY_SESSION),
         identity: if elsewhere {
             evaluate::everything()
         } else {
@@ -262,7 +263,7 @@ fn askers(template: &Template) -> Vec<Asker> {
         enclave(template),
         Asker {
             name: own_name(admin),
-            principal: Principal::session(admin, &template.key_account, "session"),
+            principal: Principal::session(admin, &template.key_account, Principal::ANY_SESSION),
             identity: &[],
             anybody: false,
             assumes: false,

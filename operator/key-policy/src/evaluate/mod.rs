@@ -51,7 +51,8 @@ pub use principal::Principal;
 pub use request::{Decision, Dependence, Identity, Request, Unturned};
 use statements::Scope;
 pub(crate) use statements::{
-    Application, applies, applies_whoever_asks, names_action, names_key, naming, unknown_keys,
+    Application, SESSION_NAME, applies, applies_whoever_asks, names_action, names_key, naming,
+    unknown_keys,
 };
 pub(crate) use together::one_applies;
 pub use truth::Truth;

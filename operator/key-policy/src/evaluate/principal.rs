@@ -41,6 +41,9 @@ impl Naming {
 }
 
 impl Principal {
+    /// The name of a session that is not known.
+    pub const ANY_SESSION: &str = "*";
+
     /// A user, a session by its own ARN, or an account's root.
     pub fn new(arn: &str, account: &str) -> Self {
         Self {
@@ -58,15 +61,6 @@ impl Principal {
             arn: format!("arn:{partition}:sts::{account}:assumed-role/{role}/{session}"),
             account: account.to_owned(),
             role: Some(role_arn.to_owned()),
-        }
-    }
-
-    /// The same role in a session of whatever name.
-    pub(crate) fn in_any_session(&self) -> Self {
-        let of_role = self.arn.rsplit_once('/').map_or("", |(of_role, _)| of_role);
-        Self {
-            arn: format!("{of_role}/*"),
-            ..self.clone()
         }
     }
 

@@ -12,6 +12,8 @@ use crate::statement::{Condition, Effect, Match, Statement};
 
 /// What the key's ARN is called where an answer depends on it.
 pub const KEY_ARN: &str = "key ARN";
+/// And the name of the role's session.
+pub const SESSION_NAME: &str = "session name";
 
 /// What a statement without Resource is about.
 #[derive(Clone, Copy, PartialEq)]
@@ -111,7 +113,7 @@ pub(crate) fn applies_whoever_asks(
     }
 }
 
-/// What decides whether a statement applies and is not known: condition keys, and [`KEY_ARN`].
+/// What decides whether a statement applies and is not known: condition keys, [`KEY_ARN`] and [`SESSION_NAME`].
 pub(crate) fn unknown_keys(
     policy: &Policy,
     statement: &Statement,
@@ -125,6 +127,9 @@ pub(crate) fn unknown_keys(
     let mut keys: Vec<_> = conditions.map(|condition| condition.key.clone()).collect();
     if resource(statement, request.resource, facts) == Truth::Unknown {
         keys.push(KEY_ARN.to_owned());
+    }
+    if naming(statement, request.principal).at_all() == Truth::Unknown {
+        keys.push(SESSION_NAME.to_owned());
     }
     keys
 }

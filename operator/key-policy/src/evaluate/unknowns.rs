@@ -6,15 +6,14 @@ use super::compared;
 use super::examples::{self, Examples, StandFor};
 use super::key_arn;
 use super::request::Request;
-use super::statements::KEY_ARN;
+use super::statements::{KEY_ARN, SESSION_NAME};
 use super::told_apart::OTHER;
 use super::truth::Truth;
 use super::used::{KeyUse, Used};
 use super::verdict::Deciding;
 use crate::statement::Effect;
 
-/// What the name of a role's session and the IAM policies are called among the keys.
-const SESSION: &str = "session name";
+/// What the IAM policies are called among the keys.
 const IAM: &str = "IAM policies";
 
 /// What an unknown is.
@@ -82,7 +81,7 @@ pub fn unknowns(deciding: &Deciding<'_>, request: &Request<'_>) -> Vec<Unknown> 
     if !used.sessions.is_empty() {
         let names = used.sessions.iter().copied().chain([OTHER]);
         let names = names.map(|name| vec![name.to_owned()]).collect();
-        let session = beside_keys(What::Session, SESSION, names, used.sessions_in);
+        let session = beside_keys(What::Session, SESSION_NAME, names, used.sessions_in);
         unknowns.push(session);
     }
     if deciding.iam_is_unknown && asks_iam(deciding) {

@@ -70,8 +70,10 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
     ];
     let may = |statement: &Statement, action: &str| {
         let of = |context: &Context| {
+            // A statement for one session by its name gives nothing to the others.
+            let named = lens.names_enclave(statement) == Truth::Yes;
             let applies = lens.applies_to_enclave(statement, action, context);
-            applies.min(lens.names_enclave(statement))
+            applies.min(Truth::from(named))
         };
         match of(lens.attested()) {
             // One comparison holds for some image; of several it has to be the same.

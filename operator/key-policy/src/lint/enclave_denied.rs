@@ -2,9 +2,11 @@
 
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
-use crate::evaluate::{Context, Fact, Truth, is_attestation};
+use crate::evaluate::{Context, Fact, SESSION_NAME, Truth, is_attestation};
 use crate::project::{DECRYPT, images};
 use crate::statement::{Condition, Effect, Statement};
+
+const OF_A_SESSION: &str = "Take the session out of the statement, or name its role there: a chamber's session may have any name, so the operator does not roll";
 
 /// A Deny statement, and whether it holds for what the enclave role does.
 struct Denies<'a> {
@@ -164,7 +166,9 @@ fn depends(lens: &Lens<'_>, denies: &Denies<'_>) -> Option<Finding> {
         let register = is_attestation(key);
         if register { !pinned(key) } else { unknown(key) }
     };
-    let keys: Vec<_> = conditions.filter(|key| open(key)).collect();
+    let session = lens.names_by_session(denies.statement);
+    let keys = conditions.filter(|key| open(key));
+    let keys: Vec<_> = keys.chain(session.then_some(SESSION_NAME)).collect();
     let from = if denies.encrypt == Truth::Unknown {
         "kms:Decrypt and kms:Encrypt"
     } else {
@@ -179,7 +183,9 @@ fn depends(lens: &Lens<'_>, denies: &Denies<'_>) -> Option<Finding> {
                 denies.name(),
                 keys.join(", ")
             ),
-            "Say in spec.keys.policy.assume what holds for the chambers (of a register, in spec.release.measurement), or the operator does not roll",
+            if session { OF_A_SESSION } else {
+                "Say in spec.keys.policy.assume what holds for the chambers (of a register, in spec.release.measurement), or the operator does not roll"
+            },
         )
     })
 }
@@ -192,7 +198,9 @@ fn depends_wrapping(lens: &Lens<'_>, denies: &Denies<'_>) -> Option<Finding> {
         .iter()
         .map(|one| one.key.as_str());
     let open = |key: &&str| lens.enclave_context().fact(key) == Fact::Unknown;
-    let keys: Vec<_> = keys.filter(open).collect();
+    let session = lens.names_by_session(denies.statement);
+    let keys = keys.filter(open).chain(session.then_some(SESSION_NAME));
+    let keys: Vec<_> = keys.collect();
     (!keys.is_empty()).then(|| {
         Finding::new(
             RuleId::DependsOnContext,

@@ -28,8 +28,6 @@ pub struct Lens<'a> {
     /// The same, or what statements name where it is not known: who is let in by its ARN is let in here.
     named_key: String,
     enclave: Asker,
-    /// Any session of the enclave role.
-    sessions: Principal,
     /// What is known of a request of the enclave role, without an attestation.
     enclave_context: Context,
     /// The same from an enclave that attests some image.
@@ -53,7 +51,6 @@ impl<'a> Lens<'a> {
             root: Principal::new(&template.root_arn(), &template.key_account),
             key: template.resource(),
             named_key: named_key(policy, template),
-            sessions: enclave.principal().in_any_session(),
             attested: enclave_context.clone().attesting_an_image(),
             enclave_context,
             enclave,
@@ -97,9 +94,14 @@ impl<'a> Lens<'a> {
         })
     }
 
-    /// Whether a statement names the enclave role itself, or everybody.
+    /// Whether a statement names the enclave role itself, or everybody; where it names a session of it, that is not known.
     pub fn names_enclave(&self, statement: &Statement) -> Truth {
         naming(statement, self.enclave.principal()).directly
+    }
+
+    /// Whether it is the name of its session that decides whether a statement names the enclave role.
+    pub fn names_by_session(&self, statement: &Statement) -> bool {
+        naming(statement, self.enclave.principal()).at_all() == Truth::Unknown
     }
 
     /// Whether a statement applies to the enclave role.
@@ -121,7 +123,7 @@ impl<'a> Lens<'a> {
 
     /// Whether a statement names the enclave role, a session of it, or everybody.
     pub fn names_a_session(&self, statement: &Statement) -> bool {
-        naming(statement, &self.sessions).directly != Truth::No
+        self.names_enclave(statement) != Truth::No
     }
 
     /// Whether a statement applies to everybody without an attestation, whatever else is true of the request.
@@ -204,7 +206,7 @@ impl<'a> Lens<'a> {
     /// Whether the administrators may do something.
     pub fn administrators_may(&self, action: &str) -> Truth {
         let (admin, account) = (&self.template.admin_role_arn, &self.template.key_account);
-        let admin = Principal::session(admin, account, "session");
+        let admin = Principal::session(admin, account, Principal::ANY_SESSION);
         self.may(&admin, action)
     }
 

@@ -79,8 +79,7 @@ fn registers_that_a_release_does_not_name_are_unknown_not_absent() {
 #[test]
 fn only_denials_of_the_enclave_roles_decrypt_count() {
     let role = template().enclave_role_arn();
-    let session =
-        "arn:aws:sts::111122223333:assumed-role/ChamberEnclaveRole-prod-us-east-1-mainnet/other";
+    let other = "arn:aws:sts::111122223333:assumed-role/ChamberEnclaveRole-other/one";
     for (members, stops) in [
         (r#""Principal":"*","NotAction":"kms:Encrypt","Resource":"*""#.to_owned(), true),
         (format!(r#""Principal":{{"AWS":"{role}"}},"Action":"kms:d*","Resource":["*"]"#), true),
@@ -91,7 +90,7 @@ fn only_denials_of_the_enclave_roles_decrypt_count() {
         (format!(r#""NotPrincipal":{{"AWS":["{role}","111122223333"]}},"Action":"*","Resource":"*""#), false),
         (r#""Principal":"*","Action":"*","Resource":"arn:aws:kms:us-east-1:999999999999:key/a""#.into(), false),
         (r#""Principal":"*","Action":"*","Resource":"arn:aws:kms:*:111122223333:key/*""#.into(), true),
-        (format!(r#""Principal":{{"AWS":"{session}"}},"Action":"*","Resource":"*""#), false),
+        (format!(r#""Principal":{{"AWS":"{other}"}},"Action":"*","Resource":"*""#), false),
         (r#""Principal":"*","Action":"kms:Encrypt","Resource":"*""#.into(), false),
         (r#""Principal":"*","NotAction":"kms:Decrypt","Resource":"*""#.into(), false),
         (r#""Principal":"*","Action":"kms:Decrypt""#.into(), false),
@@ -100,6 +99,47 @@ fn only_denials_of_the_enclave_roles_decrypt_count() {
         let policy = with(&format!(r#"{{"Sid":"Stop","Effect":"Deny",{members}}}"#));
         let found = foreign_deny(&policy, &template(), &release(2), None);
         assert_eq!(found.is_some(), stops, "{members}");
+    }
+}
+
+/// The name of a chamber's session is not known: a Deny of one session, or of all but one, may be a chamber's.
+#[test]
+fn a_deny_of_a_session_depends_on_its_name() {
+    let role = template().enclave_role_arn();
+    let session = |name: &str| {
+        format!(
+            "arn:aws:sts::111122223333:assumed-role/ChamberEnclaveRole-prod-us-east-1-mainnet/{name}"
+        )
+    };
+    let (one, chamber) = (session("i-1"), session("chamber"));
+    let depends = Some("Stop? session name");
+    for (principal, found) in [
+        (format!(r#""Principal":{{"AWS":"{one}"}}"#), depends),
+        (format!(r#""Principal":{{"AWS":"{chamber}"}}"#), depends),
+        (
+            format!(r#""Principal":{{"AWS":["{one}","{role}"]}}"#),
+            Some("Stop"),
+        ),
+        (
+            format!(r#""NotPrincipal":{{"AWS":["{one}","{role}","111122223333"]}}"#),
+            depends,
+        ),
+        (
+            format!(r#""NotPrincipal":{{"AWS":["{role}","111122223333"]}}"#),
+            None,
+        ),
+    ] {
+        let policy = with(&format!(
+            r#"{{"Sid":"Stop","Effect":"Deny",{principal},"Action":"kms:Decrypt","Resource":"*"}}"#
+        ));
+        let denial = foreign_deny(&policy, &template(), &release(2), Some(&release(1)));
+        assert_eq!(denial.as_deref(), found, "{principal}");
+        let answers = (
+            key_policy::decrypts(&policy, &template(), &release(2)),
+            key_policy::may_decrypt(&policy, &template(), &release(2)),
+        );
+        let wanted = (found.is_none(), found != Some("Stop"));
+        assert_eq!(answers, wanted, "{principal}");
     }
 }
 

@@ -1374,3 +1374,52 @@ fn capital_letters_matter_to_operators_that_mind_them() {
         &capitals.replace("StringEqualsIgnoreCase", "StringEquals")
     ));
 }
+
+/// A Deny of a session of the enclave role is no error and no silence: nobody knows the names of chambers' sessions.
+#[test]
+fn a_deny_of_a_session_is_a_note() {
+    let session =
+        "arn:aws:sts::111122223333:assumed-role/ChamberEnclaveRole-prod-us-east-1-mainnet/i-1";
+    for (principal, action, told) in [
+        (
+            format!(r#"{{"AWS":"{session}"}}"#),
+            "kms:Decrypt",
+            "kms:Decrypt",
+        ),
+        (
+            format!(r#"{{"AWS":"{session}"}}"#),
+            "kms:Encrypt",
+            "kms:Encrypt",
+        ),
+        (
+            format!(r#"{{"AWS":"{session}"}}"#),
+            "kms:*",
+            "kms:Decrypt and kms:Encrypt",
+        ),
+    ] {
+        let found = extra(&format!(
+            r#""Effect":"Deny","Principal":{principal},"Action":"{action}","Resource":"*""#
+        ));
+        assert_eq!(rules(&found), [], "{action}");
+        let mut notes = found
+            .iter()
+            .filter(|one| one.rule == RuleId::DependsOnContext);
+        let note = notes.next().unwrap();
+        assert_eq!(
+            note.message,
+            format!("statement Extra keeps the enclave role from {told} depending on session name")
+        );
+        assert!(note.cure.starts_with("Take the session out") || action == "kms:Encrypt");
+        assert!(notes.next().is_none(), "{action}");
+    }
+    // An Allow of one session lets the others wait.
+    let text = SEED.replacen(
+        &format!("\"{ENCLAVE}\"}},\n      \"Action\": \"kms:Encrypt\""),
+        &format!("\"{session}\"}},\n      \"Action\": \"kms:Encrypt\""),
+        1,
+    );
+    assert_ne!(text, SEED);
+    let found = rules(&lint(&Policy::parse(&text).unwrap(), &template()));
+    let missing = (RuleId::MissingStatement, Severity::Warning);
+    assert!(found.contains(&missing), "{found:?}");
+}
