@@ -68,7 +68,11 @@ fn principal(name: &str) -> Result<Principal, Failure> {
         .split_once('/')
         .unwrap_or((parts.resource, ""));
     match (parts.service, kind, rest.is_empty()) {
-        ("iam", "role", false) => Ok(Principal::session(name, parts.account, Principal::ANY_SESSION)),
+        ("iam", "role", false) => Ok(Principal::session(
+            name,
+            parts.account,
+            Principal::ANY_SESSION,
+        )),
         ("iam", "root", true) | ("iam", "user", false) | ("sts", "federated-user", false) => {
             Ok(Principal::new(name, parts.account))
         }

@@ -2,7 +2,8 @@
 
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
-use crate::evaluate::{Context, Fact, Truth, names_action};
+use crate::evaluate::{Context, Fact, Truth, is_attestation, names_action};
+use crate::project::DECRYPT;
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::Sid;
 
@@ -138,7 +139,11 @@ pub fn depends(lens: &Lens<'_>) -> Vec<Finding> {
                 first.name(*index),
                 keys.join(", ")
             ),
-            "Say in spec.keys.policy.assume what holds for the chambers, or take the condition out",
+            if first.sid.as_deref() == Some(DECRYPT.into()) {
+                "Take the condition out: with it the operator does not write statement 3"
+            } else {
+                "Say in spec.keys.policy.assume what holds for the chambers, or take the condition out"
+            },
         );
         findings.push(finding.at(*index));
     }

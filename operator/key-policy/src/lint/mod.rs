@@ -11,6 +11,7 @@ mod images;
 mod key;
 mod lens;
 mod malformed;
+mod not_ours;
 mod registers;
 mod rules;
 mod without_attestation;
@@ -93,6 +94,8 @@ pub enum RuleId {
     ConditionalBreakGlass,
     /// The enclave role may not decrypt, or not encrypt, at all.
     MissingStatement,
+    /// The policy is sound, and not of the template's statements: the operator does not write it.
+    PolicyNotOurs,
     /// An Allow with `NotPrincipal`.
     AllowNotPrincipal,
     /// An operator in another case than AWS's.
@@ -230,6 +233,10 @@ pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
     findings.extend(administrators::unique_ids(policy));
     findings.extend(foreign_allow::shared_role(lens));
     findings.extend(administrators::known_holes(lens));
+    // What has an error is not written for that.
+    if findings.iter().all(|one| one.severity != Severity::Error) {
+        findings.extend(not_ours::stops(lens));
+    }
     findings.sort_by_key(|finding| finding.rule);
     findings
 }

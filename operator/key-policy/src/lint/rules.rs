@@ -148,6 +148,12 @@ fn describe(rule: RuleId) -> Description {
             "Put statement 3 or 4 back",
             None,
         ),
+        RuleId::PolicyNotOurs => (
+            Severity::Warning,
+            "The operator changes what statement 3 admits, and stops (PolicyNotOurs) where it does not find the five statements by their Sids, or finds more in statement 3 than the template has. Said where the policy has no error.",
+            "Write the template's statements, or let spec.keys.policy.adopt do it where the finding says so",
+            None,
+        ),
         RuleId::AllowNotPrincipal => (
             Severity::Warning,
             "An Allow with NotPrincipal gives to everybody else, in every account. AWS does not document it; KMS refuses such a document.",

@@ -908,7 +908,8 @@ fn what_wrapping_and_mending_depend_on_is_a_note() {
     let key = "\"StringEqualsIgnoreCase\": {";
     let vpce = format!("\"StringEquals\": {{\"aws:SourceVpce\": \"v\"}}, {key}");
     let found = changed(&[(key, &vpce)]);
-    assert_eq!(rules(&found), []);
+    let not_ours = [(RuleId::PolicyNotOurs, Severity::Warning)];
+    assert_eq!(rules(&found), not_ours);
     let note = found
         .iter()
         .find(|one| one.rule == RuleId::DependsOnContext);
@@ -916,6 +917,19 @@ fn what_wrapping_and_mending_depend_on_is_a_note() {
         note.unwrap().message,
         "statement AllowChamberEnclaveDecryptWithAttestation gives kms:Decrypt to the enclave role depending on aws:SourceVpce"
     );
+    let cure = |found: &[Finding]| {
+        let mut found = found.iter();
+        let note = found.find(|one| one.rule == RuleId::DependsOnContext);
+        note.unwrap().cure.clone()
+    };
+    assert!(cure(&found).starts_with("Take the condition out: "));
+    // Of statement 4 the spec can say it: the operator leaves its conditions as they are.
+    let encrypt = "\"Action\": \"kms:Encrypt\",";
+    let vpce =
+        format!("{encrypt} \"Condition\": {{\"StringEquals\": {{\"aws:SourceVpce\": \"v\"}}}},");
+    let found = changed(&[(encrypt, &vpce)]);
+    assert_eq!(rules(&found), []);
+    assert!(cure(&found).starts_with("Say in spec.keys.policy.assume"));
 }
 
 /// Whoever is spared can mend the policy, so the sentence says what would be lost with whom.
@@ -1114,8 +1128,10 @@ fn the_keys_own_arn_is_this_key() {
         rules(&lint(&Policy::parse(text).unwrap(), &template))
     };
     let other = own.replace("1234abcd", "5678abcd");
-    assert_eq!(of(&all, None), []);
-    assert_eq!(of(&all, Some(own)), []);
+    // It is this key's, and not as the operator writes statement 3.
+    let not_ours = [(RuleId::PolicyNotOurs, Severity::Warning)];
+    assert_eq!(of(&all, None), not_ours);
+    assert_eq!(of(&all, Some(own)), not_ours);
     let missing = (RuleId::MissingDeny, Severity::Error);
     assert!(of(&all, Some(&other)).contains(&missing));
     let deny = "\"Resource\": \"*\",\n      \"Condition\": {\"Null\"";
@@ -1422,4 +1438,101 @@ fn a_deny_of_a_session_is_a_note() {
     let found = rules(&lint(&Policy::parse(&text).unwrap(), &template()));
     let missing = (RuleId::MissingStatement, Severity::Warning);
     assert!(found.contains(&missing), "{found:?}");
+}
+
+/// A policy without a fault that the operator stops at is told of, and whether adopt mends it.
+#[test]
+fn what_the_operator_stops_at_is_a_warning() {
+    let second = "\"Sid\": \"AllowKeyAdministrators\",\n      \"Effect\": \"Allow\"";
+    let decrypt = "\"Action\": \"kms:Decrypt\",\n      \"Resource\": \"*\"";
+    let key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let resource = decrypt.replace("\"*\"", &format!("\"{key}\""));
+    let action = decrypt.replace("\"kms:Decrypt\"", "[\"kms:Decrypt\", \"kms:DescribeKey\"]");
+    let equals = "\"StringEqualsIgnoreCase\": {";
+    let vpce = format!("\"StringEquals\": {{\"aws:SourceVpce\": \"v\"}}, {equals}");
+    let account =
+        format!("\"StringEquals\": {{\"kms:CallerAccount\": \"111122223333\"}}, {equals}");
+    let set = equals.replace("\"S", "\"ForAnyValue:S");
+    for (from, to, told, adopts) in [
+        (
+            "EnableIAMRootPermissionsBreakGlass",
+            "Enable IAM User Permissions",
+            "has no statement EnableIAMRootPermissionsBreakGlass",
+            true,
+        ),
+        (
+            second,
+            &second.replace("AllowKeyAdministrators", "Keepers"),
+            "has no statement AllowKeyAdministrators",
+            true,
+        ),
+        (
+            "DenyDataOpsWithoutAttestation",
+            "Attested",
+            "has no statement DenyDataOpsWithoutAttestation",
+            true,
+        ),
+        (decrypt, &resource, "has another resource than \"*\"", true),
+        (decrypt, &action, "has other actions than kms:Decrypt", true),
+        (
+            equals,
+            &vpce,
+            "has the operator StringEquals, expected StringEqualsIgnoreCase alone",
+            false,
+        ),
+        (
+            equals,
+            &account,
+            "has the operator StringEquals, expected StringEqualsIgnoreCase alone",
+            false,
+        ),
+        (
+            equals,
+            &format!("{equals}\"aws:SourceVpce\": \"v\", "),
+            "has the condition key aws:SourceVpce",
+            false,
+        ),
+        // This is one of the errors.
+        (equals, &set, "", false),
+    ] {
+        let found = changed(&[(from, to)]);
+        let one = found.iter().find(|one| one.rule == RuleId::PolicyNotOurs);
+        let told_of = one.map_or("", |one| &one.message);
+        assert!(
+            told_of.contains(told) && told_of.is_empty() == told.is_empty(),
+            "{to}: {found:?}"
+        );
+        let error = found.iter().any(|one| one.severity == Severity::Error);
+        assert_eq!(error, told.is_empty(), "{to}: {found:?}");
+        let mends = one.is_some_and(|one| {
+            one.cure
+                .starts_with("On a Managed key spec.keys.policy.adopt")
+        });
+        assert_eq!(mends, adopts, "{to}");
+        // What adopt mends it mends.
+        let text = SEED.replacen(from, to, 1);
+        let policy = Policy::parse(&text).unwrap();
+        if adopts {
+            let adopted = key_policy::adopt(&policy, &template(), &[release(2)]);
+            assert_eq!(key_policy::projects(&adopted, &template()), Ok(()), "{to}");
+        }
+        // It is at the statement that it is about.
+        if told.starts_with("has no") || one.is_none() {
+            continue;
+        }
+        let sarif = key_policy::report::sarif(&found, "policy.json", &text);
+        let mut results = sarif["runs"][0]["results"].as_array().unwrap().iter();
+        let result = results
+            .find(|one| one["ruleId"] == "policy-not-ours")
+            .unwrap();
+        let line = &result["locations"][0]["physicalLocation"]["region"]["startLine"];
+        let sid = text
+            .lines()
+            .position(|line| line.contains("AllowChamberEnclaveDecryptWithAttestation"));
+        let sid = sid.unwrap() as u64;
+        assert!(
+            [sid, sid + 1].contains(&line.as_u64().unwrap()),
+            "{line} {sid}"
+        );
+    }
 }

@@ -79,6 +79,10 @@ fn bad(rule: RuleId) -> Vec<Finding> {
             "\"Action\": \"kms:*\", \"Condition\": {\"StringEquals\": {\"aws:PrincipalType\": \"Account\"}},",
         ),
         RuleId::MissingStatement => replaced("\"kms:Encrypt\"", "\"kms:DescribeKey\""),
+        RuleId::PolicyNotOurs => replaced(
+            "EnableIAMRootPermissionsBreakGlass",
+            "Enable IAM User Permissions",
+        ),
         RuleId::AllowNotPrincipal => extra(
             r#""Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Action":"kms:DescribeKey""#,
         ),
