@@ -109,6 +109,12 @@ impl Context {
         self
     }
 
+    /// The same request from an instance of which nothing is known but that its `NitroTPM` attests something.
+    pub(crate) fn attesting_a_tpm(mut self) -> Self {
+        self.attestation = Attestation::NitroTpm;
+        self
+    }
+
     /// The same request with these registers (`pcr8`, `nitrotpmpcr4`, ...) in its attestation, of an enclave or a
     /// `NitroTPM`. The error names the first that is no register, or of the other kind.
     pub fn attesting_registers(mut self, registers: &[(String, String)]) -> Result<Self, String> {

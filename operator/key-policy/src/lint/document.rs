@@ -2,6 +2,7 @@
 
 use strum::IntoEnumIterator;
 
+use super::effective::never;
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
 use crate::Policy;
@@ -81,8 +82,8 @@ pub fn repeated_sids(policy: &Policy) -> impl Iterator<Item = Finding> {
     })
 }
 
-/// KMS takes a statement without Action or Resource, for another key or for an action that it does not have, and it does
-/// nothing: its author meant something else.
+/// KMS takes a statement without Action or Resource, for another key or for an action that it does not have, or under a
+/// condition that cannot hold, and it does nothing: its author meant something else.
 pub fn without_effect(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
     let statements = lens.policy.statements().iter().enumerate();
     statements.filter_map(|(index, statement)| {
@@ -122,7 +123,9 @@ fn idle(lens: &Lens<'_>, statement: &Statement) -> Option<(String, &'static str)
         );
         return Some((why, "Name the key by its ARN or by \"*\", or remove it"));
     }
-    let unknown = actions.listed.iter().find(|action| !is_known(action))?;
+    let Some(unknown) = actions.listed.iter().find(|action| !is_known(action)) else {
+        return never(lens, statement);
+    };
     let why = format!("has the action {unknown}, which KMS does not have");
     Some((why, "Write it as the reference of KMS does, or remove it"))
 }

@@ -2,6 +2,7 @@
 
 use strum::IntoEnumIterator;
 
+use super::effective::possible;
 use super::lens::Lens;
 use super::{DATA_OPERATIONS, Finding, RuleId, Severity, WAYS_ROUND};
 use crate::IMAGE_SHA384;
@@ -16,9 +17,9 @@ pub fn ways_to_the_key(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
     let statements = lens.statements(Effect::Allow);
     let statements = statements.filter(|(_, one)| names_somebody(one) && lens.is_about_key(one));
     statements.filter_map(move |(index, statement)| {
-        let given = given(statement, &template);
+        let given = possible(lens, statement, given(statement, &template));
         if given.is_empty() {
-            let finding = ends_the_key(statement, index, &template);
+            let finding = ends_the_key(lens, statement, index, &template);
             return finding.map(|finding| finding.at(index));
         }
         let what = format!(
@@ -81,7 +82,12 @@ fn names_somebody(statement: &Statement) -> bool {
 }
 
 /// An Allow that lets others than the template's principals end the key.
-fn ends_the_key(statement: &Statement, index: usize, template: &Names<'_>) -> Option<Finding> {
+fn ends_the_key(
+    lens: &Lens<'_>,
+    statement: &Statement,
+    index: usize,
+    template: &Names<'_>,
+) -> Option<Finding> {
     // Strangers in the five are found by what else these give.
     let of_the_five = || {
         let sid = statement.sid.as_deref();
@@ -97,7 +103,7 @@ fn ends_the_key(statement: &Statement, index: usize, template: &Names<'_>) -> Op
     let given = ENDING
         .into_iter()
         .filter(|action| names_action(statement, action));
-    let given: Vec<_> = given.collect();
+    let given = possible(lens, statement, given.collect());
     (!given.is_empty()).then(|| {
         Finding::new(
             RuleId::OtherAdministrator,

@@ -4,6 +4,7 @@ mod administrators;
 mod attestation;
 mod break_glass;
 mod document;
+mod effective;
 mod enclave;
 mod enclave_denied;
 mod foreign_allow;

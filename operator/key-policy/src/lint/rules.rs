@@ -174,7 +174,7 @@ fn describe(rule: RuleId) -> Description {
         ),
         RuleId::WithoutEffect => (
             Severity::Warning,
-            "KMS takes a statement without Principal, Action or Resource, about another key or an alias, or with an action that does not exist, and ignores it; its author meant something.",
+            "KMS takes a statement without Principal, Action or Resource, about another key or an alias, with an action that does not exist, or that nobody whom it names can ever do (PutKeyPolicy from another account, Encrypt with an attestation), and ignores it; its author meant something.",
             "Complete it or remove it",
             None,
         ),

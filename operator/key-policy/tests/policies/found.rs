@@ -1536,3 +1536,161 @@ fn what_the_operator_stops_at_is_a_warning() {
         );
     }
 }
+
+/// What an Allow with warnings or errors is called, and of whom: the first, without findings about the enclave role.
+fn first_of_an_allow(principal: &str, action: &str, condition: &str) -> String {
+    let found = extra(&format!(
+        r#""Effect":"Allow","Principal":{principal},"Action":"{action}","Resource":"*","Condition":{{{condition}}}"#
+    ));
+    let mut found = found.into_iter().filter(|one| {
+        one.severity > Severity::Note
+            && ![RuleId::UniqueIdPrincipal, RuleId::EnclaveManagesKey].contains(&one.rule)
+    });
+    let first = found.next();
+    assert_eq!(found.next(), None);
+    first.map_or_else(String::new, |one| {
+        let message = one.message.replace("statement Extra ", "");
+        format!("{} {}: {message}", one.severity, one.rule)
+    })
+}
+
+const APP: &str = r#"{"AWS":"arn:aws:iam::111122223333:role/App"}"#;
+const ABROAD: &str = r#"{"AWS":"arn:aws:iam::999999999999:role/App"}"#;
+
+/// Another account is refused some actions whatever a policy says: they are no way to the key.
+#[test]
+fn what_another_account_is_refused_is_not_given() {
+    for (principal, action, told) in [
+        (
+            ABROAD,
+            "PutKeyPolicy",
+            "warning without-effect: never gives kms:PutKeyPolicy to arn:aws:iam::999999999999:role/App: another account is refused it whatever a policy says",
+        ),
+        (
+            ABROAD,
+            "DisableKey",
+            "warning without-effect: never gives kms:DisableKey",
+        ),
+        (
+            r#"{"AWS":"999999999999"}"#,
+            "ReplicateKey",
+            "warning without-effect: never gives kms:ReplicateKey",
+        ),
+        (
+            ABROAD,
+            "RevokeGrant",
+            "warning other-administrator: gives kms:RevokeGrant",
+        ),
+        (
+            ABROAD,
+            "CreateGrant",
+            "error foreign-allow: gives kms:CreateGrant",
+        ),
+        (
+            r#"{"AWS":"999999999999"}"#,
+            "Decrypt",
+            "error foreign-allow: gives kms:Decrypt",
+        ),
+        (
+            r#""*""#,
+            "PutKeyPolicy",
+            "error foreign-allow: gives kms:PutKeyPolicy",
+        ),
+        (
+            r#"{"Service":"ec2.amazonaws.com"}"#,
+            "PutKeyPolicy",
+            "error foreign-allow: gives kms:PutKeyPolicy",
+        ),
+        (
+            r#"{"AWS":"AROAEXAMPLEEXAMPLEEXA"}"#,
+            "PutKeyPolicy",
+            "error foreign-allow: gives kms:PutKeyPolicy",
+        ),
+    ] {
+        let found = first_of_an_allow(principal, &format!("kms:{action}"), "");
+        assert!(found.starts_with(told), "{principal} {action}: {found}");
+    }
+    let all = first_of_an_allow(ABROAD, "kms:*", "");
+    assert!(
+        all.contains("kms:DeriveSharedSecret, kms:CreateGrant to"),
+        "{all}"
+    );
+}
+
+/// Encrypt and `PutKeyPolicy` carry no attestation.
+#[test]
+fn what_asks_for_an_attestation_gives_what_carries_one() {
+    let image = release(1).image_sha384;
+    let image = format!(r#""StringEquals":{{"kms:RecipientAttestation:ImageSha384":"{image}"}}"#);
+    let tpm = r#""StringEquals":{"kms:RecipientAttestation:NitroTPMPCR4":"ab"}"#;
+    let null = r#""Null":{"kms:RecipientAttestation:ImageSha384":"true"}"#;
+    for (action, condition, told) in [
+        (
+            "Encrypt",
+            &*image,
+            "warning without-effect: never gives kms:Encrypt to arn:aws:iam::111122223333:role/App: its conditions cannot hold there",
+        ),
+        (
+            "PutKeyPolicy",
+            &image,
+            "warning without-effect: never gives kms:PutKeyPolicy",
+        ),
+        (
+            "Disable*",
+            &image,
+            "warning without-effect: never gives kms:DisableKey",
+        ),
+        (
+            "Encrypt",
+            tpm,
+            "warning without-effect: never gives kms:Encrypt",
+        ),
+        ("Decrypt", &image, "error foreign-allow: gives kms:Decrypt"),
+        ("Decrypt", tpm, "error foreign-allow: gives kms:Decrypt"),
+        (
+            "*",
+            &image,
+            "error foreign-allow: gives kms:Decrypt, kms:GenerateDataKey, kms:GenerateDataKeyPair, kms:DeriveSharedSecret to",
+        ),
+        ("Encrypt", null, "error foreign-allow: gives kms:Encrypt"),
+    ] {
+        let found = first_of_an_allow(APP, &format!("kms:{action}"), condition);
+        assert!(found.starts_with(told), "{action} {condition}: {found}");
+    }
+    // A Deny that cannot hold is a harmless one.
+    let found = extra(&format!(
+        r#""Effect":"Deny","Principal":{APP},"Action":"kms:Encrypt","Resource":"*","Condition":{{{image}}}"#
+    ));
+    assert_eq!(rules(&found), []);
+}
+
+/// What follows from whom a statement names decides whether it gives anything.
+#[test]
+fn what_whoever_is_named_cannot_fulfil_is_not_given() {
+    let caller = r#""StringEquals":{"kms:CallerAccount":"999999999999"}"#;
+    let arn = r#""ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/team/App"}"#;
+    let session = r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/App/s"}"#;
+    let both = r#"{"AWS":["111122223333","999999999999"]}"#;
+    let own = r#""StringEquals":{"aws:PrincipalOrgID":"o-1"}"#;
+    for (principal, condition, gives) in [
+        (APP, caller, false),
+        (r#"{"AWS":"111122223333"}"#, caller, false),
+        (ABROAD, caller, true),
+        (r#""*""#, caller, true),
+        (both, caller, true),
+        (APP, own, true),
+        (APP, arn, false),
+        // A session may be that of a role with a path.
+        (session, arn, true),
+    ] {
+        let found = first_of_an_allow(principal, "kms:Decrypt", condition);
+        let told = if gives {
+            "error foreign-allow: gives kms:Decrypt"
+        } else {
+            "warning without-effect: never gives kms:Decrypt"
+        };
+        assert!(found.starts_with(told), "{principal} {condition}: {found}");
+    }
+    // What no key policy governs is not judged.
+    assert_eq!(first_of_an_allow(APP, "kms:ListKeys", caller), "");
+}
