@@ -2,7 +2,7 @@
 
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
-use crate::evaluate::{Context, Fact, Truth, is_attestation, names_action};
+use crate::evaluate::{Context, Fact, Truth, names_action};
 use crate::project::DECRYPT;
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::Sid;
