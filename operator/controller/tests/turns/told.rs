@@ -14,8 +14,8 @@ fn of(bench: &TurnBench, reason: &str) -> Vec<Value> {
 }
 
 /// The status of a condition.
-fn condition(rig: &Rig, kind: &str) -> Value {
-    let status = rig.status();
+fn condition(bench: &TurnBench, kind: &str) -> Value {
+    let status = bench.status();
     let mut all = status["conditions"].as_array().into_iter().flatten();
     let found = all.find(|found| found["type"] == kind);
     found.map_or(Value::Null, |found| found["status"].clone())
@@ -27,36 +27,37 @@ async fn one_call_that_fails_needs_no_cure_and_one_that_goes_on_failing_does() {
         ("GetKeyPolicy", "ThrottlingException", "KeyUnreadable"),
         ("PutKeyPolicy", "AccessDeniedException", "KeyRefusesWrite"),
     ] {
-        let rig = Rig::new(|_| {}).await;
-        rig.aws.fail(call, "", Fails::Refused(code));
-        rig.event().await;
-        assert_eq!(rig.status()["reason"], reason);
-        assert_eq!(condition(&rig, "Stalled"), "False", "{reason}");
+        let bench = TurnBench::new(|_| {}).await;
+        bench.aws.fail(call, "", Fails::Refused(code));
+        bench.event().await;
+        assert_eq!(bench.status()["reason"], reason);
+        assert_eq!(condition(&bench, "Stalled"), "False", "{reason}");
         for _ in 0..4 {
-            rig.later().await;
+            bench.later().await;
         }
-        assert_eq!(condition(&rig, "Stalled"), "True", "{reason}");
-        rig.aws.heal();
-        rig.later().await;
-        rig.later().await;
-        assert_eq!(condition(&rig, "Stalled"), "False", "{}", rig.message());
+        assert_eq!(condition(&bench, "Stalled"), "True", "{reason}");
+        bench.aws.heal();
+        bench.ctx.keep_reading("u", None);
+        bench.later().await;
+        bench.later().await;
+        assert_eq!(condition(&bench, "Stalled"), "False", "{}", bench.message());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_could_not_be_looked_at_is_neither_ready_nor_unready() {
-    let rig = Rig::new(|_| {}).await;
-    rig.event().await;
-    assert_eq!(condition(&rig, "Ready"), "False", "no chamber runs yet");
+    let bench = TurnBench::new(|_| {}).await;
+    bench.event().await;
+    assert_eq!(condition(&bench, "Ready"), "False", "no chamber runs yet");
     let refused = api::Fails::Refused(403, "Forbidden");
-    rig.api.fail(Method::GET, "/pods", 99, refused);
-    rig.event().await;
-    assert_eq!(condition(&rig, "Ready"), "Unknown");
-    rig.api.edit(SIGNER, |signer| {
+    bench.api.fail(Method::GET, "/pods", 99, refused);
+    bench.event().await;
+    assert_eq!(condition(&bench, "Ready"), "Unknown");
+    bench.api.edit(SIGNER, |signer| {
         signer["spec"]["keys"]["threshold"] = json!(9);
     });
-    rig.event().await;
-    assert_eq!(condition(&rig, "Ready"), "False", "{}", rig.message());
+    bench.event().await;
+    assert_eq!(condition(&bench, "Ready"), "False", "{}", bench.message());
 }
 
 #[tokio::test(start_paused = true)]
