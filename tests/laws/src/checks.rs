@@ -72,6 +72,25 @@ pub fn write(
     (0..RELEASES).try_for_each(|release| leaves(setup, before, after, release, old & !new))
 }
 
+/// Nothing is to be done any more: no key of the operator's admits what was revoked.
+///
+/// # Errors
+///
+/// Law 2.
+pub fn rests(setup: &Setup, state: &State) -> Result<(), Violation> {
+    let size = &setup.size;
+    let revoked = state.revoked(size.keys, size.threshold);
+    let keys = state.keys[..size.keys].iter().enumerate();
+    let mut written = keys.filter(|(index, _)| state.asked.observed & (1 << index) == 0);
+    match written.find(|(_, key)| key.is_ours() && key.stored & revoked != 0) {
+        None => Ok(()),
+        Some((index, _)) => Err(Violation::of(
+            2,
+            format!("rests while key {index} admits an image that was revoked"),
+        )),
+    }
+}
+
 /// A tag that says whose a key is: another cluster's is left, but for those that the user takes over.
 ///
 /// # Errors

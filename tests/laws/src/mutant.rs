@@ -74,10 +74,12 @@ pub enum Mutant {
     BelievesTheFuture,
     /// Law 1: a Deny of which nobody can say whether it holds is taken not to hold.
     OverlooksFences,
+    /// Law 2: the second of two revocations is forgotten.
+    ForgetsTheSecondRevocation,
 }
 
 /// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 29] = [
+pub const ALL: [(u8, Mutant); 30] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -107,6 +109,7 @@ pub const ALL: [(u8, Mutant); 29] = [
     (10, Mutant::ShowsTheOldKey),
     (6, Mutant::BlamesFullNodes),
     (1, Mutant::BelievesTheFuture),
+    (2, Mutant::ForgetsTheSecondRevocation),
 ];
 
 impl Mutant {
@@ -175,6 +178,7 @@ impl Mutant {
                     }
                 }
             }
+            Self::ForgetsTheSecondRevocation => seen.record.revoked.truncate(1),
             Self::FightsOn => seen.record.written.clear(),
             Self::MakesFromAnother => {
                 let revisions = setup.releases.iter();

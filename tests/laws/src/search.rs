@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 
 use rollover::{Plan, Reason};
 
+use crate::checks;
 use crate::environment::{self, Event};
 use crate::mutant::Mutant;
 use crate::operator::{self, Part};
@@ -329,7 +330,11 @@ fn calmly(
                 }
                 next
             }
-            Plan::Settled { .. } | Plan::Block { .. } => break,
+            Plan::Settled { .. } => {
+                checks::rests(setup, &looked)?;
+                break;
+            }
+            Plan::Block { .. } => break,
             // A person resumes; until then the keys are read again and again.
             Plan::Wait { obstacle, .. } if rests(obstacle.reason()) => break,
             _ => environment::progress(setup, &looked),
