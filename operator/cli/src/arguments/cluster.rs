@@ -15,43 +15,12 @@ pub enum ClusterVerb {
     #[command(
         after_help = "As JSON and YAML it is the resource's identity (apiVersion, kind, metadata) and its status; without a name a list of them. --watch ends with Ctrl-C, and with the exit status of what it showed last.\n\nExit status: 0 nobody has to do anything, 1 a person has to (condition Stalled), 2 could not be asked or used wrongly.\n\nExamples:\n  kubectl chamber status signer -n signing --watch\n  kubectl chamber status -A\n  kubectl chamber status signer -o json | jq -r .status.message"
     )]
-    Status {
-        /// Name of the ChamberCluster; without it all of the namespace.
-        name: Option<String>,
-        /// All of all namespaces.
-        #[arg(short = 'A', long, conflicts_with = "name")]
-        all_namespaces: bool,
-        /// Those with these labels, as kubectl takes them.
-        #[arg(short = 'l', long, conflicts_with = "name")]
-        selector: Option<String>,
-        /// Where it is.
-        #[command(flatten)]
-        connection: Connection,
-        /// Follows it until Ctrl-C.
-        #[arg(short, long, conflicts_with_all = ["output", "all_namespaces"], requires = "name")]
-        watch: bool,
-        /// Form of the answer.
-        #[arg(short, long, value_enum, default_value_t = Output::Human)]
-        output: Output,
-    },
+    Status(Shown),
     /// Lists them, a line each: step, reason, release, chambers, keys.
     #[command(
         after_help = "As JSON and YAML it is a list of identities (apiVersion, kind, metadata) with status.\n\nExit status: 0 nobody has to do anything, 1 a person has to for one of them (condition Stalled), 2 could not be asked or used wrongly.\n\nExamples:\n  kubectl chamber list -A\n  kubectl chamber list -n signing -l team=payments -o json"
     )]
-    List {
-        /// All of all namespaces.
-        #[arg(short = 'A', long)]
-        all_namespaces: bool,
-        /// Those with these labels, as kubectl takes them.
-        #[arg(short = 'l', long)]
-        selector: Option<String>,
-        /// Where they are.
-        #[command(flatten)]
-        connection: Connection,
-        /// Form of the answer.
-        #[arg(short, long, value_enum, default_value_t = Output::Human)]
-        output: Output,
-    },
+    List(Listed),
     /// Waits until the spec's release runs, verified and alone.
     #[command(
         after_help = "It is settled once every chamber was verified on spec.release and no key admits another (condition RolloverComplete), for the spec as it is now. It ends at once where a person has to do something (condition Stalled), or where the release has failed and the one before runs; it waits through pauses, and for key holders.\n\nExit status: 0 settled, 1 stalled, failed or the time is over, 2 could not be asked.\n\nExample:\n  kubectl apply -f release.yaml && kubectl chamber wait signer -n signing --timeout 30m"
@@ -71,28 +40,7 @@ pub enum ClusterVerb {
     #[command(
         after_help = "Key policies are read from KMS with your own credentials (kms:GetKeyPolicy, DescribeKey, ListResourceTags; ListKeyPolicies and ListGrants where you may), or from files; of a key that you may not read, only that is told. Nothing is changed.\n\nExit status: 0 a rollover would begin or nothing is to be done, 1 it would not begin, and why is said, 2 could not be read (of several: one of them) or used wrongly.\n\nExamples:\n  kubectl chamber plan signer -n signing\n  kubectl chamber plan -A\n  kubectl chamber plan signer -n signing --file new-release.yaml\n  kubectl chamber plan signer -n signing --policies ./policies   # a.json, b.json, ... by the names of spec.keys.shares\n  kubectl chamber plan signer -n signing --document c > c.json"
     )]
-    Plan {
-        /// Name of the ChamberCluster; without it all of the namespace.
-        name: Option<String>,
-        /// All of all namespaces.
-        #[arg(short = 'A', long, conflicts_with = "name")]
-        all_namespaces: bool,
-        /// Where it is.
-        #[command(flatten)]
-        connection: Connection,
-        /// A manifest whose spec is planned for, as if it were applied; - for standard input.
-        #[arg(short, long, conflicts_with = "all_namespaces", requires = "name")]
-        file: Option<String>,
-        /// A folder with <share name>.json for each key, in place of KMS.
-        #[arg(long, conflicts_with = "all_namespaces", requires = "name")]
-        policies: Option<PathBuf>,
-        /// Prints the policy that the key of this share is to hold now, as JSON: what its holder is asked for.
-        #[arg(long, value_name = "SHARE", conflicts_with_all = ["output", "file", "all_namespaces"], requires = "name")]
-        document: Option<String>,
-        /// Form of the answer.
-        #[arg(short, long, value_enum, default_value_t = Output::Human)]
-        output: Output,
-    },
+    Plan(Planned),
     /// Stops before the next action; what is under way is ended.
     #[command(
         after_help = "Exit status: 0 paused, 2 could not be asked or used wrongly.\n\nExample:\n  kubectl chamber pause signer -n signing"
@@ -170,9 +118,9 @@ impl ClusterVerb {
     /// Where what it is about is.
     pub fn connection(&self) -> &Connection {
         match self {
-            Self::Status { connection, .. }
-            | Self::List { connection, .. }
-            | Self::Plan { connection, .. } => connection,
+            Self::Status(asked) => &asked.connection,
+            Self::List(asked) => &asked.connection,
+            Self::Plan(asked) => &asked.connection,
             Self::Wait { target, .. }
             | Self::Pause { target }
             | Self::Resume { target }
@@ -186,6 +134,70 @@ impl ClusterVerb {
             | Self::Unrevoke(Revocation { target, .. }) => &target.connection,
         }
     }
+}
+
+/// Which of them are shown, and how.
+#[derive(Args)]
+pub struct Shown {
+    /// Name of the ChamberCluster; without it all of the namespace.
+    pub name: Option<String>,
+    /// All of all namespaces.
+    #[arg(short = 'A', long, conflicts_with = "name")]
+    pub all_namespaces: bool,
+    /// Those with these labels, as kubectl takes them.
+    #[arg(short = 'l', long, conflicts_with = "name")]
+    pub selector: Option<String>,
+    /// Where it is.
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Follows it until Ctrl-C.
+    #[arg(short, long, conflicts_with_all = ["output", "all_namespaces"], requires = "name")]
+    pub watch: bool,
+    /// Form of the answer.
+    #[arg(short, long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+}
+
+/// Which of them are listed, and how.
+#[derive(Args)]
+pub struct Listed {
+    /// All of all namespaces.
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Those with these labels, as kubectl takes them.
+    #[arg(short = 'l', long)]
+    pub selector: Option<String>,
+    /// Where they are.
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Form of the answer.
+    #[arg(short, long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+}
+
+/// What is planned for, and how it is told.
+#[derive(Args)]
+pub struct Planned {
+    /// Name of the ChamberCluster; without it all of the namespace.
+    pub name: Option<String>,
+    /// All of all namespaces.
+    #[arg(short = 'A', long, conflicts_with = "name")]
+    pub all_namespaces: bool,
+    /// Where it is.
+    #[command(flatten)]
+    pub connection: Connection,
+    /// A manifest whose spec is planned for, as if it were applied; - for standard input.
+    #[arg(short, long, conflicts_with = "all_namespaces", requires = "name")]
+    pub file: Option<String>,
+    /// A folder with <share name>.json for each key, in place of KMS.
+    #[arg(long, conflicts_with = "all_namespaces", requires = "name")]
+    pub policies: Option<PathBuf>,
+    /// Prints the policy that the key of this share is to hold now, as JSON: what its holder is asked for.
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["output", "file", "all_namespaces"], requires = "name")]
+    pub document: Option<String>,
+    /// Form of the answer.
+    #[arg(short, long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
 }
 
 /// Which image, and why.

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use attestation::{Asked, AttestationVerb, Nonce};
 pub use blob::{BlobVerb, Export, Import, Verify as VerifyBlob};
-pub use cluster::{Awaited, Bundle, ClusterVerb, Revocation, SupportVerb};
+pub use cluster::{Awaited, Bundle, ClusterVerb, Listed, Planned, Revocation, Shown, SupportVerb};
 pub use connection::{Connection, Target};
 pub use key::{Create as CreateKey, KeyVerb};
 pub use manifest::{ManifestForm, ManifestVerb, Render, Sign, SigningKey, Verify};

@@ -1,10 +1,10 @@
 //! list: a line for each of them.
 
 use chamber_api::ChamberCluster;
-use kube::ResourceExt;
+use kube::{Client, ResourceExt};
 
-use super::{picture, told};
-use crate::arguments::Output;
+use super::{listed, picture, these, told};
+use crate::arguments::Listed;
 use crate::output::{self, Answer, Exit, Failure};
 
 const HEAD: [&str; 7] = [
@@ -18,8 +18,11 @@ const HEAD: [&str; 7] = [
 ];
 
 /// A table. Exit status 1 where a person has to do something for one of them.
-pub fn run(found: &[ChamberCluster], output: Output) -> Result<Answer, Failure> {
-    let text = output::form(&found.iter().map(told).collect(), output, || table(found))?;
+pub async fn run(client: &Client, asked: &Listed) -> Result<Answer, Failure> {
+    let these = these(client, asked.all_namespaces);
+    let found = listed(&these, asked.selector.as_deref()).await?;
+    let values = found.iter().map(told).collect();
+    let text = output::form(&values, asked.output, || table(&found))?;
     Ok(Answer {
         text,
         exit: Exit::of(!found.iter().any(picture::stalled)),

@@ -80,59 +80,10 @@ pub fn document(connection: &Connection, pod: &str, nonce: &[u8]) -> Result<Vec<
 async fn ask(verb: &ClusterVerb, client: &Client) -> Result<Answer, Failure> {
     let clusters = Api::default_namespaced(client.clone());
     match verb {
-        ClusterVerb::Plan {
-            name: Some(name),
-            file,
-            policies,
-            document,
-            output,
-            ..
-        } => {
-            let question = observe::Question {
-                file: file.as_deref(),
-                policies: policies.as_deref(),
-            };
-            match document {
-                Some(share) => plan::document(client, name, &question, share).await,
-                None => plan::run(client, name, &question, *output).await,
-            }
-        }
-        ClusterVerb::Plan {
-            all_namespaces,
-            output,
-            ..
-        } => {
-            // It holds the readings of a whole cluster.
-            Box::pin(plan::all(client, &these(client, *all_namespaces), *output)).await
-        }
-        ClusterVerb::Status {
-            name: Some(name),
-            watch: true,
-            ..
-        } => status::watch(&clusters, name).await,
-        ClusterVerb::Status {
-            name: Some(name),
-            output,
-            ..
-        } => status::run(&clusters, name, *output).await,
-        ClusterVerb::Status {
-            all_namespaces,
-            selector,
-            output,
-            ..
-        } => {
-            let these = these(client, *all_namespaces);
-            status::all(&listed(&these, selector.as_deref()).await?, *output)
-        }
-        ClusterVerb::List {
-            all_namespaces,
-            selector,
-            output,
-            ..
-        } => {
-            let these = these(client, *all_namespaces);
-            list::run(&listed(&these, selector.as_deref()).await?, *output)
-        }
+        // It holds the readings of a whole cluster.
+        ClusterVerb::Plan(asked) => Box::pin(plan::ask(client, asked)).await,
+        ClusterVerb::Status(asked) => status::ask(client, asked).await,
+        ClusterVerb::List(asked) => list::run(client, asked).await,
         ClusterVerb::Wait {
             target,
             awaited: Awaited::Settled,

@@ -7,12 +7,27 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::observe::{self, Question, observed};
-use super::{listed, plan_picture};
-use crate::arguments::Output;
+use super::{listed, plan_picture, these};
+use crate::arguments::{Output, Planned};
 use crate::output::{self, Answer, Exit, Failure};
 
+/// The plan of one, the policy of one of its keys, or the plans of several.
+pub async fn ask(client: &Client, asked: &Planned) -> Result<Answer, Failure> {
+    let Some(name) = asked.name.as_deref() else {
+        return all(client, &these(client, asked.all_namespaces), asked.output).await;
+    };
+    let question = Question {
+        file: asked.file.as_deref(),
+        policies: asked.policies.as_deref(),
+    };
+    match &asked.document {
+        Some(share) => document(client, name, &question, share).await,
+        None => run(client, name, &question, asked.output).await,
+    }
+}
+
 /// The plan; exit status 1 where the rollover would not begin.
-pub async fn run(
+async fn run(
     client: &Client,
     name: &str,
     question: &Question<'_>,
@@ -30,7 +45,7 @@ pub async fn run(
 }
 
 /// The plans of several. Exit status 2 where one could not be made, else 1 where a rollover would not begin.
-pub async fn all(
+async fn all(
     client: &Client,
     clusters: &Api<ChamberCluster>,
     output: Output,
@@ -80,7 +95,7 @@ fn picture((cluster, preview): &(ChamberCluster, Result<Preview, Failure>)) -> S
 }
 
 /// The policy that the key of one share is to hold now; exit status 1 where status asks for another one.
-pub async fn document(
+async fn document(
     client: &Client,
     name: &str,
     question: &Question<'_>,

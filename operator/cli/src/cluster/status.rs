@@ -7,14 +7,28 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
-use kube::{Api, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 
-use super::{picture, refused, told};
-use crate::arguments::Output;
+use super::{listed, picture, refused, these, told};
+use crate::arguments::{Output, Shown};
 use crate::output::{self, Answer, Exit, Failure};
 
+/// One picture, once or followed, or those of several.
+pub async fn ask(client: &Client, asked: &Shown) -> Result<Answer, Failure> {
+    let clusters = Api::default_namespaced(client.clone());
+    match asked.name.as_deref() {
+        Some(name) if asked.watch => watch(&clusters, name).await,
+        Some(name) => run(&clusters, name, asked.output).await,
+        None => {
+            let these = these(client, asked.all_namespaces);
+            let found = listed(&these, asked.selector.as_deref()).await?;
+            all(&found, asked.output)
+        }
+    }
+}
+
 /// The picture now. Exit status 1 where a person has to look at it.
-pub async fn run(
+async fn run(
     clusters: &Api<ChamberCluster>,
     name: &str,
     output: Output,
@@ -33,7 +47,7 @@ pub async fn run(
 }
 
 /// The pictures of all of a namespace, or of all namespaces. Exit status 1 where a person has to look at one of them.
-pub fn all(found: &[ChamberCluster], output: Output) -> Result<Answer, Failure> {
+fn all(found: &[ChamberCluster], output: Output) -> Result<Answer, Failure> {
     let now = Timestamp::now();
     let text = output::form(&found.iter().map(told).collect(), output, || {
         let picture = |cluster: &ChamberCluster| {
@@ -53,7 +67,7 @@ pub fn all(found: &[ChamberCluster], output: Output) -> Result<Answer, Failure> 
 
 /// The picture each time it changes, until the resource is gone, nobody reads on, or Ctrl-C. Exit status 1 where a person
 /// has to look at what was shown last.
-pub async fn watch(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer, Failure> {
+async fn watch(clusters: &Api<ChamberCluster>, name: &str) -> Result<Answer, Failure> {
     // What would never work (no such resource, no right to read it) is said at once.
     let found = clusters.get(name).await;
     found.map_err(|why| refused(name, &why))?;
