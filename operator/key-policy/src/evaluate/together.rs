@@ -4,6 +4,7 @@ use super::candidates::{Candidate, Of, candidate, candidates};
 use super::condition;
 use super::depends;
 use super::request::Request;
+use super::truth::Truth;
 use super::verdict::{Deciding, Verdict, everything};
 use crate::Policy;
 use crate::statement::{Effect, Statement};
@@ -12,7 +13,9 @@ use crate::statement::{Effect, Statement};
 pub(crate) fn one_applies(policy: &Policy, denies: &[&Statement], request: &Request<'_>) -> bool {
     let denies = denies.iter().enumerate();
     let may = denies.filter_map(|(index, one)| candidate(policy, (index, one), request, Of::Key));
-    let mut may: Vec<_> = may.collect();
+    // One that names a single session keeps no other from anything.
+    let surely = may.filter(|one| one.named.at_all() == Truth::Yes);
+    let mut may: Vec<_> = surely.collect();
     // Mostly it is plain that they have nothing to do with each other.
     if all_may_fail(&may) {
         return false;
