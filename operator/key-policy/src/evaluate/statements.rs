@@ -134,6 +134,17 @@ pub(crate) fn unknown_keys(
     keys
 }
 
+/// Whether one condition of a statement holds for requests of which nothing is known but that they carry no attestation.
+pub(crate) fn without_attestation(
+    policy: &Policy,
+    statement: &Statement,
+    condition: &Condition,
+) -> Truth {
+    let nothing = Context::open();
+    let facts = Facts::of(policy, "kms:Decrypt", &nothing);
+    condition::holds(condition, facts, statement.effect)
+}
+
 fn conditions(statement: &Statement, facts: Facts<'_>) -> Truth {
     let each = statement.conditions.iter();
     Truth::all(each.map(|condition| condition::holds(condition, facts, statement.effect)))

@@ -1,7 +1,7 @@
 //! Conditions on attestation keys, in whatever statement.
 
 use super::{Finding, RuleId, Severity};
-use crate::evaluate::is_attestation;
+use crate::evaluate::{Truth, is_attestation, without_attestation};
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::Sid;
 use crate::{ATTESTATION, Policy};
@@ -21,7 +21,7 @@ pub fn conditions(policy: &Policy) -> Vec<Finding> {
             let found = set_operator(&name, condition)
                 .into_iter()
                 .chain(case_sensitive(&name, condition))
-                .chain(unknown_key(&name, condition, &register));
+                .chain(unknown_key(policy, index, condition, &register));
             findings.extend(found.map(|finding| finding.at(index)));
         }
     }
@@ -108,18 +108,45 @@ fn case_sensitive(name: &str, condition: &Condition) -> Option<Finding> {
     ))
 }
 
-fn unknown_key(name: &str, condition: &Condition, register: &str) -> Option<Finding> {
+fn unknown_key(
+    policy: &Policy,
+    index: usize,
+    condition: &Condition,
+    register: &str,
+) -> Option<Finding> {
     let numbered = |prefix: &str, last: u8| {
         let index = register.strip_prefix(prefix);
         index.is_some_and(|index| (0..=last).any(|n| n.to_string() == index))
     };
     let known = register == "imagesha384" || numbered("pcr", 31) || numbered("nitrotpmpcr", 23);
-    (!known).then(|| {
-        Finding::new(
-            RuleId::UnknownAttestationKey,
-            Severity::Warning,
-            format!("statement {name} has the key {}, which KMS never sets", condition.key),
-            "Use kms:RecipientAttestation:ImageSha384 or kms:RecipientAttestation:PCR<n>, one key per register",
-        )
-    })
+    let statement = policy.statements().get(index).filter(|_| !known)?;
+    Some(Finding::new(
+        RuleId::UnknownAttestationKey,
+        Severity::Warning,
+        format!(
+            "statement {} has the key {}, which KMS never sets{}",
+            statement.name(index),
+            condition.key,
+            then(policy, statement, condition)
+        ),
+        "Use kms:RecipientAttestation:ImageSha384 or kms:RecipientAttestation:PCR<n>, one key per register",
+    ))
+}
+
+/// What follows for a statement from a key that is always absent.
+fn then(policy: &Policy, statement: &Statement, condition: &Condition) -> &'static str {
+    let alone = statement.conditions.len() == 1;
+    match (
+        without_attestation(policy, statement, condition),
+        statement.effect,
+    ) {
+        (Truth::Yes, Effect::Deny) if alone => ", so it always holds: everybody it names is denied",
+        (Truth::Yes, Effect::Allow) if alone => {
+            ", so it always holds: everybody it names is allowed, without an attestation"
+        }
+        (Truth::Yes, _) => ", so this condition always holds: the others decide alone",
+        (Truth::No, Effect::Deny) => ", so it never holds: nobody is denied",
+        (Truth::No, Effect::Allow) => ", so it never holds: nobody is allowed",
+        (Truth::Unknown, _) => "",
+    }
 }

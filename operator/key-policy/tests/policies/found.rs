@@ -1694,3 +1694,46 @@ fn what_whoever_is_named_cannot_fulfil_is_not_given() {
     // What no key policy governs is not judged.
     assert_eq!(first_of_an_allow(APP, "kms:ListKeys", caller), "");
 }
+
+/// What a key that KMS never sets makes of a statement is said, whatever the statement is.
+#[test]
+fn a_key_that_is_none_has_a_consequence() {
+    let always = ", so it always holds: everybody it names is denied";
+    let never = ", so it never holds: nobody is denied";
+    let allows = ", so it always holds: everybody it names is allowed, without an attestation";
+    for (effect, condition, then) in [
+        ("Deny", r#""StringNotEquals":{"KEY":"a"}"#, always),
+        ("Deny", r#""StringNotEqualsIgnoreCase":{"KEY":"a"}"#, always),
+        ("Deny", r#""StringEqualsIfExists":{"KEY":"a"}"#, always),
+        ("Deny", r#""Null":{"KEY":"true"}"#, always),
+        ("Deny", r#""Null":{"KEY":"false"}"#, never),
+        ("Deny", r#""StringEquals":{"KEY":"a"}"#, never),
+        (
+            "Deny",
+            r#""ForAnyValue:StringNotEquals":{"KEY":"a"}"#,
+            never,
+        ),
+        (
+            "Deny",
+            r#""StringNotEquals":{"KEY":"a"},"Bool":{"aws:MultiFactorAuthPresent":"true"}"#,
+            ", so this condition always holds: the others decide alone",
+        ),
+        (
+            "Allow",
+            r#""StringEquals":{"KEY":"a"}"#,
+            ", so it never holds: nobody is allowed",
+        ),
+        ("Allow", r#""Null":{"KEY":"true"}"#, allows),
+    ] {
+        for key in ["kms:RecipientAttestation:PCRs", "kms:RecipientAttestation"] {
+            let condition = condition.replace("KEY", key);
+            let found = extra(&format!(
+                r#""Effect":"{effect}","Principal":{APP},"Action":"kms:Decrypt","Resource":"*","Condition":{{{condition}}}"#
+            ));
+            let mut found = found.iter();
+            let told = found.find(|one| one.rule == RuleId::UnknownAttestationKey);
+            let wanted = format!("statement Extra has the key {key}, which KMS never sets{then}");
+            assert_eq!(told.unwrap().message, wanted, "{effect} {condition}");
+        }
+    }
+}
