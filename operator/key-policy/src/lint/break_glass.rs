@@ -25,12 +25,16 @@ fn left(lens: &Lens<'_>) -> Option<Finding> {
     let (index, denies) =
         denies.find(|(_, one)| names_action(one, PUT) && !spares_iam(lens, one))?;
     let alone = lens.root_may(PUT) == Truth::Yes && lens.anybody_may(PUT) != Truth::Yes;
+    let left = match lens.administrators_may(PUT) {
+        Truth::Yes => "other than the admin role, and once that is lost only the root user is left",
+        _ => "and leaves it to the root user",
+    };
     alone.then(|| {
         Finding::new(
             RuleId::ConditionalBreakGlass,
             Severity::Warning,
             format!(
-                "statement {} denies {PUT} to IAM principals of the account and leaves it to the root user: organisations delete the root user's credentials in their accounts",
+                "statement {} denies {PUT} to IAM principals of the account {left}: organisations delete the root user's credentials in their accounts",
                 denies.name(index)
             ),
             "Except the account's administrators by what they have in common, or take PutKeyPolicy out of the Deny",

@@ -633,6 +633,22 @@ fn a_deny_may_take_break_glass_from_iam() {
             "{members}: {found:?}"
         );
     }
+    // Who is left is said: with the admin role, until that is lost.
+    let spared = |arns: &str| {
+        let found = extra(&format!(
+            r#""Effect":"Deny","Principal":"*","Action":"kms:PutKeyPolicy","Resource":"*","Condition":{{"ArnNotEquals":{{"aws:PrincipalArn":{arns}}}}}"#
+        ));
+        let told = found.iter().find(|one| one.rule == warning.0).unwrap();
+        told.message.clone()
+    };
+    let root = r#""arn:aws:iam::111122223333:root""#;
+    let admin = r#""arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin""#;
+    let enclave = format!("\"{ENCLAVE}\"");
+    assert_eq!(
+        spared(&format!("[{root},{admin},{enclave}]")),
+        "statement Extra denies kms:PutKeyPolicy to IAM principals of the account other than the admin role, and once that is lost only the root user is left: organisations delete the root user's credentials in their accounts"
+    );
+    assert!(spared(root).contains("of the account and leaves it to the root user: organisations"));
     // Named is the one that does it, whatever other Deny is before it.
     let deny = |sid: &str, members: &str, action: &str| {
         format!(
