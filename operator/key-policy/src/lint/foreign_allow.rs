@@ -132,13 +132,20 @@ fn is_own_without_its_name(statement: &Statement, given: &[&str], template: &Nam
 /// Whether a person has to be there: a key that is absent does not do.
 fn needs_mfa(statement: &Statement) -> bool {
     statement.conditions.iter().any(|condition| {
-        let mut values = condition.values.iter();
-        condition.operator == "Bool"
-            && condition
-                .key
-                .eq_ignore_ascii_case("aws:MultiFactorAuthPresent")
-            && !condition.values.is_empty()
-            && values.all(|value| value.eq_ignore_ascii_case("true"))
+        let is = |key: &str| condition.key.eq_ignore_ascii_case(key);
+        let all = |wanted: &str| {
+            let mut values = condition.values.iter();
+            !condition.values.is_empty() && values.all(|value| value.eq_ignore_ascii_case(wanted))
+        };
+        match condition.operator.as_str() {
+            "Bool" => is("aws:MultiFactorAuthPresent") && all("true"),
+            // Only who showed a second factor has an age of it.
+            "Null" => is("aws:MultiFactorAuthAge") && all("false"),
+            "NumericLessThan" | "NumericLessThanEquals" => {
+                is("aws:MultiFactorAuthAge") && !condition.values.is_empty()
+            }
+            _ => false,
+        }
     })
 }
 

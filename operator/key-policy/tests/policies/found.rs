@@ -375,7 +375,14 @@ fn an_administrator_who_needs_mfa_is_one_more_administrator() {
     };
     let mfa = r#""Bool":{"aws:MultiFactorAuthPresent":"true"}"#;
     let warning = [(RuleId::OtherAdministrator, Severity::Warning)];
-    assert_eq!(rules(&statement(mfa, "kms:PutKeyPolicy")), warning);
+    for mfa in [
+        mfa,
+        r#""NumericLessThan":{"aws:MultiFactorAuthAge":"3600"}"#,
+        r#""NumericLessThanEquals":{"AWS:multifactorauthage":"3600"}"#,
+        r#""Null":{"aws:MultiFactorAuthAge":"false"}"#,
+    ] {
+        assert_eq!(rules(&statement(mfa, "kms:PutKeyPolicy")), warning, "{mfa}");
+    }
     let error = [(RuleId::ForeignAllow, Severity::Error)];
     for (condition, action) in [
         (
@@ -384,6 +391,23 @@ fn an_administrator_who_needs_mfa_is_one_more_administrator() {
         ),
         (
             r#""Bool":{"aws:MultiFactorAuthPresent":"false"}"#,
+            "kms:PutKeyPolicy",
+        ),
+        (
+            r#""NumericLessThanIfExists":{"aws:MultiFactorAuthAge":"3600"}"#,
+            "kms:PutKeyPolicy",
+        ),
+        (
+            r#""NumericLessThan":{"s3:signatureAge":"3600"}"#,
+            "kms:PutKeyPolicy",
+        ),
+        (
+            r#""Null":{"aws:MultiFactorAuthAge":"true"}"#,
+            "kms:PutKeyPolicy",
+        ),
+        // It is absent where nobody asked for a second factor, and false where somebody forgot it.
+        (
+            r#""Null":{"aws:MultiFactorAuthPresent":"false"}"#,
             "kms:PutKeyPolicy",
         ),
         (mfa, "kms:Decrypt"),
