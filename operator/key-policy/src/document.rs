@@ -138,6 +138,18 @@ impl Policy {
         changed
     }
 
+    /// The same document, of which some operators are understood as others; what is written stays.
+    pub(crate) fn reading_operators(&self, read: impl Fn(&str) -> Option<String>) -> Self {
+        let mut changed = self.clone();
+        let statements = changed.statements.iter_mut();
+        for condition in statements.flat_map(|statement| &mut statement.conditions) {
+            if let Some(operator) = read(&condition.operator) {
+                condition.operator = operator;
+            }
+        }
+        changed
+    }
+
     /// The same document with other principals in the first statement with this Sid, which names its principals.
     pub(crate) fn with_principals(&self, sid: &str, principals: Principals) -> Self {
         let mut changed = self.clone();

@@ -208,9 +208,10 @@ pub(crate) fn statement_of(finding: &Finding, policy: &Policy) -> Option<usize> 
 
 /// Everything that the rules find, in the order of the rules.
 pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
-    let lens = &Lens::new(policy, template);
     let mut findings = malformed::refused(policy);
     findings.extend(malformed::doubtful(policy));
+    let policy = &*malformed::as_meant(policy);
+    let lens = &Lens::new(policy, template);
     findings.extend(break_glass::break_glass(lens));
     findings.extend(administrators::data_operations(policy, template));
     findings.extend(administrators::others(policy, template));
