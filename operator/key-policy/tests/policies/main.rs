@@ -5,6 +5,7 @@ mod access;
 mod adopt;
 mod attacks;
 mod canonical;
+mod cases;
 mod common;
 mod completions;
 mod deleted;
