@@ -2,7 +2,7 @@
 
 use chamber_resource::arn::Arn as KeyArn;
 use key_policy::evaluate::{Context, Fact, Principal, Reach, operation, operations};
-use key_policy::{Arn, SERVICE_SUFFIXES};
+use key_policy::{Arn, SERVICE_SUFFIXES, not_a_principal, not_a_service};
 use measurement::Pcr;
 
 use crate::arguments::Question;
@@ -54,7 +54,8 @@ fn principal(name: &str) -> Result<Principal, Failure> {
     }
     let is_service = SERVICE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
     if is_service && !name.contains([':', '/']) {
-        return Ok(Principal::service(name));
+        return not_a_service(name)
+            .map_or_else(|| Ok(Principal::service(name)), |why| Err(wrong(why)));
     }
     let parts = Arn::parse(name).ok_or_else(|| wrong("is no ARN"))?;
     if !parts.has_account() {
@@ -67,7 +68,7 @@ fn principal(name: &str) -> Result<Principal, Failure> {
         .resource
         .split_once('/')
         .unwrap_or((parts.resource, ""));
-    match (parts.service, kind, rest.is_empty()) {
+    let principal = match (parts.service, kind, rest.is_empty()) {
         ("iam", "role", false) => Ok(Principal::session(
             name,
             parts.account,
@@ -81,7 +82,8 @@ fn principal(name: &str) -> Result<Principal, Failure> {
         }
         ("iam", "group", _) => Err(wrong("a group is no principal")),
         _ => Err(wrong("is no role, user, session or root")),
-    }
+    }?;
+    not_a_principal(name).map_or(Ok(principal), |why| Err(wrong(why)))
 }
 
 fn action(text: &str) -> Result<(String, Reach), Failure> {
@@ -119,6 +121,13 @@ fn key(question: &Question, principal: &Principal) -> Result<(String, String), F
                 "--key {text}: expected arn:aws:kms:<region>:<account>:key/<id>"
             ))
         })?;
+        let asks = Arn::parse(&principal.arn).map(|asks| asks.partition);
+        if let Some(asks) = asks.filter(|asks| *asks != arn.partition) {
+            return Err(Failure::Usage(format!(
+                "--key {text}: is of the partition {}, and --principal is of {asks}: nobody reaches a key of another partition",
+                arn.partition
+            )));
+        }
         return match &question.account {
             Some(account) if account != arn.account => Err(Failure::Usage(format!(
                 "--account {account}: the key is of account {}",

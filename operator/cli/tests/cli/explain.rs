@@ -486,6 +486,73 @@ fn a_question_that_makes_no_sense_is_refused() {
 }
 
 /// An alias is a resource of IAM policies alone, and the key's policy is asked besides.
+/// Names that nobody can have are refused: an answer about them would be about somebody else.
+#[test]
+fn a_principal_that_cannot_be_is_refused() {
+    let policy = policy(r#""Action":"kms:Decrypt","Resource":"*""#);
+    let (iam, sts) = ("arn:aws:iam::111122223333:", "arn:aws:sts::111122223333:");
+    for (principal, told) in [
+        (
+            format!("{iam}role/x/"),
+            "is no role, user, session or account",
+        ),
+        (
+            format!("{iam}role//x"),
+            "is no role, user, session or account",
+        ),
+        (format!("{iam}role/a b"), "has a blank"),
+        (format!("{iam}user/"), "is no role, user, session or root"),
+        (
+            format!("{iam}root/"),
+            "is no role, user, session or account",
+        ),
+        (format!("{sts}assumed-role/x/"), "names no session"),
+        (format!("{sts}assumed-role/x//s"), "names no session"),
+        (format!("{sts}assumed-role/x/a/b"), "names no session"),
+        (format!("{sts}federated-user/a\tb"), "has a blank"),
+        (".amazonaws.com".to_owned(), "is no service"),
+        ("ec2..amazonaws.com".to_owned(), "is no service"),
+        ("a b.amazonaws.com".to_owned(), "is no service"),
+    ] {
+        let run = ask(&policy, &principal, "kms:Decrypt", &["--key", KEY]);
+        assert_eq!(run.status, 2, "{principal}: {}", run.out);
+        assert!(
+            run.err.contains(told) && run.err.contains("--principal"),
+            "{}",
+            run.err
+        );
+    }
+    let chinese = KEY.replace("arn:aws:", "arn:aws-cn:");
+    for (principal, key, status) in [
+        (APP, KEY, 0),
+        (APP, &*chinese, 2),
+        ("arn:aws-cn:iam::111122223333:role/App", KEY, 2),
+        // Services have the same name in several partitions.
+        ("ec2.amazonaws.com", &*chinese, 1),
+    ] {
+        let run = ask(&policy, principal, "kms:Decrypt", &["--key", key]);
+        assert_eq!(
+            run.status, status,
+            "{principal} {key}: {}{}",
+            run.out, run.err
+        );
+        assert_eq!(
+            run.err.contains("of another partition"),
+            status == 2,
+            "{}",
+            run.err
+        );
+    }
+    for fine in [
+        format!("{iam}role/team/App"),
+        format!("{sts}assumed-role/App/a@b.c"),
+        format!("{iam}root"),
+    ] {
+        let run = ask(&policy, &fine, "kms:Decrypt", &["--key", KEY]);
+        assert_ne!(run.status, 2, "{fine}: {}", run.err);
+    }
+}
+
 #[test]
 fn aliases_need_iam_too() {
     let all = policy(r#""Action":"kms:*","Resource":"*""#);

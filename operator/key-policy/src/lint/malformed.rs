@@ -106,7 +106,7 @@ fn principals(statement: &Statement) -> Option<String> {
 }
 
 /// Why a name cannot stand under `AWS`.
-fn not_a_principal(name: &str) -> Option<&'static str> {
+pub fn not_a_principal(name: &str) -> Option<&'static str> {
     if name == "*" {
         return None;
     }
@@ -127,26 +127,27 @@ fn not_a_principal(name: &str) -> Option<&'static str> {
         return Some("has a Region, and principals have none");
     }
     let (kind, rest) = arn.resource.split_once('/').unwrap_or((arn.resource, ""));
-    let parts = rest.split('/').filter(|part| !part.is_empty()).count();
+    if name.contains(char::is_whitespace) && arn.account != "cloudfront" {
+        return Some("has a blank");
+    }
+    let parts = rest.split('/').count();
+    let in_full = arn.has_account() && rest.split('/').all(|part| !part.is_empty());
     match (arn.service, kind) {
         ("iam", "group") => Some("is a group, and a group is no principal"),
         // An origin access identity of CloudFront has the account `cloudfront`.
         ("iam", _) if arn.account == "cloudfront" => None,
-        ("iam", "role" | "user") | ("sts", "federated-user")
-            if arn.has_account() && parts > 0 && !rest.ends_with('/') =>
-        {
-            None
-        }
-        ("sts", "assumed-role") if arn.has_account() && parts == 2 => None,
+        ("iam", "role" | "user") | ("sts", "federated-user") if in_full => None,
+        ("sts", "assumed-role") if in_full && parts == 2 => None,
         ("sts", "assumed-role") => Some("names no session: expected assumed-role/ROLE/SESSION"),
         _ => Some("is no role, user, session or account"),
     }
 }
 
 /// Why a name cannot stand under `Service`.
-fn not_a_service(name: &str) -> Option<&'static str> {
+pub fn not_a_service(name: &str) -> Option<&'static str> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    let named = name.contains('.') && name.bytes().all(letter);
+    let labels = name.contains('.') && name.split('.').all(|label| !label.is_empty());
+    let named = labels && name.bytes().all(letter);
     (!named).then_some("is no service: expected one such as ec2.amazonaws.com")
 }
 

@@ -26,7 +26,7 @@ pub use document::MAX_SIZE;
 pub use images::lint_images;
 pub use key::{Grant, KeyFacts, KeyLists, Unread, lint_key};
 use lens::Lens;
-pub use malformed::malformed;
+pub use malformed::{malformed, not_a_principal, not_a_service};
 pub use rules::Rule;
 pub use without_attestation::binds;
 

@@ -1144,6 +1144,15 @@ fn principals_that_are_none_are_malformed() {
             "has a Region",
         ),
         (r#"{"Service":"*"}"#, "is no service"),
+        (r#"{"Service":".amazonaws.com"}"#, "is no service"),
+        (
+            r#"{"AWS":"arn:aws:iam::111122223333:role/A b"}"#,
+            "has a blank",
+        ),
+        (
+            r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/App//s"}"#,
+            "names no session",
+        ),
         (r#"{"Service":"*.amazonaws.com"}"#, "is no service"),
         (r#"{"Service":"ec2"}"#, "is no service"),
     ] {
