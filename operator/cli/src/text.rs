@@ -44,9 +44,20 @@ struct Answer {
     _name: Option<String>,
 }
 
+/// The same with `--query Policy`: a text of JSON.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Wrapped {
+    Answer(Answer),
+    Text(String),
+}
+
 /// The policy inside of what `aws kms get-key-policy` prints; any other text stays as it is.
 pub fn unwrapped(text: String) -> String {
-    serde_json::from_str(&text).map_or(text, |answer: Answer| answer.policy)
+    serde_json::from_str(&text).map_or(text, |wrapped| match wrapped {
+        Wrapped::Answer(answer) => answer.policy,
+        Wrapped::Text(policy) => policy,
+    })
 }
 
 #[cfg(test)]
@@ -84,12 +95,14 @@ mod tests {
         for wrapped in [
             serde_json::json!({"Policy": inner}),
             serde_json::json!({"Policy": inner, "PolicyName": "default"}),
+            serde_json::json!(inner),
         ] {
             assert_eq!(unwrapped(wrapped.to_string()), inner);
         }
         for other in [
             inner,
             "nothing",
+            "[\"nothing\"]",
             r#"{"Policy": "x", "Statement": []}"#,
             r#"{"Policy": {}}"#,
         ] {
