@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use key_policy::{NotOurs, Policy};
 use measurement::Measurement;
 
-use crate::{PersistedState, Release, Rollover, Set, Share, World, keys, proven, takeover};
+use crate::{PersistedState, Release, Rollover, Share, World, keys, proven, takeover};
 
 /// What the policies are to admit; for one of them, see [`AdmittedSet::for_key`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,10 +50,8 @@ impl AdmittedSet {
     pub fn recorded(world: &World, record: &PersistedState) -> Self {
         let record = &proven::corrected(world, record);
         let current = record.current.as_ref().unwrap_or(&world.spec.release);
-        // A deletion leaves one measurement, once no chamber is left that may restart.
-        let leaves = world.spec.deletion.is_some() && !world.sets.iter().any(Set::runs);
-        let in_flight = record.rollover.as_ref().filter(|_| leaves);
-        if let Some(left) = in_flight.and_then(|rollover| stays(world, rollover)) {
+        let rollover = record.rollover.as_ref();
+        if let Some(left) = rollover.and_then(|rollover| left_by_deletion(world, rollover)) {
             return Self::only(world, &left.measurement);
         }
         match &record.rollover {
@@ -144,6 +142,18 @@ pub fn policy(set: &AdmittedSet, share: &Share, found: Option<&Policy>) -> Resul
 /// Whether a measurement may come into a policy: the spec approves it or chambers of ours run it, and no key bars it.
 pub fn enters(world: &World, measurement: &Measurement) -> bool {
     approved(world, measurement) && !world.barred(&measurement.image_sha384)
+}
+
+/// The release that a deletion leaves in the policies now: that of the chambers which stay, or with none left that may
+/// restart the one that [`stays`]. None while chambers are still to end, or of two releases stay.
+pub fn left_by_deletion<'a>(world: &'a World, rollover: &'a Rollover) -> Option<&'a Release> {
+    let deletion = world.spec.deletion?;
+    let mut running = world.sets.iter().filter(|set| set.runs());
+    match (running.next(), running.next()) {
+        (None, _) => stays(world, rollover),
+        (Some(only), None) if deletion.orphans => Some(&only.release),
+        _ => None,
+    }
 }
 
 /// The release that a deletion in the middle of a rollover leaves in the policies: once Retire has begun the target, and

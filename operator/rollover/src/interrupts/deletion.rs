@@ -53,21 +53,17 @@ fn without_record(world: &World) -> Plan {
 /// The chambers go first, then one measurement stays: that of the release that can be returned to.
 fn leave(world: &World, rollover: &Rollover, deletion: Deletion) -> Plan {
     let left: Vec<&Set> = world.sets.iter().filter(|set| set.runs()).collect();
-    match &left[..] {
-        [] => {}
-        [only] if deletion.orphans => return one_measurement(world, &only.release),
-        [_, ..] if deletion.orphans => {
-            return allow(Some(
-                "chambers of two releases stay, so every policy still admits both measurements"
-                    .to_owned(),
-            ));
-        }
-        [_, ..] => return stop(world, &left),
+    if !left.is_empty() && !deletion.orphans {
+        return stop(world, &left);
     }
-    match desired::stays(world, rollover) {
-        Some(stays) => one_measurement(world, stays),
-        None => allow(Some(
+    match (desired::left_by_deletion(world, rollover), &left[..]) {
+        (Some(stays), _) => one_measurement(world, stays),
+        (None, []) => allow(Some(
             "nothing but status names a release that could stay, so the policies are left as they are"
+                .to_owned(),
+        )),
+        (None, _) => allow(Some(
+            "chambers of two releases stay, so every policy still admits both measurements"
                 .to_owned(),
         )),
     }

@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use key_policy::{Policy, Template};
 use measurement::{Measurement, Pcr};
 use rollover::{
-    Action, Attestation, Attestations, Blob, Chamber, DriftPolicy, Failing, Gate, KeyFacts,
-    KeyState, Look, Metrics, OnFailure, Owner, PersistedState, Plan, PodMetrics, Reading, Readings,
-    Reason, Refusal, Release, SealPod, Set, Share, Spec, Transition, Verbs, World, blob_id, laws,
-    plan, tags,
+    Action, AdmittedSet, Attestation, Attestations, Blob, Chamber, DriftPolicy, Failing, Gate,
+    KeyFacts, KeyState, Look, Metrics, OnFailure, Owner, PersistedState, Plan, PodMetrics, Reading,
+    Readings, Reason, Refusal, Release, SealPod, Set, Share, Spec, Transition, Verbs, World,
+    blob_id, laws, plan, tags,
 };
 
 /// Of the master key that the seal pod makes.
@@ -581,7 +581,32 @@ impl Play {
         }
     }
 
+    /// What a step writes is what status says of the key, and what its holder would be asked for. A revocation takes its
+    /// image out first, and leaves what else is there for the step that follows.
+    fn says_the_same(&self, action: &Action) {
+        let Action::WritePolicies(writes) = action else {
+            return;
+        };
+        let set = AdmittedSet::recorded(&self.world, &self.world.record);
+        for write in writes {
+            let share = self.world.share(&write.arn).unwrap();
+            let revoked =
+                |image: &String| Pcr::parse(image).is_ok_and(|pcr| self.world.revoked(&pcr));
+            if key_policy::images(&write.expected).iter().any(revoked) {
+                continue;
+            }
+            let told = rollover::desired_policy(&set, share, Some(&write.expected)).unwrap();
+            let equal = told.equivalent(&write.policy);
+            assert!(
+                equal,
+                "key {}: told {told:?}, written {:?}",
+                write.name, write.policy
+            );
+        }
+    }
+
     pub fn act(&mut self, action: Action) {
+        self.says_the_same(&action);
         self.world.record.acted(&action, self.world.now);
         if let Action::Transition(Transition::RetireBegun) = action {
             let record = &self.world.record;
