@@ -129,10 +129,10 @@ mod tests {
         let fails =
             |passes| refusals.failed(&cluster, ARN, "ThrottlingException".to_owned(), passes);
         fails(true);
-        tokio::time::advance(LASTING - Duration::from_secs(1)).await;
+        tokio::time::advance(LASTING.mul_f64(0.9)).await;
         fails(true);
         assert!(refusals.of(&cluster, now).is_empty());
-        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::advance(LASTING.mul_f64(0.1)).await;
         fails(true);
         let refusal = &refusals.of(&cluster, now)[ARN];
         assert_eq!(refusal.until.duration_since(now).as_secs(), 60);

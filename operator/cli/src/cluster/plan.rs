@@ -14,7 +14,12 @@ use crate::output::{self, Answer, Exit, Failure};
 /// The plan of one, the policy of one of its keys, or the plans of several.
 pub async fn ask(client: &Client, asked: &Planned) -> Result<Answer, Failure> {
     let Some(name) = asked.name.as_deref() else {
-        return all(client, &these(client, asked.all_namespaces), asked.output).await;
+        return Box::pin(all(
+            client,
+            &these(client, asked.all_namespaces),
+            asked.output,
+        ))
+        .await;
     };
     let question = Question {
         file: asked.file.as_deref(),

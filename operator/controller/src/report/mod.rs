@@ -103,8 +103,8 @@ pub async fn unseen(
     status.message = Some(message.to_owned());
     status.plan = None;
     let generation = cluster.metadata.generation;
-    let stop = stop(ctx, cluster, reason);
-    conditions::unseen(&mut status, generation, ctx.clock.now(), stop, message);
+    let why = stop(ctx, cluster, reason);
+    conditions::unseen(&mut status, generation, ctx.clock.now(), why, message);
     write(ctx, cluster, status).await?;
     let said = Said {
         step,
