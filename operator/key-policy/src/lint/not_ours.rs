@@ -17,7 +17,7 @@ pub fn stops(lens: &Lens<'_>) -> Option<Finding> {
     let finding = Finding::new(
         RuleId::PolicyNotOurs,
         Severity::Warning,
-        format!("the operator stops at this policy (PolicyNotOurs): it {fault}"),
+        format!("the operator stops at this policy with PolicyNotOurs: {fault}"),
         cure,
     );
     let NotOurs::Unexpected { sid, .. } = &fault else {
