@@ -72,7 +72,7 @@ impl Admitted {
 
 /// What a policy of the five statements admits.
 pub fn admitted(policy: &Policy, template: &Template) -> Result<Admitted, NotOurs> {
-    let admitted = legible(policy, template)?;
+    projects(policy, template)?;
     for sid in [Sid::AllowChamberEnclaveEncryptForWrapping, DECRYPT] {
         if let Some(id) = one(policy, sid)?.deleted_principal() {
             return Err(NotOurs::DeletedPrincipal {
@@ -81,25 +81,23 @@ pub fn admitted(policy: &Policy, template: &Template) -> Result<Admitted, NotOur
             });
         }
     }
-    Ok(admitted)
+    values(&one(policy, DECRYPT)?.conditions)
 }
 
 /// Whether [`project`] can write a policy: it is of the five statements, but that it may name deleted principals in them.
 pub fn projects(policy: &Policy, template: &Template) -> Result<(), NotOurs> {
-    legible(policy, template).map(drop)
-}
-
-/// What a policy of the five statements compares with, whichever principals of them were deleted.
-fn legible(policy: &Policy, template: &Template) -> Result<Admitted, NotOurs> {
     for sid in Sid::iter() {
         one(policy, sid)?;
     }
-    let encrypt = one(policy, Sid::AllowChamberEnclaveEncryptForWrapping)?;
-    role(encrypt, template)?;
+    let expected = template.enclave_role_arn();
+    role(
+        one(policy, Sid::AllowChamberEnclaveEncryptForWrapping)?,
+        &expected,
+    )?;
     let decrypt = one(policy, DECRYPT)?;
-    role(decrypt, template)?;
+    role(decrypt, &expected)?;
     shape(decrypt)?;
-    values(&decrypt.conditions)
+    compared(&decrypt.conditions).map(drop)
 }
 
 /// Whether a policy admits exactly these measurements in the template's profile: [`project`] would change nothing.
@@ -123,7 +121,7 @@ pub fn project(
     template: &Template,
     live: &[Measurement],
 ) -> Result<Policy, NotOurs> {
-    legible(policy, template)?;
+    projects(policy, template)?;
     let repaired = deleted::repaired(policy, template);
     let projected = repaired.with_conditions(DECRYPT.into(), template.conditions(live));
     let pinned = template.pinned_statements(live);
@@ -191,8 +189,7 @@ pub(crate) fn unexpected(what: impl Into<String>) -> NotOurs {
 }
 
 /// The statement is for the enclave role and nobody else; who was deleted is nobody.
-fn role(statement: &Statement, template: &Template) -> Result<(), NotOurs> {
-    let expected = template.enclave_role_arn();
+fn role(statement: &Statement, expected: &str) -> Result<(), NotOurs> {
     let deleted = || {
         let principals = statement.principals.as_ref();
         principals.is_some_and(|Match { negated, listed }| {
@@ -201,16 +198,16 @@ fn role(statement: &Statement, template: &Template) -> Result<(), NotOurs> {
                 && statement.deleted_principal().is_some()
                 && kinds.all(|(kind, names)| {
                     let mut names = names.iter();
-                    kind == "AWS" && names.all(|name| *name == expected || is_deleted(name))
+                    kind == "AWS" && names.all(|name| name == expected || is_deleted(name))
                 })
         })
     };
-    if statement.names_only(&expected) || deleted() {
+    if statement.names_only(expected) || deleted() {
         return Ok(());
     }
     Err(NotOurs::ForeignRole {
         found: statement.who(),
-        expected,
+        expected: expected.to_owned(),
     })
 }
 
@@ -239,53 +236,64 @@ fn shape(statement: &Statement) -> Result<(), NotOurs> {
 /// The values of statement 3's conditions.
 pub(crate) fn values(conditions: &[Condition]) -> Result<Admitted, NotOurs> {
     let mut admitted = Admitted::default();
-    let mut seen = BTreeSet::new();
-    for condition in conditions {
-        if condition.operator != "StringEqualsIgnoreCase" {
-            return Err(unexpected(format!(
-                "has the operator {}, expected StringEqualsIgnoreCase alone",
-                condition.operator
-            )));
-        }
-        let key = condition.key.to_ascii_lowercase();
-        // Keys are case-insensitive: two spellings of one would be two lists, of which both must hold.
-        if !seen.insert(key.clone()) {
-            return Err(unexpected(format!(
-                "has the condition key {} in two spellings",
-                condition.key
-            )));
-        }
-        let values = condition
-            .values
-            .iter()
-            .map(|value| value.to_ascii_lowercase());
-        match key.strip_prefix(ATTESTATION) {
-            Some("imagesha384") => {
+    for (condition, compared) in conditions.iter().zip(compared(conditions)?) {
+        let values = condition.values.iter().map(|v| v.to_ascii_lowercase());
+        match compared {
+            Compared::Image => {
                 let nobody = Pcr::NOBODY.to_string();
                 admitted.image_sha384 = values.filter(|value| *value != nobody).collect();
             }
-            Some(register) => {
-                let index = register_index(register)
-                    .ok_or_else(|| unexpected(unknown_key(&condition.key)))?;
+            Compared::Register(index) => {
                 admitted.registers.insert(index, values.collect());
             }
-            None => return Err(unexpected(unknown_key(&condition.key))),
         }
     }
-    if !seen.contains(&IMAGE_SHA384.to_ascii_lowercase()) {
+    Ok(admitted)
+}
+
+/// What a condition of statement 3 is about.
+#[derive(Clone, Copy, PartialEq)]
+enum Compared {
+    Image,
+    Register(u8),
+}
+
+/// What each of statement 3's conditions is about.
+fn compared(conditions: &[Condition]) -> Result<Vec<Compared>, NotOurs> {
+    let mut all = Vec::with_capacity(conditions.len());
+    for Condition { operator, key, .. } in conditions {
+        if operator != "StringEqualsIgnoreCase" {
+            let what =
+                format!("has the operator {operator}, expected StringEqualsIgnoreCase alone");
+            return Err(unexpected(what));
+        }
+        let one = register(key).ok_or_else(|| unexpected(unknown_key(key)))?;
+        // Keys are case-insensitive: two spellings of one would be two lists, of which both must hold.
+        if all.contains(&one) {
+            let what = format!("has the condition key {key} in two spellings");
+            return Err(unexpected(what));
+        }
+        all.push(one);
+    }
+    if !all.contains(&Compared::Image) {
         return Err(unexpected(format!(
             "has no condition on {IMAGE_SHA384}: enclaves of any image would be admitted"
         )));
     }
-    Ok(admitted)
+    Ok(all)
 }
 
 fn unknown_key(key: &str) -> String {
     format!("has the condition key {key}, expected kms:RecipientAttestation:ImageSha384 or PCR<n>")
 }
 
-/// The `<n>` of `pcr<n>`, as AWS writes it: no sign, no leading zero, 31 at most.
-fn register_index(register: &str) -> Option<u8> {
-    let index: u8 = register.strip_prefix("pcr")?.parse().ok()?;
-    (index <= 31 && register == format!("pcr{index}")).then_some(index)
+/// The register of a key; its number is as AWS writes it: no sign, no leading zero, 31 at most.
+fn register(key: &str) -> Option<Compared> {
+    if key.eq_ignore_ascii_case(IMAGE_SHA384) {
+        return Some(Compared::Image);
+    }
+    let key = key.to_ascii_lowercase();
+    let number = key.strip_prefix(ATTESTATION)?.strip_prefix("pcr")?;
+    let index: u8 = number.parse().ok()?;
+    (index <= 31 && number == index.to_string()).then_some(Compared::Register(index))
 }

@@ -84,14 +84,22 @@ pub fn repeated_sids(policy: &Policy) -> impl Iterator<Item = Finding> {
 
 /// KMS takes a statement without Action or Resource, for another key or for an action that it does not have, or under a
 /// condition that cannot hold, and it does nothing: its author meant something else.
-pub fn without_effect(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
+///
+/// A statement of which it was found that it gives something is not asked whether it never does.
+pub fn without_effect(lens: &Lens<'_>, found: &[Finding]) -> Vec<Finding> {
+    let gives = |index: usize| {
+        let mut found = found.iter();
+        found.any(|one| one.statement == Some(index) && one.rule == RuleId::ForeignAllow)
+    };
     let statements = lens.policy.statements().iter().enumerate();
-    statements.filter_map(|(index, statement)| {
-        let (why, cure) = idle(lens, statement)?;
+    let idle = statements.filter_map(|(index, statement)| {
+        let never = || (!gives(index)).then(|| never(lens, statement))?;
+        let (why, cure) = idle(lens, statement).or_else(never)?;
         let name = statement.name(index);
         let message = format!("statement {name} {why}");
         Some(Finding::new(RuleId::WithoutEffect, Severity::Warning, message, cure).at(index))
-    })
+    });
+    idle.collect()
 }
 
 /// Why a statement, or a part of it, has no effect, and what to do.
@@ -123,9 +131,7 @@ fn idle(lens: &Lens<'_>, statement: &Statement) -> Option<(String, &'static str)
         );
         return Some((why, "Name the key by its ARN or by \"*\", or remove it"));
     }
-    let Some(unknown) = actions.listed.iter().find(|action| !is_known(action)) else {
-        return never(lens, statement);
-    };
+    let unknown = actions.listed.iter().find(|action| !is_known(action))?;
     let why = format!("has the action {unknown}, which KMS does not have");
     Some((why, "Write it as the reference of KMS does, or remove it"))
 }

@@ -1,6 +1,7 @@
 //! Whether somebody whom an Allow names can ever do what it allows.
 
 use super::lens::Lens;
+use super::{DATA_OPERATIONS, WAYS_ROUND};
 use crate::arn::Arn;
 use crate::evaluate::{
     Context, Principal, Reach, Truth, applies_whoever_asks, attests, is_own_account_only,
@@ -40,6 +41,11 @@ pub fn never(lens: &Lens<'_>, statement: &Statement) -> Option<(String, &'static
     }
     let named = named(lens, statement);
     if named.is_empty() || statement.conditions.is_empty() && named.iter().any(|one| !one.abroad) {
+        return None;
+    }
+    // Nearly always it gives one of these.
+    let mut usual = DATA_OPERATIONS.into_iter().chain(WAYS_ROUND);
+    if usual.any(|action| names_action(statement, action) && may(lens, statement, &named, action)) {
         return None;
     }
     let all = operations().map(|name| format!("kms:{name}"));

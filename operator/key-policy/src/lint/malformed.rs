@@ -162,16 +162,8 @@ fn actions(statement: &Statement) -> Option<String> {
 
 /// The policy with its operators as AWS writes them: what is meant by one in another case is plain, and one finding about it
 /// is enough.
-pub fn as_meant(policy: &Policy) -> Cow<'_, Policy> {
-    fn meant(operator: &str) -> Option<String> {
-        let known = well_known(operator)?;
-        (known != operator).then(|| known.into_owned())
-    }
-    let mut conditions = policy.statements().iter().flat_map(|one| &one.conditions);
-    if conditions.all(|condition| meant(&condition.operator).is_none()) {
-        return Cow::Borrowed(policy);
-    }
-    Cow::Owned(policy.reading_operators(meant))
+pub fn as_meant(policy: &Policy) -> Policy {
+    policy.reading_operators(|operator| well_known(operator).map(Cow::into_owned))
 }
 
 fn operators(statement: &Statement) -> Option<String> {

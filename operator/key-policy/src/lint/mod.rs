@@ -210,7 +210,9 @@ pub(crate) fn statement_of(finding: &Finding, policy: &Policy) -> Option<usize> 
 pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
     let mut findings = malformed::refused(policy);
     findings.extend(malformed::doubtful(policy));
-    let policy = &*malformed::as_meant(policy);
+    let cased = findings.iter().any(|one| one.rule == RuleId::OperatorCase);
+    let meant = cased.then(|| malformed::as_meant(policy));
+    let policy = meant.as_ref().unwrap_or(policy);
     let lens = &Lens::new(policy, template);
     findings.extend(break_glass::break_glass(lens));
     findings.extend(administrators::data_operations(policy, template));
@@ -228,7 +230,7 @@ pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
     findings.extend(document::repeated_sids(policy));
     findings.extend(document::empty_lists(policy));
     findings.extend(document::size(policy));
-    findings.extend(document::without_effect(lens));
+    findings.extend(document::without_effect(lens, &findings));
     findings.extend(registers::conditions(policy));
     findings.extend(registers::several_in_one_deny(policy));
     findings.extend(registers::deployment(policy));
