@@ -230,7 +230,7 @@ async fn in_time(ends: impl Future, stopped: watch::Receiver<bool>) {
 }
 
 /// Woken by the resource, by its `ReplicaSets` and its disruption budget, and by every pod that carries its label.
-fn watch_namespace(client: &Client, namespace: Option<&str>) -> Controller<ChamberCluster> {
+pub fn watch_namespace(client: &Client, namespace: Option<&str>) -> Controller<ChamberCluster> {
     fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
     where
         K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,

@@ -7,6 +7,7 @@ use http::{Method, Request, Response};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 /// How an answer fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,11 +33,13 @@ struct State {
     version: u64,
     calls: Vec<(Method, String)>,
     faults: Vec<Fault>,
+    /// The collection whose watch ends.
+    expired: Option<&'static str>,
 }
 
 /// The server; clones share it.
 #[derive(Clone, Default)]
-pub struct Api(Arc<Mutex<State>>);
+pub struct Api(Arc<Mutex<State>>, Arc<Notify>);
 
 impl Api {
     fn state(&self) -> MutexGuard<'_, State> {
@@ -92,6 +95,21 @@ impl Api {
     /// No answer fails any more.
     pub fn heal(&self) {
         self.state().faults.clear();
+    }
+
+    /// The watch of this collection ends: what happened since is too long ago to be told.
+    pub fn expire_watch(&self, collection: &'static str) {
+        self.state().expired = Some(collection);
+        self.1.notify_waiters();
+    }
+
+    /// Waits until the watch at this path ends. It tells nothing before: what changes has to be listed.
+    async fn watched(&self, path: &str) {
+        let expired = || self.state().expired.is_some_and(|one| path.ends_with(one));
+        while !expired() {
+            self.1.notified().await;
+        }
+        self.state().expired = None;
     }
 
     /// The Events that were published.
@@ -271,7 +289,15 @@ async fn answer(api: Api, request: Request<Body>) -> Result<Response<Body>, std:
     let bytes = body.collect_bytes().await.map_err(std::io::Error::other)?;
     let body = serde_json::from_slice(&bytes).unwrap_or_default();
     let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
-    let (answer, fails) = {
+    let watches = query.contains("watch=true");
+    if watches {
+        api.watched(path).await;
+    }
+    let (answer, fails) = if watches {
+        let gone = json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 410,
+            "reason": "Expired", "message": "too old resource version"});
+        (Ok(json!({"type": "ERROR", "object": gone})), None)
+    } else {
         let mut state = api.state();
         state.calls.push((head.method.clone(), path.to_owned()));
         let fails = state.fault(&head.method, path);

@@ -10,6 +10,7 @@ mod gate;
 mod identity;
 mod objects;
 mod told;
+mod watches;
 
 use std::time::Duration;
 
