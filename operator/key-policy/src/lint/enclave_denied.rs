@@ -6,6 +6,7 @@ use crate::evaluate::{Context, Fact, SESSION_NAME, Truth, is_attestation};
 use crate::project::{DECRYPT, images};
 use crate::statement::{Condition, Effect, Statement};
 
+const OF_A_REQUEST: &str = "Say in spec.keys.policy.assume what holds for the chambers (of a register, in spec.release.measurement), or the operator does not roll";
 const OF_A_SESSION: &str = "Take the session out of the statement, or name its role there: a chamber's session may have any name, so the operator does not roll";
 
 /// A Deny statement, and whether it holds for what the enclave role does.
@@ -183,9 +184,7 @@ fn depends(lens: &Lens<'_>, denies: &Denies<'_>) -> Option<Finding> {
                 denies.name(),
                 keys.join(", ")
             ),
-            if session { OF_A_SESSION } else {
-                "Say in spec.keys.policy.assume what holds for the chambers (of a register, in spec.release.measurement), or the operator does not roll"
-            },
+            if session { OF_A_SESSION } else { OF_A_REQUEST },
         )
     })
 }
