@@ -389,6 +389,21 @@ fn never_writes_the_spec() {
     }
 }
 
+/// Where `OwnerReferencesPermissionEnforcement` is on, who names an owner that blocks its own deletion needs this right.
+#[test]
+fn owners_that_block_their_deletion_may_be_named() {
+    for values in SETS {
+        let Some(objects) = render(values) else {
+            return;
+        };
+        let may = rules(&objects).into_iter().any(|(_, rule)| {
+            texts(&rule["resources"]).contains(&"chamberclusters/finalizers")
+                && texts(&rule["verbs"]).contains(&"update")
+        });
+        assert!(may, "{values}");
+    }
+}
+
 #[test]
 fn watched_namespaces_bound_the_cluster_role() {
     let Some(objects) = render("watchNamespaces: [payments, ledger]") else {
