@@ -38,6 +38,12 @@ pub fn is_ours(world: &World, facts: &KeyFacts) -> bool {
     matches!(claim_of(world, facts), Claim::Ours | Claim::Healing(_))
 }
 
+/// Whether a key says that a rollover of this cluster has ended, or retires: its policy was written by this cluster.
+pub fn has_retired(world: &World, facts: &KeyFacts) -> bool {
+    let progress = tags::progress_of(&facts.tags);
+    is_ours(world, facts) && progress.is_some_and(|(number, retires)| number > 1 || retires)
+}
+
 /// Why a key is not this cluster's to write: another owner's tag, or one that is ahead of status.
 pub fn conflict(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstacle> {
     if claim_of(world, facts) == Claim::Anothers {

@@ -128,7 +128,12 @@ fn policy_fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstac
             return Some(KeyObstacle::Unparsable(share.into(), why.clone()).into());
         }
     };
-    let fault = if share.managed && share.adopt {
+    let other_role = key_policy::admitted(policy, &share.template).err();
+    let other_role = other_role.filter(|fault| matches!(fault, NotOurs::ForeignRole { .. }));
+    let fault = if let Some(fault) = other_role.filter(|_| claim::has_retired(world, facts)) {
+        // What this cluster has written names its own role: the spec has another account now, or the policy another's.
+        fault
+    } else if share.managed && share.adopt {
         key_policy::found(policy, &share.template).err()?
     } else if share.managed && claim::is_ours(world, facts) {
         // Our own roles were deleted: the next write names them anew. Without our tag they may be another cluster's.

@@ -58,10 +58,14 @@ pub use verification::{Attestation, Prometheus, Queries, Verification};
         .message("spec.manifest.body.commitment is not the one in status.commitment: the manifest is of another master key. Take what `kubectl chamber manifest render` prints for this cluster")
         .reason(Reason::FieldValueInvalid)
         .field_path(".spec.manifest"),
-    validation = Rule::new("!has(self.status) || (!has(self.status.commitment) && !has(self.status.current)) || (self.spec.sealing == oldSelf.spec.sealing && has(self.spec.enclaveRoleAccountId) == has(oldSelf.spec.enclaveRoleAccountId) && (!has(self.spec.enclaveRoleAccountId) || self.spec.enclaveRoleAccountId == oldSelf.spec.enclaveRoleAccountId))")
-        .message("spec.sealing and spec.enclaveRoleAccountId cannot change after the first seal, or once a release has run: the chambers would lose the master key, or their role")
+    validation = Rule::new("!has(self.status) || (!has(self.status.commitment) && !has(self.status.current)) || self.spec.sealing == oldSelf.spec.sealing")
+        .message("spec.sealing cannot change after the first seal, or once a release has run: the chambers would lose the master key")
         .reason(Reason::FieldValueForbidden)
-        .field_path(".spec.sealing")
+        .field_path(".spec.sealing"),
+    validation = Rule::new("!has(self.status) || (!has(self.status.commitment) && !has(self.status.current)) || (has(self.spec.enclaveRoleAccountId) == has(oldSelf.spec.enclaveRoleAccountId) && (!has(self.spec.enclaveRoleAccountId) || self.spec.enclaveRoleAccountId == oldSelf.spec.enclaveRoleAccountId))")
+        .message("spec.enclaveRoleAccountId cannot change after the first seal, or once a release has run: the chambers would lose their role")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".spec.enclaveRoleAccountId")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

@@ -1501,3 +1501,24 @@ fn a_change_of_the_template_hides_no_other_writer() {
     let put_right: Vec<_> = written.map(|known| known.put_right.len()).collect();
     assert_eq!(put_right, [1, 0, 0], "{}", play.story);
 }
+
+/// Status is gone, and with it the rule that keeps the role's account: a policy of our own that names another role is not taken over.
+#[test]
+fn another_account_of_the_enclave_role_takes_over_no_key_of_ours() {
+    for forgets in [true, false] {
+        let mut play = Play::settled();
+        for share in &mut play.world.spec.shares {
+            share.adopt = true;
+            share.template.role_account = "444455556666".to_owned();
+        }
+        if forgets {
+            play.world.record = rollover::PersistedState::default();
+        }
+        play.world.spec.release = release(2);
+        play.run(50);
+        let (reason, message) = blocked(&play);
+        assert_eq!(reason, Reason::KeyOfAnotherCluster, "{message}");
+        assert!(!message.contains("adopt"), "{message}");
+        assert!(!play.story.contains("writes policies"), "{}", play.story);
+    }
+}
