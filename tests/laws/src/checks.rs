@@ -79,8 +79,11 @@ pub fn write(
 /// Law 2.
 pub fn rests(setup: &Setup, state: &State) -> Result<(), Violation> {
     let size = &setup.size;
-    let revoked = state.revoked(size.keys, size.threshold);
-    let keys = state.keys[..size.keys].iter().enumerate();
+    // What was changed since the keys were read is not known yet: they are read again after a while.
+    let mut known = state.clone();
+    known.keys = state.as_read();
+    let revoked = known.revoked(size.keys, size.threshold);
+    let keys = known.keys[..size.keys].iter().enumerate();
     let mut written = keys.filter(|(index, _)| state.asked.observed & (1 << index) == 0);
     match written.find(|(_, key)| key.is_ours() && key.stored & revoked != 0) {
         None => Ok(()),

@@ -160,6 +160,52 @@ pub async fn refused_at_apply(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// What the first seal has fixed is refused by the API server, with the field.
+async fn fixed_after_the_seal(stage: &Stage, tenant: &Tenant) -> Result<()> {
+    let arn = tenant.key_arns().into_iter().next().context("no key")?;
+    let (start, last) = arn.split_at(arn.len() - 1);
+    let other = format!("{start}{}", if last == "0" { "1" } else { "0" });
+    let changes = [
+        (
+            "/spec/sealing",
+            json!("External"),
+            "spec.sealing cannot change",
+        ),
+        (
+            "/spec/enclaveRoleAccountId",
+            json!("444455556666"),
+            "spec.enclaveRoleAccountId cannot change",
+        ),
+        (
+            "/spec/clusterId",
+            json!("another"),
+            "clusterId is immutable",
+        ),
+        (
+            "/spec/keys/threshold",
+            json!(3),
+            "spec.keys.threshold and the ARNs",
+        ),
+        (
+            "/spec/keys/shares/0/arn",
+            json!(other),
+            "spec.keys.threshold and the ARNs",
+        ),
+    ];
+    for (pointer, value, names) in changes {
+        let mut object = stage.object(tenant, &stage.environment.releases.v1);
+        put(&mut object, pointer, value)?;
+        match kubernetes::dry_run(&stage.environment.client, &object).await {
+            Ok(_) => bail!("{pointer} may be changed after the first seal"),
+            Err(error) => ensure!(
+                format!("{error:#}").contains(names),
+                "{pointer}: the refusal does not name {names:?}: {error:#}"
+            ),
+        }
+    }
+    Ok(())
+}
+
 /// Sets a value; null removes it.
 fn put(object: &mut Value, pointer: &str, value: Value) -> Result<()> {
     let (parent, member) = pointer.rsplit_once('/').context("pointer")?;
@@ -315,6 +361,7 @@ pub async fn sealed_secret_deleted(stage: &Stage) -> Result<()> {
     let v1 = &stage.environment.releases.v1;
     stage.declare(tenant, v1).await?;
     stage.settled(tenant, v1).await?;
+    fixed_after_the_seal(stage, tenant).await?;
     let secrets: Api<Secret> = Api::namespaced(stage.environment.client.clone(), &tenant.namespace);
     let sealed = secrets
         .list(&ListParams::default().labels("chamber.dev/cluster"))
