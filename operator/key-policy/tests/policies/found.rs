@@ -1670,6 +1670,12 @@ fn what_another_account_is_refused_is_not_given() {
         let found = first_of_an_allow(principal, &format!("kms:{action}"), "");
         assert!(found.starts_with(told), "{principal} {action}: {found}");
     }
+    // Whom NotPrincipal lists is who is not meant.
+    let others = extra(
+        r#""Effect":"Allow","NotPrincipal":{"AWS":"999999999999"},"Action":"kms:PutKeyPolicy","Resource":"*""#,
+    );
+    let foreign = (RuleId::ForeignAllow, Severity::Error);
+    assert!(rules(&others).contains(&foreign), "{others:?}");
     let all = first_of_an_allow(ABROAD, "kms:*", "");
     assert!(
         all.contains("kms:DeriveSharedSecret, kms:CreateGrant to"),
