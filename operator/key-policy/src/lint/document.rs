@@ -85,15 +85,17 @@ pub fn repeated_sids(policy: &Policy) -> impl Iterator<Item = Finding> {
 /// KMS takes a statement without Action or Resource, for another key or for an action that it does not have, or under a
 /// condition that cannot hold, and it does nothing: its author meant something else.
 ///
-/// A statement of which it was found that it gives something is not asked whether it never does.
+/// A statement of which it was found that it gives something, or that a list of it is empty, is not asked whether it never
+/// gives anything.
 pub fn without_effect(lens: &Lens<'_>, found: &[Finding]) -> Vec<Finding> {
-    let gives = |index: usize| {
+    let told = |index: usize| {
+        let rules = [RuleId::ForeignAllow, RuleId::EmptyList];
         let mut found = found.iter();
-        found.any(|one| one.statement == Some(index) && one.rule == RuleId::ForeignAllow)
+        found.any(|one| one.statement == Some(index) && rules.contains(&one.rule))
     };
     let statements = lens.policy.statements().iter().enumerate();
     let idle = statements.filter_map(|(index, statement)| {
-        let never = || (!gives(index)).then(|| never(lens, statement))?;
+        let never = || (!told(index)).then(|| never(lens, statement))?;
         let (why, cure) = idle(lens, statement).or_else(never)?;
         let name = statement.name(index);
         let message = format!("statement {name} {why}");

@@ -40,7 +40,7 @@ pub fn never(lens: &Lens<'_>, statement: &Statement) -> Option<(String, &'static
         return None;
     }
     let named = named(lens, statement);
-    if named.is_empty() || statement.conditions.is_empty() && named.iter().any(|one| !one.abroad) {
+    if statement.conditions.is_empty() && named.iter().any(|one| !one.abroad) {
         return None;
     }
     // Nearly always it gives one of these.

@@ -15,7 +15,6 @@ use crate::template::Sid;
 pub fn ways_to_the_key(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
     let template = Names::of(lens);
     let statements = lens.statements(Effect::Allow);
-    let statements = statements.filter(|(_, one)| names_somebody(one) && lens.is_about_key(one));
     statements.filter_map(move |(index, statement)| {
         let given = possible(lens, statement, given(statement, &template));
         if given.is_empty() {
@@ -72,14 +71,6 @@ const ENDING: [&str; 10] = [
     "kms:UntagResource",
     "kms:UpdatePrimaryRegion",
 ];
-
-/// Whether a statement gives something to anybody.
-fn names_somebody(statement: &Statement) -> bool {
-    statement.principals.as_ref().is_some_and(|principals| {
-        let mut kinds = principals.listed.values();
-        principals.negated || kinds.any(|names| !names.is_empty())
-    })
-}
 
 /// An Allow that lets others than the template's principals end the key.
 fn ends_the_key(

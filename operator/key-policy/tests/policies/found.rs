@@ -1699,7 +1699,7 @@ fn what_asks_for_an_attestation_gives_what_carries_one() {
         (
             "PutKeyPolicy",
             &image,
-            "warning without-effect: never gives kms:PutKeyPolicy",
+            "warning without-effect: never gives kms:PutKeyPolicy to arn:aws:iam::111122223333:role/App: its conditions cannot hold there",
         ),
         (
             "Disable*",
@@ -1738,6 +1738,9 @@ fn what_whoever_is_named_cannot_fulfil_is_not_given() {
     let session = r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/App/s"}"#;
     let both = r#"{"AWS":["111122223333","999999999999"]}"#;
     let own = r#""StringEquals":{"aws:PrincipalOrgID":"o-1"}"#;
+    let role = r#""StringEquals":{"aws:PrincipalType":"AssumedRole"}"#;
+    let user = r#""StringEquals":{"aws:PrincipalType":"User"}"#;
+    let ops = r#"{"AWS":"arn:aws:iam::111122223333:user/Ops"}"#;
     for (principal, condition, gives) in [
         (APP, caller, false),
         (r#"{"AWS":"111122223333"}"#, caller, false),
@@ -1746,6 +1749,10 @@ fn what_whoever_is_named_cannot_fulfil_is_not_given() {
         (both, caller, true),
         (APP, own, true),
         (APP, arn, false),
+        (APP, role, true),
+        (APP, user, false),
+        (ops, role, false),
+        (ops, user, true),
         // A session may be that of a role with a path.
         (session, arn, true),
     ] {
@@ -1757,8 +1764,39 @@ fn what_whoever_is_named_cannot_fulfil_is_not_given() {
         };
         assert!(found.starts_with(told), "{principal} {condition}: {found}");
     }
+    let own = r#""StringEquals":{"kms:CallerAccount":"111122223333"}"#;
+    let abroad = first_of_an_allow(ABROAD, "kms:Decrypt", own);
+    assert!(
+        abroad.ends_with("role/App: its conditions cannot hold there"),
+        "{abroad}"
+    );
     // What no key policy governs is not judged.
     assert_eq!(first_of_an_allow(APP, "kms:ListKeys", caller), "");
+}
+
+/// What was found of one statement does not silence another, and only some of it says what this rule would.
+#[test]
+fn each_statement_that_never_gives_is_told_of() {
+    let gives = format!(
+        r#"{{"Sid":"Gives","Effect":"Allow","Principal":{APP},"Action":"kms:Decrypt","Resource":"*"}}"#
+    );
+    let never = |members: &str| {
+        let statement = format!(
+            r#"{gives},{{"Sid":"Never","Effect":"Allow","Action":"kms:Decrypt",{members},"Condition":{{"stringequals":{{"kms:CallerAccount":"999999999999"}}}}}}"#
+        );
+        let found = lint(&with(&statement), &template());
+        let told = found.iter().filter(|one| one.message.contains("Never"));
+        told.map(|one| one.rule).collect::<Vec<_>>()
+    };
+    let told = never(&format!(r#""Principal":{APP},"Resource":"*""#));
+    assert_eq!(told, [RuleId::OperatorCase, RuleId::WithoutEffect]);
+    for empty in [
+        r#""Principal":{"AWS":[]},"Resource":"*""#.to_owned(),
+        format!(r#""Principal":{APP},"Resource":[]"#),
+    ] {
+        let told = never(&empty);
+        assert_eq!(told, [RuleId::EmptyList, RuleId::OperatorCase], "{empty}");
+    }
 }
 
 /// What a key that KMS never sets makes of a statement is said, whatever the statement is.
