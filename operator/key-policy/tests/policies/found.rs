@@ -1828,6 +1828,11 @@ fn a_key_that_is_none_has_a_consequence() {
             ", so it never holds: nobody is allowed",
         ),
         ("Allow", r#""Null":{"KEY":"true"}"#, allows),
+        (
+            "Allow",
+            r#""Null":{"KEY":"true"},"Bool":{"aws:MultiFactorAuthPresent":"true"}"#,
+            ", so this condition always holds: the others decide alone",
+        ),
     ] {
         for key in ["kms:RecipientAttestation:PCRs", "kms:RecipientAttestation"] {
             let condition = condition.replace("KEY", key);
