@@ -1,7 +1,7 @@
 //! What every reconcile needs.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use attestation::Root;
 use chamber_api::ChamberCluster;
@@ -18,6 +18,7 @@ use crate::fencing_token::FencingToken;
 use crate::hosts::Hosts;
 use crate::kms::{Access, Keyring};
 use crate::kubernetes;
+use crate::locked::lock;
 use crate::pace::Pace;
 use crate::prometheus::Prometheus;
 use crate::refusals::Refusals;
@@ -186,9 +187,4 @@ impl Context {
         lock(&self.retiring).remove(&uid);
         self.pace.clear(cluster);
     }
-}
-
-/// What another thread left half done is a map all the same.
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -70,7 +70,12 @@ impl Events {
 
     /// Whether what is waited for now has lasted: one call that fails is no fault yet.
     pub fn lasts(&self, cluster: &ChamberCluster, reason: Reason) -> bool {
-        self.waits.lasts(&uid(cluster), reason)
+        let said = cluster
+            .status
+            .as_ref()
+            .and_then(|status| status.reason.as_deref());
+        let still = said == Some(<&str>::from(reason));
+        self.waits.lasts(&uid(cluster), reason, still)
     }
 
     /// Something was done, or nothing is waited for.

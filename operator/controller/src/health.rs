@@ -1,10 +1,12 @@
 //! What the probes ask: whether the process goes round, and whether it knows what it acts on.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::locked::lock;
 
 /// The loop around the lease takes four seconds at most: without a round for so long the process hangs.
 const HANGS: Duration = Duration::from_mins(1);
@@ -36,20 +38,20 @@ impl Health {
     /// The loop around the lease has gone round, and the API server has answered or not.
     pub fn turned(&self, reached: bool) {
         let now = Instant::now();
-        *locked(&self.turned) = now;
+        *lock(&self.turned) = now;
         if reached {
-            *locked(&self.reached) = Some(now);
+            *lock(&self.reached) = Some(now);
         }
     }
 
     /// This replica leads, and needs the resources of these namespaces.
     pub fn watches(&self, namespaces: impl IntoIterator<Item = String>) {
-        locked(&self.unseen).extend(namespaces);
+        lock(&self.unseen).extend(namespaces);
     }
 
     /// The resources of this namespace have been listed once.
     pub fn has_seen(&self, namespace: &str) {
-        locked(&self.unseen).remove(namespace);
+        lock(&self.unseen).remove(namespace);
     }
 
     /// Why the process should be started anew.
@@ -58,7 +60,7 @@ impl Health {
     ///
     /// What hangs, in a line.
     pub fn live(&self) -> Result<(), String> {
-        let turns = locked(&self.turned).elapsed() < HANGS;
+        let turns = lock(&self.turned).elapsed() < HANGS;
         turns
             .then_some(())
             .ok_or_else(|| "the loop around the lease has not gone round for a minute".to_owned())
@@ -71,14 +73,14 @@ impl Health {
     /// What is missing, in a line.
     pub fn ready(&self) -> Result<(), String> {
         let lease = "the API server has not let this replica read and write its Lease";
-        match *locked(&self.reached) {
+        match *lock(&self.reached) {
             None => return Err(format!("{lease} yet: see the log")),
             Some(reached) if reached.elapsed() >= UNREACHED => {
                 return Err(format!("{lease} for half a minute: see the log"));
             }
             Some(_) => {}
         }
-        let unseen = locked(&self.unseen);
+        let unseen = lock(&self.unseen);
         if unseen.is_empty() {
             return Ok(());
         }
@@ -88,10 +90,6 @@ impl Health {
             "the ChamberClusters of {names} cannot be listed yet: see the log"
         ))
     }
-}
-
-fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

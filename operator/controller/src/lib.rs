@@ -15,6 +15,7 @@ pub mod hosts;
 pub mod kms;
 pub mod kubernetes;
 pub mod lane;
+mod locked;
 pub mod objects;
 pub mod observe;
 pub mod pace;

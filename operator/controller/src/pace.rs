@@ -5,12 +5,14 @@
 //! comes before its end is sent away, unless a person changed the resource.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use chamber_api::ChamberCluster;
 use kube::ResourceExt;
 use tokio::time::Instant;
+
+use crate::locked::lock;
 
 /// The shortest pause, half of it before the first doubling.
 const FIRST: Duration = Duration::from_millis(500);
@@ -53,7 +55,7 @@ impl Words {
 
 impl Pace {
     fn clusters(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
-        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.clusters)
     }
 
     /// What is left of a pause that holds for this resource as it is now.
@@ -94,11 +96,12 @@ impl Pace {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
-    fn cluster(generation: i64) -> ChamberCluster {
+    /// A resource in this generation.
+    pub(crate) fn cluster(generation: i64) -> ChamberCluster {
         serde_json::from_value(json!({
             "apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
             "metadata": {"name": "signer", "namespace": "n", "uid": "u", "generation": generation},

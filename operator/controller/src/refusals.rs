@@ -1,7 +1,7 @@
 //! Keys that refuse what would change them: the planner leaves them alone for a while, and everything else goes on.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use chamber_api::ChamberCluster;
@@ -10,12 +10,15 @@ use kube::ResourceExt;
 use rollover::Refusal;
 use tokio::time::Instant;
 
+use crate::locked::lock;
 use crate::pace::Words;
 
 /// The first pause of a key.
 const FIRST: Duration = Duration::from_secs(4);
 /// The longest one.
 const LONGEST: Duration = Duration::from_mins(1);
+/// A failure after so long a time without one is the first of its row: pauses are a minute at most.
+const ANEW: Duration = Duration::from_mins(3);
 /// What time alone cures, and has not cured for so long, is a refusal: nobody waits for such a key for ever.
 const LASTING: Duration = Duration::from_mins(10);
 
@@ -35,6 +38,8 @@ struct Keys {
 #[derive(Debug)]
 struct Entry {
     since: Instant,
+    /// When it failed last.
+    last: Instant,
     /// None while time alone may cure it.
     until: Option<Instant>,
     message: String,
@@ -42,7 +47,7 @@ struct Entry {
 
 impl Refusals {
     fn clusters(&self) -> MutexGuard<'_, HashMap<String, Keys>> {
-        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.clusters)
     }
 
     /// The refusals of a cluster's keys, as times of a look at `now`. A change of the resource ends them.
@@ -79,10 +84,13 @@ impl Refusals {
                 refused: BTreeMap::new(),
             });
         let known = keys.refused.get(arn);
+        // What was not tried for a while may have gone well, although no answer said so.
+        let known = known.filter(|known| now - known.last < ANEW);
         let since = known.map_or(now, |known| known.since);
         let refuses = !passes || now - since >= LASTING;
         let entry = Entry {
             since,
+            last: now,
             until: refuses.then(|| now + (now - since).clamp(FIRST, LONGEST)),
             message,
         };
@@ -106,33 +114,23 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::tests::cluster;
 
     const ARN: &str = "arn:aws:kms:us-east-1:111122223333:key/a";
 
-    fn cluster() -> ChamberCluster {
-        serde_json::from_value(serde_json::json!({
-            "apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
-            "metadata": {"name": "signer", "namespace": "n", "uid": "u", "generation": 1},
-            "spec": {
-                "clusterId": "one",
-                "release": {"image": "i", "measurement": {"imageSha384": "ab".repeat(48)}},
-                "keys": {"threshold": 1, "shares": []},
-                "verification": {"prometheus": {"url": "http://p"}}
-            }
-        }))
-        .unwrap()
-    }
-
     #[tokio::test(start_paused = true)]
     async fn what_passes_is_no_refusal_until_it_has_lasted() {
-        let (refusals, cluster, now) = (Refusals::default(), cluster(), Timestamp::UNIX_EPOCH);
+        let (refusals, cluster, now) = (Refusals::default(), cluster(1), Timestamp::UNIX_EPOCH);
         let fails =
             |passes| refusals.failed(&cluster, ARN, "ThrottlingException".to_owned(), passes);
+        let minute = Duration::from_mins(1);
         fails(true);
-        tokio::time::advance(LASTING.mul_f64(0.9)).await;
-        fails(true);
-        assert!(refusals.of(&cluster, now).is_empty());
-        tokio::time::advance(LASTING.mul_f64(0.1)).await;
+        tokio::time::advance(LASTING).await;
+        for _ in 0..10 {
+            fails(true);
+            assert!(refusals.of(&cluster, now).is_empty(), "a row of its own");
+            tokio::time::advance(minute).await;
+        }
         fails(true);
         let refusal = &refusals.of(&cluster, now)[ARN];
         assert_eq!(refusal.until.duration_since(now).as_secs(), 60);

@@ -38,7 +38,7 @@ pub fn is_ours(world: &World, facts: &KeyFacts) -> bool {
     matches!(claim_of(world, facts), Claim::Ours | Claim::Healing(_))
 }
 
-/// Whether a key says that a rollover of this cluster has ended, or retires: its policy was written by this cluster.
+/// Whether a key's tags say that it is ours, and that a rollover has ended on it or retires there.
 pub fn has_retired(world: &World, facts: &KeyFacts) -> bool {
     let progress = tags::progress_of(&facts.tags);
     is_ours(world, facts) && progress.is_some_and(|(number, retires)| number > 1 || retires)

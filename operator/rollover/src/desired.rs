@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use key_policy::{NotOurs, Policy};
 use measurement::Measurement;
 
-use crate::{PersistedState, Release, Rollover, Share, World, keys, proven, takeover};
+use crate::{
+    KeyFacts, KeyState, PersistedState, Release, Rollover, Share, World, claim, keys, proven,
+    takeover,
+};
 
 /// What the policies are to admit; for one of them, see [`AdmittedSet::for_key`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -171,11 +174,21 @@ pub fn stays<'a>(world: &'a World, rollover: &'a Rollover) -> Option<&'a Release
     let candidates: Vec<_> = candidates
         .filter(|release| !world.revoked(&release.measurement.image_sha384))
         .collect();
-    // A release that another hand took out of too many keys would be left with a policy that opens nothing.
-    let opens =
-        |release: &&&Release| keys::usable(world, &release.measurement) >= world.spec.threshold;
+    // What is left in the policies has to open: with what the operator writes, and what holders have left.
+    let opens = |release: &&&Release| may_open(world, release) >= world.spec.threshold;
     let mut opening = candidates.iter().filter(opens);
     opening.next().or(candidates.first()).copied().or(target)
+}
+
+/// Keys that open for a release, or will once the operator has written it into them.
+fn may_open(world: &World, release: &Release) -> usize {
+    let enters = enters(world, &release.measurement);
+    let opens = |(share, facts): &(&Share, &KeyFacts)| {
+        let writes = enters && share.managed && claim::is_ours(world, facts);
+        keys::opens(share, facts, &release.measurement)
+            || writes && facts.state == KeyState::Enabled
+    };
+    world.facts().filter(opens).count()
 }
 
 /// Whether nothing but status speaks for a release. What so many keys admit was approved once, though no chamber of it runs.

@@ -41,7 +41,8 @@ pub fn usable(world: &World, measurement: &Measurement) -> usize {
         .count()
 }
 
-fn opens(share: &Share, facts: &KeyFacts, measurement: &Measurement) -> bool {
+/// Whether a key is enabled, and its policy lets a measurement decrypt.
+pub fn opens(share: &Share, facts: &KeyFacts, measurement: &Measurement) -> bool {
     let policy = facts.policy.as_ref();
     facts.state == KeyState::Enabled
         && policy.is_ok_and(|policy| key_policy::decrypts(policy, &share.template, measurement))
@@ -94,12 +95,20 @@ fn goes_without(world: &World) -> bool {
     }
     let stays = rollover.map(|rollover| &rollover.to);
     let stays = stays.or(world.record.current.as_ref());
-    let admits_others = |(share, facts): &(&Share, &KeyFacts)| {
-        share.accepted_at_risk
-            && may_admit(share, facts)
-            && !stays.is_some_and(|release| admits_alone(share, facts, &release.measurement))
+    let admits_others = |key: &Key<'_>| {
+        let may = match key.reading {
+            Reading::Unread => false,
+            // Who cannot be asked may say anything.
+            Reading::Failed { .. } => true,
+            Reading::Facts(facts) => {
+                let alone =
+                    |release: &Release| admits_alone(key.share, facts, &release.measurement);
+                may_admit(key.share, facts) && !stays.is_some_and(alone)
+            }
+        };
+        key.share.accepted_at_risk && may
     };
-    world.facts().filter(admits_others).count() < threshold
+    world.keys().filter(admits_others).count() < threshold
 }
 
 /// Whether a key's policy admits an image, or cannot be read for certain.
@@ -128,12 +137,10 @@ fn policy_fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstac
             return Some(KeyObstacle::Unparsable(share.into(), why.clone()).into());
         }
     };
-    let other_role = key_policy::admitted(policy, &share.template).err();
-    let other_role = other_role.filter(|fault| matches!(fault, NotOurs::ForeignRole { .. }));
-    let fault = if let Some(fault) = other_role.filter(|_| claim::has_retired(world, facts)) {
-        // What this cluster has written names its own role: the spec has another account now, or the policy another's.
-        fault
-    } else if share.managed && share.adopt {
+    if let Some(found) = other_role(world, share, facts) {
+        return Some(found);
+    }
+    let fault = if share.managed && share.adopt {
         key_policy::found(policy, &share.template).err()?
     } else if share.managed && claim::is_ours(world, facts) {
         // Our own roles were deleted: the next write names them anew. Without our tag they may be another cluster's.
@@ -148,6 +155,26 @@ fn policy_fault(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstac
         adoptable: share.managed && !share.adopt,
     };
     Some(not_ours.into())
+}
+
+/// A key that says a rollover of this cluster ended on it, and whose policy names another role: the spec has another
+/// account now, or the policy is another cluster's. Nobody takes it over.
+pub fn other_role(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstacle> {
+    if !claim::has_retired(world, facts) {
+        return None;
+    }
+    let policy = facts.policy.as_ref().ok()?;
+    match key_policy::admitted(policy, &share.template) {
+        Err(NotOurs::ForeignRole { found, expected }) => Some(
+            KeyObstacle::OtherRole {
+                key: share.into(),
+                found,
+                expected,
+            }
+            .into(),
+        ),
+        _ => None,
+    }
 }
 
 /// The policy that a key needs in place of the one that was found.

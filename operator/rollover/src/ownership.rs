@@ -34,6 +34,8 @@ pub fn retire(world: &World, step: Step, rollover: &Rollover) -> Option<Plan> {
         let aside = |(share, facts): &Pair<'_>| {
             share.managed
                 && !keys::takes_part(share, facts)
+                // KMS takes no tag for a key that is pending deletion.
+                && facts.state == KeyState::Other("Disabled".to_owned())
                 && claim_of(world, facts) == Claim::Ours
                 && conflict(world, share, facts).is_none()
                 && !proves(facts)

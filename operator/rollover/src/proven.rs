@@ -125,10 +125,12 @@ pub fn corrected(world: &World, record: &PersistedState) -> PersistedState {
     corrected
 }
 
-/// The `ReplicaSet` that was made from a release, where it has another measurement than status says.
+/// The `ReplicaSet` that was made from a release, where it has another measurement or generation than status says.
 pub fn contradicting<'a>(world: &'a World, release: &Release) -> Option<&'a Set> {
     let set = world.set(&release.revision)?;
-    (set.release.measurement != release.measurement).then_some(set)
+    let same = set.release.measurement == release.measurement
+        && set.release.generation == release.generation;
+    (!same).then_some(set)
 }
 
 /// The releases of `ReplicaSets` of ours that the keys' tags say were left by the last rollover.

@@ -81,8 +81,8 @@ pub fn unwrapped(world: &World, step: Step, from: Option<&Release>, to: &Release
     })
 }
 
-/// Which keys are live is what the stored blob names, and not what the spec does: no policy is written for the spec's, and
-/// none is called retired, while they are others.
+/// Which keys are live is what the stored blob names, and not what the spec does: while they are others, no step writes a
+/// policy for the spec's, and calls none retired. A revocation and a deletion go on, with the spec's.
 pub fn other_keys(world: &World) -> Option<Plan> {
     let found = world.other_keys.as_ref()?;
     let others = BlobObstacle::OtherKeys(found.clone());

@@ -201,7 +201,7 @@ impl Stage {
         let what = format!("reason {reason}, and condition Stalled that fits it");
         let status = self
             .until(tenant, SOON, &what, |status| {
-                status.reason.as_deref() == Some(reason) && stalled(status, reason) != by_design
+                status.reason.as_deref() == Some(reason) && fits(status, reason, by_design)
             })
             .await?;
         let message = status.message.clone().unwrap_or_default();
@@ -240,11 +240,14 @@ impl Stage {
     }
 }
 
-/// Whether condition Stalled is true for this reason.
-fn stalled(status: &ChamberClusterStatus, reason: &str) -> bool {
+/// Whether condition Stalled is as it has to be: True for this reason, or False where somebody has asked for it.
+fn fits(status: &ChamberClusterStatus, reason: &str, by_design: bool) -> bool {
     let mut conditions = status.conditions.iter();
     let stalled = conditions.find(|condition| condition.type_ == "Stalled");
-    stalled.is_some_and(|stalled| stalled.status == "True" && stalled.reason == reason)
+    stalled.is_some_and(|stalled| match stalled.status.as_str() {
+        "True" => !by_design && stalled.reason == reason,
+        _ => by_design && stalled.status == "False",
+    })
 }
 
 /// Every key admits this release and no other.

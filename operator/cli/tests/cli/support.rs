@@ -1,5 +1,6 @@
 //! `support bundle`: what helps is in it, and no secret that was planted wherever one can stand.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -27,9 +28,11 @@ fn list(items: &[Value]) -> Value {
 fn pod(name: &str) -> Value {
     json!({
         "metadata": {"name": name, "annotations": {"vault.example.com/role": PLANTED[1]}},
-        "spec": {"containers": [{"name": "operator", "image": "registry.example.com/signer:v1",
+        "spec": {"containers": [{"name": "a-sidecar"}, {"name": "operator", "image": "registry.example.com/signer:v1",
+            "ports": [{"name": "metrics", "containerPort": 8080}],
             "args": [PLANTED[2]], "env": [{"name": "DATABASE", "value": PLANTED[0]}]}]},
-        "status": {"containerStatuses": [{"restartCount": 0, "lastState": {"terminated": {
+        "status": {"containerStatuses": [{"name": "a-sidecar", "restartCount": 0},
+            {"name": "operator", "restartCount": 1, "lastState": {"terminated": {
             "message": format!("sealed: {}", PLANTED[7])}}}]}
     })
 }
@@ -64,7 +67,9 @@ fn found(path: &str) -> Option<Value> {
         "/apis/events.k8s.io/v1/namespaces/chambers/events" => list(&[
             event("signer", "paused by a person"),
             event("signer-1", "its image was pulled"),
+            event("signer-0a1b2c3d4e-gone1", "its node was lost"),
             event("another", "not ours"),
+            event("signer-eu", "not ours"),
         ]),
         "/api/v1/namespaces/chambers/services"
         | "/apis/policy/v1/namespaces/chambers/poddisruptionbudgets"
@@ -73,7 +78,7 @@ fn found(path: &str) -> Option<Value> {
         "/version" => json!({"gitVersion": "v1.33.0"}),
         "/api/v1/namespaces/ops/pods" => list(&[pod("operator-1")]),
         "/api/v1/namespaces/ops/pods/operator-1/log" => json!(log()),
-        "/api/v1/namespaces/ops/pods/operator-1:metrics/proxy/metrics" => {
+        "/api/v1/namespaces/ops/pods/operator-1:8080/proxy/metrics" => {
             json!(format!(
                 "chamber_operator_leading 1\nx{{token=\"{}\"}} 1\n",
                 PLANTED[4]
@@ -137,6 +142,7 @@ fn what_helps_is_in_it_and_no_secret_is() {
         "chamber.dev/paused: 'true'",
         "paused by a person",
         "its image was pulled",
+        "its node was lost",
         "signer-0a1b2c3d4e",
         "turn failed failures=3",
         "chamber_operator_leading 1",
@@ -149,7 +155,16 @@ fn what_helps_is_in_it_and_no_secret_is() {
     }
     assert!(!all.contains("not ours"), "{all}");
     let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert!(names.contains(&"operator/operator-1.log"), "{names:?}");
+    for file in [
+        "operator-1.log",
+        "operator-1.previous.log",
+        "operator-1.metrics",
+    ] {
+        let file = format!("operator/{file}");
+        assert!(names.contains(&file.as_str()), "{names:?}");
+    }
+    let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
     let asked = server.seen();
     assert!(
         !asked.iter().any(|head| head.contains("/secrets")),
@@ -178,4 +193,28 @@ fn what_may_not_be_read_is_named_and_the_rest_is_there() {
     let unread = std::fs::read_to_string(folder.join("unread.txt")).unwrap();
     assert!(unread.contains(told), "{unread}");
     assert!(folder.join("pods.yaml").exists());
+}
+
+#[test]
+fn an_operator_that_is_not_found_is_named_and_so_is_a_pod_that_cannot_be() {
+    for (pods, told) in [
+        (
+            list(&[]),
+            "no pod with app.kubernetes.io/name=chamber-operator in namespace ops",
+        ),
+        (list(&[pod("../../elsewhere")]), "which no pod can have"),
+    ] {
+        let server = ApiServer::start_with(move |path| {
+            let asked = path.starts_with("/api/v1/namespaces/ops/pods?");
+            if asked {
+                Some(pods.clone())
+            } else {
+                found(path)
+            }
+        });
+        let place = tempfile::tempdir().unwrap();
+        let run = bundle(&server, &place.path().join("bundle-none"));
+        assert_eq!(run.status, 2, "{}{}", run.out, run.err);
+        assert!(run.out.contains(told), "{}", run.out);
+    }
 }

@@ -3,7 +3,7 @@
 //! Not `kube-runtime`'s recorder: it counts what differs in its note alone as the same, and the later notes are lost.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,6 +14,8 @@ use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 use tokio::time::Instant;
+
+use crate::locked::lock;
 
 /// What says the same within this time is one Event with a count.
 const SERIES: Duration = Duration::from_mins(6);
@@ -110,7 +112,7 @@ impl Recorder {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<(String, Said), Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 }
 

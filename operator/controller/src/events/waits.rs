@@ -1,16 +1,20 @@
 //! What is waited for, and whether an Event is due for it: it has to last, and is said seldom.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rollover::Reason;
 use tokio::time::Instant;
 
+use crate::locked::lock;
+
 /// What ends sooner is no news, and a call that fails for less long needs no cure.
 const LASTS: Duration = Duration::from_secs(30);
 /// What was not seen for so long had ended; turns that fail are a minute apart.
 const ENDED: Duration = Duration::from_mins(3);
+/// What was not seen for so long is forgotten.
+const FORGOTTEN: Duration = Duration::from_hours(1);
 /// What goes on is said again after so long: Events live for an hour.
 const AGAIN: Duration = Duration::from_mins(5);
 
@@ -35,14 +39,14 @@ impl Wait {
 pub struct Waits(Mutex<HashMap<String, HashMap<Reason, Wait>>>);
 
 impl Waits {
-    /// This is seen now. Whether it has lasted.
-    pub fn lasts(&self, uid: &str, reason: Reason) -> bool {
-        self.seen(uid, reason, |wait, now| wait.has_lasted(now))
+    /// This is seen now. Whether it has lasted; `still`: nothing else was said since it was seen last, however long ago.
+    pub fn lasts(&self, uid: &str, reason: Reason, still: bool) -> bool {
+        self.seen(uid, reason, still, |wait, now| wait.has_lasted(now))
     }
 
     /// This is seen now. Whether it is to be said.
     pub fn stands(&self, uid: &str, reason: Reason) -> bool {
-        self.seen(uid, reason, |wait, now| {
+        self.seen(uid, reason, true, |wait, now| {
             let is_news = |said| now.duration_since(said) >= AGAIN;
             let due = wait.has_lasted(now) && wait.said.is_none_or(is_news);
             if due {
@@ -56,17 +60,26 @@ impl Waits {
         &self,
         uid: &str,
         reason: Reason,
+        still: bool,
         then: impl FnOnce(&mut Wait, Instant) -> bool,
     ) -> bool {
         let now = Instant::now();
         let mut all = self.all();
+        if !all.contains_key(uid) {
+            // A resource that goes before it has a finalizer is not told of.
+            all.retain(|_, waits| {
+                waits
+                    .values()
+                    .any(|wait| now.duration_since(wait.seen) < FORGOTTEN)
+            });
+        }
         let waits = all.entry(uid.to_owned()).or_default();
         let wait = waits.entry(reason).or_insert(Wait {
             since: None,
             seen: now,
             said: None,
         });
-        if now.duration_since(wait.seen) >= ENDED {
+        if !still && now.duration_since(wait.seen) >= ENDED {
             wait.since = None;
         }
         wait.seen = now;
@@ -87,7 +100,7 @@ impl Waits {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<String, HashMap<Reason, Wait>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -99,6 +112,7 @@ mod tests {
     async fn said(waits: &Waits, reason: Reason, every: u64, times: u32) -> usize {
         let mut count = 0;
         for _ in 0..times {
+            waits.lasts("u", reason, false);
             count += usize::from(waits.stands("u", reason));
             tokio::time::advance(Duration::from_secs(every)).await;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
@@ -23,6 +23,7 @@ use crate::election::Lease;
 use crate::kms::counted::Counted;
 use crate::kms::external_id::EitherId;
 use crate::kms::lists::Lists;
+use crate::locked::lock;
 use crate::telemetry::{Calls, Telemetry};
 use chamber_resource::arn::Arn;
 
@@ -105,23 +106,28 @@ pub struct Keyring {
 impl Keyring {
     /// Reads AWS's standard environment (region, credentials, endpoints).
     pub async fn from_environment(calls: Calls) -> Self {
-        let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_stack());
-        Self::new(&sdk.load().await, calls)
+        // What the operator's own identity asks of STS goes through it, too.
+        let counted = counted(http_stack(), calls);
+        let sdk = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(counted);
+        Self::of(&sdk.load().await)
     }
 
     /// Clients that use this region, these credentials and endpoints, with the operator's time-outs; their calls are
     /// counted.
     pub fn new(sdk: &SdkConfig, calls: Calls) -> Self {
+        let inner = sdk.http_client().unwrap_or_else(http_stack);
+        let counted = counted(inner, calls);
+        Self::of(&sdk.to_builder().http_client(counted).build())
+    }
+
+    fn of(sdk: &SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(2))
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(CALL)
             .build();
-        let inner = sdk.http_client().unwrap_or_else(http_stack);
-        let counted = SharedHttpClient::new(Counted { inner, calls });
-        let sdk = sdk.to_builder().timeout_config(timeouts);
         Self {
-            sdk: sdk.http_client(counted).build(),
+            sdk: sdk.to_builder().timeout_config(timeouts).build(),
             ways: Mutex::default(),
         }
     }
@@ -134,14 +140,14 @@ impl Keyring {
             return known;
         }
         let way = self.connect(owner, share, id.1.as_deref()).await;
-        let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ways = lock(&self.ways);
         ways.retain(|_, way| way.taken.elapsed() < UNUSED);
         ways.insert(id, way.clone());
         way
     }
 
     fn known(&self, id: &WayId) -> Option<Way> {
-        let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ways = lock(&self.ways);
         let way = ways.get_mut(id)?;
         way.taken = Instant::now();
         Some(way.clone())
@@ -181,6 +187,11 @@ impl Keyring {
             taken: Instant::now(),
         }
     }
+}
+
+/// The same client, with its calls counted.
+fn counted(inner: SharedHttpClient, calls: Calls) -> SharedHttpClient {
+    SharedHttpClient::new(Counted { inner, calls })
 }
 
 /// Connections and TLS of all clients together: each would have a stack of its own, with the roots of this machine in it.

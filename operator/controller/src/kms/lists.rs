@@ -1,11 +1,13 @@
 //! What goes beside a key's policy, grants and other policies: advice that no step rests on, so it is asked seldom.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use key_policy::{Grant, KeyLists, Unread};
 use kms_key::{Error, Key, Listed};
 use tokio::time::{Instant, timeout};
+
+use crate::locked::lock;
 
 /// Lists are asked for again after this long.
 const GOOD_FOR: Duration = Duration::from_mins(5);
@@ -53,7 +55,7 @@ impl Lists {
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

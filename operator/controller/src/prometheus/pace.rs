@@ -1,8 +1,10 @@
 //! How often one server is asked, by all clusters together; and a cluster's chambers, which are a server of its own.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use crate::locked::lock;
 
 /// One look (a handful of questions, at once) in this time: a few questions a second.
 const EVERY: Duration = Duration::from_secs(1);
@@ -26,7 +28,7 @@ struct Server {
 impl Pace {
     /// How long this cluster has to wait; a turn that is given stays its own.
     pub fn turn(&self, server: &str, uid: &str, now: Instant) -> Duration {
-        let mut servers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut servers = lock(&self.0);
         servers.retain(|_, server| server.paid.is_none_or(|paid| paid + FORGET > now));
         let server = servers.entry(server.to_owned()).or_default();
         server.turns.retain(|_, at| *at + FORGET > now);

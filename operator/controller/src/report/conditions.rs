@@ -2,7 +2,7 @@
 
 mod binding;
 
-use chamber_api::{ChamberClusterStatus, conditions as types};
+use chamber_api::{ChamberCluster, ChamberClusterStatus, conditions as types};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use rollover::{Key, KeyState, Outlook, Reading, Reason, World};
@@ -55,6 +55,16 @@ impl Stop {
     }
 }
 
+/// Whether status calls the resource stalled for this reason.
+pub fn stalled_for(cluster: &ChamberCluster, reason: Reason) -> bool {
+    let mut conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+    conditions.any(|found| {
+        found.type_ == types::STALLED
+            && found.status == "True"
+            && found.reason == reason.to_string()
+    })
+}
+
 /// Nothing was looked at, for this reason.
 pub fn unseen(
     status: &mut ChamberClusterStatus,
@@ -101,7 +111,7 @@ pub fn set_all(
         ready(world),
         in_sync(status, world, &why),
         complete(status, world, &why),
-        reconciling(status, &why),
+        reconciling(status, world, &why),
         stuck(status, world, &why),
         key_at_risk(world),
     ];
@@ -175,8 +185,7 @@ fn in_sync(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Claim
 
 fn complete(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Claim {
     let wanted = &world.spec.release.revision;
-    let current = status.current.as_ref().map(|current| &current.revision);
-    let done = status.rollover.is_none() && current == Some(wanted);
+    let done = is_done(status, world);
     let message = if done {
         format!("all chambers were verified on release {wanted}")
     } else {
@@ -186,12 +195,21 @@ fn complete(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Clai
     Claim::new(types::ROLLOVER_COMPLETE, done, reason, message)
 }
 
-fn reconciling(status: &ChamberClusterStatus, why: &Why<'_>) -> Claim {
-    let works = status.rollover.is_some() && !needs_a_cure(why);
+/// Whether the spec's release was verified, and nothing is in flight.
+fn is_done(status: &ChamberClusterStatus, world: &World) -> bool {
+    let current = status.current.as_ref().map(|current| &current.revision);
+    status.rollover.is_none() && current == Some(&world.spec.release.revision)
+}
+
+/// A release that was not begun yet is on its way, too: kstatus would take it for done.
+fn reconciling(status: &ChamberClusterStatus, world: &World, why: &Why<'_>) -> Claim {
+    let done = is_done(status, world);
+    let works = !done && !needs_a_cure(why);
     let reason = status.step.as_deref().unwrap_or("Settled");
-    let message = match status.rollover {
-        None if why.stop.is_none() => "no rollover is in flight",
-        _ => why.message,
+    let message = if done && why.stop.is_none() {
+        "no rollover is in flight"
+    } else {
+        why.message
     };
     Claim::new(types::RECONCILING, works, reason, message)
 }

@@ -115,8 +115,9 @@ pub async fn unseen(
     Ok(())
 }
 
+/// Why it stops, and whether that has lasted: before this process, too, where status says so.
 fn stop(ctx: &Context, cluster: &ChamberCluster, reason: Reason) -> Stop {
-    let lasts = ctx.events.lasts(cluster, reason);
+    let lasts = ctx.events.lasts(cluster, reason) || conditions::stalled_for(cluster, reason);
     Stop { reason, lasts }
 }
 

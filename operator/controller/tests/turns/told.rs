@@ -44,6 +44,39 @@ async fn one_call_that_fails_needs_no_cure_and_one_that_goes_on_failing_does() {
     }
 }
 
+/// kstatus takes a resource for done that is neither stalled nor reconciling.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_was_not_begun_yet_is_reconciling() {
+    let bench = TurnBench::new(|signer| {
+        signer["status"].as_object_mut().unwrap().remove("rollover");
+    })
+    .await;
+    let refused = Fails::Refused("AccessDeniedException");
+    bench.aws.fail("GetKeyPolicy", "", refused);
+    bench.event().await;
+    assert_eq!(bench.status()["reason"], "KeyUnreadable");
+    assert_eq!(condition(&bench, "Stalled"), "False");
+    assert_eq!(condition(&bench, "Reconciling"), "True");
+    bench.later().await;
+    assert_eq!(condition(&bench, "Stalled"), "True");
+    assert_eq!(condition(&bench, "Reconciling"), "False");
+}
+
+/// The next leader has not seen for itself how long it lasts, and status says so.
+#[tokio::test(start_paused = true)]
+async fn another_leader_goes_on_calling_stalled_what_is() {
+    let refused = Fails::Refused("AccessDeniedException");
+    let first = TurnBench::new(|_| {}).await;
+    first.aws.fail("GetKeyPolicy", "", refused);
+    first.event().await;
+    first.later().await;
+    assert_eq!(condition(&first, "Stalled"), "True");
+    let next = TurnBench::new(|signer| signer["status"] = first.status()).await;
+    next.aws.fail("GetKeyPolicy", "", refused);
+    next.event().await;
+    assert_eq!(condition(&next, "Stalled"), "True");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_could_not_be_looked_at_is_neither_ready_nor_unready() {
     let bench = TurnBench::new(|_| {}).await;

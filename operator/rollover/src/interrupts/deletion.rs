@@ -9,7 +9,7 @@ use crate::claim::{self, Claim};
 use crate::roll::order;
 use crate::{
     Action, AdmittedSet, Deletion, Key, KeyFacts, KeyWrite, Look, Obstacle, Plan, Reading, Release,
-    Rollover, Set, Share, Step, World, desired, keys, ownership, tags,
+    Rollover, Set, Share, Step, World, desired, keys, ownership, seal, tags,
 };
 
 const STEP: Step = Step::Retire;
@@ -107,6 +107,9 @@ fn one_measurement(world: &World, stays: &Release) -> Plan {
             Err(why) => undone.push(why),
         }
     }
+    if let Some(Plan::Block { obstacle, .. }) = seal::other_keys(world) {
+        undone.push(obstacle.to_string());
+    }
     match ownership::write(world, STEP, &writes) {
         Some(Plan::Block { obstacle, .. }) => undone.push(obstacle.to_string()),
         Some(plan) => return plan,
@@ -157,7 +160,7 @@ fn written(
     facts: &KeyFacts,
     live: &[Measurement],
 ) -> Result<Option<KeyWrite>, String> {
-    let write = key_write(share, facts, |_| live.to_vec());
+    let write = key_write(world, share, facts, |_| live.to_vec());
     let Some(write) = write.map_err(|found| found.to_string())? else {
         return Ok(None);
     };

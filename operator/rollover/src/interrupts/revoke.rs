@@ -65,7 +65,7 @@ fn without_revoked(world: &World, share: &Share, facts: &KeyFacts) -> Option<Key
         return None;
     }
     let set = AdmittedSet::without_revoked(world, share, policy);
-    key_write(share, facts, |policy| set.for_key(share, policy))
+    key_write(world, share, facts, |policy| set.for_key(share, policy))
         .ok()
         .flatten()
 }

@@ -175,7 +175,7 @@ impl Display for BlobObstacle {
                 };
                 write!(
                     f,
-                    "spec.release.authorities is empty, and by the word of {who} the image of release {revision} measures an authority, so its chambers need a cluster manifest. Write the `authorities` of the image's measurement file there, and take none from anywhere else; then sign {sign}: `kubectl chamber manifest render {cluster}` prints it"
+                    "spec.release.authorities is empty, and by the word of {who} the image of release {revision} measures an authority, so its chambers need a cluster manifest. Write the `authorities` of the image's measurement file there, and take none from anywhere else; then sign {sign}: `kubectl chamber manifest render {cluster}` prints it. Where that file names no authority the word is wrong: delete the pod that gave it, and look at its node"
                 )
             }
             Self::ManifestOfAnother(named, sealed) => write!(

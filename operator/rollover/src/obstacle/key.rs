@@ -16,6 +16,15 @@ pub enum KeyObstacle {
     NotEnabled(KeyName, String),
     /// Its policy is no policy document; why.
     Unparsable(KeyName, String),
+    /// The policy names another enclave role, though a rollover of this cluster ended on the key.
+    OtherRole {
+        /// The key.
+        key: KeyName,
+        /// The principals found.
+        found: String,
+        /// The role expected.
+        expected: String,
+    },
     /// Its policy is not the template's.
     NotOurs {
         /// The key.
@@ -72,6 +81,7 @@ impl KeyObstacle {
         match self {
             Self::NotEnabled(..) => Reason::KeyNotEnabled,
             Self::Unparsable(..) => Reason::PolicyUnparsable,
+            Self::OtherRole { .. } => Reason::KeyOfAnotherCluster,
             Self::NotOurs { fault, .. } => match fault {
                 NotOurs::ForeignRole { .. } => Reason::KeyOfAnotherCluster,
                 NotOurs::DeletedPrincipal { .. } => Reason::DeletedPrincipal,
@@ -102,6 +112,15 @@ impl Display for KeyObstacle {
             Self::Unparsable(key, why) => write!(
                 f,
                 "the policy of {key} is no policy document: {why}. Write the five statements into it"
+            ),
+            Self::OtherRole {
+                key,
+                found,
+                expected,
+            } => write!(
+                f,
+                "the policy of {key} names {found} where this cluster's enclave role is {expected}, and by the key's tag {} a rollover of this cluster has ended there. Put spec.enclaveRoleAccountId right, or the policy; a key that was moved from another owner is taken over once that tag is removed",
+                tags::ROLLOVER
             ),
             Self::NotOurs {
                 key,

@@ -124,6 +124,7 @@ pub fn write_all(world: &World, step: Step, set: &AdmittedSet) -> Option<Plan> {
         }
     }
     sound(world, step, &ready)
+        .filter(|_| admits)
         .or_else(|| ownership::write(world, step, &ready))
         .or_else(|| stopped.into_iter().next())
         .or_else(|| conflict(step, &flipping))
@@ -191,7 +192,7 @@ fn projections(world: &World, step: Step, set: &AdmittedSet) -> (Vec<KeyWrite>, 
             continue;
         }
         let nobody_waits = !awaited && step == Step::Retire;
-        match key_write(share, facts, |policy| set.for_key(share, policy)) {
+        match key_write(world, share, facts, |policy| set.for_key(share, policy)) {
             // What goes wrong with a key that nobody waits for holds up no other one.
             Ok(write) if nobody_waits => {
                 writes.extend(write.filter(|one| goes_through(world, step, facts, one)));
@@ -206,13 +207,15 @@ fn projections(world: &World, step: Step, set: &AdmittedSet) -> (Vec<KeyWrite>, 
 
 /// Whether nothing that is known speaks against a write.
 fn goes_through(world: &World, step: Step, facts: &KeyFacts, write: &KeyWrite) -> bool {
-    claim_of(world, facts) == Claim::Ours
+    // A claim that settles ends by itself.
+    matches!(claim_of(world, facts), Claim::Ours | Claim::Healing(_))
         && !world.record.flips(&write.arn, world.now)
         && sound(world, step, std::slice::from_ref(write)).is_none()
 }
 
 /// The write that makes one policy hold exactly what is live; none where it does.
 pub fn key_write(
+    world: &World,
     share: &Share,
     facts: &KeyFacts,
     live: impl Fn(&Policy) -> Vec<Measurement>,
@@ -220,6 +223,9 @@ pub fn key_write(
     let Ok(found) = &facts.policy else {
         return Ok(None);
     };
+    if let Some(other) = keys::other_role(world, share, facts) {
+        return Err(other);
+    }
     let live = live(found);
     if !keys::adopts(share, found) && keys::in_sync(found, &share.template, &live) {
         return Ok(None);

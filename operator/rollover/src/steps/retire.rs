@@ -14,11 +14,7 @@ pub fn next(world: &World, rollover: &Rollover) -> Plan {
     match left {
         // Status alone can be forged: who finds no proof begins Retire, under the same laws as the first time.
         Some(stopped) if !world.retires(rollover) => begin(stopped),
-        Some(left) => roll::keep_size(world, rollover, STEP)
-            .or_else(|| roll::clear(world, &[&rollover.to.revision], STEP))
-            .or_else(|| ownership::retire(world, STEP, rollover))
-            .or_else(|| chambers::unfinished(world, rollover, STEP))
-            .unwrap_or(left),
+        Some(left) => before_policies(world, rollover).unwrap_or(left),
         None => roll::clear(world, &[&rollover.to.revision], STEP)
             .or_else(|| unbegun(rollover))
             .or_else(|| ownership::left(world, STEP, rollover))
@@ -32,13 +28,25 @@ fn unbegun(rollover: &Rollover) -> Option<Plan> {
     (rollover.leaves_another() && !rollover.retires()).then(|| Plan::act(STEP, begins))
 }
 
-/// What goes on although a key is unwell: once the way back has ended, the target keeps its chambers.
+/// What comes before a policy loses the old measurement: the target alone runs, and the keys say so.
+fn before_policies(world: &World, rollover: &Rollover) -> Option<Plan> {
+    roll::keep_size(world, rollover, STEP)
+        .or_else(|| roll::clear(world, &[&rollover.to.revision], STEP))
+        .or_else(|| ownership::retire(world, STEP, rollover))
+        .or_else(|| chambers::unfinished(world, rollover, STEP))
+}
+
+/// What goes on although a key is unwell: once the way back has ended the target keeps its chambers, and the old
+/// measurement leaves the other keys.
 pub fn beside(world: &World, rollover: &Rollover) -> Option<Plan> {
     let opens = keys::usable(world, &rollover.to.measurement) >= world.spec.threshold;
     if !opens || !world.retires(rollover) {
         return None;
     }
-    roll::keep_size(world, rollover, STEP).filter(|plan| !matches!(plan, Plan::Block { .. }))
+    let set = AdmittedSet::only(world, &rollover.to.measurement);
+    before_policies(world, rollover)
+        .or_else(|| write_all(world, STEP, &set))
+        .filter(|plan| matches!(plan, Plan::Act { .. }))
 }
 
 /// That the way back ends here is in status and on the keys before the first policy loses the old measurement,

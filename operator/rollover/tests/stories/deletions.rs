@@ -148,3 +148,16 @@ fn a_release_that_too_few_keys_still_open_for_is_not_what_a_deletion_leaves() {
         assert_eq!(managed, [[stays], [stays]], "{}", play.story);
     }
 }
+
+/// Another hand took the release before out of keys that the operator writes: it is written back, and stays.
+#[test]
+fn a_deletion_puts_back_what_was_verified_where_the_keys_are_its_own() {
+    let mut play = Play::rolling("v2 1->2");
+    play.admits(0, &[2]);
+    play.admits(1, &[2]);
+    delete(&mut play, false);
+    play.run(60);
+    for key in 0..3 {
+        assert_eq!(play.admitted(key), [1], "{}", play.story);
+    }
+}

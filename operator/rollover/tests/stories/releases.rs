@@ -1,7 +1,7 @@
 //! Stories: what the planner does, told in the order in which it happens. `BLESS=1` writes them anew.
 
 use crate::play::{Play, blocked, compare, release, share};
-use rollover::{KeyState, Metrics, PersistedState, Phase, Plan, Reason, laws, plan};
+use rollover::{KeyState, Metrics, PersistedState, Phase, Plan, Reason, laws, plan, tags};
 
 fn three() -> Vec<rollover::Share> {
     vec![share("a", true), share("b", true), share("c", true)]
@@ -1505,7 +1505,7 @@ fn a_change_of_the_template_hides_no_other_writer() {
 /// Status is gone, and with it the rule that keeps the role's account: a policy of our own that names another role is not taken over.
 #[test]
 fn another_account_of_the_enclave_role_takes_over_no_key_of_ours() {
-    for forgets in [true, false] {
+    for (forgets, next) in [(true, 2), (false, 2), (false, 1)] {
         let mut play = Play::settled();
         for share in &mut play.world.spec.shares {
             share.adopt = true;
@@ -1514,11 +1514,43 @@ fn another_account_of_the_enclave_role_takes_over_no_key_of_ours() {
         if forgets {
             play.world.record = rollover::PersistedState::default();
         }
-        play.world.spec.release = release(2);
+        play.world.spec.release = release(next);
+        play.forget_looks();
         play.run(50);
         let (reason, message) = blocked(&play);
         assert_eq!(reason, Reason::KeyOfAnotherCluster, "{message}");
-        assert!(!message.contains("adopt"), "{message}");
+        assert!(
+            message.contains("Put spec.enclaveRoleAccountId right"),
+            "{message}"
+        );
         assert!(!play.story.contains("writes policies"), "{}", play.story);
+    }
+}
+
+/// One holder makes a key unusable once Retire has begun: the old image leaves the other keys all the same.
+#[test]
+fn a_key_that_turns_hostile_in_retire_keeps_the_old_image_in_no_other() {
+    let troubles: [(Reason, Spoil); 4] = [
+        (Reason::StatusBehindKeys, |play| {
+            play.set_tag(2, tags::ROLLOVER, "99/retire");
+        }),
+        (Reason::KeyOwnedByAnother, |play| {
+            play.set_tag(2, tags::OWNER, "other/ns/signer");
+        }),
+        (Reason::PolicyUnparsable, |play| {
+            play.set_facts(2, |facts| facts.policy = Err("no JSON".into()));
+        }),
+        (Reason::KeyOfAnotherCluster, |play| {
+            let mut template = share("c", true).template;
+            template.cluster_id = "other".into();
+            play.set_facts(2, |facts| facts.policy = Ok(template.render(&[])));
+        }),
+    ];
+    for (reason, trouble) in troubles {
+        let mut play = Play::rolling("Retire: tags 3 keys as this cluster's (2/retire)");
+        trouble(&mut play);
+        play.run(60);
+        assert_eq!([0, 1].map(|key| play.admitted(key)), [[2], [2]], "{reason}");
+        assert_eq!(blocked(&play).0, reason, "{}", play.story);
     }
 }

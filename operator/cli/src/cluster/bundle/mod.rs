@@ -2,6 +2,8 @@
 
 mod redact;
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use chamber_api::{ChamberCluster, names};
@@ -15,6 +17,8 @@ use crate::output::{self, Answer, Exit, Failure};
 
 /// The operator's pods, as the chart labels them.
 const OPERATOR: &str = "labelSelector=app.kubernetes.io%2Fname%3Dchamber-operator";
+/// Their container.
+const CONTAINER: &str = "operator";
 /// Lines of a log at most, from its end.
 const LINES: usize = 5_000;
 
@@ -29,7 +33,10 @@ pub async fn run(client: &Client, asked: &Bundle) -> Result<Answer, Failure> {
         PathBuf::from(format!("chamber-{name}-{now}"))
     });
     let mut bundle = Parts::of(client, &folder)?;
-    bundle.write("status.txt", &picture::draw(&found, Timestamp::now()))?;
+    let picture = picture::draw(&found, Timestamp::now());
+    // A picture for a terminal has colours.
+    let picture = anstream::adapter::strip_str(&picture).to_string();
+    bundle.write("status.txt", &redact::text(&picture))?;
     of_the_cluster(&mut bundle, client.default_namespace(), name).await?;
     of_the_operator(&mut bundle, &asked.operator_namespace).await?;
     bundle.end()
@@ -63,13 +70,21 @@ async fn of_the_cluster(
             format!("{}/poddisruptionbudgets?{ours}", group("policy/v1")),
         ),
     ];
+    // The pod that seals ends, and pods of a ReplicaSet come and go: their Events stay for a while.
+    let mut ours = vec![name.to_owned(), names::seal_pod(name)];
     for (file, path) in paths {
-        bundle.object(file, &path, |_| true).await?;
+        let found = bundle.object(file, &path, |_| true).await?;
+        let items = found["items"].as_array().into_iter().flatten();
+        let named = items.filter_map(|item| item["metadata"]["name"].as_str());
+        ours.extend(named.map(str::to_owned));
     }
-    let begins = format!("{name}-");
     let about = move |event: &Value| {
         let of = event["regarding"]["name"].as_str().unwrap_or_default();
-        of == name || of.starts_with(&begins)
+        let is_of = |one: &String| {
+            let rest = of.strip_prefix(one.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || one != name && rest.starts_with('-'))
+        };
+        ours.iter().any(is_of)
     };
     let path = format!("{}/events", group("events.k8s.io/v1"));
     bundle.object("events.yaml", &path, about).await.map(drop)
@@ -88,23 +103,65 @@ async fn of_the_operator(bundle: &mut Parts<'_>, namespace: &str) -> Result<(), 
     bundle.object("operator/leases.yaml", &leases, all).await?;
     let pods = format!("{core}?{OPERATOR}");
     let found = bundle.object("operator/pods.yaml", &pods, all).await?;
-    for pod in found["items"].as_array().into_iter().flatten() {
-        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-        let log = format!("{core}/{name}/log?container=operator&timestamps=true&tailLines={LINES}");
-        bundle.text(&format!("operator/{name}.log"), &log).await?;
-        let restarts = &pod["status"]["containerStatuses"][0]["restartCount"];
-        if restarts.as_u64().unwrap_or_default() > 0 {
-            let log = format!("{log}&previous=true");
-            bundle
-                .text(&format!("operator/{name}.previous.log"), &log)
-                .await?;
-        }
-        let metrics = format!("{core}/{name}:metrics/proxy/metrics");
-        bundle
-            .text(&format!("operator/{name}.metrics"), &metrics)
-            .await?;
+    let pods = found["items"].as_array();
+    if pods.is_some_and(Vec::is_empty) {
+        bundle.unread.push(format!(
+            "operator/: no pod with app.kubernetes.io/name=chamber-operator in namespace {namespace}: see --operator-namespace"
+        ));
+    }
+    for pod in pods.into_iter().flatten() {
+        of_a_pod(bundle, &core, pod).await?;
     }
     Ok(())
+}
+
+/// The logs of one of the operator's pods, also of the container before, and its metrics.
+async fn of_a_pod(bundle: &mut Parts<'_>, core: &str, pod: &Value) -> Result<(), Failure> {
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    if !is_a_name(name) {
+        bundle.unread.push(format!(
+            "operator/: a pod of the name {name:?}, which no pod can have"
+        ));
+        return Ok(());
+    }
+    let log = format!("{core}/{name}/log?container={CONTAINER}&timestamps=true&tailLines={LINES}");
+    bundle.text(&format!("operator/{name}.log"), &log).await?;
+    let status = of_the_name(&pod["status"]["containerStatuses"], CONTAINER);
+    let restarts = status.and_then(|status| status["restartCount"].as_u64());
+    if restarts.unwrap_or_default() > 0 {
+        let log = format!("{log}&previous=true");
+        let file = format!("operator/{name}.previous.log");
+        bundle.text(&file, &log).await?;
+    }
+    let file = format!("operator/{name}.metrics");
+    let container = of_the_name(&pod["spec"]["containers"], CONTAINER);
+    let port = container.and_then(|container| of_the_name(&container["ports"], "metrics"));
+    let Some(port) = port.and_then(|port| port["containerPort"].as_u64()) else {
+        bundle
+            .unread
+            .push(format!("{file}: container {CONTAINER} has no port metrics"));
+        return Ok(());
+    };
+    // The API server knows the ports of a pod by their numbers alone.
+    let metrics = format!("{core}/{name}:{port}/proxy/metrics");
+    bundle.text(&file, &metrics).await
+}
+
+/// The one of a list that has this name.
+fn of_the_name<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {
+    let mut all = list.as_array()?.iter();
+    all.find(|one| one["name"] == name)
+}
+
+/// Whether a pod can have this name, which becomes a part of paths.
+fn is_a_name(name: &str) -> bool {
+    let known =
+        |found: u8| found.is_ascii_lowercase() || found.is_ascii_digit() || b"-.".contains(&found);
+    name.bytes().all(known)
+        && name
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphanumeric())
 }
 
 /// A folder that is filled, and what could not be read for it.
@@ -116,10 +173,12 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// An empty one; a folder that is there already is somebody else's.
+    /// An empty one, for its owner's eyes; a folder that is there already is somebody else's.
     fn of(client: &'a Client, folder: &'a Path) -> Result<Self, Failure> {
-        let made =
-            std::fs::create_dir(folder).and_then(|()| std::fs::create_dir(folder.join("operator")));
+        let mut private = DirBuilder::new();
+        private.mode(0o700);
+        let made = private.create(folder);
+        let made = made.and_then(|()| private.create(folder.join("operator")));
         made.map_err(|why| Failure::read(&folder.to_string_lossy(), &why))?;
         Ok(Self {
             client,

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// In place of what is left out.
 const REMOVED: &str = "[removed]";
 /// Members whose values are never copied, whatever they hold.
-const CLOSED: [&str; 8] = [
+const CLOSED: [&str; 10] = [
     "args",
     "binaryData",
     "command",
@@ -14,6 +14,8 @@ const CLOSED: [&str; 8] = [
     "token",
     "password",
     "managedFields",
+    "httpHeaders",
+    "volumeAttributes",
 ];
 /// Annotations that are the operator's own, or Kubernetes'.
 const OPEN_ANNOTATIONS: [&str; 2] = ["chamber.dev/", "deployment.kubernetes.io/"];
@@ -31,8 +33,8 @@ const NAMES: [&str; 9] = [
 ];
 /// What stands before one, with a blank between them.
 const SCHEMES: [&str; 2] = ["bearer", "basic"];
-/// Characters in a row that no word and no name has: base64 of a key, a blob, a certificate.
-const LONG: usize = 60;
+/// Characters in a row that look thrown together, as no name does: an AWS secret key, base64 of 32 bytes, of a blob.
+const LONG: usize = 40;
 /// Hex up to here is a digest or a measurement.
 const LONGEST_HEX: usize = 128;
 /// Begin and end of private keys in text.
@@ -78,8 +80,9 @@ fn variables(found: &mut Value) {
 
 /// Text of others without what looks like a secret.
 pub fn text(text: &str) -> String {
+    let text = without_userinfo(text);
     let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some((before, behind)) = rest.split_once(PRIVATE[0]) {
         kept.push_str(&words(before));
         kept.push_str(REMOVED);
@@ -88,6 +91,23 @@ pub fn text(text: &str) -> String {
         rest = end.map_or("", |(_, rest)| rest);
     }
     kept.push_str(&words(rest));
+    kept
+}
+
+/// URLs without the user and password before their host.
+fn without_userinfo(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|found: char| found.is_whitespace() || "/?#\"'".contains(found));
+        let (authority, behind) = part.split_at(end.unwrap_or(part.len()));
+        kept.push_str("://");
+        match authority.rsplit_once('@') {
+            Some((_, host)) => kept.extend([REMOVED, "@", host]),
+            None => kept.push_str(authority),
+        }
+        kept.push_str(behind);
+    }
     kept
 }
 
@@ -102,9 +122,14 @@ fn words(text: &str) -> String {
             kept.push_str(between);
         }
         let word = &rest[start..];
-        let end = word.find(|found| !is_of_a_word(found));
+        let named = named(before, between);
+        let end = if named {
+            end_of_value(before, between, word)
+        } else {
+            word.find(|found| !is_of_a_word(found))
+        };
         let (word, behind) = word.split_at(end.unwrap_or(word.len()));
-        let secret = named(before, between) || looks_secret(word);
+        let secret = named || looks_secret(word);
         kept.push_str(if secret { REMOVED } else { word });
         (before, between, rest) = (word, "", behind);
     }
@@ -121,7 +146,22 @@ fn named(before: &str, between: &str) -> bool {
     let before = before.to_ascii_lowercase();
     let ends = |name: &&str| before.ends_with(*name);
     let assigned = between.contains([':', '=']) && !between.contains(['{', '[', ',', '\n']);
-    SCHEMES.contains(&before.as_str()) && !between.is_empty() || assigned && NAMES.iter().any(ends)
+    let flag = before.starts_with("--") && between.chars().all(char::is_whitespace);
+    SCHEMES.contains(&before.as_str()) && !between.is_empty()
+        || (assigned || flag && !between.is_empty()) && NAMES.iter().any(ends)
+}
+
+/// Where a secret ends whose name stands before it: at the quote that closes it, with its line where a scheme may come
+/// first, or with what separates members.
+fn end_of_value(before: &str, between: &str, value: &str) -> Option<usize> {
+    let quote = between.chars().last().filter(|last| "\"'".contains(*last));
+    if let Some(quote) = quote {
+        return value.find(quote);
+    }
+    if before.to_ascii_lowercase().ends_with("authorization") {
+        return value.find('\n');
+    }
+    value.find(|found: char| found.is_whitespace() || ",&;\"'}])".contains(found))
 }
 
 fn looks_secret(word: &str) -> bool {
@@ -139,10 +179,20 @@ fn is_encoded(run: &str) -> bool {
     if run.chars().all(|found| found.is_ascii_hexdigit()) {
         return run.len() > LONGEST_HEX;
     }
-    run.len() >= LONG
-        && has(char::is_ascii_digit)
-        && has(char::is_ascii_uppercase)
-        && has(char::is_ascii_lowercase)
+    let mixed =
+        has(char::is_ascii_digit) && has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase);
+    mixed && run.len() >= LONG && looks_random(run)
+}
+
+/// Whether upper and lower case take turns as in no word and no name.
+fn looks_random(run: &str) -> bool {
+    let letters: Vec<u8> = run.bytes().filter(u8::is_ascii_alphanumeric).collect();
+    let turns = |pair: &&[u8]| {
+        pair[0].is_ascii_alphabetic()
+            && pair[1].is_ascii_alphabetic()
+            && pair[0].is_ascii_uppercase() != pair[1].is_ascii_uppercase()
+    };
+    letters.windows(2).filter(turns).count() * 5 >= letters.len()
 }
 
 #[cfg(test)]
@@ -163,6 +213,24 @@ mod tests {
             ("hunter2", "authorization: Basic hunter2"),
             ("hunter2", "aws_secret_access_key = hunter2"),
             ("hunter2", "X-Amz-Security-Token=hunter2&x=1"),
+            ("ter2", "password=hun!ter2 for db"),
+            ("words", "{\"password\": \"two words\", \"a\": 1}"),
+            ("hunter2", "https://user:hunter2@prometheus:9090/api"),
+            ("hunter2", "postgres://u:hunter2@db"),
+            ("hunter2", "Back-off: run --password hunter2 failed"),
+            ("hunter2", "Authorization: Token hunter2"),
+            (
+                "hunter2",
+                "authorization: Digest username=\"u\", response=\"hunter2\"",
+            ),
+            (
+                "wJalrXUtnFEMI",
+                "it was wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY once",
+            ),
+            (
+                "q83vEjRWeJCrze",
+                "key q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA= was",
+            ),
             ("AKIAIOSFODNN7EXAMPLE", "key AKIAIOSFODNN7EXAMPLE was used"),
             (jwt, &format!("got {jwt}")),
             (&blob, &format!("blob: {blob}")),
@@ -183,6 +251,8 @@ mod tests {
             "the token is read each time; no secret, no password",
             "GET /apis/chamber.dev/v1alpha1/namespaces/production-signing/chamberclusters/signer/status: 403",
             "2026-11-27T02:17:38Z WARN chamber_operator: turn failed cluster=signer failures=3",
+            "arn:aws:sts::111122223333:assumed-role/ChamberEnclaveRole-prod-us-east-1-mainnet/i-0a1b2c3d4e5f is denied",
+            "GET https://prometheus.monitoring:9090/api/v1/query?query=up@1: 503",
             &measurement,
         ] {
             assert_eq!(text(said), said);
