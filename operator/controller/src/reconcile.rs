@@ -83,6 +83,8 @@ async fn turns(seen: &ChamberCluster, ctx: &Context) -> Result<Requeue, Error> {
                 ctx.pace.clear(&cluster);
                 return Ok(Requeue::requeue(pause));
             }
+            // It is known now what keys refuse, and written down: the rest goes on.
+            Err(error) if error.is_refusal_of_keys() => {}
             Err(error) if tries.looks_again(&error) => {
                 let Some(anew) = current(ctx, seen).await? else {
                     return Ok(gone(ctx, seen));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chamber_api::ChamberCluster;
 use jiff::Timestamp;
 use kube::ResourceExt;
-use rollover::Refusal;
+use rollover::{Change, Refusal};
 use tokio::time::Instant;
 
 use crate::locked::lock;
@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// A failure after so long a time without one is the first of its row: pauses are a minute at most.
 const ANEW: Duration = Duration::from_mins(3);
 /// What time alone cures, and has not cured for so long, is a refusal: nobody waits for such a key for ever.
-const LASTING: Duration = Duration::from_mins(10);
+const LASTING: Duration = Duration::from_mins(1);
 
 /// What keys refused, by uid of the resource and by ARN.
 #[derive(Debug, Default)]
@@ -42,6 +42,7 @@ struct Entry {
     last: Instant,
     /// None while time alone may cure it.
     until: Option<Instant>,
+    change: Change,
     message: String,
 }
 
@@ -65,6 +66,7 @@ impl Refusals {
             let refusal = Refusal {
                 since: now.checked_sub(entry.since.elapsed()).unwrap_or(now),
                 until: now.checked_add(left).unwrap_or(now),
+                change: entry.change,
                 message: entry.message.clone(),
             };
             Some((arn.clone(), refusal))
@@ -74,7 +76,13 @@ impl Refusals {
 
     /// A key was not changed. Where it refuses it is left alone for as long again as it has refused, within bounds; what
     /// `passes` is tried again at once, until it has lasted for [`LASTING`].
-    pub fn failed(&self, cluster: &ChamberCluster, arn: &str, message: String, passes: bool) {
+    pub fn failed(
+        &self,
+        cluster: &ChamberCluster,
+        arn: &str,
+        (change, message): (Change, String),
+        passes: bool,
+    ) {
         let now = Instant::now();
         let mut clusters = self.clusters();
         let keys = clusters
@@ -92,16 +100,19 @@ impl Refusals {
             since,
             last: now,
             until: refuses.then(|| now + (now - since).clamp(FIRST, LONGEST)),
+            change,
             message,
         };
         keys.refused.insert(arn.to_owned(), entry);
     }
 
-    /// A key let itself be changed.
-    pub fn accepted(&self, cluster: &ChamberCluster, arn: &str) {
+    /// A key let this be changed.
+    pub fn accepted(&self, cluster: &ChamberCluster, arn: &str, change: Change) {
         let uid = cluster.uid().unwrap_or_default();
         if let Some(keys) = self.clusters().get_mut(&uid) {
-            keys.refused.remove(arn);
+            let other = |entry: &Entry| entry.change != change;
+            keys.refused
+                .retain(|refusing, entry| refusing != arn || other(entry));
         }
     }
 
@@ -121,20 +132,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_passes_is_no_refusal_until_it_has_lasted() {
         let (refusals, cluster, now) = (Refusals::default(), cluster(1), Timestamp::UNIX_EPOCH);
-        let fails =
-            |passes| refusals.failed(&cluster, ARN, "ThrottlingException".to_owned(), passes);
-        let minute = Duration::from_mins(1);
+        let fails = |passes| {
+            let told = (Change::Policy, "ThrottlingException".to_owned());
+            refusals.failed(&cluster, ARN, told, passes);
+        };
         fails(true);
-        tokio::time::advance(LASTING).await;
+        tokio::time::advance(ANEW).await;
         for _ in 0..10 {
             fails(true);
             assert!(refusals.of(&cluster, now).is_empty(), "a row of its own");
-            tokio::time::advance(minute).await;
+            tokio::time::advance(LASTING / 10).await;
         }
         fails(true);
         let refusal = &refusals.of(&cluster, now)[ARN];
         assert_eq!(refusal.until.duration_since(now).as_secs(), 60);
-        refusals.accepted(&cluster, ARN);
+        refusals.accepted(&cluster, ARN, Change::Tags);
+        assert!(!refusals.of(&cluster, now).is_empty(), "it took tags");
+        refusals.accepted(&cluster, ARN, Change::Policy);
         fails(true);
         assert!(
             refusals.of(&cluster, now).is_empty(),

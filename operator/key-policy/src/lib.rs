@@ -35,8 +35,9 @@ pub use document::Policy;
 pub use error::ParseError;
 pub use foreign_deny::{Denial, foreign_deny};
 pub use lint::{
-    Finding, Grant, KeyFacts, KeyLists, MAX_SIZE, Rule, RuleId, Severity, Unread, binds, lint,
-    lint_images, lint_key, malformed, not_a_principal, not_a_service,
+    Finding, Grant, KeyFacts, KeyLists, MAX_SIZE, Rule, RuleId, Severity, Unread,
+    administrators_keep, binds, lint, lint_images, lint_key, malformed, not_a_principal,
+    not_a_service,
 };
 pub use profile::Profile;
 pub use project::{Admitted, NotOurs, admits, admitted, holds, images, is_ours, project, projects};

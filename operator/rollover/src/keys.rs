@@ -259,12 +259,16 @@ pub fn unsound(policy: &Policy, share: &Share) -> Option<Obstacle> {
     Some(KeyObstacle::Unsound(share.into(), error.into()).into())
 }
 
-/// The first error that was not there before, or that nobody could mend afterwards.
+/// The first error that was not there before, or with which KMS would refuse the policy, or nobody could mend it.
 pub fn unsound_since(before: &Policy, after: &Policy, share: &Share) -> Option<Obstacle> {
     let known: Vec<_> = errors(before, share).map(|error| error.rule).collect();
-    let fatal = [RuleId::MissingBreakGlass, RuleId::TooLarge];
-    let error = errors(after, share)
-        .find(|error| fatal.contains(&error.rule) || !known.contains(&error.rule))?;
+    let fatal = |rule| match rule {
+        RuleId::TooLarge => true,
+        RuleId::MissingBreakGlass => !key_policy::administrators_keep(after, &share.template),
+        _ => false,
+    };
+    let error =
+        errors(after, share).find(|error| fatal(error.rule) || !known.contains(&error.rule))?;
     Some(KeyObstacle::Unsound(share.into(), error.into()).into())
 }
 

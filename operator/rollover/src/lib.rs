@@ -30,18 +30,19 @@ mod world;
 pub use desired::{AdmittedSet, policy as desired_policy};
 pub use keys::{content as policy_content, in_sync};
 pub use obstacle::{
-    BlobObstacle, ChamberObstacle, ClaimObstacle, KeyName, KeyObstacle, Lacks, Named, Obstacle,
-    Query, ReleaseObstacle, SealObstacle, StatusObstacle, Unpinnable, VerifyObstacle,
+    BlobObstacle, ChamberObstacle, ClaimObstacle, DeletionObstacle, KeyName, KeyObstacle, Lacks,
+    Named, Obstacle, Query, ReleaseObstacle, SealObstacle, StatusObstacle, Unpinnable,
+    VerifyObstacle,
 };
 pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
 pub use preview::{Changes, KeyPreview, ManifestChange, Preview, document, preview};
 pub use reason::{Outlook, Reason};
 pub use transition::{Answer, Transition, Verb};
 pub use world::{
-    Attestation, Attestations, Blob, Chamber, Deletion, DriftPolicy, FIRST_GENERATION, Failing,
-    Failure, Gate, Key, KeyFacts, KeyState, Manifest, Metrics, Object, ObjectProblem, OnFailure,
-    Owner, OwnershipConflict, PersistedState, Phase, PodMetrics, Reading, Readings, Refusal,
-    Release, Rollover, Says, SealPod, Set, Share, Spec, Verbs, World, Written, blob_id,
+    Attestation, Attestations, Blob, Chamber, Change, Deletion, DriftPolicy, FIRST_GENERATION,
+    Failing, Failure, Gate, Key, KeyFacts, KeyState, Manifest, Metrics, Object, ObjectProblem,
+    OnFailure, Owner, OwnershipConflict, PersistedState, Phase, PodMetrics, Reading, Readings,
+    Refusal, Release, Rollover, Says, SealPod, Set, Share, Spec, Verbs, World, Written, blob_id,
 };
 
 use jiff::SignedDuration;
@@ -58,7 +59,7 @@ pub fn plan(world: &World) -> Plan {
     let next = interrupt(world)
         .or_else(|| world.ownership_conflict.as_ref().map(conflicting))
         .or_else(|| seal::other_keys(world))
-        .or_else(|| proven::mismeasured(world).map(|found| Plan::block(Step::Measure, found)))
+        .or_else(|| proven::untrue(world).map(|found| Plan::block(Step::Measure, found)))
         .or_else(|| transfer::next(world))
         .unwrap_or_else(|| match &world.record.rollover {
             Some(rollover) => retarget::next(world, rollover)
@@ -68,14 +69,17 @@ pub fn plan(world: &World) -> Plan {
     beside(world, guard(world, next))
 }
 
-/// What is wrong with objects that the plan does not need is said beside what it waits for.
+/// What is wrong with objects and keys that the plan does not need is said beside what it waits for.
 fn beside(world: &World, mut plan: Plan) -> Plan {
+    let object = world.objects.first().map(|problem| &problem.message);
+    let refusal = world.refusals.values().next();
+    let also = object.or(refusal.map(|refusal| &refusal.message));
     if let Plan::Wait { obstacle, .. } | Plan::Block { obstacle, .. } = &mut plan
-        && let Some(problem) = world.objects.first()
-        && obstacle.to_string() != problem.message
+        && let Some(also) = also
+        && !obstacle.to_string().contains(also)
     {
         let found = std::mem::replace(obstacle, Obstacle::Paused);
-        *obstacle = Obstacle::Alongside(found.into(), problem.message.clone());
+        *obstacle = Obstacle::Alongside(found.into(), also.clone());
     }
     plan
 }
@@ -118,7 +122,7 @@ fn guard(world: &World, next: Plan) -> Plan {
     }
     let next = match next {
         Plan::Act { step, action } if world.spec.dry_run && !passes_a_pause(world, &action) => {
-            Plan::wait(step, Obstacle::DryRun(action.to_string()))
+            Plan::wait(step, Obstacle::DryRun(Box::new(action)))
         }
         other => other,
     };

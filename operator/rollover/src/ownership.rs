@@ -21,7 +21,8 @@ pub fn admit(world: &World, step: Step) -> Option<Plan> {
     })
 }
 
-/// The same, and for which measurement the others are retired: from then on the only way is forward.
+/// The same, and for which measurement the others are retired: from then on the only way is forward. Where one key says
+/// so, one that refuses its tags is waited for by nobody.
 pub fn retire(world: &World, step: Step, rollover: &Rollover) -> Option<Plan> {
     let progress = (world.record.rollovers, true);
     let stays = tags::retired_for(&rollover.to.measurement);
@@ -29,7 +30,13 @@ pub fn retire(world: &World, step: Step, rollover: &Rollover) -> Option<Plan> {
         is_ours(world, facts) && proves_retire(facts, world.record.rollovers, rollover)
     };
     let marks = Marks::of(progress, Some(stays));
-    tag(world, step, &marks, |_, facts| !proves(facts)).or_else(|| {
+    let ordered = tag(world, step, &marks, |_, facts| !proves(facts));
+    let mut taking_part = world
+        .facts()
+        .filter(|(share, facts)| share.managed && keys::takes_part(share, facts));
+    let said = taking_part.any(|(_, facts)| proves(facts));
+    let ordered = ordered.filter(|plan| !(said && matches!(plan, Plan::Wait { .. })));
+    ordered.or_else(|| {
         // A key that takes no part loses the old measurement, too, and says so before: nobody waits for its tags.
         let aside = |(share, facts): &Pair<'_>| {
             share.managed
@@ -128,7 +135,7 @@ pub fn write(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
         .filter(|(_, facts)| claim_of(world, facts) == Claim::Nobodys)
         .collect();
     let may = |arn: &str| {
-        !world.refuses(arn)
+        !world.refuses_policy(arn)
             && keys.iter().any(|(share, facts)| {
                 share.arn == arn
                     && claim_of(world, facts) == Claim::Ours

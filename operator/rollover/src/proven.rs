@@ -92,9 +92,14 @@ pub fn contradicted(world: &World, current: &Release) -> Option<StatusObstacle> 
     })
 }
 
+/// Why status is not believed, whatever it is used for.
+pub fn untrue(world: &World) -> Option<StatusObstacle> {
+    mismeasured(world).or_else(|| not_the_first(world))
+}
+
 /// Why status is not believed: it has another measurement of a release than the release's own `ReplicaSet`. What a policy
 /// would lose or keep by it is wrong for the chambers that run.
-pub fn mismeasured(world: &World) -> Option<StatusObstacle> {
+fn mismeasured(world: &World) -> Option<StatusObstacle> {
     let rollover = world.record.rollover.iter();
     // One release under its permit and under its run manifest is named twice.
     let named = rollover.flat_map(|rollover| {
@@ -109,6 +114,18 @@ pub fn mismeasured(world: &World) -> Option<StatusObstacle> {
             revision: release.revision.clone(),
             set: set.name.clone(),
         })
+    })
+}
+
+/// Why status is not believed: it calls a rollover a first start, and a release verified. Every later one comes from what was
+/// verified, and would keep that on its way.
+fn not_the_first(world: &World) -> Option<StatusObstacle> {
+    let first = world.record.rollover.as_ref();
+    let first = first.filter(|rollover| rollover.from.is_none())?;
+    let current = world.record.current.as_ref()?;
+    Some(StatusObstacle::NotTheFirst {
+        current: current.revision.clone(),
+        to: first.to.revision.clone(),
     })
 }
 
@@ -142,9 +159,12 @@ pub fn tagged_as_left(world: &World) -> impl Iterator<Item = &Release> {
     })
 }
 
-/// The only release beside the target that chambers of ours could run.
+/// The only release beside the target that chambers of ours could run. In a takeover the way back is what the keys keep,
+/// and not the empty set of a target that was given up.
 fn only_other<'a>(world: &'a World, rollover: &Rollover) -> Option<&'a Release> {
-    let releases = world.sets.iter().map(|set| &set.release);
+    let takes_over = !rollover.found.is_empty();
+    let sets = world.sets.iter().filter(|set| !takes_over || set.runs());
+    let releases = sets.map(|set| &set.release);
     let mut others = releases
         .filter(|release| release.measurement != rollover.to.measurement)
         .filter(|release| keys::usable(world, &release.measurement) >= world.spec.threshold);

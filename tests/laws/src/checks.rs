@@ -72,12 +72,26 @@ pub fn write(
     (0..RELEASES).try_for_each(|release| leaves(setup, before, after, release, old & !new))
 }
 
-/// Nothing is to be done any more: no key of the operator's admits what was revoked.
+/// Nothing is to be done any more: so many chambers serve as are wanted.
+///
+/// # Errors
+///
+/// Law 0, and law 2 as in [`nothing_revoked_is_left`].
+pub fn rests(setup: &Setup, state: &State) -> Result<(), Violation> {
+    let (wanted, unsealed) = (state.asked.replicas, state.unsealed());
+    if unsealed != usize::from(wanted) {
+        let message = format!("rests with {unsealed} chambers, and {wanted} are wanted");
+        return Err(Violation::of(0, message));
+    }
+    nothing_revoked_is_left(setup, state)
+}
+
+/// Nothing is done any more: no key of the operator's admits what was revoked.
 ///
 /// # Errors
 ///
 /// Law 2.
-pub fn rests(setup: &Setup, state: &State) -> Result<(), Violation> {
+pub fn nothing_revoked_is_left(setup: &Setup, state: &State) -> Result<(), Violation> {
     let size = &setup.size;
     // What was changed since the keys were read is not known yet: they are read again after a while.
     let mut known = state.clone();

@@ -126,7 +126,7 @@ fn fault(state: &State, what: impl Into<String>, change: impl FnOnce(&mut State)
 }
 
 /// Whether a chamber of the release opens the master key, by what Decrypt enforces.
-fn opens(setup: &Setup, state: &State, release: usize) -> bool {
+pub fn opens(setup: &Setup, state: &State, release: usize) -> bool {
     let bit = 1 << release;
     let lets = |key: &&Key| !key.disabled && !key.fenced && key.enforced & bit != 0;
     let shares = state.keys[..setup.size.keys].iter().filter(lets).count();

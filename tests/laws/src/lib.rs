@@ -7,13 +7,16 @@
 //! changes the release, who manages a key and (before the first seal) an ARN, aborts, retries, revokes, pauses and
 //! deletes at any time. Seal pods fail or are somebody else's, as Secrets are; nodes are full; the clock is set back.
 
-pub mod checks;
+pub mod calm;
+pub mod causes;
+mod checks;
 pub mod environment;
 pub mod mutant;
 pub mod operator;
 pub mod search;
 pub mod setup;
 pub mod state;
+pub mod task;
 pub mod tell;
 pub mod violation;
 pub mod world;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use key_policy::Policy;
 use rollover::{
-    Action, Blob, Chamber, Gate, Metrics, Phase, Plan, PodMetrics, Reading, Resize, SealPod, Step,
-    Transition, World, plan, tags,
+    Action, Blob, Chamber, Gate, Metrics, Obstacle, Phase, Plan, PodMetrics, Reading, Reason,
+    Resize, SealPod, Step, Transition, World, plan, tags,
 };
 
 use crate::setup::{OTHER, Setup};
@@ -76,10 +76,18 @@ pub enum Mutant {
     OverlooksFences,
     /// Law 2: the second of two revocations is forgotten.
     ForgetsTheSecondRevocation,
+    /// No end: another number of chambers is not heard of.
+    OverlooksTheNumber,
+    /// No end: a seal pod that cannot start is waited for.
+    WaitsForAStuckPod,
+    /// No end: holders of all keys are asked for both releases for ever.
+    NeverRetires,
+    /// No end: it stops for a disabled key, and none is.
+    StopsForNothing,
 }
 
-/// Every planted bug with the law that it breaks.
-pub const ALL: [(u8, Mutant); 30] = [
+/// Every planted bug with the law that it breaks; 0 where what is wanted is never reached.
+pub const ALL: [(u8, Mutant); 34] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -110,6 +118,10 @@ pub const ALL: [(u8, Mutant); 30] = [
     (6, Mutant::BlamesFullNodes),
     (1, Mutant::BelievesTheFuture),
     (2, Mutant::ForgetsTheSecondRevocation),
+    (0, Mutant::OverlooksTheNumber),
+    (0, Mutant::WaitsForAStuckPod),
+    (0, Mutant::NeverRetires),
+    (0, Mutant::StopsForNothing),
 ];
 
 impl Mutant {
@@ -154,7 +166,10 @@ impl Mutant {
                     share.template.assume = [assumed].into();
                 }
             }
-            Self::TrustsAnySecret | Self::OverlooksAnothersPod => self.trusts(&mut seen),
+            Self::TrustsAnySecret | Self::OverlooksAnothersPod | Self::WaitsForAStuckPod => {
+                self.trusts(&mut seen);
+            }
+            Self::OverlooksTheNumber => seen.spec.replicas = setup.spec.replicas,
             Self::ShowsTheOldKey => {
                 for (index, share) in world.spec.shares.iter().enumerate() {
                     if let Some(old) = seen.readings.remove(&setup.arn(index, false)) {
@@ -190,8 +205,12 @@ impl Mutant {
         self.spoil(setup, &seen, plan(&seen))
     }
 
-    /// What is not ours is taken to be, or not to be there.
+    /// What is not ours is taken to be, or not to be there; what cannot start, to be at work.
     fn trusts(self, world: &mut World) {
+        if self == Self::WaitsForAStuckPod && matches!(world.seal_pod, SealPod::Stuck(_)) {
+            let (since, unanswered) = (world.now, None);
+            world.seal_pod = SealPod::Running { since, unanswered };
+        }
         if self == Self::OverlooksAnothersPod && matches!(world.seal_pod, SealPod::Foreign(_)) {
             world.seal_pod = SealPod::Absent;
         }
@@ -227,9 +246,28 @@ impl Mutant {
                 step: Step::Settled,
                 action: Action::Resize(world.sets.iter().map(idle).collect()),
             },
+            (Self::NeverRetires, next) if begins_to_retire(&next) => Plan::Wait {
+                step: Step::Retire,
+                obstacle: Obstacle::reported(Reason::AwaitingKeyHolder, "both releases"),
+                until: None,
+            },
+            (Self::StopsForNothing, Plan::Wait { step, .. }) => Plan::Block {
+                step,
+                obstacle: Obstacle::reported(Reason::KeyNotEnabled, "key a is Disabled"),
+            },
             (_, next) => next,
         }
     }
+}
+
+fn begins_to_retire(next: &Plan) -> bool {
+    matches!(
+        next,
+        Plan::Act {
+            action: Action::Transition(Transition::RetireBegun),
+            ..
+        }
+    )
 }
 
 fn idle(set: &rollover::Set) -> Resize {
@@ -327,14 +365,7 @@ fn believe_one(setup: &Setup, world: &mut World) {
 }
 
 fn retire_at_once(world: &World, next: Plan) -> Plan {
-    let begins = matches!(
-        &next,
-        Plan::Act {
-            action: Action::Transition(Transition::RetireBegun),
-            ..
-        }
-    );
-    if !begins {
+    if !begins_to_retire(&next) {
         return next;
     }
     let mut world = world.clone();

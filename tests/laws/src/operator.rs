@@ -170,6 +170,27 @@ fn policy(setup: &Setup, key: u8, write: &KeyWrite) -> Result<Part, Violation> {
     Ok(Part::Policy(key, expected, images))
 }
 
+/// Carries out the calls whose bits are set; none set means all.
+///
+/// # Errors
+///
+/// The law that a call breaks.
+pub fn carry_out(
+    setup: &Setup,
+    mutant: Option<Mutant>,
+    state: &State,
+    parts: &[Part],
+    which: Option<u8>,
+) -> Result<State, Violation> {
+    let mut state = state.clone();
+    for (index, part) in parts.iter().enumerate() {
+        if which.is_none_or(|which| which & (1 << index) != 0) {
+            perform(setup, mutant, &mut state, part)?;
+        }
+    }
+    Ok(state)
+}
+
 /// Carries out one call, and checks the laws against what is true. `false`: it was refused, nothing changed.
 ///
 /// # Errors

@@ -1,32 +1,21 @@
 //! Breadth first through every state that can be reached.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash, RandomState};
 
-use rollover::{Plan, Reason};
+use rollover::Plan;
 
-use crate::checks;
+use crate::calm::Calm;
 use crate::environment::{self, Event};
-use crate::mutant::Mutant;
 use crate::operator::{self, Part};
 use crate::setup::{Setup, Size};
 use crate::state::{
     AGE, Answers, Asked, FOREIGN, KEYS, Key, Late, Owned, Pod, Prometheus, RELEASES, Seal, Set,
     State,
 };
+pub use crate::task::Search;
 use crate::tell;
 use crate::violation::Violation;
-
-/// What a search is to do.
-#[derive(Clone, Copy, Debug)]
-pub struct Search {
-    /// States at most; a search that ends before has seen all.
-    pub limit: usize,
-    /// A planted bug.
-    pub mutant: Option<Mutant>,
-    /// Whether each order passes the controller's fuse, too.
-    pub fuse: bool,
-}
 
 /// What a search found.
 #[derive(Debug)]
@@ -40,9 +29,6 @@ pub struct Found {
     /// The first broken law, with the way there.
     pub broken: Option<(Violation, Vec<String>)>,
 }
-
-/// Steps without a fault until something settles, blocks or waits for a person, at most.
-const CALM: usize = 400;
 
 /// The first state.
 pub fn first(setup: &Setup) -> State {
@@ -133,14 +119,14 @@ pub fn first(setup: &Setup) -> State {
 pub fn run(size: Size, search: Search) -> Result<Found, String> {
     let setup = Setup::new(size)?;
     let mut known = Known::default();
-    let mut calm = HashSet::new();
+    let mut calm = Calm::default();
     let mut queue = VecDeque::from([first(&setup)]);
     known.enter(&queue[0], None);
     let (mut transitions, mut broken) = (0, None);
     while let Some(state) = queue.pop_front() {
         let here = known.index(&state);
         let step = successors(&setup, search, &state).and_then(|next| {
-            ends(&setup, search, &state, &mut calm)?;
+            calm.ends(&setup, search, &state)?;
             Ok(next)
         });
         let next = match step {
@@ -193,7 +179,7 @@ fn successors(setup: &Setup, search: Search, state: &State) -> Result<Vec<Event>
         operator::fuse(&world, action)?;
     }
     let parts = operator::parts(setup, &world, action)?;
-    let done = carry_out(setup, search, &looked, &parts, None)?;
+    let done = operator::carry_out(setup, search.mutant, &looked, &parts, None)?;
     let mut noted = done.clone();
     operator::note(setup, &mut noted, &world, action)?;
     if noted == looked {
@@ -209,23 +195,6 @@ fn successors(setup: &Setup, search: Search, state: &State) -> Result<Vec<Event>
     Ok(next)
 }
 
-/// Carries out the calls whose bits are set; none set means all.
-fn carry_out(
-    setup: &Setup,
-    search: Search,
-    state: &State,
-    parts: &[Part],
-    which: Option<u8>,
-) -> Result<State, Violation> {
-    let mut state = state.clone();
-    for (index, part) in parts.iter().enumerate() {
-        if which.is_none_or(|which| which & (1 << index) != 0) {
-            operator::perform(setup, search.mutant, &mut state, part)?;
-        }
-    }
-    Ok(state)
-}
-
 /// The operator dies after some of the calls, before status is written; or is late with all of them.
 fn cut_short(
     setup: &Setup,
@@ -235,7 +204,7 @@ fn cut_short(
     next: &mut Vec<Event>,
 ) -> Result<(), Violation> {
     for which in 1..1_u8 << parts.len() {
-        let mut cut = carry_out(setup, search, state, parts, Some(which))?;
+        let mut cut = operator::carry_out(setup, search.mutant, state, parts, Some(which))?;
         cut.dies();
         cut.faults = state.faults - 1;
         next.push((
@@ -251,7 +220,7 @@ fn cut_short(
         let mut raced = state.clone();
         raced.keys[usize::from(*key)].stored = expected ^ FOREIGN;
         raced.policy_changed(usize::from(*key));
-        let mut raced = carry_out(setup, search, &raced, parts, None)?;
+        let mut raced = operator::carry_out(setup, search.mutant, &raced, parts, None)?;
         raced.dies();
         raced.faults = state.faults - 1;
         next.push((
@@ -277,110 +246,6 @@ fn cut_short(
         next.push(("the leader freezes, and will wake up".to_owned(), frozen));
     }
     Ok(())
-}
-
-/// Actions that are told of a circle.
-const CIRCLE: usize = 8;
-
-/// Without further faults, a state settles, blocks, or waits for a person. A broken law tells what was done last.
-fn ends(
-    setup: &Setup,
-    search: Search,
-    state: &State,
-    calm: &mut HashSet<u64>,
-) -> Result<(), Violation> {
-    let mut done = VecDeque::new();
-    calmly(setup, search, state, calm, &mut done).map_err(|violation| {
-        let done: Vec<_> = done.into();
-        let message = format!("{}; after: {}", violation.message, done.join("; "));
-        Violation::of(violation.law, message)
-    })
-}
-
-fn calmly(
-    setup: &Setup,
-    search: Search,
-    state: &State,
-    calm: &mut HashSet<u64>,
-    done: &mut VecDeque<String>,
-) -> Result<(), Violation> {
-    let mut way = Vec::new();
-    let mut state = state.clone();
-    (state.faults, state.wishes, state.late) = (0, 0, None);
-    let hasher = std::hash::BuildHasherDefault::<std::hash::DefaultHasher>::default();
-    for _ in 0..CALM {
-        let hash = hasher.hash_one(&state);
-        way.push(hash);
-        if state.gone || calm.contains(&hash) {
-            break;
-        }
-        let mut looked = state.clone();
-        let (world, plan) = operator::decide(setup, search.mutant, &mut looked)?;
-        let mut next = match &plan {
-            Plan::Act { action, .. } => {
-                if search.fuse {
-                    operator::fuse(&world, action)?;
-                }
-                let parts = operator::parts(setup, &world, action)?;
-                let mut next = carry_out(setup, search, &looked, &parts, None)?;
-                operator::note(setup, &mut next, &world, action)?;
-                done.push_back(tell::action(action));
-                if done.len() > CIRCLE {
-                    done.pop_front();
-                }
-                next
-            }
-            Plan::Settled { .. } => {
-                checks::rests(setup, &looked)?;
-                break;
-            }
-            Plan::Block { .. } => break,
-            // A person resumes; until then the keys are read again and again.
-            Plan::Wait { obstacle, .. } if rests(obstacle.reason()) => break,
-            _ => environment::progress(setup, &looked),
-        };
-        next.place(setup.size.room);
-        if next == state {
-            match plan {
-                Plan::Wait { obstacle, .. } if waits_for_a_person(setup, obstacle.reason()) => {
-                    break;
-                }
-                plan => return Err(Violation::of(0, format!("{plan:?} never ends"))),
-            }
-        }
-        state = next;
-        if way.len() == CALM {
-            return Err(Violation::of(0, "neither settles nor blocks"));
-        }
-    }
-    calm.extend(way);
-    Ok(())
-}
-
-/// Waits that are as good as settled.
-fn rests(reason: Reason) -> bool {
-    matches!(reason, Reason::ChambersNotReady | Reason::Paused)
-}
-
-/// Waits that nothing in the small world ends by itself.
-fn waits_for_a_person(setup: &Setup, reason: Reason) -> bool {
-    // Who never answers holds up what needs that key: not where the spec accepts that it is at risk.
-    let silent = setup.size.silent;
-    let few = usize::try_from(silent.count_ones()).is_ok_and(|few| few < setup.size.threshold);
-    let silent = silent & !setup.size.accepted != 0 || silent != 0 && !few;
-    let full = setup.size.room != 0;
-    (silent && reason == Reason::AwaitingKeyHolder)
-        || (full && reason == Reason::ChamberUnschedulable)
-        || (setup.size.seals && reason == Reason::SealFailed)
-        || matches!(
-            reason,
-            Reason::PrometheusUnavailable
-                | Reason::MetricsInconclusive
-                | Reason::AttestationRefused
-                | Reason::AttestationMissing
-                | Reason::ChamberSealed
-                | Reason::Deleting
-        )
 }
 
 /// States that were seen, by hash, each with where it was reached from.

@@ -27,6 +27,7 @@ fn size(mutant: Mutant) -> Size {
         },
         observed: match mutant {
             Mutant::WritesForTheHolder | Mutant::PassesTheHolderBy => 0b10,
+            Mutant::NeverRetires => 0b11,
             _ => 0,
         },
         silent: 0,
@@ -39,14 +40,14 @@ fn size(mutant: Mutant) -> Size {
             Gate::Disabled
         },
         forged: mutant == Mutant::BelievesStatus,
-        scales: false,
+        scales: mutant == Mutant::OverlooksTheNumber,
         others: matches!(mutant, Mutant::TakesAnothersKeys | Mutant::ShowsTheOldKey),
         fences: mutant == Mutant::OverlooksFences,
         flips: mutant == Mutant::FightsOn,
         vanishes: mutant == Mutant::MakesFromAnother,
         seals: matches!(
             mutant,
-            Mutant::TrustsAnySecret | Mutant::OverlooksAnothersPod
+            Mutant::TrustsAnySecret | Mutant::OverlooksAnothersPod | Mutant::WaitsForAStuckPod
         ),
         corrects: mutant == Mutant::ShowsTheOldKey,
         clock: mutant == Mutant::BelievesTheFuture,
@@ -62,11 +63,15 @@ fn size(mutant: Mutant) -> Size {
             Mutant::SealsAnew
                 | Mutant::ForgetsWhatWasFound
                 | Mutant::OverlooksAnothersPod
+                | Mutant::WaitsForAStuckPod
                 | Mutant::ShowsTheOldKey
         ),
         faults: 1,
         wishes: match mutant {
-            Mutant::OverlooksAnotherHolder | Mutant::ShowsTheOldKey => 1,
+            Mutant::OverlooksAnotherHolder
+            | Mutant::ShowsTheOldKey
+            | Mutant::OverlooksTheNumber
+            | Mutant::NeverRetires => 1,
             Mutant::ForgetsTheSecondRevocation => 2,
             _ => 0,
         },
@@ -101,6 +106,10 @@ fn the_fuse_stops_every_bug_of_the_planner() {
     let others = [
         Mutant::WritesWithoutComparing,
         Mutant::ForgetsTheSecondRevocation,
+        Mutant::OverlooksTheNumber,
+        Mutant::WaitsForAStuckPod,
+        Mutant::NeverRetires,
+        Mutant::StopsForNothing,
     ];
     let planners = ALL.iter().filter(|(_, mutant)| !others.contains(mutant));
     for (_, mutant) in planners {

@@ -6,7 +6,7 @@ mod deletion;
 mod error;
 
 use chamber_api::ChamberCluster;
-use rollover::{Action, KeyWrite, World, tags};
+use rollover::{Action, Change, KeyWrite, World, tags};
 
 use crate::context::Context;
 use crate::kms::write;
@@ -76,7 +76,7 @@ async fn policies(
 ) -> Done {
     let answers = write::policies(ctx.keys(cluster), world, writes).await;
     let arns: Vec<_> = writes.iter().map(|write| write.arn.as_str()).collect();
-    remember(ctx, cluster, &arns, &answers);
+    remember(ctx, cluster, Change::Policy, &arns, &answers);
     let mut written = Vec::new();
     let mut refused = Vec::new();
     for (write, answer) in writes.iter().zip(answers) {
@@ -99,15 +99,17 @@ async fn policies(
 fn remember(
     ctx: &Context,
     cluster: &ChamberCluster,
+    change: Change,
     arns: &[&str],
     answers: &[Result<(), write::Error>],
 ) {
     for (arn, answer) in arns.iter().zip(answers) {
         match answer {
-            Ok(()) => ctx.refusals.accepted(cluster, arn),
+            Ok(()) => ctx.refusals.accepted(cluster, arn, change),
             Err(error) => {
                 let passes = error.passes();
-                ctx.refusals.failed(cluster, arn, error.to_string(), passes);
+                let told = (change, error.to_string());
+                ctx.refusals.failed(cluster, arn, told, passes);
             }
         }
     }
@@ -122,7 +124,7 @@ async fn tags(
 ) -> Result<(), Error> {
     let answers = write::tags(ctx.keys(cluster), world, arns, tags).await;
     let named: Vec<_> = arns.iter().map(String::as_str).collect();
-    remember(ctx, cluster, &named, &answers);
+    remember(ctx, cluster, Change::Tags, &named, &answers);
     let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     if refused.is_empty() {
         return Ok(());

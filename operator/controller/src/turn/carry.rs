@@ -29,8 +29,8 @@ pub async fn carry_out(
     kind: Report,
 ) -> Result<End, Error> {
     if let Err(breach) = laws::check(world, action) {
-        let plan = broken(step, &breach);
         ctx.telemetry.law_broken(breach.law);
+        let plan = broken(step, breach);
         report::plan(ctx, cluster, world, &plan).await?;
         return Ok(End::Rests(BLOCKED));
     }
@@ -155,14 +155,10 @@ pub fn reached(world: &World) -> Step {
     rollover.map_or(Step::Settled, Step::of)
 }
 
-fn broken(step: Step, breach: &laws::Breach) -> Plan {
+fn broken(step: Step, breach: laws::Breach) -> Plan {
     tracing::error!(law = breach.law, message = %breach.message, "a law would be broken");
-    let message = format!(
-        "law {} would be broken: {}. Nothing was done; this is a defect of the operator, please report it",
-        breach.law, breach.message
-    );
     Plan::Block {
         step,
-        obstacle: Obstacle::reported(Reason::LawBroken, message),
+        obstacle: Obstacle::LawBroken(breach.into()),
     }
 }

@@ -1,7 +1,8 @@
 //! Planning, with what the plan asks to read.
 
 use chamber_api::ChamberCluster;
-use rollover::{Obstacle, Plan, Reason, Step, World};
+use rollover::laws::Breach;
+use rollover::{Obstacle, Plan, Step, World};
 
 use crate::context::Context;
 use crate::kubernetes;
@@ -25,9 +26,12 @@ pub async fn decide(
         };
         observe::look(ctx, cluster, world, look, &mut looks).await?;
     }
-    let message = "what the plan asks to read is never enough";
+    let breach = Breach {
+        law: 7,
+        message: "what the plan asks to read is never enough".to_owned(),
+    };
     Ok(Some(Plan::Block {
         step: Step::Settled,
-        obstacle: Obstacle::reported(Reason::LawBroken, message),
+        obstacle: Obstacle::LawBroken(breach.into()),
     }))
 }

@@ -31,6 +31,11 @@ impl Error {
         }
     }
 
+    /// Whether keys refused what was to change them. They are left alone for a while, and everything else goes on at once.
+    pub fn is_refusal_of_keys(&self) -> bool {
+        matches!(self, Self::Act(error) if error.is_refusal_of_keys())
+    }
+
     /// What was seen is there no more, or in another version.
     pub(super) fn is_stale(&self) -> bool {
         match self {

@@ -94,6 +94,11 @@ impl Aws {
         key.tags.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Somebody removes every tag of a key.
+    pub fn strip(&self, arn: &str) {
+        self.state().keys.get_mut(arn).unwrap().tags.clear();
+    }
+
     /// Somebody gives a grant on a key.
     pub fn grant(&self, arn: &str, id: &str, operations: &[&str]) {
         let mut state = self.state();

@@ -146,7 +146,7 @@ async fn calls_to_both_sides_are_counted() {
     let text = bench.ctx.telemetry.exposition().unwrap();
     for line in [
         "aws_calls_total{call=\"kms:PutKeyPolicy\",result=\"refused\"} 3",
-        "aws_calls_total{call=\"kms:DescribeKey\",result=\"ok\"} 6",
+        "aws_calls_total{call=\"kms:DescribeKey\",result=\"ok\"} 9",
         "aws_calls_total{call=\"sts:AssumeRole\",result=\"ok\"} 3",
         "kubernetes_calls_total{verb=\"get\",resource=\"chamberclusters\",code=\"200\"} 1",
         "kubernetes_calls_total{verb=\"get\",resource=\"namespaces\",code=\"200\"} 1",

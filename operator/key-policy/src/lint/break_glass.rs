@@ -2,13 +2,19 @@
 
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
+use crate::Policy;
 use crate::evaluate::{Reach, Truth, names, names_action, operation, operations};
 use crate::principal_name::account_of_root;
 use crate::statement::{Effect, Statement};
-use crate::template::ADMIN_ACTIONS;
+use crate::template::{ADMIN_ACTIONS, Template};
 
 const PUT: &str = "kms:PutKeyPolicy";
 const CURE: &str = "Put the statement EnableIAMRootPermissionsBreakGlass back";
+
+/// Whether the admin role certainly may put another policy in place of this one.
+pub fn administrators_keep(policy: &Policy, template: &Template) -> bool {
+    Lens::new(policy, template).administrators_may(PUT) == Truth::Yes
+}
 
 /// The account's root may do everything but use the key, or losing the admin role loses the key.
 pub fn break_glass(lens: &Lens<'_>) -> Vec<Finding> {

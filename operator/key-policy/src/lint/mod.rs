@@ -22,6 +22,7 @@ use strum::{Display, EnumIter};
 use crate::Policy;
 use crate::template::{Sid, Template};
 
+pub use break_glass::administrators_keep;
 pub use document::MAX_SIZE;
 pub use images::lint_images;
 pub use key::{Grant, KeyFacts, KeyLists, Unread, lint_key};

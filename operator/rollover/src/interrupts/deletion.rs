@@ -8,8 +8,8 @@ use crate::admit::{key_write, sound};
 use crate::claim::{self, Claim};
 use crate::roll::order;
 use crate::{
-    Action, AdmittedSet, Deletion, Key, KeyFacts, KeyWrite, Look, Obstacle, Plan, Reading, Release,
-    Rollover, Set, Share, Step, World, desired, keys, ownership, seal, tags,
+    Action, AdmittedSet, Deletion, DeletionObstacle, Key, KeyFacts, KeyWrite, Look, Obstacle, Plan,
+    Reading, Release, Rollover, Set, Share, Step, World, desired, keys, ownership, seal, tags,
 };
 
 const STEP: Step = Step::Retire;
@@ -18,7 +18,7 @@ const STEP: Step = Step::Retire;
 pub fn next(world: &World) -> Option<Plan> {
     let deletion = world.spec.deletion?;
     Some(match (&world.record.rollover, world.finalizer) {
-        (_, false) => Plan::wait(STEP, Obstacle::Deleting("the resource is being deleted")),
+        (_, false) => Plan::wait(STEP, Obstacle::Deletion(DeletionObstacle::Requested)),
         (None, true) => without_record(world),
         (Some(rollover), true) => leave(world, rollover, deletion),
     })
@@ -90,7 +90,7 @@ fn stop(world: &World, left: &[&Set]) -> Plan {
             chamber.name,
             chamber.node.as_deref().unwrap_or("(none)")
         ))),
-        None => Plan::wait(STEP, Obstacle::Deleting("waiting for the chambers to end")),
+        None => Plan::wait(STEP, Obstacle::Deletion(DeletionObstacle::Chambers)),
     }
 }
 

@@ -10,7 +10,8 @@ mod verify;
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::{Outlook, Reason, Share};
+use crate::laws::Breach;
+use crate::{Action, Outlook, Reason, Share};
 
 pub use blob::{BlobObstacle, Lacks, SealObstacle, Unpinnable};
 pub use chamber::{ChamberObstacle, Named};
@@ -24,10 +25,10 @@ pub use verify::{Query, VerifyObstacle};
 pub enum Obstacle {
     /// `spec.rollover.paused`, or the annotation.
     Paused,
-    /// `spec.rollover.dryRun`: what would be done next, as its Event would say it.
-    DryRun(String),
-    /// The resource is being deleted; what is waited for.
-    Deleting(&'static str),
+    /// `spec.rollover.dryRun`: what would be done next.
+    DryRun(Box<Action>),
+    /// The resource is being deleted.
+    Deletion(DeletionObstacle),
     /// A key, or its policy.
     Key(Box<KeyObstacle>),
     /// Whose a key is.
@@ -44,7 +45,10 @@ pub enum Obstacle {
     Release(Box<ReleaseObstacle>),
     /// What status says.
     Status(Box<StatusObstacle>),
-    /// What the hands found and put into words: a spec that cannot be used, a call that failed, an object of others.
+    /// What would be done breaks a law: a defect of the operator.
+    LawBroken(Box<Breach>),
+    /// What is found outside of the planner, in the words of the error's own type: a key that cannot be read, a call that
+    /// failed, an object or a resource of others.
     Reported {
         /// Its kind.
         reason: Reason,
@@ -67,7 +71,8 @@ impl Obstacle {
         match self {
             Self::Paused => Reason::Paused,
             Self::DryRun(_) => Reason::DryRun,
-            Self::Deleting(_) => Reason::Deleting,
+            Self::Deletion(_) => Reason::Deleting,
+            Self::LawBroken(_) => Reason::LawBroken,
             Self::Key(found) => found.reason(),
             Self::Claim(found) => found.reason(),
             Self::Chamber(found) => found.reason(),
@@ -113,7 +118,12 @@ impl Display for Obstacle {
                 f,
                 "spec.rollover.dryRun is true; without it the operator {next}. status.plan shows what would change in the policies. Set it to false to go on"
             ),
-            Self::Deleting(what) => f.write_str(what),
+            Self::Deletion(found) => found.fmt(f),
+            Self::LawBroken(breach) => write!(
+                f,
+                "law {} would be broken: {}. Nothing was done; this is a defect of the operator, please report it",
+                breach.law, breach.message
+            ),
             Self::Key(found) => found.fmt(f),
             Self::Claim(found) => found.fmt(f),
             Self::Chamber(found) => found.fmt(f),
@@ -148,6 +158,24 @@ kinds! {
     Verify(VerifyObstacle),
     Release(ReleaseObstacle),
     Status(StatusObstacle),
+}
+
+/// What a deletion waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletionObstacle {
+    /// Nothing of the operator's: Kubernetes removes the resource.
+    Requested,
+    /// The chambers end.
+    Chambers,
+}
+
+impl Display for DeletionObstacle {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Requested => "the resource is being deleted",
+            Self::Chambers => "waiting for the chambers to end",
+        })
+    }
 }
 
 /// A key in a sentence.

@@ -25,6 +25,13 @@ pub enum StatusObstacle {
         /// The `ReplicaSet`.
         set: String,
     },
+    /// A first start, where a release was verified before.
+    NotTheFirst {
+        /// The release that it calls verified.
+        current: String,
+        /// The one that is started.
+        to: String,
+    },
     /// Another release was verified last than the keys' tags say.
     LeftLast {
         /// The release that status calls verified.
@@ -60,6 +67,10 @@ impl Display for StatusObstacle {
             Self::Mismeasured { revision, set } => write!(
                 f,
                 "status has another measurement of release {revision} than ReplicaSet {set}, which was made from it: status was written by somebody else. Remove the resource's status, and scale the release that is not wanted to 0"
+            ),
+            Self::NotTheFirst { current, to } => write!(
+                f,
+                "status says that release {current} was verified, and that the rollover to {to} comes from no release: status was written by somebody else. Remove the resource's status, and scale the release that is not wanted to 0"
             ),
             Self::LeftLast { current, tagged } => write!(
                 f,

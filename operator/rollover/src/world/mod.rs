@@ -79,8 +79,19 @@ pub struct Refusal {
     pub since: Timestamp,
     /// Not tried again before.
     pub until: Timestamp,
+    /// What was to be changed.
+    pub change: Change,
     /// Key, call, code and cure, in a line.
     pub message: String,
+}
+
+/// What is changed of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Its tags: what they would remember is in status, too, and on other keys.
+    Tags,
+    /// Its policy.
+    Policy,
 }
 
 /// An older claim to something that only one cluster may have.
@@ -206,6 +217,12 @@ impl World {
     /// Whether a key refuses at the moment what would change it.
     pub fn refuses(&self, arn: &str) -> bool {
         self.refusal(arn).is_some()
+    }
+
+    /// Whether a key refuses at the moment another policy. One that takes no tags may still take that.
+    pub fn refuses_policy(&self, arn: &str) -> bool {
+        let refusal = self.refusal(arn);
+        refusal.is_some_and(|refusal| refusal.change == Change::Policy)
     }
 
     /// The refusal that keeps a key from being changed at the moment.

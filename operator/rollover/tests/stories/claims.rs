@@ -2,6 +2,7 @@
 
 use crate::play::{Play, blocked, release, share};
 use jiff::SignedDuration;
+use key_policy::Profile;
 use rollover::{AdmittedSet, PersistedState, Phase, Plan, Reason, Rollover, plan, tags};
 
 /// What `terraform apply` does to tags that it does not know.
@@ -363,6 +364,24 @@ fn a_key_that_refuses_holds_up_what_needs_it_and_nothing_else() {
     play.world.refusals.clear();
     run(&mut play);
     assert_eq!(admitted(&play), [[0; 0]; 3], "{}", play.story);
+}
+
+/// Fifty tags of others are on it, say: what it cannot remember the other keys do.
+#[test]
+fn a_key_that_takes_no_tags_keeps_neither_a_revoked_image_nor_the_old_one() {
+    let hour = SignedDuration::from_mins(60);
+    let mut play = Play::settled();
+    play.refuse_change(2, hour, rollover::Change::Tags);
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    play.until("Retire: tags 2 keys, revoked v1");
+    play.until("Retire: writes policies a=[] b=[] c=[]");
+
+    let mut play = Play::rolling("Retire: begins to retire: from now on the only way is forward");
+    play.refuse_change(2, hour, rollover::Change::Tags);
+    play.until("Retire: tags 2 keys as this cluster's (2/retire)");
+    play.until("Retire: writes policies a=[v2] b=[v2] c=[v2]");
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
 }
 
 #[test]
@@ -756,4 +775,147 @@ fn a_settled_status_with_another_measurement_of_what_runs_is_not_acted_on() {
     run(&mut play);
     assert!(play.story.ends_with("Settled\n"), "{}", play.story);
     assert_eq!(admitted(&play), [[1], [1], [1]]);
+}
+
+/// Keys that are all their holders'.
+fn of_holders() -> Play {
+    let mut play = Play::new(vec![share("a", false), share("b", false)]);
+    (0..2).for_each(|key| play.admits(key, &[1]));
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    play.world.spec.release = release(2);
+    play.until("Admit: waits, AwaitingKeyHolder");
+    (0..2).for_each(|key| play.admits(key, &[1, 2]));
+    play
+}
+
+#[test]
+fn a_profile_change_reaches_a_key_whose_tags_were_lost() {
+    let mut play = Play::settled();
+    strip(&mut play, 2);
+    for share in &mut play.world.spec.shares {
+        share.template.profile = Profile::Pinned;
+    }
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    for key in 0..3 {
+        let policy = play.policy(key).to_json();
+        assert!(policy.contains("StringNotEquals"), "{key}: {policy}");
+    }
+}
+
+/// The holder gives a key to the operator, by hand: nothing of it was ever tagged.
+#[test]
+fn a_key_that_becomes_managed_is_claimed_before_drift_and_a_revocation_are_written() {
+    for revokes in [false, true] {
+        let mut play = Play::new(vec![share("a", true), share("b", true), share("c", false)]);
+        play.admits(2, &[1]);
+        run(&mut play);
+        play.story.clear();
+        play.world.spec.shares[2].managed = true;
+        if revokes {
+            play.world.spec.verbs.revoke = Some(revocation(1));
+        } else {
+            play.admits(2, &[]);
+        }
+        run(&mut play);
+        let claimed = play.story.find("tags 1 keys as this cluster's");
+        let written = play.story.find(" c=");
+        assert!(claimed.is_some() && claimed < written, "{}", play.story);
+        let left: &[u8] = if revokes { &[] } else { &[1] };
+        assert_eq!(admitted(&play), [left; 3], "{}", play.story);
+    }
+}
+
+#[test]
+fn a_key_that_was_at_risk_since_the_first_start_is_claimed_once_it_is_enabled() {
+    let mut play = Play::new(vec![share("a", true), share("b", true), share("c", true)]);
+    play.disable_at_risk(2);
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    play.world.spec.shares[2].accepted_at_risk = false;
+    play.set_facts(2, |facts| facts.state = rollover::KeyState::Enabled);
+    run(&mut play);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert_eq!(admitted(&play), [[1], [1], [1]], "{}", play.story);
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    run(&mut play);
+    assert_eq!(admitted(&play), [[0; 0]; 3], "{}", play.story);
+}
+
+/// The fault is not ours, and what must leave leaves.
+#[test]
+fn break_glass_that_others_altered_on_one_key_holds_up_neither_a_revocation_nor_a_deletion() {
+    let altered = |play: &mut Play| {
+        play.rewrite(
+            2,
+            "arn:aws:iam::111122223333:root",
+            "arn:aws:iam::111122223333:role/Other",
+        );
+    };
+    let mut play = Play::settled();
+    altered(&mut play);
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    run(&mut play);
+    assert_eq!(admitted(&play), [[0; 0]; 3], "{}", play.story);
+
+    let mut play = Play::rolling("every key admits the live releases");
+    altered(&mut play);
+    play.world.spec.deletion = Some(rollover::Deletion { orphans: false });
+    run(&mut play);
+    assert_eq!(admitted(&play), [[1], [1], [1]], "{}", play.story);
+}
+
+#[test]
+fn a_holder_who_never_retires_is_named_for_ever_and_the_next_release_is_not_begun() {
+    let mut play = of_holders();
+    play.until("Retire: waits, AwaitingKeyHolder");
+    play.admits(0, &[2]);
+    run(&mut play);
+    let Plan::Wait { obstacle, .. } = plan(&play.world) else {
+        panic!("{}", play.story);
+    };
+    assert!(
+        obstacle.to_string().contains("holder of key b:"),
+        "{obstacle}"
+    );
+}
+
+/// One of them takes the old image out while chambers run it: he is asked to bring it back, and nothing is stopped on his word.
+#[test]
+fn a_holder_who_retires_too_early_is_asked_to_bring_the_old_image_back() {
+    let mut play = of_holders();
+    play.until("v1 3->2, v2 0->1");
+    play.admits(1, &[2]);
+    run(&mut play);
+    let asked = AdmittedSet::recorded(&play.world, &play.world.record);
+    let both = [release(1).measurement, release(2).measurement];
+    assert_eq!(asked.everywhere(), both);
+    let last = "resizes v1 3->2, v2 0->1\nAdmit: waits, AwaitingKeyHolder\n";
+    assert!(play.story.ends_with(last), "{}", play.story);
+    play.admits(1, &[1, 2]);
+    play.until("Retire: waits, AwaitingKeyHolder");
+}
+
+/// What a rollover came from is there, and status calls it a first start.
+#[test]
+fn a_rollover_that_status_calls_the_first_beside_a_verified_release_is_not_believed() {
+    let mut play = Play::rolling("v1 3->2, v2 0->1");
+    play.world.record.rollover.as_mut().unwrap().from = None;
+    run(&mut play);
+    let (reason, message) = blocked(&play);
+    assert_eq!(reason, Reason::StatusForged, "{}", play.story);
+    assert!(
+        message.contains("rollover to v2 comes from no release"),
+        "{message}"
+    );
+    assert_eq!(admitted(&play), [[1, 2], [1, 2], [1, 2]]);
+    play.world.record = PersistedState::default();
+    run(&mut play);
+    assert_eq!(
+        blocked(&play).0,
+        Reason::UnexpectedChambers,
+        "{}",
+        play.story
+    );
 }

@@ -972,3 +972,18 @@ fn a_person_s_word_a_revocation_and_a_deletion_are_urgent_and_nothing_else() {
         Some(Plan::Wait { .. })
     ));
 }
+
+/// The set of the first target is there, without a chamber, when the user wants another release.
+#[test]
+fn a_takeover_whose_target_changes_beside_an_empty_set_goes_on() {
+    let mut play = hand_rolled(true);
+    play.admits(2, &[1]);
+    play.until("Roll: makes the ReplicaSet of v2");
+    play.world.spec.release = release(3);
+    play.run(300);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert_eq!(
+        (0..3).map(|key| play.admitted(key)).collect::<Vec<_>>(),
+        [[3], [3], [3]]
+    );
+}
