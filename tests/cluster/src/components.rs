@@ -33,7 +33,7 @@ const APISERVER: &str = "--etcd-servers http://127.0.0.1:2379 \
     --tls-cert-file $RUN/pki/apiserver.crt --tls-private-key-file $RUN/pki/apiserver.key --client-ca-file $RUN/pki/ca.crt \
     --service-account-key-file $RUN/pki/sa.pub --service-account-signing-key-file $RUN/pki/sa.key \
     --service-account-issuer https://kubernetes.default.svc \
-    --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction --allow-privileged \
+    --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction,OwnerReferencesPermissionEnforcement --allow-privileged \
     --kubelet-preferred-address-types InternalIP --kubelet-certificate-authority $RUN/pki/ca.crt \
     --kubelet-client-certificate $RUN/pki/admin.crt --kubelet-client-key $RUN/pki/admin.key \
     --audit-policy-file $RUN/audit-policy.yaml --audit-log-path $RUN/audit.log \
