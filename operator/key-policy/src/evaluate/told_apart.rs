@@ -35,14 +35,16 @@ pub fn values(
         let texts = different.iter().flat_map(|one| &one.values);
         all.extend(texts.flat_map(|text| other_cases(text)));
     }
-    all.extend(
-        more.into_iter()
-            .filter(|value| different.iter().all(|one| may_be(one.kind, value))),
-    );
+    let free = conditions.iter().any(|one| takes_any_text(&one.key));
+    let fits = |value: &String| free || different.iter().all(|one| may_be(one.kind, value));
+    all.extend(more.into_iter().filter(fits));
     let fill = fill(different);
     all.extend(common_texts(different, fill));
     for condition in conditions {
         let kind = Comparison::of(condition).map(|one| one.kind);
+        if free && kind == Some(Kind::Bool) {
+            all.extend(condition.values.iter().cloned());
+        }
         let most = match kind {
             Some(Kind::Like | Kind::Arn | Kind::Address) => MOST_PATTERNS,
             _ => usize::MAX,
@@ -54,19 +56,27 @@ pub fn values(
             );
         }
     }
-    // Another text is no value of a key that is a number, a date, an address or a boolean.
+    // Another text is no value of a key that AWS has as a number, a date, an address or a boolean.
     let typed = |one: &Comparison<'_>| {
         matches!(
             one.kind,
             Kind::Bool | Kind::Number | Kind::Date | Kind::Address
         )
     };
-    if all.is_empty() || !different.iter().any(typed) {
+    if all.is_empty() || free || !different.iter().any(typed) {
         all.push(OTHER.to_owned());
     }
     let mut known = BTreeSet::new();
     all.retain(|value| known.insert(value.clone()));
     all
+}
+
+/// Whether others than AWS say what a key is, so that it may be any text, however it is compared: a tag, a part of the
+/// encryption context, a claim of an identity provider.
+fn takes_any_text(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let of_aws = ["aws:", "kms:"].iter().any(|own| key.starts_with(own));
+    !of_aws || key.contains('/') || key.starts_with("kms:encryptioncontext:")
 }
 
 /// Whether a key that is compared so may have this value.

@@ -432,3 +432,47 @@ fn variables_in_the_name_of_a_key_have_values() {
         "allowed A"
     );
 }
+
+/// A tag, or a part of the encryption context, may be any text, however it is compared: what is neither true nor false, no
+/// number, no date and no address is among its values.
+#[test]
+fn what_others_say_is_any_text_however_it_is_compared() {
+    let number = [
+        "NumericLessThanIfExists",
+        "NumericGreaterThanEqualsIfExists",
+    ];
+    let date = ["DateLessThanIfExists", "DateGreaterThanEqualsIfExists"];
+    let address = ["IpAddressIfExists", "IpAddressIfExists"];
+    for key in [A, "kms:EncryptionContext:a", "saml:aud"] {
+        for (operators, values) in [
+            (["BoolIfExists"; 2], ["true", "false"]),
+            (number, ["5", "5"]),
+            (date, ["2026-01-01", "2026-01-01"]),
+            (address, ["0.0.0.0/0", "::/0"]),
+        ] {
+            let both = [0, 1].map(|n| deny(&text(operators[n], key, values[n])));
+            let answer = asked(&[vec![all()], both.to_vec()].concat());
+            let wanted = format!("depends D: {key} ((another value) / ");
+            assert!(answer.starts_with(&wanted), "{operators:?}: {answer}");
+            // One that is of AWS has values of its kind.
+            let both = both.map(|one| one.replace(key, "aws:EpochTime"));
+            let answer = asked(&[vec![all()], both.to_vec()].concat());
+            assert_eq!(answer, "denied D", "{operators:?}");
+        }
+        let yes = asked(&[allow(&text("Bool", key, "yes"))]);
+        assert_eq!(yes, format!("depends A: {key} (yes / -)"));
+    }
+    // So it may be where it is a variable elsewhere.
+    let elsewhere = text(
+        "StringEquals",
+        "kms:EncryptionContext:of",
+        &format!("${{{A}}}"),
+    );
+    let statements = [
+        allow(&elsewhere),
+        deny(&text("NumericLessThan", A, "5")),
+        deny(&text("StringNotEquals", "kms:EncryptionContext:of", "x")),
+    ];
+    let answer = asked(&statements);
+    assert!(answer.contains(&format!("{A} (x / ")), "{answer}");
+}
