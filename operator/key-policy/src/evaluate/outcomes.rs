@@ -75,18 +75,22 @@ impl<'a> Comparison<'a> {
         })
     }
 
-    /// Whether one of its values matches; `None` where that cannot be compared.
+    /// Whether one of its values matches; `None` where none does and one cannot be compared.
     pub fn matches(&self, found: &str) -> Option<bool> {
         match self.kind {
             Kind::Text => return Some(self.values.contains(found)),
             Kind::AnyCase | Kind::Bool => return Some(self.lower.contains(&found.to_lowercase())),
             _ => {}
         }
-        let mut matches = false;
+        let mut compared = Some(false);
         for wanted in &self.values {
-            matches |= (self.compare)(found, &Wanted::Plain(wanted))?;
+            match (self.compare)(found, &Wanted::Plain(wanted)) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => compared = None,
+            }
         }
-        Some(matches)
+        compared
     }
 
     /// Whether it compares the key in the same way with the same values.

@@ -476,3 +476,21 @@ fn what_others_say_is_any_text_however_it_is_compared() {
     let answer = asked(&statements);
     assert!(answer.contains(&format!("{A} (x / ")), "{answer}");
 }
+
+/// A value of a list that cannot be compared hides none of the others.
+#[test]
+fn what_cannot_be_compared_hides_nothing_beside_it() {
+    let address = r#"["10.0.0.0/8","10.1.0.0/33"]"#;
+    let (ip, age) = ("aws:SourceIp", "aws:MultiFactorAuthAge");
+    let allowed = asked(&[allow(&one("IpAddress", ip, address))]);
+    assert_eq!(allowed, format!("depends A: {ip} (10.0.0.0 / -)"));
+    // What surely is in no network of the list nobody can say, so that it is denied.
+    let denied = asked(&[all(), deny(&one("NotIpAddress", ip, address))]);
+    assert_eq!(denied, format!("depends D: {ip} (10.0.0.0 / -)"));
+    for values in [r#"["5","five"]"#, r#"["five","5"]"#] {
+        let answer = asked(&[allow(&one("NumericLessThan", age, values))]);
+        assert_eq!(answer, format!("depends A: {age} (4 / -)"), "{values}");
+    }
+    let none = asked(&[allow(&one("IpAddress", ip, r#"["10.1.0.0/33"]"#))]);
+    assert_eq!(none, "denied");
+}
