@@ -213,7 +213,7 @@ pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
     findings.extend(malformed::doubtful(policy));
     let cased = findings.iter().any(|one| one.rule == RuleId::OperatorCase);
     let meant = cased.then(|| malformed::as_meant(policy));
-    let policy = meant.as_ref().unwrap_or(policy);
+    let (written, policy) = (policy, meant.as_ref().unwrap_or(policy));
     let lens = &Lens::new(policy, template);
     findings.extend(break_glass::break_glass(lens));
     findings.extend(administrators::data_operations(policy, template));
@@ -240,7 +240,7 @@ pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
     findings.extend(administrators::known_holes(lens));
     // What has an error is not written for that.
     if findings.iter().all(|one| one.severity != Severity::Error) {
-        findings.extend(not_ours::stops(lens));
+        findings.extend(not_ours::stops(written, template));
     }
     findings.sort_by_key(|finding| finding.rule);
     findings
