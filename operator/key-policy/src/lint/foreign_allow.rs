@@ -11,6 +11,9 @@ use crate::project::is_ours;
 use crate::statement::{Effect, Statement};
 use crate::template::Sid;
 
+/// The cure of a statement that only lacks its name.
+pub const NAME_IT: &str = "Give it the Sid of statement 3 or 4 (AllowChamberEnclaveDecryptWithAttestation, AllowChamberEnclaveEncryptForWrapping): by it the operator knows what it may change";
+
 /// Allow statements that give more than the template does, or to others.
 pub fn ways_to_the_key(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
     let template = Names::of(lens);
@@ -36,11 +39,7 @@ pub fn ways_to_the_key(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
                 "Name the admin role alone: whoever may put the policy may admit an image",
             )
         } else if is_own_without_its_name(statement, &given, &template) {
-            Finding::error(
-                RuleId::ForeignAllow,
-                what,
-                "Give it the Sid of statement 3 or 4 (AllowChamberEnclaveDecryptWithAttestation, AllowChamberEnclaveEncryptForWrapping): by it the operator knows what it may change",
-            )
+            Finding::error(RuleId::ForeignAllow, what, NAME_IT)
         } else if statement.deleted_principal().is_some() && is_ours(statement) {
             Finding::error(
                 RuleId::ForeignAllow,

@@ -96,7 +96,7 @@ pub enum RuleId {
     ConditionalBreakGlass,
     /// The enclave role may not decrypt, or not encrypt, at all.
     MissingStatement,
-    /// The policy is sound, and not of the template's statements: the operator does not write it.
+    /// The policy is not of the template's statements: the operator does not write it.
     PolicyNotOurs,
     /// An Allow with `NotPrincipal`.
     AllowNotPrincipal,
@@ -238,10 +238,7 @@ pub fn lint(policy: &Policy, template: &Template) -> Vec<Finding> {
     findings.extend(administrators::unique_ids(policy));
     findings.extend(foreign_allow::shared_role(lens));
     findings.extend(administrators::known_holes(lens));
-    // What has an error is not written for that.
-    if findings.iter().all(|one| one.severity != Severity::Error) {
-        findings.extend(not_ours::stops(written, template));
-    }
+    findings.extend(not_ours::stops(written, template, &findings));
     findings.sort_by_key(|finding| finding.rule);
     findings
 }

@@ -150,7 +150,7 @@ fn describe(rule: RuleId) -> Description {
         ),
         RuleId::PolicyNotOurs => (
             Severity::Warning,
-            "The operator changes what statement 3 admits, and stops (PolicyNotOurs) where it does not find the five statements by their Sids, or finds more in statement 3 than the template has. Said where the policy has no error.",
+            "The operator changes what statement 3 admits, and stops (PolicyNotOurs) where it does not find the five statements by their Sids, or finds more in statement 3 than the template has. Not said where an error is about the same statement, or about the Sids.",
             "Write the template's statements, or let spec.keys.policy.adopt do it where the finding says so",
             None,
         ),

@@ -1868,3 +1868,84 @@ fn a_deny_of_some_values_of_a_tag_is_none_of_everybody() {
         assert_eq!(found.contains(&missing), told, "{key}: {found:?}");
     }
 }
+
+/// Where the operator stops is said beside every error, but for one that is about the same.
+#[test]
+fn where_the_operator_stops_is_said_beside_other_errors() {
+    let stranger = r#"{"Sid":"Extra","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/App"},"Action":"kms:Decrypt","Resource":"*"}"#;
+    let equals = "\"StringEqualsIgnoreCase\": {";
+    let account =
+        format!("\"StringEquals\": {{\"kms:CallerAccount\": \"111122223333\"}}, {equals}");
+    let set = equals.replace("\"S", "\"ForAnyValue:S");
+    let role = "ChamberEnclaveRole-prod-us-east-1-mainnet";
+    let deny = "DenyDataOpsWithoutAttestation";
+    let decrypt = "AllowChamberEnclaveDecryptWithAttestation";
+    let root = "EnableIAMRootPermissionsBreakGlass";
+    for (changes, error, said) in [
+        (vec![(equals, account.as_str())], None, true),
+        (vec![(root, "Enable IAM User Permissions")], None, true),
+        // These are errors of statement 3, and of both that are the enclave role's.
+        (
+            vec![(equals, &set)],
+            Some(RuleId::DecryptWithoutAttestation),
+            false,
+        ),
+        (
+            vec![(role, "Other"), (role, "Other")],
+            Some(RuleId::ForeignAllow),
+            false,
+        ),
+        // These say to put the statement back, or to give it its name.
+        (
+            vec![(deny, "Attested"), ("\"kms:ReEncryptTo\"", "\"kms:Sign\"")],
+            Some(RuleId::MissingDeny),
+            false,
+        ),
+        (
+            vec![(root, "Root"), ("\"kms:*\"", "\"kms:List*\"")],
+            Some(RuleId::MissingBreakGlass),
+            false,
+        ),
+        (
+            vec![(decrypt, "Decrypt")],
+            Some(RuleId::ForeignAllow),
+            false,
+        ),
+        (
+            vec![("AllowKeyAdministrators", decrypt)],
+            Some(RuleId::RepeatedSid),
+            false,
+        ),
+        // Another statement is missing than the one that the error is about.
+        (
+            vec![
+                (root, "Enable IAM User Permissions"),
+                ("\"kms:ReEncryptTo\"", "\"kms:Sign\""),
+            ],
+            Some(RuleId::MissingDeny),
+            true,
+        ),
+        (
+            vec![(deny, "Attested"), ("\"kms:*\"", "\"kms:List*\"")],
+            Some(RuleId::MissingBreakGlass),
+            true,
+        ),
+    ] {
+        let mut text = SEED.to_owned();
+        for (from, to) in &changes {
+            assert!(text.contains(from), "{from}");
+            text = text.replacen(from, to, 1);
+        }
+        let told = |text: &str| {
+            let found = lint(&Policy::parse(text).unwrap(), &template());
+            let has = |rule| found.iter().any(|one| one.rule == rule);
+            assert!(error.is_none_or(has), "{changes:?}: {found:?}");
+            let errors = found.iter().any(|one| one.severity == Severity::Error);
+            (has(RuleId::PolicyNotOurs), errors)
+        };
+        assert_eq!(told(&text), (said, error.is_some()), "{changes:?}");
+        let end = text.rfind(']').unwrap();
+        let more = format!("{},{stranger}]{}", &text[..end], &text[end + 1..]);
+        assert_eq!(told(&more), (said, true), "{changes:?}");
+    }
+}
