@@ -57,14 +57,12 @@ pub fn decrypts(policy: &Policy, template: &Template, measurement: &Measurement)
     decryption(policy, template, measurement).is_allowed()
 }
 
-/// Whether it might.
-///
-/// This is about exposure: what depends on something that is not known, and that the spec says nothing of, is allowed.
-pub fn may_decrypt(policy: &Policy, template: &Template, measurement: &Measurement) -> bool {
-    !decryption(policy, template, measurement).is_denied()
-}
-
-fn decryption(policy: &Policy, template: &Template, measurement: &Measurement) -> Decision {
+/// What the enclave role's Decrypt from an enclave with this measurement is answered.
+pub(crate) fn decryption(
+    policy: &Policy,
+    template: &Template,
+    measurement: &Measurement,
+) -> Decision {
     let enclave = enclave(template);
     let context = enclave.context(template).attesting(measurement);
     enclave.answer(policy, template, "kms:Decrypt", &context)

@@ -12,6 +12,7 @@ mod diff;
 mod document;
 mod error;
 pub mod evaluate;
+mod exposure;
 mod foreign_deny;
 pub mod infer;
 mod json;
@@ -26,13 +27,14 @@ mod size;
 mod statement;
 mod template;
 
-pub use access::{Access, NOT_SHOWN, access, decrypts, may_decrypt};
+pub use access::{Access, NOT_SHOWN, access, decrypts};
 pub use adopt::{adopt, found, found_tuple};
 pub use arn::{Arn, PARTITIONS, SERVICE_SUFFIXES};
 pub use deleted::{DeletedPrincipal, deleted_principals};
 pub use diff::{Change, Whole, diff};
 pub use document::Policy;
 pub use error::ParseError;
+pub use exposure::may_decrypt;
 pub use foreign_deny::{Denial, foreign_deny};
 pub use lint::{
     Finding, Grant, KeyFacts, KeyLists, MAX_SIZE, Rule, RuleId, Severity, Unread,

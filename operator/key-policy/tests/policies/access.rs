@@ -168,3 +168,29 @@ fn what_depends_counts_against_whoever_would_rely_on_it() {
         assert_eq!(answers, (surely, maybe), "{:?} {image}", template.assume);
     }
 }
+
+/// What KMS should have refused may let anybody in, however it is read here, and surely lets in nobody more.
+#[test]
+fn a_document_that_kms_refuses_may_let_anybody_in() {
+    for (statement, maybe) in [
+        (
+            r#"{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*"}"#,
+            false,
+        ),
+        (
+            r#"{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"stringNotEquals":{"kms:RecipientAttestation:ImageSha384":"x"}}}"#,
+            true,
+        ),
+        (
+            r#"{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"New":{"aws:SourceVpce":"x"}}}"#,
+            true,
+        ),
+    ] {
+        let (policy, asked) = (with(statement), release(1));
+        let answers = (
+            decrypts(&policy, &template(), &asked),
+            may_decrypt(&policy, &template(), &asked),
+        );
+        assert_eq!(answers, (false, maybe), "{statement}");
+    }
+}
