@@ -4,7 +4,7 @@ use measurement::Measurement;
 
 use crate::Policy;
 use crate::access::enclave;
-use crate::evaluate::{Context, Truth, applies, one_applies, unknown_keys};
+use crate::evaluate::{Context, Truth, applies, needed, unknown_keys};
 use crate::pinned::is_pinned;
 use crate::statement::{Effect, Statement};
 use crate::template::Template;
@@ -24,14 +24,6 @@ pub enum Denial {
         /// The condition keys that decide and are not known.
         on: Vec<String>,
     },
-}
-
-impl Denial {
-    fn by(&self) -> &str {
-        match self {
-            Self::Certain { by } | Self::Depends { by, .. } => by,
-        }
-    }
 }
 
 /// The first Deny that stops the enclave role's Decrypt with `target`, that tells it from `current`, or that may stop
@@ -78,11 +70,11 @@ pub fn foreign_deny(
     let together = || {
         let denies: Vec<_> = foreign.iter().map(|(_, statement)| *statement).collect();
         let request = enclave.request(&resource, &of_target);
-        let one = one_applies(policy, &denies, &request);
-        let each: Vec<_> = found.iter().map(Denial::by).collect();
-        one.then(|| Denial::Certain {
-            by: each.join(" and "),
-        })
+        let needed = needed(policy, &denies, &request).into_iter();
+        let names = needed.filter_map(|at| foreign.get(at).map(|(index, one)| one.name(*index)));
+        let names: Vec<_> = names.collect();
+        let by = names.join(" and ");
+        (!names.is_empty()).then_some(Denial::Certain { by })
     };
     certain
         .cloned()

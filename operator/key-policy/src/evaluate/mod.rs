@@ -52,9 +52,9 @@ pub use request::{Decision, Dependence, Identity, Request, Unturned};
 use statements::Scope;
 pub(crate) use statements::{
     Application, SESSION_NAME, applies, applies_whoever_asks, names_action, names_key, naming,
-    unknown_keys, without_attestation,
+    open_keys, unknown_keys, without_attestation,
 };
-pub(crate) use together::one_applies;
+pub(crate) use together::{needed, one_applies};
 pub use truth::Truth;
 pub(crate) use verdict::everything;
 use verdict::{Asked, Deciding, Verdict};

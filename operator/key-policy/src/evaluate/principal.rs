@@ -205,7 +205,8 @@ pub fn find(listed: &Principals, principal: &Principal) -> Naming {
 }
 
 /// Whether the `NotPrincipal` of a Deny spares the principal: AWS may look at the account before the
-/// role, so the account has to be listed, too (IAM user guide, "`NotPrincipal`").
+/// role, so the account has to be listed, too. Role and account are enough for every session (IAM user guide,
+/// "`NotPrincipal`", which recommends them).
 pub fn is_spared(listed: &Principals, principal: &Principal) -> Truth {
     let aws = || listed.get("AWS").into_iter().flatten();
     if aws().any(|name| name == "*") {

@@ -3,7 +3,8 @@
 use super::any_case;
 use super::condition::{self, Facts};
 use super::context::Context;
-use super::pattern::Resolved;
+use super::fact::Fact;
+use super::pattern::{Resolved, variables};
 use super::principal::{self, Naming, Principal};
 use super::request::Request;
 use super::truth::Truth;
@@ -113,6 +114,31 @@ pub(crate) fn applies_whoever_asks(
     }
 }
 
+/// The condition keys that decide whether a statement's conditions hold and are not known, variables among them.
+pub(crate) fn open_keys(
+    policy: &Policy,
+    statement: &Statement,
+    action: &str,
+    context: &Context,
+) -> Vec<String> {
+    let facts = Facts::of(policy, action, context);
+    let mut keys: Vec<String> = Vec::new();
+    for condition in &statement.conditions {
+        if condition::holds(condition, facts, statement.effect) != Truth::Unknown {
+            continue;
+        }
+        let inside = condition.values.iter().flat_map(|value| variables(value));
+        let all = std::iter::once(condition.key.as_str()).chain(inside);
+        let unknown = all.filter(|key| !matches!(facts.fact(key), Fact::Values(_)));
+        for key in unknown {
+            if !keys.iter().any(|known| known.eq_ignore_ascii_case(key)) {
+                keys.push(key.to_owned());
+            }
+        }
+    }
+    keys
+}
+
 /// What decides whether a statement applies and is not known: condition keys, [`KEY_ARN`] and [`SESSION_NAME`].
 pub(crate) fn unknown_keys(
     policy: &Policy,
@@ -120,11 +146,7 @@ pub(crate) fn unknown_keys(
     request: &Request<'_>,
 ) -> Vec<String> {
     let facts = Facts::of(policy, request.action, request.context);
-    let open = |condition: &&Condition| {
-        condition::holds(condition, facts, statement.effect) == Truth::Unknown
-    };
-    let conditions = statement.conditions.iter().filter(open);
-    let mut keys: Vec<_> = conditions.map(|condition| condition.key.clone()).collect();
+    let mut keys = open_keys(policy, statement, request.action, request.context);
     if resource(statement, request.resource, facts) == Truth::Unknown {
         keys.push(KEY_ARN.to_owned());
     }

@@ -30,6 +30,27 @@ pub(crate) fn one_applies(policy: &Policy, denies: &[&Statement], request: &Requ
     }
 }
 
+/// The places of those of these Deny statements of which one or another surely applies, without any that can be left out;
+/// none where that is not so.
+pub(crate) fn needed(policy: &Policy, denies: &[&Statement], request: &Request<'_>) -> Vec<usize> {
+    let hold = |places: &[usize]| {
+        let denies = places.iter().filter_map(|at| denies.get(*at).copied());
+        let denies: Vec<_> = denies.collect();
+        one_applies(policy, &denies, request)
+    };
+    let mut places: Vec<_> = (0..denies.len()).collect();
+    if !hold(&places) {
+        return Vec::new();
+    }
+    for place in 0..denies.len() {
+        let without: Vec<_> = places.iter().copied().filter(|at| *at != place).collect();
+        if hold(&without) {
+            places = without;
+        }
+    }
+    places
+}
+
 /// Whether values of different keys keep each of them from applying: then there is nothing to search for.
 fn all_may_fail(denies: &[Candidate<'_>]) -> bool {
     let mut taken: Vec<&str> = Vec::with_capacity(denies.len());

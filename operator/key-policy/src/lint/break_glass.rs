@@ -71,11 +71,14 @@ fn denied(lens: &Lens<'_>) -> Option<Finding> {
     } else {
         let open: Vec<_> = of(Truth::Unknown).collect();
         let denies: Vec<_> = open.iter().map(|(_, statement)| *statement).collect();
-        let (index, _) = *open
-            .first()
-            .filter(|_| lens.together_deny_root(&denies, PUT))?;
-        let names: Vec<_> = open.iter().map(|(index, one)| one.name(*index)).collect();
-        let verb = if open.len() > 1 {
+        let together = lens.together_deny_root(&denies, PUT);
+        let together = together.iter().filter_map(|at| open.get(*at));
+        let names: Vec<_> = together
+            .clone()
+            .map(|(index, one)| one.name(*index))
+            .collect();
+        let (index, _) = *together.clone().next()?;
+        let verb = if names.len() > 1 {
             "together deny"
         } else {
             "denies"

@@ -2,9 +2,9 @@
 
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
-use crate::evaluate::{Context, Fact, Truth, names_action};
+use crate::evaluate::{self, Context, Truth, names_action};
 use crate::project::DECRYPT;
-use crate::statement::{Condition, Effect, Statement};
+use crate::statement::{Effect, Statement};
 use crate::template::Sid;
 
 /// What no enclave needs: it ends the key, opens another way to it, brings back one that was retired, or takes the marks
@@ -109,34 +109,34 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
 /// Statement 3 or 4 that lets the enclave role decrypt or encrypt depending on what a policy does not show.
 pub fn depends(lens: &Lens<'_>) -> Vec<Finding> {
     // Registers are none of these: the request has no attestation.
-    let open = |condition: &Condition| lens.enclave_context().fact(&condition.key) == Fact::Unknown;
+    let open = |one: &Statement, action: &str| {
+        evaluate::open_keys(lens.policy, one, action, lens.enclave_context())
+    };
+    let allows = lens.statements(Effect::Allow);
+    let own: Vec<_> = allows
+        .filter(|(_, one)| lens.names_a_session(one))
+        .collect();
     let mut findings = Vec::new();
-    // Nearly always there is nothing to look for.
-    let mut allows = lens.statements(Effect::Allow);
-    if !allows.any(|(_, one)| one.conditions.iter().any(open)) {
-        return findings;
-    }
     for action in ["kms:Decrypt", "kms:Encrypt"] {
-        let allows = lens.statements(Effect::Allow);
         let gives = |one: &Statement| names_action(one, action) && lens.gives_enclave(one, action);
-        let allows: Vec<_> = allows.filter(|(_, one)| gives(one)).collect();
-        let Some((index, first)) = allows.first() else {
+        let mut first = None;
+        for (index, one) in own.iter().filter(|(_, one)| gives(one)) {
+            let keys = open(one, action);
+            if keys.is_empty() {
+                first = None;
+                break;
+            }
+            first.get_or_insert((*index, *one, keys));
+        }
+        let Some((index, first, keys)) = first else {
             continue;
         };
-        if !allows
-            .iter()
-            .all(|(_, one)| one.conditions.iter().any(open))
-        {
-            continue;
-        }
-        let keys = first.conditions.iter().filter(|condition| open(condition));
-        let keys: Vec<_> = keys.map(|condition| condition.key.as_str()).collect();
         let finding = Finding::new(
             RuleId::DependsOnContext,
             Severity::Note,
             format!(
                 "statement {} gives {action} to the enclave role depending on {}",
-                first.name(*index),
+                first.name(index),
                 keys.join(", ")
             ),
             if first.sid.as_deref() == Some(DECRYPT.into()) {
@@ -145,7 +145,7 @@ pub fn depends(lens: &Lens<'_>) -> Vec<Finding> {
                 "Say in spec.keys.policy.assume what holds for the chambers, or take the condition out"
             },
         );
-        findings.push(finding.at(*index));
+        findings.push(finding.at(index));
     }
     findings
 }

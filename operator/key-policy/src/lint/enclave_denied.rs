@@ -2,7 +2,7 @@
 
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
-use crate::evaluate::{Context, Fact, SESSION_NAME, Truth, is_attestation};
+use crate::evaluate::{Context, SESSION_NAME, Truth, is_attestation};
 use crate::project::{DECRYPT, images};
 use crate::statement::{Condition, Effect, Statement};
 
@@ -70,22 +70,24 @@ pub fn denied(lens: &Lens<'_>) -> Vec<Finding> {
 
 /// The statements that only together keep the role from Decrypt, and from Encrypt, where one alone does not.
 fn together(lens: &Lens<'_>, denies: &[Denies<'_>]) -> (Vec<usize>, Vec<usize>) {
-    let of = |which: fn(&Denies<'_>) -> Truth, holds: &dyn Fn(&[&Statement]) -> bool| {
+    let of = |which: fn(&Denies<'_>) -> Truth, needed: &dyn Fn(&[&Statement]) -> Vec<usize>| {
         let open: Vec<_> = denies
             .iter()
             .filter(|one| which(one) == Truth::Unknown)
             .collect();
         let alone = denies.iter().any(|one| which(one) == Truth::Yes);
-        let statements: Vec<_> = open.iter().map(|one| one.statement).collect();
-        if alone || !holds(&statements) {
+        if alone {
             return Vec::new();
         }
-        open.iter().map(|one| one.index).collect()
+        let statements: Vec<_> = open.iter().map(|one| one.statement).collect();
+        let needed = needed(&statements).into_iter();
+        needed.filter_map(|at| Some(open.get(at)?.index)).collect()
     };
     let decrypt = |statements: &[&Statement]| {
         let stops = |image| lens.together_deny_enclave(statements, "kms:Decrypt", image);
         if statements.iter().any(|one| compares_attestation(one)) {
-            lens.admitted().iter().any(stops)
+            let mut each = lens.admitted().iter().map(stops);
+            each.find(|needed| !needed.is_empty()).unwrap_or_default()
         } else {
             stops(lens.attested())
         }
@@ -151,65 +153,50 @@ fn no_wrapping(name: &str) -> Finding {
 
 /// What decides, where it is not a register that the policy pins by itself.
 fn depends(lens: &Lens<'_>, denies: &Denies<'_>) -> Option<Finding> {
-    let unknown = |key: &str| lens.enclave_context().fact(key) == Fact::Unknown;
-    let conditions = denies
-        .statement
-        .conditions
-        .iter()
-        .map(|condition| condition.key.as_str());
     let admits = lens.policy.statement(DECRYPT.into());
+    // A register that statement 3 pins is what it says there.
     let pinned = |key: &str| {
         let mut conditions = admits.iter().flat_map(|one| &one.conditions);
-        conditions.any(|condition| condition.key.eq_ignore_ascii_case(key))
+        is_attestation(key) && conditions.any(|one| one.key.eq_ignore_ascii_case(key))
     };
-    let open = |key: &str| {
-        // A register that statement 3 pins is what it says there.
-        let register = is_attestation(key);
-        if register { !pinned(key) } else { unknown(key) }
-    };
-    let session = lens.names_by_session(denies.statement);
-    let keys = conditions.filter(|key| open(key));
-    let keys: Vec<_> = keys.chain(session.then_some(SESSION_NAME)).collect();
+    let mut keys = decrypt_depends_on(lens, denies.statement);
+    keys.retain(|key| !pinned(key));
     let from = if denies.encrypt == Truth::Unknown {
         "kms:Decrypt and kms:Encrypt"
     } else {
         "kms:Decrypt"
     };
-    (!keys.is_empty()).then(|| {
-        Finding::new(
-            RuleId::DependsOnContext,
-            Severity::Note,
-            format!(
-                "statement {} keeps the enclave role from {from} depending on {}",
-                denies.name(),
-                keys.join(", ")
-            ),
-            if session { OF_A_SESSION } else { OF_A_REQUEST },
-        )
-    })
+    let cure = if keys.iter().any(|key| key == SESSION_NAME) {
+        OF_A_SESSION
+    } else {
+        OF_A_REQUEST
+    };
+    on(denies, from, &keys, cure)
+}
+
+/// What decides for the first image that is admitted of which it is open.
+fn decrypt_depends_on(lens: &Lens<'_>, statement: &Statement) -> Vec<String> {
+    let open = |context: &&Context| {
+        lens.applies_to_enclave(statement, "kms:Decrypt", context) == Truth::Unknown
+    };
+    let mut images = lens.admitted().iter();
+    let image = images.find(open).unwrap_or(lens.attested());
+    lens.open_for_enclave(statement, "kms:Decrypt", image)
 }
 
 /// The same of Encrypt alone, which carries no register.
 fn depends_wrapping(lens: &Lens<'_>, denies: &Denies<'_>) -> Option<Finding> {
-    let keys = denies
-        .statement
-        .conditions
-        .iter()
-        .map(|one| one.key.as_str());
-    let open = |key: &&str| lens.enclave_context().fact(key) == Fact::Unknown;
-    let session = lens.names_by_session(denies.statement);
-    let keys = keys.filter(open).chain(session.then_some(SESSION_NAME));
-    let keys: Vec<_> = keys.collect();
-    (!keys.is_empty()).then(|| {
-        Finding::new(
-            RuleId::DependsOnContext,
-            Severity::Note,
-            format!(
-                "statement {} keeps the enclave role from kms:Encrypt depending on {}",
-                denies.name(),
-                keys.join(", ")
-            ),
-            "See to it that it does not hold for the chambers, or no share can be wrapped",
-        )
-    })
+    let keys = lens.open_for_enclave(denies.statement, "kms:Encrypt", lens.enclave_context());
+    let cure = "See to it that it does not hold for the chambers, or no share can be wrapped";
+    on(denies, "kms:Encrypt", &keys, cure)
+}
+
+fn on(denies: &Denies<'_>, from: &str, keys: &[String], cure: &str) -> Option<Finding> {
+    let message = format!(
+        "statement {} keeps the enclave role from {from} depending on {}",
+        denies.name(),
+        keys.join(", ")
+    );
+    (!keys.is_empty())
+        .then(|| Finding::new(RuleId::DependsOnContext, Severity::Note, message, cure))
 }

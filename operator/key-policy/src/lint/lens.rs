@@ -7,7 +7,7 @@ use measurement::{Measurement, Pcr};
 use crate::Policy;
 use crate::access::{self, Asker};
 use crate::evaluate::{
-    self, Application, Context, Principal, Request, Truth, applies_whoever_asks, naming,
+    self, Application, Context, Principal, Request, Truth, applies_whoever_asks, naming, needed,
     one_applies,
 };
 use crate::infer;
@@ -142,38 +142,58 @@ impl<'a> Lens<'a> {
             .map(|(_, statement)| statement);
         let denies: Vec<_> = denies.filter(|one| one.is_for_everybody()).collect();
         let anybody = Principal::service("anybody");
-        self.one_applies(&denies, &anybody, action, &self.nobody)
+        let request = self.request(&anybody, action, &self.nobody);
+        one_applies(self.policy, &denies, &request)
     }
 
-    /// Whether of several Deny statements, which depend on what is not known, one always applies to the enclave role.
+    /// Of several Deny statements, which depend on what is not known, the places of those of which one always applies to
+    /// the enclave role; none where that is not so.
     pub fn together_deny_enclave(
         &self,
         denies: &[&Statement],
         action: &str,
         context: &Context,
-    ) -> bool {
-        self.one_applies(denies, self.enclave.principal(), action, context)
+    ) -> Vec<usize> {
+        let request = self.request(self.enclave.principal(), action, context);
+        needed(self.policy, denies, &request)
     }
 
     /// The same of the account's root.
-    pub fn together_deny_root(&self, denies: &[&Statement], action: &str) -> bool {
-        self.one_applies(denies, &self.root, action, &self.context_of(&self.root))
+    pub fn together_deny_root(&self, denies: &[&Statement], action: &str) -> Vec<usize> {
+        let context = self.context_of(&self.root);
+        needed(
+            self.policy,
+            denies,
+            &self.request(&self.root, action, &context),
+        )
     }
 
-    fn one_applies(
+    /// What decides whether a statement applies to the enclave role and is not known: condition keys, and the name of its
+    /// session.
+    pub fn open_for_enclave(
         &self,
-        denies: &[&Statement],
-        principal: &Principal,
+        statement: &Statement,
         action: &str,
         context: &Context,
-    ) -> bool {
-        let request = Request {
+    ) -> Vec<String> {
+        let mut keys = evaluate::open_keys(self.policy, statement, action, context);
+        let session = self.names_by_session(statement);
+        keys.extend(session.then(|| evaluate::SESSION_NAME.to_owned()));
+        keys
+    }
+
+    fn request<'r>(
+        &'r self,
+        principal: &'r Principal,
+        action: &'r str,
+        context: &'r Context,
+    ) -> Request<'r> {
+        Request {
             principal,
             action,
             resource: &self.named_key,
             context,
-        };
-        one_applies(self.policy, denies, &request)
+        }
     }
 
     /// Whether a statement is about this key.
@@ -194,12 +214,8 @@ impl<'a> Lens<'a> {
 
     /// What decides whether a Deny holds for the account's root and is not known.
     pub fn open_for_root(&self, statement: &Statement, action: &str) -> Vec<String> {
-        let request = Request {
-            principal: &self.root,
-            action,
-            resource: &self.named_key,
-            context: &self.context_of(&self.root),
-        };
+        let context = self.context_of(&self.root);
+        let request = self.request(&self.root, action, &context);
         evaluate::unknown_keys(self.policy, statement, &request)
     }
 
@@ -216,12 +232,8 @@ impl<'a> Lens<'a> {
     }
 
     fn may(&self, principal: &Principal, action: &str) -> Truth {
-        let request = Request {
-            principal,
-            action,
-            resource: &self.named_key,
-            context: &self.context_of(principal),
-        };
+        let context = self.context_of(principal);
+        let request = self.request(principal, action, &context);
         let identity = evaluate::Identity::Policies(&[]);
         evaluate::allows(self.policy, &self.template.key_account, identity, &request)
     }
@@ -256,12 +268,8 @@ impl<'a> Lens<'a> {
 
     fn anybody_in(&self, action: &str, attesting: impl Fn(Context) -> Context) -> Truth {
         let (anybody, context) = self.anybody();
-        let request = Request {
-            principal: anybody.principal(),
-            action,
-            resource: &self.named_key,
-            context: &attesting(context.clone()),
-        };
+        let context = attesting(context.clone());
+        let request = self.request(anybody.principal(), action, &context);
         let (account, identity) = (&self.template.key_account, anybody.identity());
         evaluate::allows(self.policy, account, identity, &request)
     }

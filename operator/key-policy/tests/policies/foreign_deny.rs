@@ -263,6 +263,17 @@ fn complements_together_stop_it() {
     let both = with(&format!("{own},{others}"));
     let of = |policy: &Policy| foreign_deny(policy, &template(), &release(2), Some(&release(1)));
     assert_eq!(of(&both).as_deref(), Some("Own and Others"));
+    // One that may stop it, too, has no part in that.
+    let tag = deny("Tag", r#""StringEquals":{"aws:PrincipalTag/a":"b"}"#);
+    let beside = with(&format!("{own},{tag},{others}"));
+    assert_eq!(of(&beside).as_deref(), Some("Own and Others"));
+    // What only a variable asks for is what the answer depends on.
+    let variable = deny(
+        "Variable",
+        r#""StringEquals":{"aws:PrincipalAccount":"${aws:SourceAccount}"}"#,
+    );
+    let found = of(&with(&variable));
+    assert_eq!(found.as_deref(), Some("Variable? aws:SourceAccount"));
     let one = with(&format!("{own},{own}"));
     assert_eq!(of(&one).as_deref(), Some("Own? aws:SourceVpce"));
     let mfa = deny("Mfa", r#""Bool":{"aws:MultiFactorAuthPresent":"false"}"#);

@@ -1949,3 +1949,93 @@ fn where_the_operator_stops_is_said_beside_other_errors() {
         assert_eq!(told(&more), (said, true), "{changes:?}");
     }
 }
+
+/// A note names what is not known: the time, or a variable, and nothing that holds whatever it is.
+#[test]
+fn a_note_names_what_decides_and_is_not_known() {
+    let dates = r#""DateGreaterThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}"#;
+    let variable = r#""StringEquals":{"aws:PrincipalAccount":"${aws:SourceAccount}"}"#;
+    let both = r#""StringEquals":{"aws:SourceVpc":"${aws:PrincipalTag/vpc}"}"#;
+    let always =
+        r#""Null":{"aws:SourceVpc":["true","false"]},"StringEquals":{"aws:SourceVpce":"v"}"#;
+    let known = r#""StringNotEquals":{"aws:PrincipalAccount":"1"},"StringEquals":{"AWS:sourcevpce":"v","aws:SourceVpce":"v"}"#;
+    let image = release(1).image_sha384;
+    let attested = format!(
+        r#""StringEquals":{{"kms:RecipientAttestation:PCR0":"{image}","aws:SourceVpce":"v"}}"#
+    );
+    for (condition, on) in [
+        (dates, "aws:CurrentTime"),
+        (variable, "aws:SourceAccount"),
+        (both, "aws:SourceVpc, aws:PrincipalTag/vpc"),
+        (always, "aws:SourceVpce"),
+        (known, "AWS:sourcevpce"),
+        (attested.as_str(), "aws:SourceVpce"),
+    ] {
+        let of = |found: &[Finding]| {
+            let notes = found.iter();
+            let notes = notes.filter(|one| one.rule == RuleId::DependsOnContext);
+            notes.map(|one| one.message.clone()).collect::<Vec<_>>()
+        };
+        let deny = |action: &str| {
+            of(&extra(&format!(
+                r#""Effect":"Deny","Principal":{{"AWS":"{ENCLAVE}"}},"Action":"{action}","Resource":"*","Condition":{{{condition}}}"#
+            )))
+        };
+        let keeps = |action: &str| {
+            let keeps =
+                format!("statement Extra keeps the enclave role from {action} depending on {on}");
+            vec![keeps]
+        };
+        assert_eq!(deny("kms:Decrypt"), keeps("kms:Decrypt"), "{condition}");
+        if condition == attested {
+            continue;
+        }
+        assert_eq!(deny("kms:Encrypt"), keeps("kms:Encrypt"), "{condition}");
+        let encrypt = "\"Action\": \"kms:Encrypt\",";
+        let allow = format!("{encrypt} \"Condition\": {{{condition}}},");
+        let gives = format!(
+            "statement AllowChamberEnclaveEncryptForWrapping gives kms:Encrypt to the enclave role depending on {on}"
+        );
+        assert_eq!(of(&changed(&[(encrypt, &allow)])), [gives], "{condition}");
+    }
+}
+
+/// Of several that may hold only those are named that it takes.
+#[test]
+fn what_has_no_part_in_a_lock_out_is_not_named() {
+    let deny = |sid: &str, action: &str, operator: &str, key: &str, value: &str| {
+        format!(
+            r#"{{"Sid":"{sid}","Effect":"Deny","Principal":"*","Action":"{action}","Resource":"*","Condition":{{"{operator}":{{"{key}":"{value}"}}}}}}"#
+        )
+    };
+    for (action, rule) in [
+        ("kms:Decrypt", RuleId::EnclaveDenied),
+        ("kms:Encrypt", RuleId::EncryptDenied),
+        ("kms:PutKeyPolicy", RuleId::MissingBreakGlass),
+    ] {
+        let all = [
+            deny(
+                "Network",
+                action,
+                "NotIpAddress",
+                "aws:SourceIp",
+                "10.0.0.0/8",
+            ),
+            deny("One", action, "StringEquals", "aws:SourceVpce", "v"),
+            deny("Tag", action, "StringEquals", "aws:PrincipalTag/a", "b"),
+            deny("Other", action, "StringNotEquals", "aws:SourceVpce", "v"),
+        ];
+        let found = lint(&with(&all.join(",")), &template());
+        let told = found.iter().find(|finding| finding.rule == rule).unwrap();
+        assert!(
+            told.message.starts_with("statement One and Other "),
+            "{}",
+            told.message
+        );
+        // What else may hold is a note of its own; nobody mends that where the policy cannot be changed.
+        let notes = found.iter();
+        let notes = notes.filter(|one| one.rule == RuleId::DependsOnContext);
+        let count = if action == "kms:PutKeyPolicy" { 0 } else { 2 };
+        assert_eq!(notes.count(), count, "{action}");
+    }
+}
