@@ -8,7 +8,7 @@ WISHES ?= 1
 FUZZ_SECONDS ?= 60
 export RUST_BACKTRACE ?= 0
 
-.PHONY: sarif-peer eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan contract policy-peer policy-terraform e2e mutants enclave
+.PHONY: sarif-peer eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan bench-policy contract policy-peer policy-terraform e2e mutants enclave
 .PHONY: eif eif-reproducible alerts gitops-scripts krew
 .PHONY: kill-matrix faults bench-rollover bench-unseal images product-images crds
 .PHONY: cluster-up cluster-down cluster-shell program
@@ -30,7 +30,7 @@ demo-shell: program ## A prompt whose kubectl and helm speak to the demo's clust
 test: ## All checks: formatting, lints, unit, story and contract tests, booted enclaves, a sample of the kill matrix, then the end-to-end tests.
 	@bash tests/require.sh
 	@$(MAKE) --no-print-directory program
-	@bin=$$($(CLUSTER) binaries) && SKIP_NOTHING=1 HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws contract policy-terraform alerts gitops-scripts enclave kill-matrix e2e POINTS=$${POINTS:-12}
+	@bin=$$($(CLUSTER) binaries) && SKIP_NOTHING=1 HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws bench-policy contract policy-terraform alerts gitops-scripts enclave kill-matrix e2e POINTS=$${POINTS:-12}
 
 test-fast: ## The checks that need no cluster and no root (the chart's only where HELM names the program; SKIP_NOTHING=1: what is missing fails).
 	cargo fmt --all --check
@@ -50,6 +50,9 @@ mutants: ## cargo-mutants over the planner and the policy engine (hours; MUTANTS
 
 bench-plan: ## What one plan costs, with 100 chambers and 5 keys.
 	cargo bench --locked -p rollover
+
+bench-policy: ## What lint and evaluation of a key policy cost beside parsing it; fails beyond 0.6 of that.
+	cargo bench --locked -p key-policy --bench policy
 
 contract: ## The KMS emulator against boto3.
 	bash tests/kms-emulator/contract-boto3.sh

@@ -27,6 +27,15 @@ const ACTIONS: [&str; 5] = [
 /// An image that no release has, and a manifest that none runs under.
 const ANOTHER: [u8; 48] = [0x5a; 48];
 
+/// Enclaves call KMS themselves.
+const OF_ENCLAVES: [(&str, Option<&str>); 5] = [
+    ("kms:viaservice", None),
+    ("aws:calledvia", None),
+    ("aws:calledviafirst", None),
+    ("aws:calledvialast", None),
+    ("aws:viaawsservice", Some("false")),
+];
+
 /// One question, and its answer under each of the policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
@@ -156,8 +165,6 @@ pub(crate) struct Asker {
     name: String,
     principal: Principal,
     identity: &'static [Policy],
-    /// Whether it stands for any role or user of its account.
-    anybody: bool,
     /// Whether what the spec assumes holds for it.
     assumes: bool,
 }
@@ -165,21 +172,14 @@ pub(crate) struct Asker {
 impl Asker {
     /// What is known of its requests, without an attestation.
     pub(crate) fn context(&self, template: &Template) -> Context {
-        let mut context = Context::of(&self.principal, &template.resource());
-        if self.anybody {
-            context.forget_principal();
-        }
+        self.context_of(&template.resource(), template)
+    }
+
+    /// The same where the key's ARN was written already.
+    pub(crate) fn context_of(&self, key: &str, template: &Template) -> Context {
+        let mut context = Context::of(&self.principal, key);
         if self.assumes {
-            // Enclaves call KMS themselves.
-            for absent in [
-                "kms:ViaService",
-                "aws:CalledVia",
-                "aws:CalledViaFirst",
-                "aws:CalledViaLast",
-            ] {
-                context.set(absent, [""; 0]);
-            }
-            context.set("aws:ViaAWSService", ["false"]);
+            context = context.usually(&OF_ENCLAVES);
             for (key, value) in &template.assume {
                 context.set(key, Some(value).filter(|value| !value.is_empty()).cloned());
             }
@@ -238,19 +238,16 @@ pub(crate) fn enclave(template: &Template) -> Asker {
         } else {
             &[]
         },
-        anybody: false,
         assumes: true,
     }
 }
 
 /// Any role or user of an account, to whom IAM allows everything.
-pub(crate) fn anybody(template: &Template, name: &str, account: &str) -> Asker {
-    let role = format!("arn:{}:iam::{account}:role/Anybody", template.partition);
+fn anybody(name: &str, account: &str) -> Asker {
     Asker {
         name: name.to_owned(),
-        principal: Principal::session(&role, account, "session"),
+        principal: Principal::anybody(account),
         identity: evaluate::everything(),
-        anybody: true,
         assumes: false,
     }
 }
@@ -263,11 +260,10 @@ fn askers(template: &Template) -> Vec<Asker> {
             name: own_name(admin),
             principal: Principal::session(admin, &template.key_account, Principal::ANY_SESSION),
             identity: &[],
-            anybody: false,
             assumes: false,
         },
-        anybody(template, "any IAM principal", &template.key_account),
-        anybody(template, "another account", "000000000000"),
+        anybody("any IAM principal", &template.key_account),
+        anybody("another account", "000000000000"),
     ]
 }
 

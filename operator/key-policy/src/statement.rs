@@ -65,9 +65,9 @@ impl Statement {
 
     /// Whether it names this principal (the ARN of a role, a user or an account's root) and no other.
     pub(crate) fn names_only(&self, arn: &str) -> bool {
-        let account = account_of_root(arn);
         let same = |found: &String| {
-            found == arn || (account.is_some() && account_of_root(found) == account)
+            let account = || account_of_root(arn);
+            found == arn || account().is_some_and(|own| account_of_root(found) == Some(own))
         };
         self.principals.as_ref().is_some_and(|principals| {
             let mut kinds = principals.listed.iter();

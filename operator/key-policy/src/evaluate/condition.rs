@@ -4,7 +4,7 @@ use super::compare::{self, Compare};
 use super::context::{Context, is_attestation};
 use super::fact::Fact;
 use super::operations;
-use super::pattern::{Pattern, Resolved};
+use super::pattern::{Pattern, Resolved, has_variable};
 use super::truth::Truth;
 use super::wanted::Wanted;
 use crate::Policy;
@@ -69,7 +69,7 @@ impl<'a> Facts<'a> {
 
     /// A value of a policy with its variables replaced.
     pub fn wanted<'t>(&self, text: &'t str) -> Resolved<Wanted<'t>> {
-        if !self.variables || !text.contains("${") {
+        if !self.variables || !has_variable(text) {
             return Resolved::Known(Wanted::Plain(text));
         }
         match Pattern::with_variables(text, |key| self.fact(key)) {
@@ -201,7 +201,7 @@ pub fn may_fail(condition: &Condition, facts: Facts<'_>) -> bool {
     // What the policy names matches, and so fails where that is negated.
     let mut values = condition.values.iter();
     match operator.name {
-        name if name.starts_with("StringNot") => values.any(|value| !value.contains("${")),
+        name if name.starts_with("StringNot") => values.any(|value| !has_variable(value)),
         "NotIpAddress" => values.any(|value| compare::network(value).is_some()),
         _ => false,
     }
@@ -209,16 +209,18 @@ pub fn may_fail(condition: &Condition, facts: Facts<'_>) -> bool {
 
 /// `"true"` asks for an absent key, `"false"` for a present one; anything else asks for nothing.
 fn null(wanted: &[String], fact: &Fact<'_>) -> Option<Truth> {
-    let wanted = wanted.iter().map(|wanted| match wanted {
-        wanted if wanted.eq_ignore_ascii_case("true") => Some(true),
-        wanted if wanted.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
-    });
-    let wanted: Vec<bool> = wanted.collect::<Option<_>>()?;
+    let (mut absent, mut present) = (false, false);
+    for wanted in wanted {
+        match wanted {
+            wanted if wanted.eq_ignore_ascii_case("true") => absent = true,
+            wanted if wanted.eq_ignore_ascii_case("false") => present = true,
+            _ => return None,
+        }
+    }
     Some(match fact {
-        Fact::Values(values) => Truth::from(wanted.contains(&values.is_empty())),
-        Fact::Present => Truth::from(wanted.contains(&false)),
-        Fact::Unknown if wanted.contains(&true) && wanted.contains(&false) => Truth::Yes,
+        Fact::Values(values) if values.is_empty() => Truth::from(absent),
+        Fact::Values(_) | Fact::Present => Truth::from(present),
+        Fact::Unknown if absent && present => Truth::Yes,
         Fact::Unknown => Truth::Unknown,
     })
 }

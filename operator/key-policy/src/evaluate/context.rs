@@ -1,6 +1,7 @@
 //! What is known of a request: condition keys with their values, and what is known of all others.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use measurement::Measurement;
 
@@ -49,8 +50,10 @@ enum Attestation {
 pub struct Context {
     /// What was set, in the order of the keys, in lower case: there are few, and most differ in their length.
     set: Vec<(String, Vec<String>)>,
-    /// Who asks, and for which key.
-    subject: Option<Subject>,
+    /// What is known of every request of its kind, where nothing else was set: keys in lower case, `None` where absent.
+    usual: &'static [(&'static str, Option<&'static str>)],
+    /// Who asks, and for which key. Contexts of one subject are made of each other all the time.
+    subject: Option<Arc<Subject>>,
     /// Whether a key that is not given is unknown rather than absent.
     open: bool,
     attestation: Attestation,
@@ -85,10 +88,10 @@ impl Context {
     /// from both is known (IAM user guide, "Global condition context keys"; KMS developer guide, "Condition keys").
     pub fn of(principal: &Principal, key: &str) -> Self {
         Self {
-            subject: Some(Subject {
+            subject: Some(Arc::new(Subject {
                 principal: principal.clone(),
                 key: key.to_owned(),
-            }),
+            })),
             ..Self::open()
         }
     }
@@ -136,11 +139,15 @@ impl Context {
         Ok(self)
     }
 
-    /// Forgets who asks, but not of which account: the request is that of any role or user.
-    pub(crate) fn forget_principal(&mut self) {
-        if let Some(subject) = &mut self.subject {
-            subject.principal = Principal::anybody(&subject.principal.account);
-        }
+    /// The same request where these keys, in lower case, have these values unless others are set; without one they are
+    /// absent.
+    #[must_use]
+    pub(crate) fn usually(
+        mut self,
+        usual: &'static [(&'static str, Option<&'static str>)],
+    ) -> Self {
+        self.usual = usual;
+        self
     }
 
     /// Sets a key, in whatever case; without a value it is absent.
@@ -174,6 +181,9 @@ impl Context {
     fn fact_of(&self, key: &str) -> Fact<'_> {
         if let Some((_, values)) = self.set.iter().find(|(known, _)| known == key) {
             return Fact::Values(values.into());
+        }
+        if let Some((_, value)) = self.usual.iter().find(|(known, _)| *known == key) {
+            return value.map_or(Fact::ABSENT, Fact::one);
         }
         if is_attestation(key) {
             return self.attested(key);
@@ -241,6 +251,11 @@ pub(crate) fn is_attestation(key: &str) -> bool {
         .is_some_and(|beginning| beginning.eq_ignore_ascii_case(name))
 }
 
+/// Whether KMS has an attestation key of this name, in whatever case.
+pub(crate) fn is_attested(name: &str) -> bool {
+    name.eq_ignore_ascii_case("ImageSha384") || register(&name.to_ascii_lowercase()).is_some()
+}
+
 /// Whether a request may have several values of a key: of AWS's own keys only these (service authorization reference,
 /// "Condition keys for AWS KMS", type `ArrayOfString`; IAM user guide, "Multivalued context keys").
 pub fn may_have_several(key: &str) -> bool {
@@ -265,7 +280,8 @@ fn register(name: &str) -> Option<Register> {
     let index = |prefix: &str, last: u8| {
         let text = name.strip_prefix(prefix)?;
         let index: u8 = text.parse().ok()?;
-        (index <= last && index.to_string() == text).then_some(index)
+        let plain = text == "0" || !text.starts_with(['0', '+']);
+        (index <= last && plain).then_some(index)
     };
     let enclave = index("pcr", 31).map(Register::Enclave);
     enclave.or_else(|| index("nitrotpmpcr", 23).map(|_| Register::NitroTpm))

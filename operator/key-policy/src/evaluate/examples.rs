@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::condition::Operator;
 use super::context::may_have_several;
 use super::outcomes::{self, Comparison, Kind};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, has_variable};
 use super::texts;
 use super::told_apart::{FILLS, MOST_PATTERNS, OTHER, fill, values};
 use super::wanted::Wanted;
@@ -94,7 +94,7 @@ fn stands(
 /// The same condition with what it compares whatever variables are.
 fn without_variables(condition: &Condition) -> Condition {
     let mut plain = condition.clone();
-    plain.values.retain(|value| !value.contains("${"));
+    plain.values.retain(|value| !has_variable(value));
     plain
 }
 
@@ -126,7 +126,7 @@ fn of_one(condition: &Condition) -> Option<Examples> {
 pub fn texts(conditions: &[&Condition]) -> Vec<String> {
     let different = outcomes::different(conditions);
     let mut texts = values(&different, conditions, Vec::new());
-    texts.retain(|text| !text.contains("${"));
+    texts.retain(|text| !has_variable(text));
     keep_one_of_each(&different, &mut texts);
     texts
 }
@@ -178,7 +178,7 @@ fn complete(
 }
 
 fn has_variables(condition: &Condition) -> bool {
-    condition.values.iter().any(|one| one.contains("${"))
+    condition.values.iter().any(|one| has_variable(one))
 }
 
 /// Whether each value that is named is among the examples, with one beside and between each.

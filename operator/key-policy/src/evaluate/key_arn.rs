@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::outcomes::{self, Relation};
 use super::overlap;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, has_variable};
 use crate::arn::Arn;
 
 /// Regions and keys that a policy would not name.
@@ -21,7 +21,7 @@ const MOST_PAIRED: usize = 6;
 /// the instances are what patterns with variables may be.
 pub fn examples(known: &str, lists: &[&[String]], instances: &[String]) -> (Vec<String>, bool) {
     let patterns = lists.iter().copied().flatten();
-    let variables = patterns.clone().any(|one| one.contains("${"));
+    let variables = patterns.clone().any(|one| has_variable(one));
     let own: Vec<_> = known.splitn(6, ':').collect();
     let head = own.get(..3).map(|head| head.join(":")).unwrap_or_default();
     let account = own.get(4).copied().unwrap_or_default();

@@ -159,8 +159,8 @@ pub(crate) fn is_own_account_only(action: &str) -> bool {
 }
 
 fn of_kms(action: &str) -> Option<&str> {
-    let (service, name) = action.split_once(':')?;
-    service.eq_ignore_ascii_case("kms").then_some(name)
+    let (service, name) = action.split_at_checked("kms:".len())?;
+    service.eq_ignore_ascii_case("kms:").then_some(name)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::compare::Compare;
 use super::condition::Operator;
 use super::overlap;
-use super::pattern::{Pattern, Token};
+use super::pattern::{Pattern, Token, has_variable};
 use super::wanted::Wanted;
 use crate::statement::Condition;
 
@@ -189,7 +189,7 @@ pub fn patterns(condition: &Condition) -> impl Iterator<Item = Pattern> {
         .values
         .iter()
         .filter(|_| condition.operator != "Null");
-    let without = compared.filter(|value| !value.contains("${"));
+    let without = compared.filter(|value| !has_variable(value));
     without.map(move |value| {
         if wildcards {
             Pattern::plain(value)

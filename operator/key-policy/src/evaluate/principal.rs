@@ -10,7 +10,7 @@ use crate::statement::Principals;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// `arn:aws:sts::<account>:assumed-role/<Role>/<session>`, a user's ARN, an account's root, or a service
-    /// (`ec2.amazonaws.com`). A star for the session is a name that is not known.
+    /// (`ec2.amazonaws.com`). A star for the session is a name that is not known; empty for any role or user of the account.
     pub arn: String,
     /// Twelve digits; empty for a service.
     pub account: String,
@@ -76,26 +76,26 @@ impl Principal {
 
     /// Whether it is an AWS service.
     pub fn is_service(&self) -> bool {
-        !self.arn.starts_with("arn:")
+        !self.is_anybody() && !self.arn.starts_with("arn:")
+    }
+
+    /// Any role or user of an account of whom no name is known.
+    fn is_anybody(&self) -> bool {
+        self.arn.is_empty()
     }
 
     /// Any role or user of an account.
-    pub(super) fn anybody(account: &str) -> Self {
+    pub(crate) fn anybody(account: &str) -> Self {
         Self::new("", account)
     }
 
     /// What follows from the principal for a condition key in lower case; `None` where nothing does.
     pub(super) fn fact(&self, key: &str) -> Option<Fact<'static>> {
         let one = |value: &str| Some(Fact::Values(vec![value.to_owned()].into()));
-        if self.arn.is_empty() {
-            return match key {
-                "aws:principalarn" => Some(Fact::Present),
-                "aws:principaltype" | "aws:username" => None,
-                _ => Self::new(&self.root_arn(), &self.account).fact(key),
-            };
-        }
-        let is_service = self.is_service();
+        let (is_anybody, is_service) = (self.is_anybody(), self.is_service());
         match key {
+            "aws:principalarn" if is_anybody => Some(Fact::Present),
+            "aws:principaltype" | "aws:username" if is_anybody => None,
             "aws:principalisawsservice" => one(if is_service { "true" } else { "false" }),
             "aws:principalservicename" if is_service => one(&self.arn),
             "aws:principalarn"
@@ -130,10 +130,6 @@ impl Principal {
         }
     }
 
-    fn root_arn(&self) -> String {
-        format!("arn:aws:iam::{}:root", self.account)
-    }
-
     /// What `aws:PrincipalArn` is: of a session its role, not itself. A path that is not known is taken to be none.
     fn principal_arn(&self) -> String {
         if let Some(role) = &self.role {
@@ -158,6 +154,9 @@ impl Principal {
 
     /// Whether an ARN in a policy is its role's, whatever the role's path.
     fn is_role(&self, name: &str) -> bool {
+        if self.role.as_deref() == Some(name) {
+            return true;
+        }
         // What is rarely so is seen first: the names.
         if self.arn.split('/').nth(1) != name.rsplit('/').next() {
             return false;

@@ -59,9 +59,10 @@ pub fn unknowns(deciding: &Deciding<'_>, request: &Request<'_>) -> Vec<Unknown> 
     };
     used.fit(&arns);
     compared::tell(&mut used.keys, &used.compared_by);
-    let (names, beside): (Vec<_>, Vec<_>) = used
-        .keys
-        .iter()
+    // Nearly always no variable compares them with each other.
+    let compared = used.keys.values().any(|one| !one.compared_with.is_empty());
+    let each = used.keys.iter().filter(|_| compared);
+    let (names, beside): (Vec<_>, Vec<_>) = each
         .map(|(name, used)| (name.clone(), used.compared_with.clone()))
         .unzip();
     let mut unknowns: Vec<_> = used.keys.into_values().map(key).collect();

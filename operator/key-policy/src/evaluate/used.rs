@@ -9,7 +9,7 @@ use super::examples;
 use super::fact::Fact;
 use super::outcomes::{compares_texts, patterns, takes_wildcards};
 use super::overlap;
-use super::pattern::variables;
+use super::pattern::{has_variable, variables};
 use super::request::Request;
 use super::told_apart::OTHER;
 use super::truth::Truth;
@@ -101,7 +101,7 @@ impl<'a> Used<'a> {
         for condition in candidate.open.iter().copied() {
             let compares = resolved(condition, facts);
             self.key(&condition.key, facts, Some(compares));
-            for value in condition.values.iter().filter(|one| one.contains("${")) {
+            for value in condition.values.iter().filter(|one| has_variable(one)) {
                 let with = match facts.fact(&condition.key) {
                     Fact::Values(known) => With::Known(known.to_vec()),
                     Fact::Present | Fact::Unknown => With::Key(&condition.key),
@@ -134,7 +134,7 @@ impl<'a> Used<'a> {
             self.resources.push(listed);
             self.resources_in.insert(self.statements);
         }
-        for one in listed.iter().filter(|one| one.contains("${")) {
+        for one in listed.iter().filter(|one| has_variable(one)) {
             let pattern = WithVariables {
                 pattern: one,
                 facts,

@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::condition::Facts;
 use super::outcomes::takes_wildcards;
-use super::pattern::{Pattern, Resolved, Token, Value, key_and_default, token, value};
+use super::pattern::{
+    Pattern, Resolved, Token, Value, has_variable, key_and_default, token, value,
+};
 use crate::statement::Condition;
 
 /// Pieces of a pattern and characters of a text, multiplied, up to which they are compared.
@@ -16,7 +18,7 @@ const MOST_VALUES: usize = 64;
 
 /// A condition whose variables are replaced, as far as they are known. A value with one that the request lacks matches nothing.
 pub fn resolved<'a>(condition: &'a Condition, facts: Facts<'_>) -> Cow<'a, Condition> {
-    if !facts.has_variables() || !condition.values.iter().any(|value| value.contains("${")) {
+    if !facts.has_variables() || !condition.values.iter().any(|value| has_variable(value)) {
         return Cow::Borrowed(condition);
     }
     let value = |value: &String| match facts.wanted(value) {

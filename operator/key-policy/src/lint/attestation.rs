@@ -46,12 +46,12 @@ pub fn measurements(policy: &Policy) -> Vec<Finding> {
                 .iter()
                 .filter_map(|value| malformed(condition, value)),
         );
-        let different: BTreeSet<_> = condition
-            .values
-            .iter()
-            .map(|v| v.to_ascii_lowercase())
-            .collect();
-        if is_image(condition) && different.len() > MAX_MEASUREMENTS {
+        if !is_image(condition) || condition.values.len() <= MAX_MEASUREMENTS {
+            continue;
+        }
+        let values = condition.values.iter();
+        let different: BTreeSet<_> = values.map(|value| value.to_ascii_lowercase()).collect();
+        if different.len() > MAX_MEASUREMENTS {
             findings.push(Finding::error(
                 RuleId::TooManyMeasurements,
                 format!("{} measurements are admitted", different.len()),

@@ -107,7 +107,7 @@ fn somebody() -> Named {
 fn one(lens: &Lens<'_>, kind: &str, name: &str) -> Named {
     let of = |principal: &Principal| Named {
         context: Context::of(principal, &lens.key),
-        abroad: !principal.is_service() && principal.account != lens.template.key_account,
+        abroad: kind == "AWS" && principal.account != lens.template.key_account,
     };
     if kind == "Service" {
         return of(&Principal::service(name));
@@ -115,12 +115,7 @@ fn one(lens: &Lens<'_>, kind: &str, name: &str) -> Named {
     if kind != "AWS" {
         return somebody();
     }
-    let anybody = |account: &str| {
-        let root = format!("arn:{}:iam::{account}:root", lens.template.partition);
-        let mut anybody = of(&Principal::new(&root, account));
-        anybody.context.forget_principal();
-        anybody
-    };
+    let anybody = |account: &str| of(&Principal::anybody(account));
     if let Some(account) = account_of_root(name) {
         return anybody(account);
     }

@@ -70,12 +70,11 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
         ),
     ];
     let may = |statement: &Statement, action: &str| {
-        let of = |context: &Context| {
-            // A statement for one session by its name gives nothing to the others.
-            let named = lens.names_enclave(statement) == Truth::Yes;
-            let applies = lens.applies_to_enclave(statement, action, context);
-            applies.min(Truth::from(named))
-        };
+        // A statement for one session by its name gives nothing to the others.
+        if lens.names_enclave(statement) != Truth::Yes {
+            return false;
+        }
+        let of = |context: &Context| lens.applies_to_enclave(statement, action, context);
         match of(lens.attested()) {
             // One comparison holds for some image; of several it has to be the same.
             Truth::Unknown if statement.conditions.len() < 2 => true,
@@ -98,9 +97,9 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
                 Severity::Warning,
                 format!(
                     "no statement gives {action} to {}: {then}",
-                    lens.enclave_role
+                    lens.enclave_role()
                 ),
-                &format!("Put the statement {sid} back"),
+                format!("Put the statement {sid} back"),
             )
         })
         .collect()
@@ -108,35 +107,33 @@ pub fn missing(lens: &Lens<'_>) -> Vec<Finding> {
 
 /// Statement 3 or 4 that lets the enclave role decrypt or encrypt depending on what a policy does not show.
 pub fn depends(lens: &Lens<'_>) -> Vec<Finding> {
-    // Registers are none of these: the request has no attestation.
-    let open = |one: &Statement, action: &str| {
-        evaluate::open_keys(lens.policy, one, action, lens.enclave_context())
+    // Registers are none of these: the request has no attestation, whatever its action.
+    let open = |one: &Statement| {
+        evaluate::open_keys(lens.policy, one, "kms:Decrypt", lens.enclave_context())
     };
     let allows = lens.statements(Effect::Allow);
-    let own: Vec<_> = allows
-        .filter(|(_, one)| lens.names_a_session(one))
-        .collect();
+    let own = allows.filter(|(_, one)| lens.names_a_session(one));
+    let own: Vec<_> = own.map(|(index, one)| (index, one, open(one))).collect();
     let mut findings = Vec::new();
+    // Nearly always there is nothing to look for.
+    if own.iter().all(|(_, _, keys)| keys.is_empty()) {
+        return findings;
+    }
     for action in ["kms:Decrypt", "kms:Encrypt"] {
         let gives = |one: &Statement| names_action(one, action) && lens.gives_enclave(one, action);
-        let mut first = None;
-        for (index, one) in own.iter().filter(|(_, one)| gives(one)) {
-            let keys = open(one, action);
-            if keys.is_empty() {
-                first = None;
-                break;
-            }
-            first.get_or_insert((*index, *one, keys));
-        }
-        let Some((index, first, keys)) = first else {
+        let mut giving = own.iter().filter(|(_, one, _)| gives(one));
+        let Some((index, first, keys)) = giving.next() else {
             continue;
         };
+        if keys.is_empty() || giving.any(|(_, _, keys)| keys.is_empty()) {
+            continue;
+        }
         let finding = Finding::new(
             RuleId::DependsOnContext,
             Severity::Note,
             format!(
                 "statement {} gives {action} to the enclave role depending on {}",
-                first.name(index),
+                first.name(*index),
                 keys.join(", ")
             ),
             if first.sid.as_deref() == Some(DECRYPT.into()) {
@@ -145,7 +142,7 @@ pub fn depends(lens: &Lens<'_>) -> Vec<Finding> {
                 "Say in spec.keys.policy.assume what holds for the chambers, or take the condition out"
             },
         );
-        findings.push(finding.at(index));
+        findings.push(finding.at(*index));
     }
     findings
 }

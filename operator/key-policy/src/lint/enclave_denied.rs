@@ -2,8 +2,8 @@
 
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
-use crate::evaluate::{Context, SESSION_NAME, Truth, is_attestation};
-use crate::project::{DECRYPT, images};
+use crate::evaluate::{self, Context, SESSION_NAME, Truth, is_attestation};
+use crate::project::{DECRYPT, named_images};
 use crate::statement::{Condition, Effect, Statement};
 
 const OF_A_REQUEST: &str = "Say in spec.keys.policy.assume what holds for the chambers (of a register, in spec.release.measurement), or the operator does not roll";
@@ -28,7 +28,7 @@ impl Denies<'_> {
 pub fn denied(lens: &Lens<'_>) -> Vec<Finding> {
     // Where no image is admitted, a comparison with what enclaves attest keeps nobody out.
     let compares = |condition: &Condition| is_attestation(&condition.key);
-    let none = images(lens.policy).is_empty();
+    let none = named_images(lens.policy).next().is_none();
     let statements = lens.statements(Effect::Deny);
     let statements = statements
         .filter(move |(_, statement)| !(none && statement.conditions.iter().any(compares)));
@@ -115,7 +115,7 @@ fn decrypt(lens: &Lens<'_>, statement: &Statement) -> Truth {
 
 /// Whether it may matter to a statement what is attested.
 fn compares_attestation(statement: &Statement) -> bool {
-    let variable = |value: &String| value.contains("${");
+    let variable = |value: &String| evaluate::has_variable(value);
     let mut conditions = statement.conditions.iter();
     let in_conditions =
         conditions.any(|one| is_attestation(&one.key) || one.values.iter().any(variable));
@@ -179,9 +179,12 @@ fn decrypt_depends_on(lens: &Lens<'_>, statement: &Statement) -> Vec<String> {
     let open = |context: &&Context| {
         lens.applies_to_enclave(statement, "kms:Decrypt", context) == Truth::Unknown
     };
-    let mut images = lens.admitted().iter();
-    let image = images.find(open).unwrap_or(lens.attested());
-    lens.open_for_enclave(statement, "kms:Decrypt", image)
+    let image = if compares_attestation(statement) {
+        lens.admitted().iter().find(open)
+    } else {
+        None
+    };
+    lens.open_for_enclave(statement, "kms:Decrypt", image.unwrap_or(lens.attested()))
 }
 
 /// The same of Encrypt alone, which carries no register.
@@ -191,7 +194,7 @@ fn depends_wrapping(lens: &Lens<'_>, denies: &Denies<'_>) -> Option<Finding> {
     on(denies, "kms:Encrypt", &keys, cure)
 }
 
-fn on(denies: &Denies<'_>, from: &str, keys: &[String], cure: &str) -> Option<Finding> {
+fn on(denies: &Denies<'_>, from: &str, keys: &[String], cure: &'static str) -> Option<Finding> {
     let message = format!(
         "statement {} keeps the enclave role from {from} depending on {}",
         denies.name(),

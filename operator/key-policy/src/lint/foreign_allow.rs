@@ -163,7 +163,7 @@ impl<'a> Names<'a> {
         Self {
             root: &lens.root.arn,
             admin: &template.admin_role_arn,
-            enclave: &lens.enclave_role,
+            enclave: lens.enclave_role(),
             account: format!("arn:{}:iam::{}:", template.partition, template.key_account),
         }
     }
@@ -234,7 +234,7 @@ fn named_individually(statement: &Statement, template: &Names<'_>) -> bool {
 
 /// Enclave roles by name that are not this cluster's: two clusters of one role open each other's keys.
 pub fn shared_role(lens: &Lens<'_>) -> impl Iterator<Item = Finding> {
-    let own = lens.enclave_role.as_str();
+    let own = lens.enclave_role();
     let statements = lens.policy.statements().iter().enumerate();
     statements.filter_map(move |(index, statement)| {
         let principals = statement.principals.as_ref()?;

@@ -83,7 +83,7 @@ pub fn lint_key(key: &KeyFacts) -> Vec<Finding> {
     findings
 }
 
-fn warning(rule: RuleId, message: String, cure: &str) -> Finding {
+fn warning(rule: RuleId, message: String, cure: &'static str) -> Finding {
     Finding::new(rule, Severity::Warning, message, cure)
 }
 
@@ -171,5 +171,5 @@ fn not_read(unread: &Unread) -> Finding {
         "It is asked again".to_owned()
     };
     let message = format!("{permission} on the key fails with {code}: {what} not looked for");
-    Finding::new(RuleId::FactsNotRead, Severity::Note, message, &cure)
+    Finding::new(RuleId::FactsNotRead, Severity::Note, message, cure)
 }

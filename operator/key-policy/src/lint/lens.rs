@@ -11,7 +11,7 @@ use crate::evaluate::{
     one_applies,
 };
 use crate::infer;
-use crate::project::images;
+use crate::project::named_images;
 use crate::statement::{Effect, Statement};
 use crate::template::Template;
 
@@ -19,8 +19,6 @@ use crate::template::Template;
 pub struct Lens<'a> {
     pub policy: &'a Policy,
     pub template: &'a Template,
-    /// ARN of the enclave role.
-    pub enclave_role: String,
     /// The account's root.
     pub root: Principal,
     /// The key's ARN, with stars for what is not known.
@@ -37,20 +35,20 @@ pub struct Lens<'a> {
     /// What enclaves attest that statement 3 admits.
     admitted: OnceCell<Vec<Context>>,
     /// Any role or user of the account, without an attestation.
-    anybody: OnceCell<(Asker, Context)>,
+    anybody: OnceCell<(Principal, Context)>,
 }
 
 impl<'a> Lens<'a> {
     pub fn new(policy: &'a Policy, template: &'a Template) -> Self {
         let enclave = access::enclave(template);
-        let enclave_context = enclave.context(template);
+        let key = template.resource();
+        let enclave_context = enclave.context_of(&key, template);
         Self {
             policy,
             template,
-            enclave_role: template.enclave_role_arn(),
             root: Principal::new(&template.root_arn(), &template.key_account),
-            key: template.resource(),
-            named_key: named_key(policy, template),
+            named_key: named_key(policy, template).unwrap_or_else(|| key.clone()),
+            key,
             attested: enclave_context.clone().attesting_an_image(),
             enclave_context,
             enclave,
@@ -58,6 +56,11 @@ impl<'a> Lens<'a> {
             admitted: OnceCell::new(),
             anybody: OnceCell::new(),
         }
+    }
+
+    /// ARN of the enclave role.
+    pub fn enclave_role(&self) -> &str {
+        self.enclave.principal().role.as_deref().unwrap_or_default()
     }
 
     /// The statements of an effect, with their places.
@@ -79,8 +82,7 @@ impl<'a> Lens<'a> {
     /// What enclaves attest that statement 3 admits; where it admits none, some image.
     pub fn admitted(&self) -> &[Context] {
         self.admitted.get_or_init(|| {
-            let images = images(self.policy);
-            let pcrs = images.iter().filter_map(|image| Pcr::parse(image).ok());
+            let pcrs = named_images(self.policy).filter_map(|image| Pcr::parse(image).ok());
             let attests = |image| {
                 self.enclave_context
                     .clone()
@@ -253,15 +255,14 @@ impl<'a> Lens<'a> {
     /// Whether a statement applies to any role or user of the account, without an attestation.
     pub fn applies_to_anybody(&self, statement: &Statement, action: &str) -> Truth {
         let (anybody, context) = self.anybody();
-        let named = naming(statement, anybody.principal()).at_all();
+        let named = naming(statement, anybody).at_all();
         named.min(self.application(statement, action, context).of_this_key())
     }
 
-    fn anybody(&self) -> &(Asker, Context) {
+    fn anybody(&self) -> &(Principal, Context) {
         self.anybody.get_or_init(|| {
-            let template = self.template;
-            let anybody = access::anybody(template, "any IAM principal", &template.key_account);
-            let context = without_bypass(anybody.context(template));
+            let anybody = Principal::anybody(&self.template.key_account);
+            let context = self.context_of(&anybody);
             (anybody, context)
         })
     }
@@ -269,9 +270,9 @@ impl<'a> Lens<'a> {
     fn anybody_in(&self, action: &str, attesting: impl Fn(Context) -> Context) -> Truth {
         let (anybody, context) = self.anybody();
         let context = attesting(context.clone());
-        let request = self.request(anybody.principal(), action, &context);
-        let (account, identity) = (&self.template.key_account, anybody.identity());
-        evaluate::allows(self.policy, account, identity, &request)
+        let request = self.request(anybody, action, &context);
+        let identity = evaluate::Identity::Policies(evaluate::everything());
+        evaluate::allows(self.policy, &self.template.key_account, identity, &request)
     }
 
     /// What is known of a request of whoever keeps the key.
@@ -284,14 +285,13 @@ impl<'a> Lens<'a> {
     }
 }
 
-fn named_key(policy: &Policy, template: &Template) -> String {
+/// The key's ARN, or what statements say of it; `None` where neither is known.
+fn named_key(policy: &Policy, template: &Template) -> Option<String> {
     let named = || infer::key(policy, &template.partition, &template.key_account);
-    let known = template.key_arn.clone();
-    known.or_else(named).unwrap_or_else(|| template.resource())
+    template.key_arn.clone().or_else(named)
 }
 
 /// Nobody who is asked about here bypasses KMS's check of lock-out.
-fn without_bypass(mut context: Context) -> Context {
-    context.set("kms:BypassPolicyLockoutSafetyCheck", ["false"]);
-    context
+fn without_bypass(context: Context) -> Context {
+    context.usually(&[("kms:bypasspolicylockoutsafetycheck", Some("false"))])
 }

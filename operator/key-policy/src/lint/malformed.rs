@@ -120,14 +120,16 @@ pub fn not_a_principal(name: &str) -> Option<&'static str> {
     let Some(arn) = arn else {
         return Some("is no ARN and no account");
     };
-    if name.contains(['*', '?']) {
+    if name.bytes().any(|byte| matches!(byte, b'*' | b'?')) {
         return Some("has a wildcard: a principal is everybody, or named in full");
     }
     if !arn.region.is_empty() {
         return Some("has a Region, and principals have none");
     }
     let (kind, rest) = arn.resource.split_once('/').unwrap_or((arn.resource, ""));
-    if name.contains(char::is_whitespace) && arn.account != "cloudfront" {
+    // Names are of letters, digits and signs, nearly all: only what is none of these is looked at as a character.
+    let plain = name.bytes().all(|byte| byte.is_ascii_graphic());
+    if !plain && name.contains(char::is_whitespace) && arn.account != "cloudfront" {
         return Some("has a blank");
     }
     let parts = rest.split('/').count();

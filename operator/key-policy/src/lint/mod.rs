@@ -17,6 +17,8 @@ mod registers;
 mod rules;
 mod without_attestation;
 
+use std::borrow::Cow;
+
 use strum::{Display, EnumIter};
 
 use crate::Policy;
@@ -156,18 +158,23 @@ pub struct Finding {
     /// What was found.
     pub message: String,
     /// What to do.
-    pub cure: String,
+    pub cure: Cow<'static, str>,
     /// Index of the statement that it is about, where it is one; others are found by their rule.
     pub(crate) statement: Option<usize>,
 }
 
 impl Finding {
-    fn new(rule: RuleId, severity: Severity, message: impl Into<String>, cure: &str) -> Self {
+    fn new(
+        rule: RuleId,
+        severity: Severity,
+        message: impl Into<String>,
+        cure: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             rule,
             severity,
             message: message.into(),
-            cure: cure.to_owned(),
+            cure: cure.into(),
             statement: None,
         }
     }
@@ -180,7 +187,7 @@ impl Finding {
         }
     }
 
-    fn error(rule: RuleId, message: impl Into<String>, cure: &str) -> Self {
+    fn error(rule: RuleId, message: impl Into<String>, cure: &'static str) -> Self {
         Self::new(rule, Severity::Error, message, cure)
     }
 }

@@ -1,7 +1,7 @@
 //! Conditions on attestation keys, in whatever statement.
 
 use super::{Finding, RuleId, Severity};
-use crate::evaluate::{Truth, is_attestation, without_attestation};
+use crate::evaluate::{Truth, is_attestation, is_attested, without_attestation};
 use crate::statement::{Condition, Effect, Statement};
 use crate::template::Sid;
 use crate::{ATTESTATION, Policy};
@@ -13,15 +13,14 @@ const BINDING: [&str; 3] = ["pcr3", "pcr4", "pcr8"];
 pub fn conditions(policy: &Policy) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, statement) in policy.statements().iter().enumerate() {
-        let name = statement.name(index);
         for condition in &statement.conditions {
             let Some(register) = register(condition) else {
                 continue;
             };
-            let found = set_operator(&name, condition)
+            let found = set_operator(statement, index, condition)
                 .into_iter()
-                .chain(case_sensitive(&name, condition))
-                .chain(unknown_key(policy, index, condition, &register));
+                .chain(case_sensitive(statement, index, condition))
+                .chain(unknown_key(policy, index, condition, register));
             findings.extend(found.map(|finding| finding.at(index)));
         }
     }
@@ -64,35 +63,36 @@ pub fn deployment(policy: &Policy) -> Option<Finding> {
 
 fn is_bound(statement: &Statement) -> bool {
     let mut registers = statement.conditions.iter().filter_map(register);
-    registers.any(|register| BINDING.contains(&register.as_str()))
+    registers.any(|register| BINDING.iter().any(|one| one.eq_ignore_ascii_case(register)))
 }
 
-/// What follows `kms:RecipientAttestation:`, in lower case; empty for the key without it.
-fn register(condition: &Condition) -> Option<String> {
+/// What follows `kms:RecipientAttestation:`; empty for the key without it.
+fn register(condition: &Condition) -> Option<&str> {
     if !is_attestation(&condition.key) {
         return None;
     }
-    let key = condition.key.to_ascii_lowercase();
-    if key == ATTESTATION.trim_end_matches(':') {
-        return Some(String::new());
+    let behind = condition.key.get(ATTESTATION.len() - 1..)?;
+    if behind.is_empty() {
+        return Some(behind);
     }
-    key.strip_prefix(ATTESTATION).map(str::to_owned)
+    behind.strip_prefix(':')
 }
 
-fn set_operator(name: &str, condition: &Condition) -> Option<Finding> {
+fn set_operator(statement: &Statement, index: usize, condition: &Condition) -> Option<Finding> {
     let (quantifier, _) = condition.operator.split_once(':')?;
     Some(Finding::new(
         RuleId::SetOperator,
         Severity::Warning,
         format!(
-            "statement {name} has {quantifier} on {}, which has one value",
+            "statement {} has {quantifier} on {}, which has one value",
+            statement.name(index),
             condition.key
         ),
         "Use the operator without ForAnyValue and ForAllValues: ForAllValues also holds without an attestation",
     ))
 }
 
-fn case_sensitive(name: &str, condition: &Condition) -> Option<Finding> {
+fn case_sensitive(statement: &Statement, index: usize, condition: &Condition) -> Option<Finding> {
     let operator = condition.operator.rsplit(':').next().unwrap_or_default();
     let minds = operator.starts_with("String") && !operator.contains("IgnoreCase");
     let upper = |value: &&String| value.bytes().any(|byte| byte.is_ascii_uppercase());
@@ -101,8 +101,10 @@ fn case_sensitive(name: &str, condition: &Condition) -> Option<Finding> {
         RuleId::CaseSensitive,
         Severity::Warning,
         format!(
-            "statement {name} compares {} by {} with {value:?}: KMS has lower case",
-            condition.key, condition.operator
+            "statement {} compares {} by {} with {value:?}: KMS has lower case",
+            statement.name(index),
+            condition.key,
+            condition.operator
         ),
         "Use StringEqualsIgnoreCase, and lower case",
     ))
@@ -114,12 +116,8 @@ fn unknown_key(
     condition: &Condition,
     register: &str,
 ) -> Option<Finding> {
-    let numbered = |prefix: &str, last: u8| {
-        let index = register.strip_prefix(prefix);
-        index.is_some_and(|index| (0..=last).any(|n| n.to_string() == index))
-    };
-    let known = register == "imagesha384" || numbered("pcr", 31) || numbered("nitrotpmpcr", 23);
-    let statement = policy.statements().get(index).filter(|_| !known)?;
+    let unknown = !is_attested(register);
+    let statement = policy.statements().get(index).filter(|_| unknown)?;
     Some(Finding::new(
         RuleId::UnknownAttestationKey,
         Severity::Warning,
