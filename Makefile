@@ -57,7 +57,7 @@ bench-policy: ## What lint and evaluation of a key policy cost beside parsing it
 contract: ## The KMS emulator against boto3.
 	bash tests/kms-emulator/contract-boto3.sh
 
-policy-peer: ## The evaluator of key policies against an independent one (needs node and npm; 24,000 questions, a minute).
+policy-peer: ## The evaluator of key policies against an independent one (needs node and npm; 28,000 policies, some minutes).
 	bash tests/key-policy-peer/run.sh
 
 fuzz: ## libFuzzer over every parser of hostile input, FUZZ_SECONDS each (needs the nightly toolchain and cargo-fuzz).

@@ -263,3 +263,18 @@ pub fn all_seen(
     let mut outcomes = outcomes.iter();
     outcomes.all(|outcome| seen.contains(outcome) || cannot(outcome))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of fewer parts than an ARN has, a pattern matches none.
+    #[test]
+    fn arns_are_within_others_part_by_part() {
+        let role = "arn:aws:iam::111122223333:role/a";
+        assert!(arn_within(role, "arn:aws:iam::*:role/*"));
+        assert!(!arn_within("arn:aws:iam::*:role/*", role));
+        assert!(!arn_within(role, "arn:*"));
+        assert!(!arn_within(role, "arn:aws:iam::*:user/*"));
+    }
+}

@@ -251,6 +251,12 @@ mod tests {
     }
 
     #[test]
+    fn a_dollar_sign_alone_begins_no_variable() {
+        assert!(has_variable("a${b}") && has_variable("${*}"));
+        assert!(!has_variable("a$b{c}") && !has_variable("a{b}") && !has_variable(""));
+    }
+
+    #[test]
     fn runs_stay_within_their_part() {
         for (pattern, text, truth) in [
             ("*", "arn:*:key/*", Truth::Yes),

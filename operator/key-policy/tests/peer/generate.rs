@@ -43,7 +43,13 @@ impl Case {
 
     /// Whether the operation is offered to the key's own account only: the peer does not know, so it is not asked.
     pub fn is_abroad(&self) -> bool {
-        pools::OWN_ACCOUNT_ONLY.contains(&self.action) && !self.principal.contains(ACCOUNT)
+        let own_only = pools::OWN_ACCOUNT_ONLY.contains(&self.action);
+        own_only && !self.is_of_service() && !self.principal.contains(ACCOUNT)
+    }
+
+    /// Whether an AWS service asks, which has neither an account nor IAM policies.
+    pub fn is_of_service(&self) -> bool {
+        pools::SERVICES.contains(&self.principal)
     }
 }
 
@@ -116,23 +122,55 @@ pub fn derived_case(rng: &mut Rng, templates: &[Value]) -> Case {
     case.context.retain(|key, _| !pools::is_derived(key));
     case.unknown.retain(|key| !pools::is_derived(key.name));
     case.derived = Some(pools::derived(case.principal, case.resource));
-    if let Some(statements) = case.policy["Statement"].as_array_mut() {
-        for statement in statements.iter_mut() {
-            if rng.one_in(2) {
-                let key = &pools::DERIVED[rng.below(pools::DERIVED.len())];
-                let operator = operator(rng, key);
-                if statement["Condition"].is_null() {
-                    statement["Condition"] = json!({});
+    ask_for(rng, &mut case.policy, &pools::DERIVED);
+    case
+}
+
+/// A question of an AWS service: statements name it, other services or everybody, and half of them ask for what follows
+/// from that.
+pub fn service_case(rng: &mut Rng, templates: &[Value]) -> Case {
+    let mut case = case(rng, templates);
+    case.principal = rng.pick(&pools::SERVICES);
+    case.identity = vec![];
+    for statement in case.policy["Statement"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+    {
+        for name in ["Principal", "NotPrincipal"] {
+            if !statement[name].is_null() && rng.one_in(2) {
+                statement[name] = json!({"Service": listed(rng, &pools::SERVICE_NAMES)});
+                if rng.one_in(4) {
+                    statement[name]["AWS"] = listed(rng, &pools::PRINCIPAL_NAMES);
                 }
-                let values = match operator.as_str() {
-                    "Null" => json!("false"),
-                    _ => listed(rng, key.values),
-                };
-                statement["Condition"][operator] = json!({ key.name: values });
             }
         }
     }
+    if rng.one_in(2) {
+        case.context.retain(|key, _| !pools::is_derived(key));
+        case.unknown.retain(|key| !pools::is_derived(key.name));
+        case.derived = Some(pools::derived_of_service(case.principal, case.resource));
+        ask_for(rng, &mut case.policy, &pools::OF_SERVICES);
+    }
     case
+}
+
+/// Half of the statements ask for one of these keys, too.
+fn ask_for(rng: &mut Rng, policy: &mut Value, keys: &[Key]) {
+    for statement in policy["Statement"].as_array_mut().into_iter().flatten() {
+        if rng.one_in(2) {
+            let key = &keys[rng.below(keys.len())];
+            let operator = operator(rng, key);
+            if statement["Condition"].is_null() {
+                statement["Condition"] = json!({});
+            }
+            let values = match operator.as_str() {
+                "Null" => json!("false"),
+                _ => listed(rng, key.values),
+            };
+            statement["Condition"][operator] = json!({ key.name: values });
+        }
+    }
 }
 
 fn identities(rng: &mut Rng) -> Vec<Value> {

@@ -25,6 +25,8 @@ const ACCOUNT: &str = "111122223333";
 const CASES: usize = 20_000;
 /// More, in which what follows from the question is given to the peer and not to us.
 const DERIVED: usize = 4_000;
+/// More of AWS services.
+const OF_SERVICES: usize = 4_000;
 const SEED: u64 = 5;
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -179,6 +181,8 @@ fn cases() -> Vec<Case> {
     // With numbers of their own, so that those of the listed disagreements stay what they are.
     let mut rng = Rng(SEED + 1);
     cases.extend((0..DERIVED).map(|_| generate::derived_case(&mut rng, &templates)));
+    let mut rng = Rng(SEED + 2);
+    cases.extend((0..OF_SERVICES).map(|_| generate::service_case(&mut rng, &templates)));
     cases
 }
 
@@ -215,6 +219,9 @@ fn our_answer(case: &Case) -> Decision {
 }
 
 fn principal(case: &Case) -> Principal {
+    if case.is_of_service() {
+        return Principal::service(case.principal);
+    }
     let account = case.principal.split(':').nth(4).unwrap();
     Principal::new(case.principal, account)
 }
@@ -267,6 +274,7 @@ fn word(case: &Case, decision: &Decision) -> &'static str {
 fn kind(case: &Case) -> &'static str {
     match case.unknown.len() {
         _ if case.is_abroad() => "of another account",
+        _ if case.is_of_service() => "of a service",
         _ if case.derived.is_some() => "derived from the question",
         0 => "all known",
         1 => "one key open",

@@ -245,6 +245,27 @@ pub static DERIVED: [Key; 7] = [
     derivable("aws:SecureTransport", Kind::Bool, &["true", "false"]),
 ];
 
+/// The same where an AWS service asks.
+pub static OF_SERVICES: [Key; 5] = [
+    derivable("aws:PrincipalIsAWSService", Kind::Bool, &["true", "false"]),
+    derivable(
+        "aws:PrincipalServiceName",
+        Kind::Text,
+        &["s3.amazonaws.com", "*.amazonaws.com"],
+    ),
+    derivable(
+        "aws:PrincipalArn",
+        Kind::Arn,
+        &["arn:aws:iam::111122223333:role/R", "arn:aws:iam::*:role/*"],
+    ),
+    derivable("aws:PrincipalType", Kind::Text, &["AssumedRole", "Account"]),
+    derivable(
+        "aws:ResourceAccount",
+        Kind::Text,
+        &["111122223333", "999999999999"],
+    ),
+];
+
 const fn derivable(name: &'static str, kind: Kind, values: &'static [&'static str]) -> Key {
     Key {
         name,
@@ -289,6 +310,15 @@ pub fn derived(principal: &str, resource: &str) -> Map<String, Value> {
     known.collect()
 }
 
+/// The same for an AWS service, which has no ARN and no type.
+pub fn derived_of_service(service: &str, resource: &str) -> Map<String, Value> {
+    let mut known = derived("", resource);
+    known.retain(|key, _| !key.starts_with("aws:Principal") && key != "kms:CallerAccount");
+    known.insert("aws:PrincipalIsAWSService".to_owned(), "true".into());
+    known.insert("aws:PrincipalServiceName".to_owned(), service.into());
+    known
+}
+
 pub const ROOT: &str = "arn:aws:iam::111122223333:root";
 
 pub const PRINCIPALS: [&str; 6] = [
@@ -298,6 +328,21 @@ pub const PRINCIPALS: [&str; 6] = [
     "arn:aws:iam::111122223333:user/U",
     "arn:aws:sts::999999999999:assumed-role/R/s",
     "arn:aws:iam::999999999999:user/U",
+];
+
+/// AWS services that ask.
+pub const SERVICES: [&str; 3] = [
+    "s3.amazonaws.com",
+    "logs.us-east-1.amazonaws.com",
+    "cloudtrail.amazonaws.com",
+];
+
+/// And those that policies name.
+pub const SERVICE_NAMES: [&str; 4] = [
+    "s3.amazonaws.com",
+    "logs.us-east-1.amazonaws.com",
+    "cloudtrail.amazonaws.com",
+    "ec2.amazonaws.com",
 ];
 
 pub const PRINCIPAL_NAMES: [&str; 11] = [

@@ -2039,3 +2039,14 @@ fn what_has_no_part_in_a_lock_out_is_not_named() {
         assert_eq!(notes.count(), count, "{action}");
     }
 }
+
+/// Which images a negated list spares is not asked: it gives to some.
+#[test]
+fn a_negated_list_of_images_gives_to_others() {
+    let equals = "StringEqualsIgnoreCase";
+    let found = changed(&[(equals, "StringNotEqualsIgnoreCase")]);
+    let missing = found
+        .iter()
+        .find(|one| one.rule == RuleId::MissingStatement);
+    assert_eq!(missing, None);
+}
