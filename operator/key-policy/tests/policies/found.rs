@@ -2050,3 +2050,38 @@ fn a_negated_list_of_images_gives_to_others() {
         .find(|one| one.rule == RuleId::MissingStatement);
     assert_eq!(missing, None);
 }
+
+/// A register that statement 3 pins to one value is attested by every enclave that it admits.
+#[test]
+fn a_deny_of_the_pinned_register_locks_out() {
+    let pins = |values: &str| {
+        let image = "\"kms:RecipientAttestation:ImageSha384\":";
+        let text = SEED.replacen(
+            image,
+            &format!("\"kms:RecipientAttestation:PCR8\": {values}, {image}"),
+            1,
+        );
+        assert_ne!(text, SEED);
+        text
+    };
+    let (one, other) = ("88".repeat(48), "99".repeat(48));
+    let found = |text: &str, condition: &str| {
+        let end = text.rfind(']').unwrap();
+        let deny = format!(
+            r#"{{"Sid":"Extra","Effect":"Deny","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{{{condition}}}}}"#
+        );
+        let text = format!("{},{deny}{}", &text[..end], &text[end..]);
+        rules(&lint(&Policy::parse(&text).unwrap(), &template()))
+    };
+    let denied = [(RuleId::EnclaveDenied, Severity::Error)];
+    let register = |operator: &str, value: &str| {
+        format!(r#""{operator}":{{"kms:RecipientAttestation:PCR8":"{value}"}}"#)
+    };
+    let pinned = pins(&format!("[\"{one}\"]"));
+    assert_eq!(found(&pinned, &register("StringEquals", &one)), denied);
+    assert_eq!(found(&pinned, &register("StringEquals", &other)), []);
+    assert_eq!(found(&pinned, &register("StringNotEquals", &one)), []);
+    // Of several values nobody can say which is whose.
+    let both = pins(&format!("[\"{one}\", \"{other}\"]"));
+    assert_eq!(found(&both, &register("StringEquals", &one)), []);
+}
