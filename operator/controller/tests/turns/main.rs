@@ -8,6 +8,7 @@ mod desired;
 mod findings;
 mod gate;
 mod identity;
+mod manifests;
 mod objects;
 mod tags;
 mod told;

@@ -146,7 +146,8 @@ fn what_depends_counts_against_whoever_would_rely_on_it() {
     for (statement, assumed, image, surely, maybe) in [
         (fence, None, 1, false, true),
         (fence, Some("vpce-1"), 1, true, true),
-        (fence, Some("vpce-2"), 1, false, false),
+        // What the chambers' requests are is not what a hostile parent's are.
+        (fence, Some("vpce-2"), 1, false, true),
         // Nothing lets it in, whatever the fence says.
         (fence, None, 3, false, false),
         (

@@ -3,7 +3,7 @@
 use chamber_api::conditions as types;
 use key_policy::Profile;
 use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
-use rollover::{Key, KeyState, Reading, World};
+use rollover::{Chamber, Key, KeyState, Reading, SealPod, World};
 
 use super::Claim;
 
@@ -74,7 +74,12 @@ pub fn manifest(world: &World) -> Binding {
     let current = world.record.current.as_ref();
     let running = current.unwrap_or(&world.spec.release);
     if running.measurement.register(MANIFEST_REGISTER).is_none() {
-        let (reason, message) = if world.spec.authorities.is_empty() {
+        let (reason, message) = if left_out(world) {
+            (
+                "AuthoritiesWanted",
+                "not shown: spec.release.authorities is empty, so it is not known whether the image believes a cluster manifest, and yet spec.manifest is there, or a chamber asks for one. Write the `authorities` of the image's measurement file there; where that file names none, the image takes sealed blob, keys and threshold from its host",
+            )
+        } else if world.spec.authorities.is_empty() {
             (
                 "NoAuthority",
                 "not protected: spec.release.authorities is empty, so the image takes sealed blob, keys and threshold from its host. Whoever runs the parent instance, or creates the sealed Secret or the seal pod first, can have chambers serve a master key of their own",
@@ -109,6 +114,24 @@ pub fn manifest(world: &World) -> Binding {
     claim(true, "ManifestPinned", message)
 }
 
+/// Whether the spec names no authority of its release, although something says that the image measures one: a manifest that
+/// somebody wrote for it, or a chamber or the seal pod that asks for one.
+fn left_out(world: &World) -> bool {
+    let wants = |chamber: &Chamber| {
+        let says = chamber.says.as_ref();
+        says.is_some_and(|says| says.wants_manifest)
+    };
+    let seal = matches!(
+        world.seal_pod,
+        SealPod::Failed {
+            wants_manifest: true,
+            ..
+        }
+    );
+    world.spec.authorities.is_empty()
+        && (world.spec.manifest.is_some() || seal || world.chambers().any(wants))
+}
+
 /// How many keys might open for this image under another manifest: one that their policy names, or any.
 fn under_another(world: &World, running: &Measurement) -> usize {
     let own = running.register(MANIFEST_REGISTER).map(ToString::to_string);
@@ -133,4 +156,77 @@ fn under_another(world: &World, running: &Measurement) -> usize {
             })
     };
     world.keys().filter(opens).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chamber_resource::spec::{self, Uids};
+    use jiff::{SignedDuration, Timestamp};
+    use rollover::{PersistedState, Readings, Says};
+    use serde_json::json;
+
+    /// A cluster that names neither authority nor manifest.
+    fn world() -> World {
+        let share = json!({"name": "a", "arn": "arn:aws:kms:eu-west-1:111122223333:key/a",
+            "management": "Observed"});
+        let cluster = serde_json::from_value(json!({
+            "apiVersion": "chamber.dev/v1alpha1", "kind": "ChamberCluster",
+            "metadata": {"name": "signer", "namespace": "n", "uid": "u"},
+            "spec": {
+                "clusterId": "one",
+                "release": {"image": "i", "measurement": {"imageSha384": "ab".repeat(48)}},
+                "keys": {"threshold": 1, "shares": [share]},
+                "verification": {"prometheus": {"url": "http://p"}}
+            }
+        }));
+        let drift = SignedDuration::from_mins(10);
+        let spec = spec::checked(&cluster.unwrap(), &Uids::default(), drift).unwrap();
+        let (record, readings) = (PersistedState::default(), Readings::default());
+        World::of_keys(Timestamp::UNIX_EPOCH, spec, record, readings)
+    }
+
+    fn reason(world: &World) -> String {
+        match manifest(world) {
+            Binding::Said(claim) => claim.reason,
+            Binding::AsBefore(_) | Binding::None => String::new(),
+        }
+    }
+
+    #[test]
+    fn what_asks_for_a_manifest_is_not_called_without_an_authority() {
+        assert_eq!(reason(&world()), "NoAuthority");
+        let chamber = |wants_manifest| Chamber {
+            name: "one".into(),
+            revision: "r".into(),
+            measurement_id: "m".into(),
+            unsealed_since: None,
+            started_at: None,
+            gone_by: None,
+            scheduled_at: None,
+            failing: None,
+            node: None,
+            says: Some(Says {
+                words: "w".into(),
+                wants_manifest,
+            }),
+        };
+        let seal = |wants_manifest| SealPod::Failed {
+            at: Timestamp::UNIX_EPOCH,
+            message: "w".into(),
+            wants_manifest,
+        };
+        for (asks, expected) in [(false, "NoAuthority"), (true, "AuthoritiesWanted")] {
+            let orphans = vec![chamber(asks)];
+            assert_eq!(reason(&World { orphans, ..world() }), expected);
+            let seal_pod = seal(asks);
+            assert_eq!(
+                reason(&World {
+                    seal_pod,
+                    ..world()
+                }),
+                expected
+            );
+        }
+    }
 }

@@ -1,0 +1,236 @@
+//! Turns of a cluster whose image measures an authority: what is said of its manifest.
+
+use std::collections::BTreeSet;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chamber_api::ChamberCluster;
+use chamber_resource::{manifest, release};
+use cluster_manifest::{Authority, Kind, Manifest, Signature, SignedManifest};
+use key_policy::{Profile, Template};
+use measurement::{MANIFEST_REGISTER, Pcr};
+use sealed_blob::{InnerBlob, SealedShare};
+use serde_json::{Value, json};
+
+use crate::bench::{self, TurnBench, arn};
+
+const SECRETS: &str = "/api/v1/namespaces/n/secrets";
+const COMMITMENT: [u8; 32] = [6; 32];
+
+fn pair() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
+}
+
+fn authority() -> String {
+    let key = hex::encode(pair().public_key().as_ref());
+    let der = hex::decode(format!("302a300506032b6570032100{key}")).unwrap();
+    let text = STANDARD.encode(der);
+    format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n")
+}
+
+/// A manifest of the cluster, signed by its authority.
+fn signed(kind: Kind) -> SignedManifest {
+    let body = Manifest {
+        kind,
+        cluster_id: "one".into(),
+        generation: 1,
+        threshold: 2,
+        keys: ["a", "b", "c"].map(arn).to_vec(),
+        signers: BTreeSet::new(),
+        sealing_images: [Pcr::from_bytes([0x22; 48])].into(),
+        previous: None,
+    };
+    let signature = Signature {
+        authority: Authority::from_pem(&authority()).unwrap().fingerprint(),
+        bytes: pair().sign(&body.encode().unwrap()).as_ref().to_vec(),
+    };
+    SignedManifest::new(body, vec![signature]).unwrap()
+}
+
+fn run() -> SignedManifest {
+    signed(Kind::Run {
+        commitment: COMMITMENT,
+    })
+}
+
+/// The release of the spec runs since long ago, under a run manifest; its blob is stored.
+fn settled(signer: &mut Value) {
+    signer["spec"]["sealing"] = json!("Managed");
+    signer["spec"]["release"]["authorities"] = json!([authority()]);
+    signer["spec"]["manifest"] = json!(manifest::to_spec(&run()));
+    signer["spec"]["verification"]["attestation"] = json!("Disabled");
+    let cluster: ChamberCluster = serde_json::from_value(signer.clone()).unwrap();
+    let current = release::to_status(&release::of_spec(&cluster.spec).unwrap());
+    signer["status"] =
+        json!({"current": current, "rollovers": 1, "commitment": hex::encode(COMMITMENT)});
+}
+
+/// The same in a bench, with these policies of every key.
+async fn stage(policy: &str, change: impl FnOnce(&mut Value)) -> TurnBench {
+    let bench = TurnBench::new(|signer| {
+        settled(signer);
+        change(signer);
+    })
+    .await;
+    for key in ["a", "b", "c"] {
+        bench
+            .aws
+            .put(&arn(key), policy.to_owned(), "cluster/n/signer");
+    }
+    store(&bench);
+    bench
+}
+
+/// The Secret that was sealed before there was a run manifest.
+fn store(bench: &TurnBench) {
+    let share = |name: &str| SealedShare {
+        key_arn: arn(name),
+        ciphertext: vec![1; 100],
+    };
+    let inner = InnerBlob {
+        cluster_id: "one".into(),
+        generation: 1,
+        threshold: 2,
+        shares: ["a", "b", "c"].map(share).to_vec(),
+        commitment: COMMITMENT,
+        origin: None,
+    };
+    let bound_to = bench::measurement("22");
+    let name = format!("signer-sealed-{}", bound_to.id());
+    let blob = sealed_blob::bind(&inner, &bound_to).unwrap();
+    bench.api.put(
+        &format!("{SECRETS}/{name}"),
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+            "data": {"blob": STANDARD.encode(STANDARD.encode(blob))}}),
+    );
+}
+
+/// What the operator would write for the release.
+fn own(pins: &[u8]) -> String {
+    let mut measured = bench::measurement("22");
+    measured
+        .registers
+        .insert(MANIFEST_REGISTER, run().digest().register());
+    let profile = if pins.is_empty() {
+        Profile::Standard
+    } else {
+        Profile::Pinned
+    };
+    let template = Template {
+        pins: pins.iter().copied().collect(),
+        profile,
+        ..bench::template()
+    };
+    template.render(&[measured]).to_json()
+}
+
+/// With a Deny of somebody else that keeps every other manifest out, under this condition beside it.
+fn fenced(beside: &Value) -> String {
+    let mut policy: Value = serde_json::from_str(&own(&[])).unwrap();
+    let mut condition = json!({"StringNotEqualsIgnoreCase":
+        {"kms:RecipientAttestation:PCR16": run().digest().register().to_string()}});
+    if !beside.is_null() {
+        condition["StringEquals"] = beside.clone();
+    }
+    let fence = json!({"Sid": "Fence", "Effect": "Deny", "Principal": "*", "Action": "kms:*",
+        "Resource": "*", "Condition": condition});
+    policy["Statement"].as_array_mut().unwrap().push(fence);
+    policy.to_string()
+}
+
+/// Status, reason and message of `ManifestBinding`.
+fn binding(bench: &TurnBench) -> (String, String, String) {
+    let status = bench.status();
+    let mut all = status["conditions"].as_array().into_iter().flatten();
+    let found = all.find(|found| found["type"] == "ManifestBinding");
+    let found = found.cloned().unwrap_or_default();
+    let text = |member: &str| found[member].as_str().unwrap_or_default().to_owned();
+    (text("status"), text("reason"), text("message"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fence_binds_a_manifest_where_it_depends_on_nothing_that_a_parent_chooses() {
+    let endpoint = json!({"aws:SourceVpce": "vpce-1"});
+    let assumed = json!({"aws:SourceVpce": "vpce-1"});
+    for (name, policy, assume, holds, reason) in [
+        ("none", own(&[]), Value::Null, "False", "ManifestNotPinned"),
+        ("pins", own(&[16]), Value::Null, "True", "ManifestPinned"),
+        (
+            "certain",
+            fenced(&Value::Null),
+            Value::Null,
+            "True",
+            "ManifestPinned",
+        ),
+        (
+            "depends",
+            fenced(&endpoint),
+            Value::Null,
+            "False",
+            "ManifestNotPinned",
+        ),
+        // The chambers come by this endpoint; whoever runs a parent instance comes by another way.
+        (
+            "assumed",
+            fenced(&endpoint),
+            assumed,
+            "False",
+            "ManifestNotPinned",
+        ),
+    ] {
+        let bench = stage(&policy, |signer| {
+            let pins = policy == own(&[16]);
+            if pins {
+                signer["spec"]["keys"]["policy"] = json!({"profile": "Pinned", "pins": ["pcr16"]});
+            } else if !assume.is_null() {
+                signer["spec"]["keys"]["policy"] = json!({"assume": assume});
+            }
+        })
+        .await;
+        bench.event().await;
+        let (found, why, message) = binding(&bench);
+        assert_eq!((found.as_str(), why.as_str()), (holds, reason), "{name}");
+        if holds == "False" {
+            assert!(
+                message.contains("3 keys open for this image"),
+                "{name}: {message}"
+            );
+        }
+        for key in ["a", "b", "c"] {
+            assert_eq!(bench.aws.calls("PutKeyPolicy", &arn(key)), 0, "{name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn authorities_that_were_left_out_are_not_called_none() {
+    let left_out = |signer: &mut Value| {
+        signer["spec"]["release"]
+            .as_object_mut()
+            .unwrap()
+            .remove("authorities");
+        signer["status"]["current"]["measurement"]
+            .as_object_mut()
+            .unwrap()
+            .remove("pcr16");
+    };
+    let bench = stage(&own(&[]), left_out).await;
+    bench.event().await;
+    let (holds, reason, message) = binding(&bench);
+    assert_eq!(
+        (holds.as_str(), reason.as_str()),
+        ("False", "AuthoritiesWanted")
+    );
+    assert!(
+        message.contains("spec.release.authorities is empty") && !message.contains("not protected"),
+        "{message}"
+    );
+    let bench = stage(&own(&[]), |signer| {
+        left_out(signer);
+        signer["spec"].as_object_mut().unwrap().remove("manifest");
+    })
+    .await;
+    bench.event().await;
+    assert_eq!(binding(&bench).1, "NoAuthority");
+}
