@@ -53,6 +53,11 @@ pub fn sealed_secret(cluster: &str, blob_id: &str) -> String {
     format!("{cluster}-sealed-{blob_id}")
 }
 
+/// The Secret with one run manifest; its id is of its body and its signatures.
+pub fn manifest_secret(cluster: &str, id: &str) -> String {
+    format!("{cluster}-manifest-{id}")
+}
+
 /// The one-shot pod that makes the master key.
 pub fn seal_pod(cluster: &str) -> String {
     format!("{cluster}-seal")

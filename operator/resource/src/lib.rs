@@ -6,6 +6,7 @@ pub mod arn;
 pub mod bounds;
 mod fault;
 pub mod manifest;
+pub mod manifest_secret;
 pub mod persisted_state;
 pub mod pod;
 pub mod release;

@@ -22,6 +22,11 @@ pub enum BlobVerb {
         after_help = "Keys are read from KMS with your own credentials (kms:DescribeKey, kms:GetKeyPolicy); nothing is decrypted. A key counts as open where it is enabled and its policy lets the enclave role decrypt with the attestation of --measurement, or of the release that the copy is bound to; one that depends on what a policy does not show does not count.\n\nExit status: 0 enough keys open it (with --offline: it is whole), 1 they do not, or its sealing does not verify, 2 unreadable or used wrongly.\n\nExamples:\n  kubectl chamber blob verify signer.blob.yaml\n  kubectl chamber blob verify signer.blob.yaml --measurement $PCR0 -o json\n  kubectl chamber blob verify signer.blob.yaml --offline"
     )]
     Verify(Verify),
+    /// Prints the cluster manifest in a copy with its signatures, as it stands under spec of a ChamberCluster.
+    #[command(
+        after_help = "It is printed as it is: `manifest verify` tells who signed it. Of several Secrets it is the run manifest of the blob, and the seal permit where there is none.\n\nExit status: 0 printed, 1 the copy has none, 2 unreadable or used wrongly.\n\nExamples:\n  kubectl chamber blob manifest signer.blob.yaml > manifest.yaml\n  kubectl chamber blob manifest signer.blob.yaml | kubectl chamber manifest verify -f - --authority authority.pub"
+    )]
+    Manifest(CopiedManifest),
 }
 
 /// Whose blob is copied.
@@ -42,7 +47,7 @@ pub struct Import {
     /// Where it is.
     #[command(flatten)]
     pub connection: Connection,
-    /// The copy: what export printed, or the Secret as kubectl prints it; - for standard input.
+    /// The copy: what export printed, or Secrets as kubectl prints them; - for standard input.
     #[arg(short, long)]
     pub file: String,
     /// What the copy is bound to, where it does not say: PCR0, or several as PCR0=...,PCR8=...
@@ -56,7 +61,7 @@ pub struct Import {
 /// What is judged, and by what.
 #[derive(Args)]
 pub struct Verify {
-    /// The copy: what export printed, or the Secret as kubectl prints it; - for standard input.
+    /// The copy: what export printed, or Secrets as kubectl prints them; - for standard input.
     pub file: String,
     /// The release that is to open it, where it is not the one that the copy is bound to: PCR0, or several as PCR0=...,PCR8=...
     #[arg(long)]
@@ -73,4 +78,14 @@ pub struct Verify {
     /// Form of the answer.
     #[arg(short, long, value_enum, default_value_t = Output::Human)]
     pub output: Output,
+}
+
+/// The copy that a manifest is taken out of.
+#[derive(Args)]
+pub struct CopiedManifest {
+    /// The copy: what export printed, or Secrets as kubectl prints them; - for standard input.
+    pub file: String,
+    /// What the copy is bound to, where it does not say: PCR0, or several as PCR0=...,PCR8=...
+    #[arg(long)]
+    pub measurement: Option<String>,
 }

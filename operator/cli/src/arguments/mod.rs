@@ -11,7 +11,7 @@ mod policy;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use attestation::{Asked, AttestationVerb, Nonce};
-pub use blob::{BlobVerb, Export, Import, Verify as VerifyBlob};
+pub use blob::{BlobVerb, CopiedManifest, Export, Import, Verify as VerifyBlob};
 pub use cluster::{Awaited, Bundle, ClusterVerb, Listed, Planned, Revocation, Shown, SupportVerb};
 pub use connection::{Connection, Target};
 pub use key::{Create as CreateKey, KeyVerb};
@@ -47,7 +47,7 @@ pub enum Verb {
     /// Keys that wrap shares: create, restore.
     #[command(subcommand)]
     Key(KeyVerb),
-    /// Copies of a sealed blob: export, import, verify.
+    /// Copies of a sealed blob: export, import, verify, manifest.
     #[command(subcommand)]
     Blob(BlobVerb),
     /// A ChamberCluster: its picture, and what a person can ask for.

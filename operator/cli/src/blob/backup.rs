@@ -3,8 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_api::names;
-use chamber_resource::sealed_secret;
-use cluster_manifest::SignedManifest;
+use chamber_resource::{manifest_secret, sealed_secret};
+use cluster_manifest::{Kind, SignedManifest};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use measurement::Measurement;
 use sealed_blob::{InnerBlob, MAX_BYTES, bind};
@@ -52,9 +53,10 @@ impl Backup {
             let text = noted.or(measurement).ok_or_else(unbound)?;
             input::measurement(text)
         };
-        let Some(secret) = secret(name, &text)? else {
+        let Some(objects) = objects(&text) else {
             return Self::opened(name, text.as_bytes(), bound_to(None)?, None);
         };
+        let secret = secret(name, &objects)?;
         let bound_to = bound_to(sealed_secret::bound_to(&secret))?;
         let manifest = sealed_secret::manifest(&secret).map(SignedManifest::from_text);
         let manifest = manifest
@@ -62,7 +64,25 @@ impl Backup {
             .map_err(|why| Failure::read(name, &why))?;
         let data = secret.data.unwrap_or_default();
         let blob = data.get(names::BLOB_KEY).map(|data| data.0.as_slice());
-        Self::opened(name, blob.unwrap_or_default(), bound_to, manifest)
+        let mut copy = Self::opened(name, blob.unwrap_or_default(), bound_to, manifest)?;
+        // A blob that was sealed under a permit has the permit beside it, and its run manifest in another Secret.
+        let run = objects
+            .iter()
+            .filter_map(|object| copy.run_manifest(object));
+        if let Some((_, run)) = run.max_by_key(|(made, _)| *made) {
+            copy.manifest = Some(run);
+        }
+        Ok(copy)
+    }
+
+    /// The run manifest of this blob, where the object is its Secret, and when that was made.
+    fn run_manifest(&self, object: &Value) -> Option<(Option<Timestamp>, SignedManifest)> {
+        let secret: Secret = serde_json::from_value(object.clone()).ok()?;
+        let signed = SignedManifest::from_text(manifest_secret::envelope(&secret)?).ok()?;
+        let (body, commitment) = (signed.unverified(), self.inner.commitment);
+        let own = body.kind == Kind::Run { commitment } && body.generation == self.inner.generation;
+        let made = secret.metadata.creation_timestamp.map(|made| made.0);
+        own.then_some((made, signed))
     }
 
     fn opened(
@@ -86,20 +106,21 @@ fn unbound() -> Failure {
     )
 }
 
-/// The Secret with a blob, the first of a list: one inner layer is in all of them. None where the text is no object.
-fn secret(name: &str, text: &str) -> Result<Option<Secret>, Failure> {
+/// The objects of a text, one or a list; none where it is no object.
+fn objects(text: &str) -> Option<Vec<Value>> {
     let read: Result<Value, _> = serde_yaml_ng::from_str(text);
-    let Some(object) = read.ok().filter(Value::is_object) else {
-        return Ok(None);
-    };
+    let object = read.ok().filter(Value::is_object)?;
     let listed = object["items"].as_array().cloned();
-    let objects = listed.unwrap_or_else(|| vec![object]);
+    Some(listed.unwrap_or_else(|| vec![object]))
+}
+
+/// The Secret with a blob, the first of a list: one inner layer is in all of them.
+fn secret(name: &str, objects: &[Value]) -> Result<Secret, Failure> {
     let has_blob =
         |object: &&Value| object["kind"] == "Secret" && object["data"][names::BLOB_KEY].is_string();
     let Some(found) = objects.iter().find(has_blob) else {
         let why = format!("has no Secret with the key {}", names::BLOB_KEY);
         return Err(Failure::read(name, &why));
     };
-    let secret = serde_json::from_value(found.clone());
-    secret.map(Some).map_err(|why| Failure::read(name, &why))
+    serde_json::from_value(found.clone()).map_err(|why| Failure::read(name, &why))
 }

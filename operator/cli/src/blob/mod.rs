@@ -4,6 +4,7 @@ mod backup;
 mod export;
 mod import;
 mod keys;
+mod manifest;
 mod verify;
 
 use crate::arguments::BlobVerb;
@@ -15,5 +16,6 @@ pub fn run(verb: &BlobVerb) -> Result<Answer, Failure> {
         BlobVerb::Export(asked) => export::run(asked),
         BlobVerb::Import(asked) => import::run(asked),
         BlobVerb::Verify(asked) => verify::run(asked),
+        BlobVerb::Manifest(asked) => manifest::run(asked),
     }
 }

@@ -9,8 +9,11 @@ mod sign;
 mod splice;
 mod verify;
 
-use chamber_resource::Fault;
+use chamber_api::ManifestSpec;
+use chamber_resource::{Fault, manifest};
 use cluster_manifest::{Kind, Manifest, SignedManifest};
+
+use serde::Serialize;
 
 use crate::arguments::ManifestVerb;
 use crate::output::{Answer, Failure};
@@ -22,6 +25,25 @@ pub fn run(verb: &ManifestVerb) -> Result<Answer, Failure> {
         ManifestVerb::Sign(asked) => sign::run(asked),
         ManifestVerb::Verify(asked) => verify::run(asked),
     }
+}
+
+/// What is put under `spec`.
+#[derive(Serialize)]
+struct Fragment {
+    manifest: ManifestSpec,
+}
+
+impl Fragment {
+    fn of(signed: &SignedManifest) -> Self {
+        let manifest = manifest::to_spec(signed);
+        Self { manifest }
+    }
+}
+
+/// A manifest as YAML that is put under `spec`.
+pub fn fragment(signed: &SignedManifest) -> Result<String, Failure> {
+    let text = serde_yaml_ng::to_string(&Fragment::of(signed));
+    text.map_err(|why| Failure::Write(why.to_string()))
 }
 
 /// What it is, for people.

@@ -2,24 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use chamber_api::{ChamberCluster, ManifestSpec};
+use chamber_api::ChamberCluster;
 use chamber_resource::{manifest, release};
 use cluster_manifest::{Digest, Kind, Manifest, Mismatch, SignedManifest, check_blob};
 use measurement::Pcr;
 use sealed_blob::InnerBlob;
-use serde::Serialize;
 
-use super::{file, master_key, refused, tell};
+use super::{Fragment, file, fragment, master_key, refused, tell};
 use crate::arguments::{ManifestForm, Render};
 use crate::cluster::{self, Stored, StoredBlob};
 use crate::output::{self, Answer, Exit, Failure};
 use crate::sealed;
-
-/// What is put under `spec`.
-#[derive(Serialize)]
-struct Fragment {
-    manifest: ManifestSpec,
-}
 
 /// Prints the manifest to sign.
 pub fn run(asked: &Render) -> Result<Answer, Failure> {
@@ -30,12 +23,10 @@ pub fn run(asked: &Render) -> Result<Answer, Failure> {
     };
     tell(&signed);
     let unwritten = |why: &dyn std::fmt::Display| Failure::Write(why.to_string());
-    let fragment = Fragment {
-        manifest: manifest::to_spec(&signed),
-    };
     let text = match asked.output {
-        ManifestForm::Yaml => serde_yaml_ng::to_string(&fragment).map_err(|why| unwritten(&why))?,
+        ManifestForm::Yaml => fragment(&signed)?,
         ManifestForm::Json => {
+            let fragment = Fragment::of(&signed);
             serde_json::to_string_pretty(&fragment).map_err(|why| unwritten(&why))?
         }
         ManifestForm::Body => {

@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use chamber_resource::{manifest, manifest_secret, sealed_secret};
+use cluster_manifest::{Kind, SignedManifest};
+use k8s_openapi::api::core::v1::Secret;
 use kms_emulator::{Config, Server};
 use nsm_emulator::TestRoot;
 use sealed_blob::InnerBlob;
@@ -26,7 +29,12 @@ struct Place {
 
 impl Place {
     fn new(name: &str, status: Value) -> Self {
-        let mut cluster: Value = serde_yaml_ng::from_str(world::CLUSTER).unwrap();
+        Self::of(name, world::CLUSTER, status)
+    }
+
+    /// The same with this ChamberCluster.
+    fn of(name: &str, yaml: &str, status: Value) -> Self {
+        let mut cluster: Value = serde_yaml_ng::from_str(yaml).unwrap();
         cluster["status"] = status;
         let secrets = Arc::<Mutex<Vec<Value>>>::default();
         let (found, there) = (cluster.clone(), Arc::clone(&secrets));
@@ -325,6 +333,19 @@ fn who_sealed_it_is_told_where_a_manifest_is_beside_it() {
     assert!(run.out.contains("an enclave sealed it"), "{}", run.out);
 }
 
+/// A run manifest for a blob from before there were manifests, signed.
+fn adopted(folder: &Folder) -> String {
+    let keys = world::ed25519(folder, "authority");
+    let cluster = folder.write("cluster.yaml", world::CLUSTER);
+    let blob = folder.write("sealed.txt", world::text(&world::inner()));
+    let render = ["manifest", "render", "-f", &cluster, "--blob", &blob];
+    let commitment = world::commitment();
+    let render = [&render[..], &["--commitment", &commitment]].concat();
+    let run = folder.write("run.yaml", world::ends(0, &render).out);
+    world::signed_in_place(&run, &keys.private);
+    folder.read("run.yaml")
+}
+
 /// The commands of a page about copies, in their order.
 fn commands(page: &str, verb: &str) -> Vec<String> {
     let path = format!("{}/../../docs/{page}", env!("CARGO_MANIFEST_DIR"));
@@ -342,7 +363,8 @@ async fn the_commands_of_the_runbook_make_a_copy_and_put_it_back() {
     let endpoint = format!("http://{}", kms.kms_address());
     let run = move || {
         let folder = Folder::new("runbook");
-        let place = Place::new("blob-runbook", sealed_status());
+        let run = adopted(&folder);
+        let place = Place::of("blob-runbook", &world::with_manifest(&run), sealed_status());
         place.has(&world::inner());
         let kubeconfig = place.kubeconfig.file();
         let variables = [
@@ -363,6 +385,88 @@ async fn the_commands_of_the_runbook_make_a_copy_and_put_it_back() {
         assert_eq!(place.secrets.lock().unwrap().len(), 1, "it is there again");
         commands.len()
     };
-    assert_eq!(tokio::task::spawn_blocking(run).await.unwrap(), 3);
+    assert_eq!(tokio::task::spawn_blocking(run).await.unwrap(), 4);
     kms.stop().await;
+}
+
+/// The manifest in what `render` and `sign` wrote.
+fn written(text: &str) -> SignedManifest {
+    let read: Value = serde_yaml_ng::from_str(text).unwrap();
+    manifest::signed(&serde_json::from_value(read["manifest"].clone()).unwrap()).unwrap()
+}
+
+/// A cluster that was sealed under a signed permit, with the run manifest after it: both signed, as YAML.
+fn signed_twice(folder: &Folder, root: &TestRoot, private: &str) -> (InnerBlob, [String; 2]) {
+    let root_file = folder.write("root.pem", root.certificate_pem());
+    let cluster = folder.write("cluster.yaml", world::CLUSTER);
+    let permit = folder.write(
+        "permit.yaml",
+        world::ends(0, &["manifest", "render", "-f", &cluster]).out,
+    );
+    world::signed_in_place(&permit, private);
+    let permit = folder.read("permit.yaml");
+    let inner = world::sealed(root, Some(written(&permit).digest()));
+    let cluster = folder.write("cluster.yaml", world::with_manifest(&permit));
+    let blob = folder.write("sealed.txt", world::text(&inner));
+    let render = ["manifest", "render", "-f", &cluster, "--blob", &blob];
+    let render = [&render[..], &["--root", &root_file]].concat();
+    let run = folder.write("run.yaml", world::ends(0, &render).out);
+    world::signed_in_place(&run, private);
+    (inner, [permit, folder.read("run.yaml")])
+}
+
+/// The blob was stored before there was a run manifest: that is in a Secret of its own.
+#[test]
+fn a_copy_of_the_secrets_has_the_run_manifest_and_not_the_permit() {
+    let folder = Folder::new("run-manifest");
+    let root = TestRoot::generate().unwrap();
+    let keys = world::ed25519(&folder, "authority");
+    let (inner, [permit, run]) = signed_twice(&folder, &root, &keys.private);
+    let [permit, run] = [written(&permit), written(&run)];
+    let beside = Some(permit.to_text().unwrap());
+    let blob = world::text(&inner);
+    let sealed = sealed_secret::build("signer", &world::release(), 1, &blob, beside);
+    let mut another = run.unverified().clone();
+    another.kind = Kind::Run {
+        commitment: [0xc1; 32],
+    };
+    let another = SignedManifest::new(another, run.signatures().to_vec()).unwrap();
+    let secret = |signed: &SignedManifest, made: &str| {
+        let mut secret = json!(manifest_secret::build("signer", &signed.to_text().unwrap()));
+        secret["metadata"]["creationTimestamp"] = json!(made);
+        secret
+    };
+    let of_type = |mut secret: Value| {
+        secret["kind"] = json!("Secret");
+        secret
+    };
+    let before = SignedManifest::new(run.unverified().clone(), Vec::new()).unwrap();
+    let items = [
+        secret(&another, "2026-03-03T00:00:00Z"),
+        secret(&run, "2026-02-02T00:00:00Z"),
+        secret(&before, "2026-01-01T00:00:00Z"),
+        json!(sealed),
+    ];
+    let copy = json!({"kind": "List", "items": items.map(of_type)});
+    let copy = folder.write("copy.yaml", copy.to_string());
+    let printed = world::ends(0, &["blob", "manifest", &copy]).out;
+    assert_eq!(written(&printed), run);
+    let printed = folder.write("printed.yaml", printed);
+    world::verified(&printed, &keys.public);
+
+    // The sealed Secret alone has what there was when it was made.
+    let alone = folder.write("alone.yaml", of_type(json!(sealed)).to_string());
+    let printed = world::ends(0, &["blob", "manifest", &alone]).out;
+    assert_eq!(written(&printed), permit);
+    let bound = world::release_text();
+    let bare = folder.write("bare.txt", blob);
+    let none = ["blob", "manifest", &bare, "--measurement", &bound];
+    assert!(world::ends(1, &none).err.contains("no cluster manifest"));
+
+    let place = Place::new("blob-run-manifest", sealed_status());
+    place.run(0, &["import", "signer", "-f", &copy]);
+    let made = place.secrets.lock().unwrap()[0].clone();
+    let made: Secret = serde_json::from_value(made).unwrap();
+    let beside = SignedManifest::from_text(sealed_secret::manifest(&made).unwrap());
+    assert_eq!(beside.unwrap(), run);
 }

@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod labels;
+pub mod manifest;
 pub mod replica_set;
 pub mod seal_pod;
 pub mod services;

@@ -66,7 +66,7 @@ pub async fn turn(
     let made = match made {
         Ok(problems) if keeps => {
             world.objects = problems;
-            keep_templates(ctx, cluster, &mut world, &seen.replica_sets).await
+            keep(ctx, cluster, &mut world, &seen.replica_sets).await
         }
         made => made.map(|problems| world.objects = problems),
     };
@@ -115,8 +115,8 @@ async fn act_in_time(
     ended
 }
 
-/// What is kept of the releases' templates, and what is wrong with it beside the other objects.
-async fn keep_templates(
+/// What is kept of the releases' templates and of the manifest, and what is wrong with it beside the other objects.
+async fn keep(
     ctx: &Context,
     cluster: &ChamberCluster,
     world: &mut World,
@@ -125,6 +125,8 @@ async fn keep_templates(
     let templates = objects::templates::keep(ctx, cluster, replica_sets).await?;
     world.templates = templates.kept;
     world.objects.extend(templates.problems);
+    let manifest = objects::manifest::keep(ctx, cluster, world).await?;
+    world.objects.extend(manifest);
     Ok(())
 }
 

@@ -70,6 +70,12 @@ impl Api {
         self.state().objects.get(path).cloned()
     }
 
+    /// The objects of a collection.
+    pub fn list(&self, collection: &str) -> Vec<Value> {
+        let listed = self.state().list(collection, "");
+        listed["items"].as_array().cloned().unwrap_or_default()
+    }
+
     /// Changes an object as somebody else would.
     pub fn edit(&self, path: &str, change: impl FnOnce(&mut Value)) {
         let mut object = self.get(path).unwrap();

@@ -1,6 +1,6 @@
-//! Turns of a cluster whose image measures an authority: what is said of its manifest.
+//! Turns of a cluster whose image measures an authority: what is said of its manifest, and where that is kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
@@ -8,11 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use chamber_api::ChamberCluster;
 use chamber_resource::{manifest, release};
 use cluster_manifest::{Authority, Kind, Manifest, Signature, SignedManifest};
+use http::Method;
 use key_policy::{Profile, Template};
 use measurement::{MANIFEST_REGISTER, Pcr};
 use sealed_blob::{InnerBlob, SealedShare};
 use serde_json::{Value, json};
 
+use crate::api::Fails;
 use crate::bench::{self, TurnBench, arn};
 
 const SECRETS: &str = "/api/v1/namespaces/n/secrets";
@@ -233,4 +235,80 @@ async fn authorities_that_were_left_out_are_not_called_none() {
     .await;
     bench.event().await;
     assert_eq!(binding(&bench).1, "NoAuthority");
+}
+
+/// The Secrets with a manifest, by name.
+fn kept(bench: &TurnBench) -> BTreeMap<String, Value> {
+    let found = bench.api.list(SECRETS).into_iter();
+    found
+        .map(|secret| {
+            let name = secret["metadata"]["name"].as_str().unwrap();
+            (name.to_owned(), secret)
+        })
+        .filter(|(name, _)| name.starts_with("signer-manifest-"))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_run_manifest_is_stored_beside_the_blob_that_was_sealed_before_it() {
+    let bench = stage(&own(&[]), |_| {}).await;
+    bench.event().await;
+    let all = kept(&bench);
+    let [(name, secret)] = all.iter().collect::<Vec<_>>().try_into().unwrap();
+    let text = secret["data"]["manifest"].as_str().unwrap();
+    let text = String::from_utf8(STANDARD.decode(text).unwrap()).unwrap();
+    assert_eq!(SignedManifest::from_text(&text).unwrap(), run());
+    assert_eq!(secret["immutable"], true);
+    assert_eq!(secret["metadata"]["ownerReferences"], Value::Null);
+    assert_eq!(
+        secret["metadata"]["labels"]["chamber.dev/cluster"],
+        "signer"
+    );
+    let made = || bench.api.calls(&Method::POST, "/secrets");
+    bench.later().await;
+    assert_eq!((made(), kept(&bench).len()), (1, 1), "once");
+
+    // One of somebody else is neither overwritten nor taken for it.
+    let theirs =
+        json!({"kind": "Secret", "metadata": {"name": name}, "data": {"manifest": "QUFBQQ=="}});
+    bench.api.put(&format!("{SECRETS}/{name}"), theirs.clone());
+    bench.later().await;
+    assert_eq!(kept(&bench)[name]["data"], theirs["data"]);
+    assert!(
+        bench.message().contains(&format!("Secret {name}")),
+        "{}",
+        bench.message()
+    );
+    // It is told that it cannot be made.
+    bench.api.remove(&format!("{SECRETS}/{name}"));
+    let refused = Fails::Refused(403, "Forbidden");
+    bench.api.fail(Method::POST, "/secrets", 1, refused);
+    bench.later().await;
+    assert!(
+        bench.message().contains(&format!("Secret {name} is not")),
+        "{}",
+        bench.message()
+    );
+    bench.later().await;
+    assert_eq!(kept(&bench).len(), 1);
+    assert!(!bench.message().contains(name), "{}", bench.message());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_manifest_is_stored_that_chambers_would_not_believe_or_that_is_of_another_key() {
+    let permit = |signer: &mut Value| {
+        signer["spec"]["manifest"] = json!(manifest::to_spec(&signed(Kind::SealPermit)));
+    };
+    let forged = |signer: &mut Value| {
+        signer["spec"]["manifest"]["signatures"][0]["signature"] = json!(STANDARD.encode([1; 64]));
+    };
+    let another = |signer: &mut Value| {
+        signer["status"]["commitment"] = json!("07".repeat(32));
+    };
+    let changes: [&dyn Fn(&mut Value); 3] = [&permit, &forged, &another];
+    for change in changes {
+        let bench = stage(&own(&[]), change).await;
+        bench.event().await;
+        assert!(kept(&bench).is_empty(), "{}", bench.message());
+    }
 }
