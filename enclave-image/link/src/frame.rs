@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use crate::{LinkError, MAX_FRAME, ports};
+use crate::{LinkError, MAX_FRAME, parse, ports};
 
 /// The protocol's version, first byte of every frame.
 pub const VERSION: u8 = 1;
@@ -76,14 +76,7 @@ pub(crate) async fn read<T: DeserializeOwned>(
     }
     let mut json = Zeroizing::new(vec![0; length]);
     stream.read_exact(&mut json).await?;
-    // The parser's message could quote the content, which can be a credential: only say where it failed.
-    serde_json::from_slice(&json).map(Some).map_err(|error| {
-        LinkError::Content(format!(
-            "{:?} error at byte {}",
-            error.classify(),
-            error.column()
-        ))
-    })
+    parse::message(&json).map(Some)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod connection;
 mod error;
 mod frame;
 mod message;
+mod parse;
 pub mod ports;
 
 pub use connection::{Link, Receiver, Sender, connect};

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::parse::Wiped;
+
 /// From the host to the agent.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", content = "value", rename_all = "camelCase")]
@@ -78,7 +80,7 @@ pub struct SealRequest {
 
 /// Temporary AWS credentials, wiped when dropped.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "Received")]
 pub struct Credentials {
     /// Access key id.
     pub access_key_id: String,
@@ -88,6 +90,27 @@ pub struct Credentials {
     pub session_token: Option<String>,
     /// End of validity, seconds since 1970.
     pub expires_at: Option<u64>,
+}
+
+/// Credentials while they are read: each text is wiped where a later one is at fault.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Received {
+    access_key_id: Wiped,
+    secret_access_key: Wiped,
+    session_token: Option<Wiped>,
+    expires_at: Option<u64>,
+}
+
+impl From<Received> for Credentials {
+    fn from(received: Received) -> Self {
+        Self {
+            access_key_id: received.access_key_id.take(),
+            secret_access_key: received.secret_access_key.take(),
+            session_token: received.session_token.map(Wiped::take),
+            expires_at: received.expires_at,
+        }
+    }
 }
 
 impl fmt::Debug for Credentials {

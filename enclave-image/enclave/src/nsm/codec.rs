@@ -66,8 +66,25 @@ fn optional(bytes: Option<&Vec<u8>>) -> Value {
     bytes.map_or(Value::Null, |bytes| Value::Bytes(bytes.clone()))
 }
 
-/// What the module answered to a request, by member.
-#[derive(Debug)]
+/// The most random bytes of one answer.
+pub const MAX_RANDOM: usize = 256;
+/// The head of the answer to `GetRandom`, as the module writes it: a map of one member, which is a map of one member.
+const RANDOM: &[u8] = b"\xa1\x69GetRandom\xa1\x66random";
+
+/// The random bytes in an answer, where they lie: a master key is made of them, and a parser would copy them.
+///
+/// None where the answer is written in another way, or is another one; [`Answer`] reads that.
+pub fn random(answer: &[u8]) -> Option<&[u8]> {
+    let (length, bytes) = match answer.strip_prefix(RANDOM)? {
+        [head @ 0x40..=0x57, bytes @ ..] => (usize::from(head - 0x40), bytes),
+        [0x58, length, bytes @ ..] => (usize::from(*length), bytes),
+        [0x59, high, low, bytes @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), bytes),
+        _ => return None,
+    };
+    (bytes.len() == length && (1..=MAX_RANDOM).contains(&length)).then_some(bytes)
+}
+
+/// What the module answered to a request, by member. It has no `Debug`: nobody is to print it.
 pub struct Answer {
     request: &'static str,
     members: Vec<(Value, Value)>,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use measurement::Pcr;
 use unseal_agent::{DocumentContent, Nsm, NsmError};
+use zeroize::Zeroizing;
 
-use super::codec::{self, Answer, Request};
+use super::codec::{self, Answer, MAX_RANDOM, Request};
 
 /// What carries one request to the module and brings its answer.
 pub trait Transport: Send + Sync + 'static {
@@ -46,6 +47,16 @@ impl<T: Transport> Module<T> {
 
     fn ask(&self, request: &Request<'_>) -> Result<Answer, NsmError> {
         let name = request.name();
+        let answer = self.raw(request)?;
+        Answer::decode(&answer, name).map_err(|what| NsmError {
+            request: name,
+            what,
+        })
+    }
+
+    /// The answer's bytes, which are wiped.
+    fn raw(&self, request: &Request<'_>) -> Result<Zeroizing<Vec<u8>>, NsmError> {
+        let name = request.name();
         let failed = |what: String| NsmError {
             request: name,
             what,
@@ -57,12 +68,14 @@ impl<T: Transport> Module<T> {
                 bytes.len()
             )));
         }
-        let mut answer = vec![0; MAX_ANSWER];
+        let mut answer = Zeroizing::new(vec![0; MAX_ANSWER]);
         let exchanged = self.transport.exchange(&bytes, &mut answer);
         let length = exchanged.map_err(|error| failed(format!("/dev/nsm: {error}")))?;
-        let answer = answer.get(..length);
-        let answer = answer.ok_or_else(|| failed(format!("it claims to answer {length} bytes")))?;
-        Answer::decode(answer, name).map_err(failed)
+        if length > answer.len() {
+            return Err(failed(format!("it claims to answer {length} bytes")));
+        }
+        answer.truncate(length);
+        Ok(answer)
     }
 }
 
@@ -94,13 +107,29 @@ impl<T: Transport> Nsm for Module<T> {
     fn random(&self, out: &mut [u8]) -> Result<(), NsmError> {
         let mut rest = out;
         while !rest.is_empty() {
-            let got = self.ask(&Request::GetRandom)?.bytes("random", 1..=256)?;
-            let (now, later) = rest.split_at_mut(rest.len().min(got.len()));
-            now.copy_from_slice(&got[..now.len()]);
-            rest = later;
+            let answer = self.raw(&Request::GetRandom)?;
+            rest = match codec::random(&answer) {
+                Some(got) => fill(rest, got),
+                None => fill(rest, &random(&answer)?),
+            };
         }
         Ok(())
     }
+}
+
+/// Fills the beginning, and gives the rest.
+fn fill<'a>(out: &'a mut [u8], got: &[u8]) -> &'a mut [u8] {
+    let (now, later) = out.split_at_mut(out.len().min(got.len()));
+    now.copy_from_slice(&got[..now.len()]);
+    later
+}
+
+/// Random bytes in another encoding than the module's, by a parser that copies them; or what the answer is in their place.
+fn random(answer: &[u8]) -> Result<Zeroizing<Vec<u8>>, NsmError> {
+    let request = Request::GetRandom.name();
+    let failed = |what| NsmError { request, what };
+    let mut answer = Answer::decode(answer, request).map_err(failed)?;
+    answer.bytes("random", 1..=MAX_RANDOM).map(Zeroizing::new)
 }
 
 /// Says before the module does which member is too long.

@@ -9,5 +9,6 @@ mod life;
 mod office;
 mod rewrapping;
 mod sealing;
+mod shown;
 mod successors;
 mod world;
