@@ -108,16 +108,41 @@ fn a_real_document_is_told_as_json() {
     );
 }
 
+/// The documents of real hypervisors, with a time right after they were made.
+const REAL: [(&str, &str); 6] = [
+    ("debug-2022-10", "2022-10-12T13:50:07Z"),
+    ("public-key-800-2022-07", "2022-07-06T14:18:23Z"),
+    ("short-public-key-2024-02", "2024-02-26T07:02:02Z"),
+    ("short-public-key-2024-04", "2024-04-03T13:08:23Z"),
+    ("signed-image-2022-10", "2022-10-13T08:58:03Z"),
+    ("signed-image-nonce-2023-01", "2023-01-18T13:07:20Z"),
+];
+
+#[test]
+fn every_real_document_is_verified_at_its_own_time_and_none_with_a_flipped_bit() {
+    let scratch = Folder::new("flipped");
+    for (name, at) in REAL {
+        let run = verify(&[&real(name), "--at", at, "-o", "json"]);
+        assert_eq!(run.status, 0, "{name}: {}", run.out);
+        let debug = name.starts_with("debug");
+        assert_eq!(json_of(&run)["debug"], debug, "{name}");
+        let run = verify(&[&real(name), "--at", at, "--require-production"]);
+        assert_eq!(run.status, i32::from(debug), "{name}: {}", run.out);
+        let whole = std::fs::read(real(name)).unwrap();
+        // In the payload, and in the signature at the end.
+        for place in [whole.len() / 2, whole.len() - 1] {
+            let mut flipped = whole.clone();
+            flipped[place] ^= 1;
+            let file = scratch.file("flipped.cbor", flipped);
+            let run = verify(&[&file, "--at", at]);
+            assert_eq!(run.status, 1, "{name}: {}{}", run.out, run.err);
+        }
+    }
+}
+
 #[test]
 fn an_old_document_is_not_verified_now_and_nothing_of_it_is_told() {
-    for name in [
-        "debug-2022-10",
-        "public-key-800-2022-07",
-        "short-public-key-2024-02",
-        "short-public-key-2024-04",
-        "signed-image-2022-10",
-        "signed-image-nonce-2023-01",
-    ] {
+    for (name, _) in REAL {
         let run = verify(&[&real(name)]);
         assert_eq!(run.status, 1, "{}{}", run.out, run.err);
         let expected = "not verified: the attestation document's certificate chain is invalid: a certificate is not valid at 20";

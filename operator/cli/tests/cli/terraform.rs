@@ -198,3 +198,36 @@ fn from_hcl(statement: &Value) -> Value {
         conditions,
     ])
 }
+
+/// Files of Terraform in the documentation's examples.
+fn examples() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/terraform");
+    let modules = std::fs::read_dir(folder).unwrap();
+    let files = modules.flat_map(|module| std::fs::read_dir(module.unwrap().path()).unwrap());
+    let files = files.map(|file| file.unwrap().path());
+    let files = files.filter(|file| file.extension().is_some_and(|found| found == "tf"));
+    files
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect()
+}
+
+/// In a key's own account an identity policy that lets the enclave role decrypt goes past statement 3 of profile Standard.
+#[test]
+fn identity_policies_of_the_examples_open_keys_of_other_accounts_alone() {
+    let mut found = 0;
+    for file in examples() {
+        for statement in file.split("\n  statement {").skip(1) {
+            let statement = statement.split("\n  }").next().unwrap();
+            // One with principals is a key's or a role's own policy.
+            if !statement.contains("kms:Decrypt") || statement.contains("principals") {
+                continue;
+            }
+            found += 1;
+            let resources = "resources = local.foreign_keys\n";
+            assert!(format!("{statement}\n").contains(resources), "{statement}");
+            let foreign = "foreign_keys = [for arn in var.key_arns : arn if split(\":\", arn)[4] != data.aws_caller_identity.this.account_id]";
+            assert!(file.contains(foreign), "{file}");
+        }
+    }
+    assert_eq!(found, 1, "the enclave role's");
+}
