@@ -1,5 +1,6 @@
 //! Questions for proof of the enclave's state: from whoever asks over HTTP to the agent, and back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const SILENCE: Duration = Duration::from_mins(2);
 pub(crate) struct Questions {
     open: Mutex<Option<Question>>,
     asked: Notify,
+    /// The agent is of an image that does not know the question, and would end at it.
+    deaf: AtomicBool,
     /// Since the first of the questions that were not answered in time.
     silent: Mutex<Option<Instant>>,
 }
@@ -49,8 +52,20 @@ impl Questions {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the agent that has greeted knows the question. One that somebody asked before is not put to it, either.
+    pub fn greeted(&self, attests: bool) {
+        self.deaf.store(!attests, Ordering::SeqCst);
+        if !attests {
+            self.lost();
+        }
+    }
+
     /// Asks, and waits for the document (base64).
     pub async fn ask(&self, nonce: String) -> Result<String, NoProof> {
+        if self.deaf.load(Ordering::SeqCst) {
+            let why = "the enclave image is older than this host and does not attest";
+            return Err(NoProof::Silent(why.to_owned()));
+        }
         let (answer, answered) = oneshot::channel();
         {
             let mut open = self.lock();
@@ -160,6 +175,31 @@ mod tests {
             () = late => {}
             () = sleep(hour) => {}
         }
+    }
+
+    /// It would end at a message that it does not know, and with it the workload.
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_that_does_not_know_the_question_is_not_asked() {
+        let questions = Arc::new(Questions::default());
+        let asker = Arc::clone(&questions);
+        let early = tokio::spawn(async move { asker.ask("ee".into()).await });
+        tokio::task::yield_now().await;
+        questions.greeted(false);
+        assert!(matches!(early.await.unwrap(), Err(NoProof::Silent(_))));
+        let asked = questions.ask("aa".into()).await;
+        assert!(matches!(asked, Err(NoProof::Silent(why)) if why.contains("older than this host")));
+        tokio::select! {
+            nonce = questions.next() => panic!("it was asked with {nonce}"),
+            () = questions.fell_silent() => panic!("it was not asked, so it owes no answer"),
+            () = sleep(Duration::from_hours(1)) => {}
+        }
+        // The next enclave may be another image's.
+        questions.greeted(true);
+        let (answer, ()) = tokio::join!(questions.ask("bb".into()), async {
+            let nonce = questions.next().await;
+            questions.answered(&nonce, Ok("document".into()));
+        });
+        assert_eq!(answer, Ok("document".into()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -134,9 +134,10 @@ impl<E: Enclave> Session<'_, E> {
             }
         };
         let why = match first {
-            Ok(Ok(ToHost::Hello { image_sha384 })) => match self.is_expected(&image_sha384) {
+            Ok(Ok(ToHost::Hello { image_sha384, attests })) => match self.is_expected(&image_sha384) {
                 Ok(image) => {
                     tracing::info!(%image, "enclave started");
+                    self.state.questions.greeted(attests);
                     self.state.greeted(image);
                     return None;
                 }

@@ -178,6 +178,7 @@ async fn get(address: SocketAddr, path: &str) -> String {
 fn hello(byte: &str) -> ToHost {
     ToHost::Hello {
         image_sha384: byte.repeat(48),
+        attests: true,
     }
 }
 
@@ -343,6 +344,32 @@ async fn a_nonce_goes_to_the_enclave_and_its_document_comes_back() {
     };
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     assert!(page.ends_with(r#"{"document":"ZG9j"}"#), "{page}");
+}
+
+/// An agent of before ends at a message that it does not know: a chamber that serves would go down with each question.
+#[tokio::test]
+async fn an_enclave_image_that_is_older_than_its_host_is_not_asked_to_attest() {
+    let (host, address) = host().await;
+    let before = ToHost::Hello {
+        image_sha384: "ab".repeat(48),
+        attests: false,
+    };
+    let mut launcher = Scripted::new([Script::Greets(before)]);
+    let told = Arc::clone(&launcher.told);
+    let question = format!(r#"{{"nonce":"{}"}}"#, "5a".repeat(32));
+    let asked = async {
+        while told.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        post(address, "/attestation", &question).await
+    };
+    let page = tokio::select! {
+        _ = run(host, &mut launcher, std::future::pending()) => panic!("it ended"),
+        page = asked => page,
+    };
+    assert!(page.starts_with("HTTP/1.1 503"), "{page}");
+    assert!(page.contains("older than this host"), "{page}");
+    assert_eq!(told.load(Ordering::Relaxed), 1, "what to do, and no more");
 }
 
 #[tokio::test(start_paused = true)]

@@ -131,6 +131,9 @@ pub enum ToHost {
     Hello {
         /// PCR0, 96 hex characters.
         image_sha384: String,
+        /// It answers [`ToAgent::Attest`]. Agents of older images do not say so, and end at a message that they do not know.
+        #[serde(default)]
+        attests: bool,
     },
     /// Credentials are wanted; answered by [`ToAgent::Credentials`] or [`ToAgent::NoCredentials`].
     NeedCredentials(Wanted),

@@ -65,6 +65,12 @@ fn to_host(said: Value) -> ToHost {
 fn an_agent_of_before_is_heard() {
     let said = json!({"type": "needCredentials"});
     assert_eq!(to_host(said), ToHost::NeedCredentials(Wanted::default()));
+    let said = json!({"type": "hello", "imageSha384": "00"});
+    let heard = ToHost::Hello {
+        image_sha384: "00".into(),
+        attests: false,
+    };
+    assert_eq!(to_host(said), heard, "it is not asked: it would end");
     let said = json!({"type": "attemptFailed", "message": "m", "retryInMillis": 7});
     let heard = ToHost::AttemptFailed {
         message: "m".into(),
@@ -155,6 +161,7 @@ fn a_host_of_before_hears_what_it_asked_for() {
     let image_sha384 = "00".to_owned();
     let heard = hear(&ToHost::Hello {
         image_sha384: image_sha384.clone(),
+        attests: true,
     });
     assert_eq!(heard, before::ToHost::Hello { image_sha384 });
     let (blob, commitment) = ("QQ==".to_owned(), "c0".to_owned());

@@ -56,7 +56,11 @@ pub async fn run<N: Nsm, K: Kms, W: Workload>(
         mut receiver,
     } = chamber_link::connect::<ToAgent, ToHost>(stream);
     let image_sha384 = nsm.pcr(0)?.to_string();
-    sender.send(ToHost::Hello { image_sha384 }).await?;
+    let hello = ToHost::Hello {
+        image_sha384,
+        attests: true,
+    };
+    sender.send(hello).await?;
     let first = tokio::time::timeout(START, receiver.receive()).await;
     let ToAgent::Start(start) = first.map_err(|_| AgentError::Silent)?? else {
         return Err(AgentError::NoStart);

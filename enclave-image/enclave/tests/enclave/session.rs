@@ -239,7 +239,8 @@ async fn a_debug_enclave_neither_seals_nor_unseals() {
         assert_eq!(
             said[0],
             ToHost::Hello {
-                image_sha384: zeros
+                image_sha384: zeros,
+                attests: true
             }
         );
         let (ToHost::SealFailed { message } | ToHost::AttemptFailed { message, .. }) = &said[1]

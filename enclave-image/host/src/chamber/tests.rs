@@ -110,7 +110,10 @@ async fn agent(accepted: &mut Accepted) -> chamber_link::Link<ToAgent, ToHost> {
     let mut link = chamber_link::connect::<ToAgent, ToHost>(stream);
     let image_sha384 = image().pcr0.to_string();
     link.sender
-        .send(ToHost::Hello { image_sha384 })
+        .send(ToHost::Hello {
+            image_sha384,
+            attests: true,
+        })
         .await
         .unwrap();
     let first = link.receiver.receive().await.unwrap();

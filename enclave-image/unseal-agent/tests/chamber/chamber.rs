@@ -95,7 +95,13 @@ impl Chamber {
             asked: 0,
             refused: Vec::new(),
         };
-        assert_eq!(chamber.next().await, ToHost::Hello { image_sha384 });
+        assert_eq!(
+            chamber.next().await,
+            ToHost::Hello {
+                image_sha384,
+                attests: true
+            }
+        );
         let start = Start {
             region: "us-east-1".into(),
             manifest,

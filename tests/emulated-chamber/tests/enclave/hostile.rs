@@ -34,7 +34,7 @@ pub async fn greeted(
         sender,
         mut receiver,
     } = connect::<ToHost, ToAgent>(stream);
-    let Ok(ToHost::Hello { image_sha384 }) = receiver.receive().await else {
+    let Ok(ToHost::Hello { image_sha384, .. }) = receiver.receive().await else {
         panic!("no greeting");
     };
     (sender, receiver, image_sha384)
