@@ -186,8 +186,8 @@ mod tests {
         tokio::task::yield_now().await;
         questions.greeted(false);
         assert!(matches!(early.await.unwrap(), Err(NoProof::Silent(_))));
-        let asked = questions.ask("aa".into()).await;
-        assert!(matches!(asked, Err(NoProof::Silent(why)) if why.contains("older than this host")));
+        let later = questions.ask("aa".into()).await;
+        assert!(matches!(later, Err(NoProof::Silent(why)) if why.contains("older than this host")));
         tokio::select! {
             nonce = questions.next() => panic!("it was asked with {nonce}"),
             () = questions.fell_silent() => panic!("it was not asked, so it owes no answer"),
