@@ -14,6 +14,7 @@ mod error;
 pub mod evaluate;
 mod exposure;
 mod foreign_deny;
+mod images;
 pub mod infer;
 mod json;
 mod lint;
@@ -36,13 +37,14 @@ pub use document::Policy;
 pub use error::ParseError;
 pub use exposure::may_decrypt;
 pub use foreign_deny::{Denial, foreign_deny};
+pub use images::images;
 pub use lint::{
     Finding, Grant, KeyFacts, KeyLists, MAX_SIZE, Rule, RuleId, Severity, Unread,
     administrators_keep, binds, lint, lint_images, lint_key, malformed, not_a_principal,
     not_a_service,
 };
 pub use profile::Profile;
-pub use project::{Admitted, NotOurs, admits, admitted, holds, images, is_ours, project, projects};
+pub use project::{Admitted, NotOurs, admits, admitted, holds, is_ours, project, projects};
 pub use size::room;
 pub use statement::{Condition, Effect, Match, Principals, Statement};
 pub use template::{Sid, Template};

@@ -148,22 +148,6 @@ pub fn admits(
 /// Statement 3.
 pub(crate) const DECRYPT: Sid = Sid::AllowChamberEnclaveDecryptWithAttestation;
 
-/// The `ImageSha384` values that statement 3 names, whoever it is for; none where it has no such condition.
-pub fn images(policy: &Policy) -> Vec<String> {
-    named_images(policy).cloned().collect()
-}
-
-/// The same, as they are written there.
-pub(crate) fn named_images(policy: &Policy) -> impl Iterator<Item = &String> {
-    let statement = policy.statement(DECRYPT.into());
-    let conditions = statement.map(|statement| &statement.conditions);
-    let named = conditions.into_iter().flatten();
-    let named = named.filter(|condition| condition.key.eq_ignore_ascii_case(IMAGE_SHA384));
-    let values = named.flat_map(|condition| &condition.values);
-    let nobody = |value: &&String| Pcr::parse(value).is_ok_and(|pcr| pcr.is_nobody());
-    values.filter(move |value| !nobody(value))
-}
-
 /// Whether a statement is the operator's to write, by its Sid: one of the five, or of the profile Pinned.
 pub fn is_ours(statement: &Statement) -> bool {
     let sid = statement.sid.as_deref();

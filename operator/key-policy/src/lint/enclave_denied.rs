@@ -3,7 +3,8 @@
 use super::lens::Lens;
 use super::{Finding, RuleId, Severity};
 use crate::evaluate::{self, Context, SESSION_NAME, Truth, is_attestation};
-use crate::project::{DECRYPT, named_images};
+use crate::images::named_images;
+use crate::project::DECRYPT;
 use crate::statement::{Condition, Effect, Statement};
 
 const OF_A_REQUEST: &str = "Say in spec.keys.policy.assume what holds for the chambers (of a register, in spec.release.measurement), or the operator does not roll";

@@ -1,10 +1,8 @@
 //! What the rules ask of a policy: the same few principals, the same key, written once.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 
-use measurement::{Measurement, Pcr};
-
+use super::admitted;
 use crate::Policy;
 use crate::access::{self, Asker};
 use crate::evaluate::{
@@ -12,7 +10,6 @@ use crate::evaluate::{
     one_applies,
 };
 use crate::infer;
-use crate::project::{DECRYPT, named_images, values};
 use crate::statement::{Effect, Statement};
 use crate::template::Template;
 
@@ -83,39 +80,12 @@ impl<'a> Lens<'a> {
     /// What enclaves attest that statement 3 admits; where it admits none, some image.
     pub fn admitted(&self) -> &[Context] {
         self.admitted.get_or_init(|| {
-            let pcrs = named_images(self.policy).filter_map(|image| Pcr::parse(image).ok());
-            let registers = self.pinned_to_one();
-            let attests = |image| {
-                let release = Measurement {
-                    registers: registers.clone(),
-                    ..Measurement::image(image)
-                };
-                self.enclave_context.clone().attesting(&release)
-            };
-            let attested: Vec<_> = pcrs.map(attests).collect();
+            let attested = admitted::contexts(self.policy, &self.enclave_context);
             if attested.is_empty() {
                 return vec![self.attested.clone()];
             }
             attested
         })
-    }
-
-    /// Registers of which statement 3 admits one value: whatever the image, an enclave that it admits attests this one.
-    fn pinned_to_one(&self) -> BTreeMap<u8, Pcr> {
-        let decrypt = self.policy.statement(DECRYPT.into());
-        let admitted = decrypt.and_then(|one| values(&one.conditions).ok());
-        let registers = admitted.map(|admitted| admitted.registers);
-        let ones = registers
-            .into_iter()
-            .flatten()
-            .filter_map(|(index, values)| {
-                let mut values = values.iter();
-                let (Some(one), None) = (values.next(), values.next()) else {
-                    return None;
-                };
-                Some((index, Pcr::parse(one).ok()?))
-            });
-        ones.collect()
     }
 
     /// Whether a statement names the enclave role itself, or everybody; where it names a session of it, that is not known.

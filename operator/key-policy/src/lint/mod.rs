@@ -1,6 +1,7 @@
 //! Rules that a policy must keep, each with its cure.
 
 mod administrators;
+mod admitted;
 mod attestation;
 mod break_glass;
 mod document;
