@@ -2085,3 +2085,18 @@ fn a_deny_of_the_pinned_register_locks_out() {
     let both = pins(&format!("[\"{one}\", \"{other}\"]"));
     assert_eq!(found(&both, &register("StringEquals", &one)), []);
 }
+
+/// Two images at a time, and as many signers as there are.
+#[test]
+fn registers_may_have_more_than_two_values() {
+    let image = "\"kms:RecipientAttestation:ImageSha384\": [";
+    let values = [1, 2, 3].map(|byte| release(byte).image_sha384.to_string());
+    let signers = format!("\"kms:RecipientAttestation:PCR8\": {values:?}, {image}");
+    assert_eq!(rules(&changed(&[(image, &signers)])), []);
+    let images = format!("{image}\"{}\", ", values[2]);
+    let found = rules(&changed(&[(image, &images)]));
+    assert!(
+        found.contains(&(RuleId::TooManyMeasurements, Severity::Error)),
+        "{found:?}"
+    );
+}
