@@ -6,11 +6,13 @@ STATES ?= 60000
 SLIPS ?= 1
 WISHES ?= 1
 FUZZ_SECONDS ?= 60
+N ?= 100
+NAMESPACES ?= 10
 export RUST_BACKTRACE ?= 0
 
 .PHONY: sarif-peer eif-peer fuzz help demo demo-down demo-shell test test-fast laws bench-plan bench-policy contract policy-peer policy-terraform e2e mutants enclave
 .PHONY: eif eif-reproducible alerts gitops-scripts krew
-.PHONY: kill-matrix faults bench-rollover bench-unseal images product-images crds
+.PHONY: kill-matrix faults bench-rollover bench-scale bench-unseal images product-images crds
 .PHONY: cluster-up cluster-down cluster-shell program
 
 help: ## Says what there is.
@@ -108,6 +110,10 @@ bench-unseal: ## Time from an agent's start to the master key, against what it c
 
 bench-rollover: program ## Time and cost of a rollover, against a bare Deployment of the same pods.
 	cargo run -q --locked -p e2e --bin bench-rollover
+
+bench-scale: program ## What N clusters in NAMESPACES namespaces cost one operator (N=100,300: a run each), with stand-ins for kubelets, Prometheus and KMS.
+	cargo build -q --release --locked -p cluster -p chamber-operator -p scale
+	cargo run -q --release --locked -p scale --bin bench-scale -- --clusters $(N) --namespaces $(NAMESPACES)
 
 eif: ## The enclave image file target/enclave/chamber.eif (WORKLOAD=binary FILES=folder AUTHORITIES=pem EIF_KEY=pem|EIF_KMS_KEY=arn EIF_CERT=pem).
 	@WORKLOAD='$(WORKLOAD)' FILES='$(FILES)' AUTHORITIES='$(AUTHORITIES)' EIF_KEY='$(EIF_KEY)' EIF_KMS_KEY='$(EIF_KMS_KEY)' \
