@@ -1,14 +1,14 @@
 //! An operator between the two: one `ChamberCluster` in a rollover from release one to release two.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use attestation::Root;
 use chamber_api::ChamberCluster;
 use chamber_operator::clock::Clock;
 use chamber_operator::context::{Context, Parts};
-use chamber_operator::election::Candidate;
+use chamber_operator::election::{Candidate, Lease};
 use chamber_operator::hosts::Hosts;
 use chamber_operator::kms::Keyring;
 use chamber_operator::kubernetes;
@@ -84,8 +84,7 @@ impl TurnBench {
         let telemetry = Arc::new(Telemetry::default());
         let client = kubernetes::counted(&api.client(), &telemetry.calls());
         let client = kubernetes::calling(&client);
-        let mut candidate = Candidate::new(client.clone(), "n", "lease", "me", Arc::default());
-        candidate.acquire().await;
+        let lease = held(&api);
         let arguments = ["operator", "--identity", "me"].iter().chain(arguments);
         let ahead = Arc::<AtomicI64>::default();
         let seconds = ahead.clone();
@@ -101,7 +100,7 @@ impl TurnBench {
             root,
             prometheus: Prometheus::new(Servers::default(), None).unwrap(),
             telemetry,
-            lease: candidate.lease(),
+            lease,
             clusters: Vec::new(),
             cluster_uid: "cluster".to_owned(),
         });
@@ -168,6 +167,22 @@ impl TurnBench {
     pub fn admits(&self, name: &str, image: &str) -> bool {
         self.aws.key(&arn(name)).policy.contains(&image.repeat(48))
     }
+}
+
+/// A lease that is held as long as the test runs. It lasts by the real clock, whatever the test's own says, and is renewed by it.
+fn held(api: &Api) -> Lease {
+    let (api, (send, receive)) = (api.clone(), mpsc::channel());
+    std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let mut candidate = Candidate::new(api.client(), "n", "lease", "me", Arc::default());
+            candidate.acquire().await;
+            send.send(candidate.lease()).unwrap();
+            candidate.keep().await;
+        });
+    });
+    receive.recv().unwrap()
 }
 
 /// ARN of a key.
