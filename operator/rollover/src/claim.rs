@@ -46,17 +46,22 @@ pub fn has_retired(world: &World, facts: &KeyFacts) -> bool {
 
 /// Why a key is not this cluster's to write: another owner's tag, or one that is ahead of status.
 pub fn conflict(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstacle> {
-    if claim_of(world, facts) == Claim::Anothers {
-        let owner = tags::owner_of(&facts.tags).unwrap_or_default();
-        let anothers = ClaimObstacle::Anothers {
-            key: share.into(),
-            owner,
-            ours: world.spec.owner.external_id(),
-            cluster: world.spec.owner.name.clone(),
-        };
-        return Some(anothers.into());
+    anothers(world, share, facts).or_else(|| behind(world, share, facts))
+}
+
+/// Why a key is not this cluster's, whatever status knows.
+pub fn anothers(world: &World, share: &Share, facts: &KeyFacts) -> Option<Obstacle> {
+    if claim_of(world, facts) != Claim::Anothers {
+        return None;
     }
-    behind(world, share, facts)
+    let owner = tags::owner_of(&facts.tags).unwrap_or_default();
+    let anothers = ClaimObstacle::Anothers {
+        key: share.into(),
+        owner,
+        ours: world.spec.owner.external_id(),
+        cluster: world.spec.owner.name.clone(),
+    };
+    Some(anothers.into())
 }
 
 /// Status that knows less than a key was restored from a backup, or somebody wrote the key's tag: the key is not written.

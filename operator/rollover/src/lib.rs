@@ -129,7 +129,8 @@ fn guard(world: &World, next: Plan) -> Plan {
     let rests_on_keys = match &next {
         Plan::Act { action, .. } => action.rests_on_keys(),
         Plan::Block { obstacle, .. } | Plan::Wait { obstacle, .. } => {
-            obstacle.reason().is_about_keys()
+            // What a key's tags or policy said long ago holds nothing up for ever.
+            obstacle.reason().is_about_keys() || world.drift_is_due()
         }
         Plan::Look(_) | Plan::Settled { .. } => false,
     };

@@ -1,10 +1,10 @@
 //! The claim comes before every write, in every state.
 
-use crate::claim::{Claim, claim_of, conflict, is_ours, proves_retire};
+use crate::claim::{Claim, anothers, claim_of, conflict, is_ours, proves_retire};
 use crate::tags::{self, Progress};
 use crate::{
-    Action, ClaimObstacle, KeyFacts, KeyObstacle, KeyState, KeyWrite, Phase, Plan, Rollover, Share,
-    Step, World, keys,
+    Action, ClaimObstacle, KeyFacts, KeyObstacle, KeyState, KeyWrite, Obstacle, Phase, Plan,
+    Rollover, Share, Step, World, keys,
 };
 
 /// A key with what was read of it.
@@ -128,6 +128,20 @@ fn tag(
 
 /// Orders the writes whose keys are this cluster's to write; the others are claimed first, or it is said what stops them.
 pub fn write(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
+    order(world, step, writes, conflict)
+}
+
+/// The same for what rests on a person's word and the keys alone: a status that is older than the keys stops none of it.
+pub fn write_whatever_status_knows(world: &World, step: Step, writes: &[KeyWrite]) -> Option<Plan> {
+    order(world, step, writes, anothers)
+}
+
+fn order(
+    world: &World,
+    step: Step,
+    writes: &[KeyWrite],
+    conflict: impl Fn(&World, &Share, &KeyFacts) -> Option<Obstacle>,
+) -> Option<Plan> {
     let of = |write: &KeyWrite| world.facts().find(|(share, _)| share.arn == write.arn);
     let keys: Vec<Pair<'_>> = writes.iter().filter_map(of).collect();
     let nobodys = keys.iter().copied();

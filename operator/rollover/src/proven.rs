@@ -61,7 +61,7 @@ impl World {
 }
 
 /// The releases of `ReplicaSets` of ours that something else than status calls the one before: these are a way back,
-/// whatever status says.
+/// whatever status says. In a takeover the way back is what the keys keep, and not the empty set of a target that was given up.
 pub fn left_last<'a>(
     world: &'a World,
     rollover: &'a Rollover,
@@ -70,7 +70,12 @@ pub fn left_last<'a>(
     let only = no_tag_is_left
         .then(|| only_other(world, rollover))
         .flatten();
-    tagged_as_left(world).chain(only.filter(|only| !world.revoked(&only.measurement.image_sha384)))
+    let only = only.filter(|only| !world.revoked(&only.measurement.image_sha384));
+    let takes_over = !rollover.found.is_empty();
+    let runs = |release: &Release| world.set(&release.revision).is_some_and(Set::runs);
+    tagged_as_left(world)
+        .chain(only)
+        .filter(move |release| !takes_over || runs(release))
 }
 
 /// The release that status calls the one before; none where the keys' tags name another one than that and the target.
@@ -159,12 +164,9 @@ pub fn tagged_as_left(world: &World) -> impl Iterator<Item = &Release> {
     })
 }
 
-/// The only release beside the target that chambers of ours could run. In a takeover the way back is what the keys keep,
-/// and not the empty set of a target that was given up.
+/// The only release beside the target that chambers of ours could run.
 fn only_other<'a>(world: &'a World, rollover: &Rollover) -> Option<&'a Release> {
-    let takes_over = !rollover.found.is_empty();
-    let sets = world.sets.iter().filter(|set| !takes_over || set.runs());
-    let releases = sets.map(|set| &set.release);
+    let releases = world.sets.iter().map(|set| &set.release);
     let mut others = releases
         .filter(|release| release.measurement != rollover.to.measurement)
         .filter(|release| keys::usable(world, &release.measurement) >= world.spec.threshold);

@@ -120,7 +120,9 @@ fn stops(setup: &Setup, state: &State, plan: &Plan) -> Result<(), Violation> {
     match reason {
         Some(reason) => {
             causes::check(setup, state, reason)?;
-            checks::nothing_revoked_is_left(setup, state)
+            checks::nothing_revoked_is_left(setup, state).map_err(|found| {
+                Violation::of(found.law, format!("{}, for {reason}", found.message))
+            })
         }
         None => Err(Violation::of(0, format!("{plan:?} never ends"))),
     }
