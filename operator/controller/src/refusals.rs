@@ -93,7 +93,7 @@ impl Refusals {
             });
         let known = keys.refused.get(arn);
         // What was not tried for a while may have gone well, although no answer said so.
-        let known = known.filter(|known| now - known.last < ANEW);
+        let known = known.filter(|known| now - known.last < ANEW && known.change == change);
         let since = known.map_or(now, |known| known.since);
         let refuses = !passes || now - since >= LASTING;
         let entry = Entry {

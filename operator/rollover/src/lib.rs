@@ -4,6 +4,8 @@
 //! Each of the five steps has a file of its name; a step answers `None` when it is done, and then
 //! the next one is asked. Nothing remembers where a rollover stands: it is seen.
 
+mod action;
+mod breach;
 mod chambers;
 mod claim;
 mod desired;
@@ -27,6 +29,7 @@ mod takeover;
 mod transition;
 mod world;
 
+pub use action::{Action, Fence, KeyWrite, Resize};
 pub use desired::{AdmittedSet, policy as desired_policy};
 pub use keys::{content as policy_content, in_sync};
 pub use obstacle::{
@@ -34,7 +37,7 @@ pub use obstacle::{
     Named, Obstacle, Query, ReleaseObstacle, SealObstacle, StatusObstacle, Unpinnable,
     VerifyObstacle,
 };
-pub use plan::{Action, Fence, KeyWrite, Look, Plan, Resize, Step};
+pub use plan::{Look, Plan, Step};
 pub use preview::{Changes, KeyPreview, ManifestChange, Preview, document, preview};
 pub use reason::{Outlook, Reason};
 pub use transition::{Answer, Transition, Verb};
@@ -72,8 +75,9 @@ pub fn plan(world: &World) -> Plan {
 /// What is wrong with objects and keys that the plan does not need is said beside what it waits for.
 fn beside(world: &World, mut plan: Plan) -> Plan {
     let object = world.objects.first().map(|problem| &problem.message);
-    let refusal = world.refusals.values().next();
-    let also = object.or(refusal.map(|refusal| &refusal.message));
+    let mut lasting = world.refusals.iter();
+    let refusal = lasting.find(|(arn, _)| world.refuses(arn));
+    let also = object.or(refusal.map(|(_, refusal)| &refusal.message));
     if let Plan::Wait { obstacle, .. } | Plan::Block { obstacle, .. } = &mut plan
         && let Some(also) = also
         && !obstacle.to_string().contains(also)
@@ -128,10 +132,9 @@ fn guard(world: &World, next: Plan) -> Plan {
     };
     let rests_on_keys = match &next {
         Plan::Act { action, .. } => action.rests_on_keys(),
-        Plan::Block { obstacle, .. } | Plan::Wait { obstacle, .. } => {
-            // What a key's tags or policy said long ago holds nothing up for ever.
-            obstacle.reason().is_about_keys() || world.drift_is_due()
-        }
+        Plan::Wait { obstacle, .. } => obstacle.reason().is_about_keys(),
+        // What a key's tags or policy said long ago holds nothing up for ever.
+        Plan::Block { obstacle, .. } => obstacle.reason().is_about_keys() || world.drift_is_due(),
         Plan::Look(_) | Plan::Settled { .. } => false,
     };
     if rests_on_keys && !world.keys_fresh(FRESH) {

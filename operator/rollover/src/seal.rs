@@ -147,6 +147,18 @@ fn ending(world: &World, by: Timestamp, node: Option<&String>) -> Plan {
     Plan::block(STEP, SealObstacle::NodeLost(by, node.cloned()))
 }
 
+/// Commits to the blob of a release while the pod is there that made it.
+pub fn proven_by_its_pod(world: &World, of: &Release) -> Option<Plan> {
+    let Some(Blob::Sound { commitment }) = world.blobs.get(&of.blob_id()) else {
+        return None;
+    };
+    let offered = SealPod::Offers {
+        commitment: commitment.clone(),
+    };
+    let commits = commit(world, STEP, commitment).filter(|_| world.seal_pod == offered)?;
+    matches!(commits, Plan::Act { .. }).then_some(commits)
+}
+
 /// The commitment is on every managed key that takes part and in status, and the seal pod is gone.
 pub fn commit(world: &World, step: Step, commitment: &str) -> Option<Plan> {
     if let Some(plan) = origin::foreign(world, step, commitment) {

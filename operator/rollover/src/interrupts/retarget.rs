@@ -3,7 +3,7 @@
 use crate::desired::{approved, only_status_names};
 use crate::{
     Action, Plan, Release, Rollover, Set, StatusObstacle, Step, Transition, World, manifest,
-    measure, roll,
+    measure, roll, seal,
 };
 
 const STEP: Step = Step::Measure;
@@ -103,6 +103,10 @@ fn nothing_ever_ran(world: &World, rollover: &Rollover, from: &Release) -> Plan 
 /// The first release never ran well, but chambers or a blob of it may be there.
 fn instead_of_the_first(world: &World, rollover: &Rollover) -> Plan {
     let to = &rollover.to;
+    // The pod that made it is all that proves a stored blob which nothing is committed to, and it goes with its release.
+    if let Some(commits) = seal::proven_by_its_pod(world, to) {
+        return commits;
+    }
     let left =
         world.set(&to.revision).is_some_and(Set::runs) || world.blobs.contains_key(&to.blob_id());
     measure::next(world, left.then_some(to))

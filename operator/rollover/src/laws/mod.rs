@@ -10,16 +10,8 @@ mod ours;
 mod policies;
 mod usable;
 
+pub use crate::breach::Breach;
 use crate::{Action, World};
-
-/// A law that the action would break.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Breach {
-    /// Number of the law.
-    pub law: u8,
-    /// What would be broken, and by what.
-    pub message: String,
-}
 
 /// A law as a function; `Err` says how the action would break it.
 type Law = fn(&World, &Action) -> Result<(), String>;

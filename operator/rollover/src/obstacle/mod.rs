@@ -10,7 +10,7 @@ mod verify;
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::laws::Breach;
+use crate::breach::Breach;
 use crate::{Action, Outlook, Reason, Share};
 
 pub use blob::{BlobObstacle, Lacks, SealObstacle, Unpinnable};

@@ -919,3 +919,36 @@ fn a_rollover_that_status_calls_the_first_beside_a_verified_release_is_not_belie
         play.story
     );
 }
+
+/// Nothing of it rests on status.
+#[test]
+fn a_revocation_beside_a_status_from_a_backup_takes_the_image_out() {
+    let mut play = Play::settled();
+    let backup = play.world.record.clone();
+    play.world.spec.release = release(2);
+    play.until("Admit: tags 3 keys as this cluster's (2/admit)");
+    play.world.record = backup;
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    run(&mut play);
+    assert_eq!(blocked(&play).0, Reason::StatusBehindKeys, "{}", play.story);
+    assert_eq!(admitted(&play), [[0; 0]; 3], "{}", play.story);
+}
+
+/// The holder takes his word back, and no rollover is in flight: the keys are read again in time.
+#[test]
+fn what_a_key_said_long_ago_holds_nothing_up_for_ever() {
+    let mut play = Play::settled();
+    let image = tags::prefix(&release(2).measurement.image_sha384);
+    for (name, value) in tags::revoked_pages(&[image]) {
+        play.set_tag(2, &name, &value);
+    }
+    play.world.spec.release = release(2);
+    run(&mut play);
+    assert_eq!(blocked(&play).0, Reason::MeasurementRevoked);
+    play.world.now += SignedDuration::from_mins(11);
+    assert!(
+        matches!(plan(&play.world), Plan::Look(_)),
+        "{:?}",
+        plan(&play.world)
+    );
+}

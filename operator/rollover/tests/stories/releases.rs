@@ -100,6 +100,21 @@ fn a_third_release_in_the_middle_first_returns_to_one_measurement() {
     compare("third-release", &play);
 }
 
+/// The pod goes with its release, and nothing else would prove the blob: it is committed to before.
+#[test]
+fn a_corrected_first_release_right_after_the_seal_keeps_its_master_key() {
+    let mut play = Play::new(three());
+    play.until("Admit: stores the sealed blob for v1");
+    play.world.spec.release = release(2);
+    play.run(300);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert!(
+        play.story.contains("binds the sealed blob to v2"),
+        "{}",
+        play.story
+    );
+}
+
 #[test]
 fn a_third_release_takes_the_place_of_one_that_never_started() {
     let mut play = Play::rolling("every key admits the live releases");
