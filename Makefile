@@ -32,7 +32,7 @@ demo-shell: program ## A prompt whose kubectl and helm speak to the demo's clust
 test: ## All checks: formatting, lints, unit, story and contract tests, booted enclaves, a sample of the kill matrix, then the end-to-end tests.
 	@bash tests/require.sh
 	@$(MAKE) --no-print-directory program
-	@bin=$$($(CLUSTER) binaries) && SKIP_NOTHING=1 HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws bench-policy contract policy-terraform alerts gitops-scripts enclave kill-matrix e2e POINTS=$${POINTS:-12}
+	@bin=$$($(CLUSTER) binaries) && SKIP_NOTHING=1 HELM="$$bin/helm" $(MAKE) --no-print-directory test-fast laws contract policy-terraform alerts gitops-scripts enclave kill-matrix e2e POINTS=$${POINTS:-12}
 
 test-fast: ## The checks that need no cluster and no root (the chart's only where HELM names the program; SKIP_NOTHING=1: what is missing fails).
 	cargo fmt --all --check
