@@ -138,6 +138,7 @@ fn waits_for_a_person(setup: &Setup, reason: Reason) -> bool {
     (silent && reason == Reason::AwaitingKeyHolder)
         || (full && reason == Reason::ChamberUnschedulable)
         || (setup.size.seals && reason == Reason::SealFailed)
+        || (setup.size.fills && reason == Reason::KeyRefusesWrite)
         || matches!(
             reason,
             Reason::Paused

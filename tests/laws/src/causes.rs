@@ -28,6 +28,7 @@ fn stands(setup: &Setup, state: &State, reason: Reason) -> bool {
         Reason::KeyOwnedByAnother => keys.iter().any(|key| key.owner == Owned::Theirs),
         Reason::ClaimLost => keys.iter().any(|key| key.owner == Owned::Nobody),
         Reason::StatusBehindKeys => keys.iter().any(|key| is_ahead(state, key)),
+        Reason::KeyRefusesWrite => keys.iter().any(|key| key.full),
         Reason::PolicyDependsOnUnknown => keys.iter().any(|key| key.fenced),
         Reason::UnknownMeasurement => {
             let known = named(state);

@@ -231,6 +231,10 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
                 state.policy_changed(index);
             }));
         }
+        if setup.size.fills && !key.full {
+            let what = format!("somebody fills the tags of key {index}");
+            events.push(fault(state, what, |state| state.keys[index].full = true));
+        }
         if setup.size.others && key.owner != Owned::Theirs {
             let what = format!("another cluster tags key {index} as its own");
             events.push(fault(state, what, |state| {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use key_policy::Policy;
 use rollover::{
-    Action, Blob, Chamber, Gate, Metrics, Obstacle, Phase, Plan, PodMetrics, Reading, Reason,
-    Resize, SealPod, Step, Transition, World, plan, tags,
+    Action, Blob, Chamber, Change, Gate, Metrics, Obstacle, Phase, Plan, PodMetrics, Reading,
+    Reason, Resize, SealPod, Step, Transition, World, plan, tags,
 };
 
 use crate::setup::{OTHER, Setup};
@@ -76,6 +76,8 @@ pub enum Mutant {
     OverlooksFences,
     /// Law 2: the second of two revocations is forgotten.
     ForgetsTheSecondRevocation,
+    /// Law 2: a key that takes no tags keeps what was revoked.
+    WaitsForTags,
     /// No end: another number of chambers is not heard of.
     OverlooksTheNumber,
     /// No end: a seal pod that cannot start is waited for.
@@ -87,7 +89,7 @@ pub enum Mutant {
 }
 
 /// Every planted bug with the law that it breaks; 0 where what is wanted is never reached.
-pub const ALL: [(u8, Mutant); 34] = [
+pub const ALL: [(u8, Mutant); 35] = [
     (1, Mutant::TrustsTheLastKey),
     (2, Mutant::AdmitsAnotherImage),
     (3, Mutant::StopsOneTooMany),
@@ -118,6 +120,7 @@ pub const ALL: [(u8, Mutant); 34] = [
     (6, Mutant::BlamesFullNodes),
     (1, Mutant::BelievesTheFuture),
     (2, Mutant::ForgetsTheSecondRevocation),
+    (2, Mutant::WaitsForTags),
     (0, Mutant::OverlooksTheNumber),
     (0, Mutant::WaitsForAStuckPod),
     (0, Mutant::NeverRetires),
@@ -168,6 +171,11 @@ impl Mutant {
             }
             Self::TrustsAnySecret | Self::OverlooksAnothersPod | Self::WaitsForAStuckPod => {
                 self.trusts(&mut seen);
+            }
+            Self::WaitsForTags => {
+                for refusal in seen.refusals.values_mut() {
+                    refusal.change = Change::Policy;
+                }
             }
             Self::OverlooksTheNumber => seen.spec.replicas = setup.spec.replicas,
             Self::ShowsTheOldKey => {

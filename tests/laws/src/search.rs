@@ -48,6 +48,7 @@ pub fn first(setup: &Setup) -> State {
             enforced: stored,
             disabled: false,
             fenced: false,
+            full: false,
             owner: if tagged { Owned::Ours } else { Owned::Nobody },
             healing: false,
             committed: tagged && sealed,

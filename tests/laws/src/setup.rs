@@ -69,6 +69,8 @@ pub struct Size {
     pub others: bool,
     /// Somebody may put a Deny around keys of which nobody can say whether it holds.
     pub fences: bool,
+    /// Somebody may fill a key's tags, so that it takes no more.
+    pub fills: bool,
     /// Something else changes the policy of key 0 back again and again.
     pub flips: bool,
     /// Somebody may delete `ReplicaSets`, and what is kept of them.

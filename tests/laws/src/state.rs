@@ -212,6 +212,8 @@ pub struct Key {
     pub disabled: bool,
     /// Somebody put a Deny around it that asks for what nobody said of the chambers: it may hold.
     pub fenced: bool,
+    /// It takes no tag any more: KMS allows fifty.
+    pub full: bool,
     /// Whose tag it carries.
     pub owner: Owned,
     /// That tag was put back less than a minute ago.

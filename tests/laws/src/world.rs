@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use measurement::{Measurement, Pcr};
 use rollover::{
-    AdmittedSet, Attestation, Attestations, Blob, Chamber, Deletion, Failing, Failure, KeyFacts,
-    KeyState, Manifest, Metrics, Phase, PodMetrics, Reading, Readings, Release, SealPod, Verbs,
-    World, Written, tags,
+    AdmittedSet, Attestation, Attestations, Blob, Chamber, Change, Deletion, Failing, Failure,
+    KeyFacts, KeyState, Manifest, Metrics, Phase, PodMetrics, Reading, Readings, Refusal, Release,
+    SealPod, Verbs, World, Written, tags,
 };
 
 use crate::setup::{OTHER, Setup, measurement};
@@ -61,8 +61,23 @@ pub fn of(setup: &Setup, state: &State) -> World {
             let id = tags::retired_for(&setup.releases[usize::from(target)].measurement);
             (u64::from(number), id)
         }),
-        refusals: BTreeMap::new(),
+        refusals: refusals(setup, state),
     }
+}
+
+/// What keys have refused, as the operator learns it with its first try.
+fn refusals(setup: &Setup, state: &State) -> BTreeMap<String, Refusal> {
+    let keys = state.keys[..setup.size.keys].iter().enumerate();
+    let full = keys.filter(|(_, key)| key.full).map(|(index, _)| {
+        let refusal = Refusal {
+            since: setup.now,
+            until: setup.now + setup.spec.drift_interval,
+            change: Change::Tags,
+            message: format!("key {index} takes no more tags"),
+        };
+        (setup.arn(index, state.asked.corrected), refusal)
+    });
+    full.collect()
 }
 
 /// What the authority signs is there in time: a permit before the seal, then the run manifest.

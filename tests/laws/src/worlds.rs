@@ -32,6 +32,7 @@ fn size(extent: Extent, chambers: u8, keys: usize, threshold: usize) -> Size {
         forged: false,
         others: false,
         fences: false,
+        fills: false,
         flips: false,
         vanishes: false,
         seals: false,
@@ -105,8 +106,8 @@ fn attested(extent: Extent) -> [Size; 4] {
     ]
 }
 
-/// The user changes who manages a key; somebody deletes `ReplicaSets`; something else writes a policy; a key is lost while the user wants more chambers.
-fn of_other_hands(extent: Extent) -> [Size; 6] {
+/// The user changes who manages a key; somebody deletes `ReplicaSets`; something else writes a policy, or fills a key's tags; a key is lost while the user wants more chambers.
+fn of_other_hands(extent: Extent) -> [Size; 7] {
     let size = |chambers, keys, threshold| size(extent, chambers, keys, threshold);
     [
         Size {
@@ -122,6 +123,10 @@ fn of_other_hands(extent: Extent) -> [Size; 6] {
             observed: 0b10,
             from_nothing: true,
             ..size(1, 2, 1)
+        },
+        Size {
+            fills: true,
+            ..size(1, 2, 2)
         },
         Size {
             flips: true,
@@ -335,6 +340,7 @@ pub fn named(size: Size) -> String {
         (size.scales, "scaled"),
         (size.others, "another cluster"),
         (size.fences, "fences"),
+        (size.fills, "tags filled"),
         (size.flips, "another writer"),
         (size.vanishes, "sets vanish"),
         (size.seals, "seals fail"),

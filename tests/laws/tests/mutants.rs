@@ -43,6 +43,7 @@ fn size(mutant: Mutant) -> Size {
         scales: mutant == Mutant::OverlooksTheNumber,
         others: matches!(mutant, Mutant::TakesAnothersKeys | Mutant::ShowsTheOldKey),
         fences: mutant == Mutant::OverlooksFences,
+        fills: mutant == Mutant::WaitsForTags,
         flips: mutant == Mutant::FightsOn,
         vanishes: mutant == Mutant::MakesFromAnother,
         seals: matches!(
@@ -71,6 +72,7 @@ fn size(mutant: Mutant) -> Size {
             Mutant::OverlooksAnotherHolder
             | Mutant::ShowsTheOldKey
             | Mutant::OverlooksTheNumber
+            | Mutant::WaitsForTags
             | Mutant::NeverRetires => 1,
             Mutant::ForgetsTheSecondRevocation => 2,
             _ => 0,
@@ -106,6 +108,7 @@ fn the_fuse_stops_every_bug_of_the_planner() {
     let others = [
         Mutant::WritesWithoutComparing,
         Mutant::ForgetsTheSecondRevocation,
+        Mutant::WaitsForTags,
         Mutant::OverlooksTheNumber,
         Mutant::WaitsForAStuckPod,
         Mutant::NeverRetires,
