@@ -30,6 +30,7 @@ mod told_apart;
 mod trial;
 mod truth;
 mod turns;
+mod typed_keys;
 mod unknowns;
 mod used;
 mod variables;

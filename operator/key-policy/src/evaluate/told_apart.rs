@@ -10,6 +10,7 @@ use super::compare::{instant, network};
 use super::outcomes::{Comparison, Kind};
 use super::overlap;
 use super::pattern::Pattern;
+use super::typed_keys;
 use crate::statement::Condition;
 
 /// A value that a policy does not name.
@@ -35,7 +36,7 @@ pub fn values(
         let texts = different.iter().flat_map(|one| &one.values);
         all.extend(texts.flat_map(|text| other_cases(text)));
     }
-    let free = conditions.iter().any(|one| takes_any_text(&one.key));
+    let free = conditions.iter().any(|one| may_be_another_text(one));
     let fits = |value: &String| free || different.iter().all(|one| may_be(one.kind, value));
     all.extend(more.into_iter().filter(fits));
     let fill = fill(different);
@@ -57,13 +58,7 @@ pub fn values(
         }
     }
     // Another text is no value of a key that AWS has as a number, a date, an address or a boolean.
-    let typed = |one: &Comparison<'_>| {
-        matches!(
-            one.kind,
-            Kind::Bool | Kind::Number | Kind::Date | Kind::Address
-        )
-    };
-    if all.is_empty() || free || !different.iter().any(typed) {
+    if all.is_empty() || free || !different.iter().any(|one| is_typed(one.kind)) {
         all.push(OTHER.to_owned());
     }
     let mut known = BTreeSet::new();
@@ -71,12 +66,17 @@ pub fn values(
     all
 }
 
-/// Whether others than AWS say what a key is, so that it may be any text, however it is compared: a tag, a part of the
-/// encryption context, a claim of an identity provider.
-fn takes_any_text(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    let of_aws = ["aws:", "kms:"].iter().any(|own| key.starts_with(own));
-    !of_aws || key.contains('/') || key.starts_with("kms:encryptioncontext:")
+/// Whether values compared in this way are of one kind, as another text is not.
+fn is_typed(kind: Kind) -> bool {
+    matches!(kind, Kind::Bool | Kind::Number | Kind::Date | Kind::Address)
+}
+
+/// Whether a key may be a text that is not of the kind as which it is compared: most keys may be any text, AWS's own
+/// (`aws:UserAgent`) as well as a tag; and what is an address is neither true nor false.
+fn may_be_another_text(condition: &Condition) -> bool {
+    let own = typed_keys::kinds(&condition.key);
+    let kind = Comparison::of(condition).map(|one| one.kind);
+    own.is_empty() || kind.is_some_and(|kind| is_typed(kind) && !own.contains(&kind))
 }
 
 /// Whether a key that is compared so may have this value.

@@ -1085,6 +1085,7 @@ const COMPLEMENTS: [(&str, &str, &str, &str, bool); 27] = [
 fn complements_leave_nothing_open() {
     let values = |operator: &str, values: &str| {
         let key = match operator.trim_end_matches("IfExists") {
+            "Bool" => "aws:ViaAWSService",
             name if name.contains("Numeric") => "aws:MultiFactorAuthAge",
             name if name.contains("Date") => "aws:CurrentTime",
             name if name.contains("Ip") => "aws:SourceIp",

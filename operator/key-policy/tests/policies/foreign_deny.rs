@@ -209,6 +209,14 @@ fn what_follows_from_the_role_is_known() {
         ),
         (r#""Bool":{"aws:PrincipalIsAWSService":"true"}"#, None),
         (r#""Bool":{"aws:SecureTransport":"false"}"#, None),
+        (
+            r#""BoolIfExists":{"aws:UserAgent":["true","false"]}"#,
+            Some("Fence? aws:UserAgent"),
+        ),
+        (
+            r#""BoolIfExists":{"aws:SourceVpce":["true","false"]}"#,
+            Some("Fence? aws:SourceVpce"),
+        ),
         (r#""StringLike":{"kms:ViaService":"*"}"#, None),
         (
             r#""ArnNotEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/ChamberKmsKeyAdmin"}"#,

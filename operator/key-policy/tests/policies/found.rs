@@ -1853,13 +1853,14 @@ fn a_key_that_is_none_has_a_consequence() {
     }
 }
 
-/// A tag that is compared as true or false may be something else, and whoever has it is not denied.
+/// A tag, or an agent, that is compared as true or false may be something else, and whoever has it is not denied.
 #[test]
 fn a_deny_of_some_values_of_a_tag_is_none_of_everybody() {
     let null = "{\"Null\": {\"kms:RecipientAttestation:ImageSha384\": \"true\"}}";
     let missing = (RuleId::MissingDeny, Severity::Error);
     for (key, told) in [
         ("aws:PrincipalTag/prod", true),
+        ("aws:UserAgent", true),
         ("aws:SecureTransport", false),
     ] {
         let both = format!(r#""BoolIfExists":{{"{key}":["true","false"]}}"#);

@@ -433,8 +433,8 @@ fn variables_in_the_name_of_a_key_have_values() {
     );
 }
 
-/// A tag, or a part of the encryption context, may be any text, however it is compared: what is neither true nor false, no
-/// number, no date and no address is among its values.
+/// A tag, a part of the encryption context, and what AWS itself has as a text may be any text, however it is compared: what
+/// is neither true nor false, no number, no date and no address is among its values.
 #[test]
 fn what_others_say_is_any_text_however_it_is_compared() {
     let number = [
@@ -443,25 +443,42 @@ fn what_others_say_is_any_text_however_it_is_compared() {
     ];
     let date = ["DateLessThanIfExists", "DateGreaterThanEqualsIfExists"];
     let address = ["IpAddressIfExists", "IpAddressIfExists"];
-    for key in [A, "kms:EncryptionContext:a", "saml:aud"] {
-        for (operators, values) in [
-            (["BoolIfExists"; 2], ["true", "false"]),
-            (number, ["5", "5"]),
-            (date, ["2026-01-01", "2026-01-01"]),
-            (address, ["0.0.0.0/0", "::/0"]),
+    for key in [
+        A,
+        "kms:EncryptionContext:a",
+        "saml:aud",
+        "aws:UserAgent",
+        "AWS:referer",
+        "aws:SourceIdentity",
+        "aws:SourceVpce",
+        "aws:TagKeys",
+        "kms:EncryptionContextKeys",
+        "kms:RequestAlias",
+    ] {
+        for (operators, values, own) in [
+            (["BoolIfExists"; 2], ["true", "false"], "aws:ViaAWSService"),
+            (number, ["5", "5"], "AWS:multifactorauthage"),
+            (number, ["5", "5"], "aws:EpochTime"),
+            (date, ["2026-01-01", "2026-01-01"], "aws:EpochTime"),
+            (date, ["2026-01-01", "2026-01-01"], "aws:TokenIssueTime"),
+            (address, ["0.0.0.0/0", "::/0"], "aws:SourceIp"),
         ] {
             let both = [0, 1].map(|n| deny(&text(operators[n], key, values[n])));
             let answer = asked(&[vec![all()], both.to_vec()].concat());
             let wanted = format!("depends D: {key} ((another value) / ");
             assert!(answer.starts_with(&wanted), "{operators:?}: {answer}");
-            // One that is of AWS has values of its kind.
-            let both = both.map(|one| one.replace(key, "aws:EpochTime"));
+            // One that AWS has as such has values of its kind.
+            let both = both.map(|one| one.replace(key, own));
             let answer = asked(&[vec![all()], both.to_vec()].concat());
-            assert_eq!(answer, "denied D", "{operators:?}");
+            assert_eq!(answer, "denied D", "{operators:?} {own}");
         }
         let yes = asked(&[allow(&text("Bool", key, "yes"))]);
         assert_eq!(yes, format!("depends A: {key} (yes / -)"));
     }
+    // What is an address is neither true nor false.
+    let both = ["true", "false"].map(|value| deny(&text("BoolIfExists", "aws:SourceIp", value)));
+    let answer = asked(&[vec![all()], both.to_vec()].concat());
+    assert!(answer.starts_with("depends D"), "{answer}");
     // So it may be where it is a variable elsewhere.
     let elsewhere = text(
         "StringEquals",
