@@ -35,7 +35,7 @@ pub use deleted::{DeletedPrincipal, deleted_principals};
 pub use diff::{Change, Whole, diff};
 pub use document::Policy;
 pub use error::ParseError;
-pub use exposure::may_decrypt;
+pub use exposure::{may_decrypt, may_decrypt_with_another};
 pub use foreign_deny::{Denial, foreign_deny};
 pub use images::images;
 pub use lint::{

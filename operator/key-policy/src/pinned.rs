@@ -5,11 +5,11 @@
 //! it. Keys under one negated operator must all differ, so each register has a statement of its own,
 //! and each release one that keeps its image with its own registers.
 
-use measurement::Measurement;
+use measurement::{Measurement, Pcr};
 
 use crate::profile::Profile;
 use crate::statement::{Condition, Effect, Match, Principals, Statement};
-use crate::template::{DENIED_ACTIONS, Template};
+use crate::template::{DENIED_ACTIONS, Template, equals};
 use crate::{ATTESTATION_KEY, IMAGE_SHA384, Policy};
 
 /// Begins the Sid of a Deny for every value of a register that is not listed.
@@ -20,7 +20,7 @@ const MIXED: &str = "DenyDataOpsMixed";
 const ID: usize = 10;
 
 impl Template {
-    /// The policy that admits these measurements; with none it names [`Pcr::NOBODY`](measurement::Pcr::NOBODY) and so admits nobody.
+    /// The policy that admits these measurements; with none it names [`Pcr::NOBODY`] and so admits nobody.
     pub fn render(&self, live: &[Measurement]) -> Policy {
         let mut statements = self.five_statements(live);
         statements.extend(self.pinned_statements(live));
@@ -55,7 +55,7 @@ impl Template {
 
     /// The image of a release together with another register than its own.
     fn own_registers(&self, release: &Measurement, live: &[Measurement]) -> Vec<Statement> {
-        let image = release.image_sha384.to_string();
+        let image = release.image_sha384;
         let id = Measurement::image(release.image_sha384).id();
         let of_image = || {
             live.iter()
@@ -72,11 +72,7 @@ impl Template {
                 let own = of_image()
                     .filter_map(|one| one.register(*index))
                     .map(ToString::to_string);
-                let equal = Condition {
-                    operator: "StringEqualsIgnoreCase".to_owned(),
-                    key: IMAGE_SHA384.to_owned(),
-                    values: vec![image.clone()],
-                };
+                let equal = equals(IMAGE_SHA384.to_owned(), [image].into_iter());
                 let other = differs(format!("{ATTESTATION_KEY}PCR{index}"), own.collect());
                 deny(format!("{MIXED}{id}PCR{index}"), vec![equal, other])
             })
@@ -102,6 +98,14 @@ pub(crate) fn is_pinned(statement: &Statement) -> bool {
 
 fn is_register(name: &str) -> bool {
     (1..=31).any(|index| name == format!("PCR{index}"))
+}
+
+/// A Deny of everybody whose attestation has this value.
+pub(crate) fn deny_value(key: String, value: Pcr) -> Statement {
+    Statement {
+        sid: None,
+        ..deny(String::new(), vec![equals(key, [value].into_iter())])
+    }
 }
 
 fn differs(key: String, values: Vec<String>) -> Condition {

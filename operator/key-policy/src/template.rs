@@ -192,7 +192,7 @@ fn listed<T>(listed: T) -> Match<T> {
 }
 
 /// Each value once, in order of first appearance: two releases may share a certificate.
-fn equals(key: String, pcrs: impl Iterator<Item = Pcr>) -> Condition {
+pub(crate) fn equals(key: String, pcrs: impl Iterator<Item = Pcr>) -> Condition {
     let mut values = Vec::new();
     for value in pcrs.map(|pcr| pcr.to_string()) {
         if !values.contains(&value) {

@@ -141,6 +141,98 @@ fn fenced(beside: &Value) -> String {
     policy.to_string()
 }
 
+/// What the operator would write with these pins, with one statement more.
+fn beside(pins: &[u8], effect: &str, action: &str, condition: &Value) -> String {
+    let mut policy: Value = serde_json::from_str(&own(pins)).unwrap();
+    let principal = match effect {
+        "Allow" => json!({"AWS": bench::template().enclave_role_arn()}),
+        _ => json!("*"),
+    };
+    let statement = json!({"Sid": "Beside", "Effect": effect, "Principal": principal, "Action": action,
+        "Resource": "*", "Condition": condition});
+    policy["Statement"].as_array_mut().unwrap().push(statement);
+    policy.to_string()
+}
+
+/// Whatever other value of PCR16 a statement lets in, wherever it names it and by whichever operator.
+#[tokio::test(start_paused = true)]
+async fn every_other_manifest_that_a_policy_lets_in_counts() {
+    let own_value = run().digest().register().to_string();
+    let older = "5b".repeat(48);
+    let (fresh, old) = (&own_value[..20], &older[..20]);
+    let pcr16 = |operator: &str, values: Value| json!({operator: {"kms:RecipientAttestation:PCR16": values}});
+    let fence = |operator: &str, values: Value| {
+        let policy = beside(&[], "Deny", "kms:*", &pcr16(operator, values));
+        (policy, json!([]))
+    };
+    let ignoring = "StringNotEqualsIgnoreCase";
+    // Statement 3 pins the register, and no Deny does.
+    let statement_3 = |allowed: &Value| {
+        let policy = beside(&[16], "Allow", "kms:Decrypt", allowed);
+        let mut policy: Value = serde_json::from_str(&policy).unwrap();
+        let statements = policy["Statement"].as_array_mut().unwrap();
+        statements.retain(|one| !one["Sid"].as_str().unwrap().contains("WithOther"));
+        (policy.to_string(), json!(["pcr16"]))
+    };
+    for (name, (policy, pins), holds) in [
+        ("own", fence(ignoring, json!([own_value])), true),
+        ("two", fence(ignoring, json!([own_value, older])), false),
+        ("exact", fence("StringNotEquals", json!([own_value])), true),
+        (
+            "exact two",
+            fence("StringNotEquals", json!([own_value, older])),
+            false,
+        ),
+        (
+            "prefix",
+            fence("StringNotLike", json!([own_value, format!("{old}*")])),
+            false,
+        ),
+        (
+            "own prefix",
+            fence("StringNotLike", json!([format!("{fresh}*")])),
+            false,
+        ),
+        (
+            "pinned",
+            statement_3(&pcr16("StringEquals", json!(own_value))),
+            true,
+        ),
+        (
+            "allowed",
+            statement_3(&pcr16("StringEquals", json!(older))),
+            false,
+        ),
+        (
+            "allowed prefix",
+            statement_3(&pcr16("StringLike", json!(format!("{old}*")))),
+            false,
+        ),
+        (
+            "allowed but",
+            statement_3(&pcr16("StringNotEquals", json!(own_value))),
+            false,
+        ),
+    ] {
+        let bench = stage(&policy, |signer| {
+            signer["spec"]["keys"]["policy"] = json!({"pins": pins});
+        })
+        .await;
+        bench.event().await;
+        let (found, reason, message) = binding(&bench);
+        let wanted = if holds {
+            ("True", "ManifestPinned")
+        } else {
+            ("False", "ManifestNotPinned")
+        };
+        assert_eq!(
+            (found.as_str(), reason.as_str()),
+            wanted,
+            "{name}: {message}"
+        );
+    }
+}
+
 /// Status, reason and message of `ManifestBinding`.
 fn binding(bench: &TurnBench) -> (String, String, String) {
     let status = bench.status();

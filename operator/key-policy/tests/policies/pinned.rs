@@ -294,3 +294,86 @@ fn a_single_release_needs_no_denial_of_mixed_registers() {
     ];
     assert_eq!(sids, expected);
 }
+
+/// Of one register every value but the enclave's own is asked about, and none.
+#[test]
+fn another_value_of_a_register_is_found_wherever_it_is_let_in() {
+    let live = signed(1, 16, 7);
+    let own = live.registers[&16].to_string();
+    let (older, key) = ("5b".repeat(48), "kms:RecipientAttestation:PCR16");
+    let role = template().enclave_role_arn();
+    let pinned = |profile| {
+        let pins = [16].into();
+        let template = Template {
+            pins,
+            profile,
+            ..template()
+        };
+        template.render(std::slice::from_ref(&live)).to_json()
+    };
+    let beside = |text: &str, statements: &[String]| {
+        let end = text.rfind(']').unwrap();
+        let all = statements.join("},{");
+        let text = format!("{},{{{all}}}{}", &text[..end], &text[end..]);
+        Policy::parse(&text).unwrap()
+    };
+    let deny = |operator: &str, values: &str| {
+        format!(
+            r#""Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{{"{operator}":{{"{key}":{values}}}}}"#
+        )
+    };
+    let allow = |operator: &str, value: &str| {
+        format!(
+            r#""Effect":"Allow","Principal":{{"AWS":"{role}"}},"Action":"kms:Decrypt","Resource":"*","Condition":{{"{operator}":{{"{key}":"{value}"}}}}"#
+        )
+    };
+    let open = template().render(std::slice::from_ref(&live)).to_json();
+    let ends = |end: &str| format!(r#"["{own}","{end}"]"#);
+    let ignoring = "StringNotEqualsIgnoreCase";
+    let only_own = format!(r#"["{own}"]"#);
+    let (standard, both) = (pinned(Profile::Standard), pinned(Profile::Pinned));
+    for (text, statements, may) in [
+        (&standard, vec![], false),
+        (&both, vec![], false),
+        (&standard, vec![allow("StringEquals", &older)], true),
+        (&both, vec![allow("StringEquals", &older)], false),
+        (&standard, vec![allow("StringEquals", &own)], false),
+        (&standard, vec![allow("StringLike", "5b*")], true),
+        (&open, vec![], true),
+        (&open, vec![deny(ignoring, &only_own)], false),
+        (&open, vec![deny(ignoring, &ends(&older))], true),
+        (&open, vec![deny("StringNotLike", &ends("5b*"))], true),
+        // What two patterns both match is let in, what neither does is not.
+        (
+            &open,
+            vec![
+                deny("StringNotLike", &ends("5b*")),
+                deny("StringNotLike", &ends("*9c")),
+            ],
+            true,
+        ),
+        (
+            &open,
+            vec![
+                deny("StringNotLike", &ends("5b*")),
+                deny("StringNotLike", &ends("9c*")),
+            ],
+            false,
+        ),
+        // An enclave that took no manifest may attest nothing there.
+        (
+            &open,
+            vec![deny("ForAnyValue:StringNotEquals", &only_own)],
+            true,
+        ),
+    ] {
+        let policy = if statements.is_empty() {
+            Policy::parse(text).unwrap()
+        } else {
+            beside(text, &statements)
+        };
+        let found = key_policy::may_decrypt_with_another(&policy, &template(), &live, 16);
+        assert_eq!(found, may, "{statements:?}");
+        assert!(key_policy::may_decrypt(&policy, &template(), &live));
+    }
+}

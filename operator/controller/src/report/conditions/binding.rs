@@ -2,7 +2,7 @@
 
 use chamber_api::conditions as types;
 use key_policy::Profile;
-use measurement::{MANIFEST_REGISTER, Measurement, Pcr};
+use measurement::{MANIFEST_REGISTER, Measurement};
 use rollover::{Chamber, Key, KeyState, Reading, SealPod, World};
 
 use super::Claim;
@@ -132,9 +132,8 @@ fn left_out(world: &World) -> bool {
         && (world.spec.manifest.is_some() || seal || world.chambers().any(wants))
 }
 
-/// How many keys might open for this image under another manifest: one that their policy names, or any.
+/// How many keys might open for this image under another manifest, whichever that is.
 fn under_another(world: &World, running: &Measurement) -> usize {
-    let own = running.register(MANIFEST_REGISTER).map(ToString::to_string);
     let opens = |key: &Key<'_>| {
         let Reading::Facts(facts) = key.reading else {
             return true;
@@ -143,17 +142,9 @@ fn under_another(world: &World, running: &Measurement) -> usize {
         let Ok(policy) = &facts.policy else {
             return true;
         };
-        let found = key_policy::found(policy, &key.share.template);
-        let named = found.map(|found| found.registers).unwrap_or_default();
-        let named = named.get(&MANIFEST_REGISTER).cloned().unwrap_or_default();
-        let others = named.iter().filter(|value| Some(*value) != own.as_ref());
-        let others = others.filter_map(|value| Pcr::parse(value).ok());
+        let template = &key.share.template;
         facts.state == KeyState::Enabled
-            && others.chain([Pcr::NOBODY]).any(|pcr| {
-                let mut other = running.clone();
-                other.registers.insert(MANIFEST_REGISTER, pcr);
-                key_policy::may_decrypt(policy, &key.share.template, &other)
-            })
+            && key_policy::may_decrypt_with_another(policy, template, running, MANIFEST_REGISTER)
     };
     world.keys().filter(opens).count()
 }
