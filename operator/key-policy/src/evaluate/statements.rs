@@ -127,7 +127,9 @@ pub(crate) fn open_keys(
         if condition::holds(condition, facts, statement.effect) != Truth::Unknown {
             continue;
         }
-        let inside = condition.values.iter().flat_map(|value| variables(value));
+        let texts = condition.values.iter();
+        let texts = texts.filter(|_| facts.has_variables());
+        let inside = texts.flat_map(|value| variables(value));
         let all = std::iter::once(condition.key.as_str()).chain(inside);
         let unknown = all.filter(|key| !matches!(facts.fact(key), Fact::Values(_)));
         for key in unknown {

@@ -1,6 +1,6 @@
 //! What passed the lint and must not, and what it refused and must not: by meaning, whatever the spelling.
 
-use key_policy::{Finding, Policy, RuleId, Severity, lint};
+use key_policy::{Denial, Finding, Policy, RuleId, Severity, lint};
 
 use crate::common::{SEED, release, template, with};
 
@@ -1998,6 +1998,30 @@ fn a_note_names_what_decides_and_is_not_known() {
             "statement AllowChamberEnclaveEncryptForWrapping gives kms:Encrypt to the enclave role depending on {on}"
         );
         assert_eq!(of(&changed(&[(encrypt, &allow)])), [gives], "{condition}");
+    }
+}
+
+/// In the first version of the language a variable is text, on which nothing depends.
+#[test]
+fn a_note_names_no_variable_where_there_are_none() {
+    let rest = r#""Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"aws:SourceVpc":"${aws:PrincipalTag/vpc}"}}"#;
+    let policy = with(&format!(r#"{{"Sid":"Extra","Effect":"Deny",{rest}}}"#));
+    for (version, on) in [
+        ("2012-10-17", "aws:SourceVpc, aws:PrincipalTag/vpc"),
+        ("2008-10-17", "aws:SourceVpc"),
+    ] {
+        let text = policy.to_json().replace("2012-10-17", version);
+        let policy = Policy::parse(&text).unwrap();
+        let found = lint(&policy, &template());
+        let mut notes = found.iter();
+        let note = notes.find(|one| one.rule == RuleId::DependsOnContext);
+        let wanted = format!(" depending on {on}");
+        let message = &note.unwrap().message;
+        assert!(message.ends_with(&wanted), "{version}: {message}");
+        let denial = key_policy::foreign_deny(&policy, &template(), &release(2), None);
+        let on = on.split(", ").map(str::to_owned).collect();
+        let by = "Extra".to_owned();
+        assert_eq!(denial, Some(Denial::Depends { by, on }), "{version}");
     }
 }
 
