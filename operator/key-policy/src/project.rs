@@ -242,8 +242,10 @@ pub(crate) fn values(conditions: &[Condition]) -> Result<Admitted, NotOurs> {
 
 /// What a condition of statement 3 is about.
 #[derive(Clone, Copy, PartialEq)]
-enum Compared {
+pub(crate) enum Compared {
+    /// `ImageSha384`.
     Image,
+    /// A register of its number.
     Register(u8),
 }
 
@@ -277,7 +279,7 @@ fn unknown_key(key: &str) -> String {
 }
 
 /// The register of a key; its number is as AWS writes it: no sign, no leading zero, 31 at most.
-fn register(key: &str) -> Option<Compared> {
+pub(crate) fn register(key: &str) -> Option<Compared> {
     if key.eq_ignore_ascii_case(IMAGE_SHA384) {
         return Some(Compared::Image);
     }

@@ -143,7 +143,7 @@ impl<'a> Operator<'a> {
     }
 
     /// Whether it holds for an absent key.
-    fn holds_for_absent(&self) -> bool {
+    pub fn holds_for_absent(&self) -> bool {
         match self.quantifier {
             Quantifier::None => self.negated || self.if_exists,
             Quantifier::Any => self.if_exists,

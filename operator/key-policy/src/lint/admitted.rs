@@ -1,13 +1,14 @@
 //! What enclaves attest that statement 3 admits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use measurement::{Measurement, Pcr};
 
 use crate::Policy;
-use crate::evaluate::Context;
+use crate::evaluate::{Context, Operator};
 use crate::images::named_images;
-use crate::project::{DECRYPT, values};
+use crate::project::{Compared, DECRYPT, register};
+use crate::statement::Condition;
 
 /// A request of the enclave role for each image.
 pub fn contexts(policy: &Policy, enclave: &Context) -> Vec<Context> {
@@ -23,20 +24,39 @@ pub fn contexts(policy: &Policy, enclave: &Context) -> Vec<Context> {
     images.map(attests).collect()
 }
 
-/// Registers of which statement 3 admits one value: whatever the image, an enclave that it admits attests this one.
+/// Registers of which statement 3 admits one value, by whichever operator: whatever the image, an enclave that it admits
+/// attests this one.
 fn pinned_to_one(policy: &Policy) -> BTreeMap<u8, Pcr> {
     let decrypt = policy.statement(DECRYPT.into());
-    let admitted = decrypt.and_then(|one| values(&one.conditions).ok());
-    let registers = admitted.map(|admitted| admitted.registers);
-    let ones = registers
-        .into_iter()
-        .flatten()
-        .filter_map(|(index, values)| {
-            let mut values = values.iter();
-            let (Some(one), None) = (values.next(), values.next()) else {
-                return None;
-            };
-            Some((index, Pcr::parse(one).ok()?))
-        });
-    ones.collect()
+    let conditions = decrypt.into_iter().flat_map(|one| &one.conditions);
+    let pinned = conditions.filter_map(|condition| {
+        let Some(Compared::Register(index)) = register(&condition.key) else {
+            return None;
+        };
+        Some((index, only_value(condition)?))
+    });
+    pinned.collect()
+}
+
+/// The one value that a condition asks for.
+fn only_value(condition: &Condition) -> Option<Pcr> {
+    let operator = Operator::parse(&condition.operator)?;
+    let minds_case = match operator.name {
+        "StringEqualsIgnoreCase" => false,
+        "StringEquals" | "StringLike" => true,
+        _ => return None,
+    };
+    let lower: BTreeSet<_> = condition
+        .values
+        .iter()
+        .map(|value| value.to_ascii_lowercase())
+        .collect();
+    let mut lower = lower.into_iter();
+    let (Some(one), None) = (lower.next(), lower.next()) else {
+        return None;
+    };
+    // KMS has lower case: another is attested by nobody.
+    let is_attested = !minds_case || condition.values.contains(&one);
+    let asks = is_attested && !operator.holds_for_absent();
+    asks.then(|| Pcr::parse(&one).ok()).flatten()
 }

@@ -2109,6 +2109,35 @@ fn a_deny_of_the_pinned_register_locks_out() {
     // Of several values nobody can say which is whose.
     let both = pins(&format!("[\"{one}\", \"{other}\"]"));
     assert_eq!(found(&both, &register("StringEquals", &one)), []);
+    // By whichever operator it is pinned, and whatever else is asked for.
+    let upper = "AB".repeat(48);
+    for (operator, value, is_pinned) in [
+        ("StringEquals", one.as_str(), true),
+        ("StringLike", &one, true),
+        ("ForAnyValue:StringEquals", &one, true),
+        ("StringEqualsIgnoreCase", &upper, true),
+        ("StringEquals", &upper, false),
+        ("StringNotEquals", &one, false),
+        // Who has none fulfils these, too.
+        ("StringEqualsIfExists", &one, false),
+        ("ForAllValues:StringEquals", &one, false),
+    ] {
+        let equals = "\"StringEqualsIgnoreCase\": {";
+        let pin = format!(
+            r#""{operator}": {{"kms:RecipientAttestation:PCR8":"{value}","aws:SourceVpce":"v"}}, {equals}"#
+        );
+        let pin = if operator == "StringEqualsIgnoreCase" {
+            format!(
+                r#""StringEquals":{{"aws:SourceVpce":"v"}},{equals}"kms:RecipientAttestation:PCR8":"{value}","#
+            )
+        } else {
+            pin
+        };
+        let text = SEED.replacen(equals, &pin, 1);
+        let deny = register("StringEqualsIgnoreCase", &value.to_ascii_lowercase());
+        let is_denied = found(&text, &deny).contains(&denied[0]);
+        assert_eq!(is_denied, is_pinned, "{operator} {value}");
+    }
 }
 
 /// Two images at a time, and as many signers as there are.
