@@ -23,11 +23,14 @@ pub fn resolve(deciding: &Deciding<'_>, request: &Request<'_>, by: String) -> De
     Decision::Depends { by, on }
 }
 
-/// Whether it is denied whatever is not known.
-pub fn is_denied(deciding: &Deciding<'_>, request: &Request<'_>) -> bool {
+/// Whether it is denied whatever is not known. What that compares is taken from the work that is left.
+pub fn is_denied(deciding: &Deciding<'_>, request: &Request<'_>, work_left: &mut usize) -> bool {
     let unknowns = unknowns(deciding, request);
-    let trial = Trial::of(deciding, request, &unknowns);
-    Search::of(trial, &unknowns).is_never_allowed()
+    let trial = Trial::within(*work_left, deciding, request, &unknowns);
+    let mut search = Search::of(trial, &unknowns);
+    let never = search.is_never_allowed();
+    *work_left = search.trial.work_left();
+    never
 }
 
 /// The answer that all examples have.

@@ -9,7 +9,7 @@ use super::unknowns::{Unknown, What};
 use super::verdict::{Deciding, Verdict, View};
 
 /// Values of policies that are compared at most: what an answer may cost.
-const MOST_WORK: usize = 1_000_000;
+pub const MOST_WORK: usize = 1_000_000;
 
 /// What is tried.
 pub struct Trial<'a> {
@@ -19,6 +19,8 @@ pub struct Trial<'a> {
     chosen: Chosens<'a>,
     /// How many more answers may be asked for.
     pub left: usize,
+    /// What one of them costs.
+    cost: usize,
 }
 
 /// What is taken for what is not known.
@@ -33,11 +35,22 @@ struct Chosens<'a> {
 impl<'a> Trial<'a> {
     /// Nothing has a value yet.
     pub fn of(deciding: &'a Deciding<'a>, request: &Request<'a>, unknowns: &'a [Unknown]) -> Self {
+        Self::within(MOST_WORK, deciding, request, unknowns)
+    }
+
+    /// The same where no more than this may be compared.
+    pub fn within(
+        work_left: usize,
+        deciding: &'a Deciding<'a>,
+        request: &Request<'a>,
+        unknowns: &'a [Unknown],
+    ) -> Self {
         let unchosen = |one: &'a Unknown| Chosen {
             key: &one.name,
             values: None,
         };
         let statements = deciding.of_key.iter().chain(&deciding.of_iam);
+        let cost = statements.map(work).sum::<usize>().max(1);
         Self {
             deciding,
             request: *request,
@@ -48,8 +61,14 @@ impl<'a> Trial<'a> {
                 session: None,
                 iam: Truth::Unknown,
             },
-            left: MOST_WORK / statements.map(work).sum::<usize>().max(1),
+            left: work_left / cost,
+            cost,
         }
+    }
+
+    /// How much more may be compared.
+    pub fn work_left(&self) -> usize {
+        self.left * self.cost
     }
 
     /// Gives an unknown one of its examples, or makes it unknown again.
