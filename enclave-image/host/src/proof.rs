@@ -1,6 +1,5 @@
 //! Questions for proof of the enclave's state: from whoever asks over HTTP to the agent, and back.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,12 +17,18 @@ const SILENCE: Duration = Duration::from_mins(2);
 /// At most one question at a time: whoever asks all the time keeps nobody but other askers waiting.
 #[derive(Debug, Default)]
 pub(crate) struct Questions {
-    open: Mutex<Option<Question>>,
+    open: Mutex<Open>,
     asked: Notify,
-    /// The agent is of an image that does not know the question, and would end at it.
-    deaf: AtomicBool,
     /// Since the first of the questions that were not answered in time.
     silent: Mutex<Option<Instant>>,
+}
+
+/// Both under one lock: a question that comes with the greeting is put to no agent that would end at it.
+#[derive(Debug, Default)]
+struct Open {
+    question: Option<Question>,
+    /// The agent is of an image that does not know the question, and would end at it.
+    deaf: bool,
 }
 
 #[derive(Debug)]
@@ -47,33 +52,37 @@ impl Questions {
         self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Question>> {
-        // Every change is a single assignment, so a panic elsewhere leaves nothing half done.
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        // Between two assignments nothing can panic, so a panic elsewhere leaves nothing half done.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the agent that has greeted knows the question. One that somebody asked before is not put to it, either.
     pub fn greeted(&self, attests: bool) {
-        self.deaf.store(!attests, Ordering::SeqCst);
-        if !attests {
-            self.lost();
+        let mut open = self.lock();
+        open.deaf = !attests;
+        if open.deaf {
+            open.question = None;
+            drop(open);
+            *self.silent() = None;
         }
     }
 
     /// Asks, and waits for the document (base64).
     pub async fn ask(&self, nonce: String) -> Result<String, NoProof> {
-        if self.deaf.load(Ordering::SeqCst) {
-            let why = "the enclave image is older than this host and does not attest";
-            return Err(NoProof::Silent(why.to_owned()));
-        }
         let (answer, answered) = oneshot::channel();
         {
             let mut open = self.lock();
+            if open.deaf {
+                let why = "the enclave image is older than this host and does not attest";
+                return Err(NoProof::Silent(why.to_owned()));
+            }
             // A question whose asker went away is open no more.
-            if open.as_ref().is_some_and(|open| !open.answer.is_closed()) {
+            let before = open.question.as_ref();
+            if before.is_some_and(|question| !question.answer.is_closed()) {
                 return Err(NoProof::Busy);
             }
-            *open = Some(Question {
+            open.question = Some(Question {
                 nonce,
                 sent: false,
                 answer,
@@ -84,7 +93,7 @@ impl Questions {
             Ok(Ok(said)) => said.map_err(NoProof::Silent),
             Ok(Err(_)) => Err(NoProof::Silent("the enclave ended".to_owned())),
             Err(_) => {
-                self.lock().take();
+                self.lock().question = None;
                 self.silent().get_or_insert_with(Instant::now);
                 let why = "the enclave did not answer within 5 s";
                 Err(NoProof::Silent(why.to_owned()))
@@ -96,7 +105,9 @@ impl Questions {
     pub async fn next(&self) -> String {
         loop {
             let asked = self.asked.notified();
-            if let Some(question) = self.lock().as_mut().filter(|question| !question.sent) {
+            if let Some(question) = self.lock().question.as_mut()
+                && !question.sent
+            {
                 question.sent = true;
                 return question.nonce.clone();
             }
@@ -108,10 +119,9 @@ impl Questions {
     pub fn answered(&self, nonce: &str, said: Result<String, String>) {
         *self.silent() = None;
         let mut open = self.lock();
-        if open
-            .as_ref()
-            .is_some_and(|question| question.nonce == nonce)
-            && let Some(question) = open.take()
+        let asked = open.question.as_ref();
+        if asked.is_some_and(|question| question.nonce == nonce)
+            && let Some(question) = open.question.take()
         {
             // The asker may be gone.
             let _ = question.answer.send(said);
@@ -120,7 +130,7 @@ impl Questions {
 
     /// The enclave is gone, and with it who could answer.
     pub fn lost(&self) {
-        self.lock().take();
+        self.lock().question = None;
         *self.silent() = None;
     }
 
@@ -200,6 +210,40 @@ mod tests {
             questions.answered(&nonce, Ok("document".into()));
         });
         assert_eq!(answer, Ok("document".into()));
+    }
+
+    /// However both fall together, no question stays open for an agent that would end at it.
+    #[test]
+    fn a_question_that_comes_with_the_greeting_is_not_put_to_an_agent_that_does_not_know_it() {
+        let clock = || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap()
+        };
+        // Asks, and goes away; until it is told that nobody would answer.
+        let asks = |questions: &Questions| {
+            clock().block_on(async {
+                loop {
+                    tokio::select! {
+                        biased;
+                        _ = questions.ask("aa".into()) => return,
+                        () = std::future::ready(()) => {}
+                    }
+                }
+            });
+        };
+        for _ in 0..500 {
+            let questions = Questions::default();
+            std::thread::scope(|both| {
+                both.spawn(|| asks(&questions));
+                while questions.lock().question.is_none() {
+                    std::thread::yield_now();
+                }
+                questions.greeted(false);
+            });
+            assert!(questions.lock().question.is_none());
+        }
     }
 
     #[tokio::test(start_paused = true)]
