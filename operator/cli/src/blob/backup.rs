@@ -1,5 +1,7 @@
 //! A copy of a sealed blob: a Secret, with what the blob is bound to and the cluster manifest beside it.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chamber_api::names;
@@ -7,6 +9,7 @@ use chamber_resource::{manifest_secret, sealed_secret};
 use cluster_manifest::{Kind, SignedManifest};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
 use measurement::Measurement;
 use sealed_blob::{InnerBlob, MAX_BYTES, bind};
 use serde_json::Value;
@@ -66,23 +69,48 @@ impl Backup {
         let blob = data.get(names::BLOB_KEY).map(|data| data.0.as_slice());
         let mut copy = Self::opened(name, blob.unwrap_or_default(), bound_to, manifest)?;
         // A blob that was sealed under a permit has the permit beside it, and its run manifest in another Secret.
-        let run = objects
-            .iter()
-            .filter_map(|object| copy.run_manifest(object));
-        if let Some((_, run)) = run.max_by_key(|(made, _)| *made) {
+        let beside = copy.manifest.as_ref().map(|found| found.unverified().kind);
+        if !matches!(beside, Some(Kind::Run { .. }))
+            && let Some(run) = copy.run_manifest(name, &objects)?
+        {
             copy.manifest = Some(run);
         }
         Ok(copy)
     }
 
-    /// The run manifest of this blob, where the object is its Secret, and when that was made.
-    fn run_manifest(&self, object: &Value) -> Option<(Option<Timestamp>, SignedManifest)> {
+    /// The run manifest of this blob in a Secret of its own. Whoever may write a spec can have one stored that they signed
+    /// themselves, so none of several is chosen here; of one body it is the oldest that is signed, which is the operator's.
+    fn run_manifest(
+        &self,
+        file: &str,
+        objects: &[Value],
+    ) -> Result<Option<SignedManifest>, Failure> {
+        let found = objects.iter().filter_map(|object| self.stored(object));
+        let found: Vec<Stored> = found.collect();
+        let bodies: BTreeSet<_> = found
+            .iter()
+            .map(|one| one.signed.digest().to_string())
+            .collect();
+        if bodies.len() > 1 {
+            return Err(several(file, &found));
+        }
+        let first = found
+            .into_iter()
+            .min_by_key(|one| (one.signed.signatures().is_empty(), one.made));
+        Ok(first.map(|one| one.signed))
+    }
+
+    /// The run manifest of this blob, where the object is its Secret.
+    fn stored(&self, object: &Value) -> Option<Stored> {
         let secret: Secret = serde_json::from_value(object.clone()).ok()?;
         let signed = SignedManifest::from_text(manifest_secret::envelope(&secret)?).ok()?;
         let (body, commitment) = (signed.unverified(), self.inner.commitment);
         let own = body.kind == Kind::Run { commitment } && body.generation == self.inner.generation;
-        let made = secret.metadata.creation_timestamp.map(|made| made.0);
-        own.then_some((made, signed))
+        own.then(|| Stored {
+            name: secret.name_any(),
+            made: secret.metadata.creation_timestamp.map(|made| made.0),
+            signed,
+        })
     }
 
     fn opened(
@@ -97,6 +125,23 @@ impl Backup {
             manifest,
         })
     }
+}
+
+/// A run manifest that a Secret holds.
+struct Stored {
+    name: String,
+    made: Option<Timestamp>,
+    signed: SignedManifest,
+}
+
+fn several(file: &str, found: &[Stored]) -> Failure {
+    let each = found
+        .iter()
+        .map(|one| format!("{} in Secret {}", one.signed.digest(), one.name));
+    let each = each.collect::<Vec<_>>().join(", ");
+    Failure::Refused(format!(
+        "{file}: it has run manifests of this blob with different bodies: {each}. Whoever may write the ChamberCluster can have had one stored, so none is chosen. Delete all but one from the file: what it says is shown by `kubectl chamber blob manifest`, and who signed it by `kubectl chamber manifest verify --authority`"
+    ))
 }
 
 fn unbound() -> Failure {

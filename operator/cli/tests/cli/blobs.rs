@@ -9,6 +9,7 @@ use chamber_resource::{manifest, manifest_secret, sealed_secret};
 use cluster_manifest::{Kind, SignedManifest};
 use k8s_openapi::api::core::v1::Secret;
 use kms_emulator::{Config, Server};
+use measurement::Pcr;
 use nsm_emulator::TestRoot;
 use sealed_blob::InnerBlob;
 use serde_json::{Value, json};
@@ -469,4 +470,82 @@ fn a_copy_of_the_secrets_has_the_run_manifest_and_not_the_permit() {
     let made: Secret = serde_json::from_value(made).unwrap();
     let beside = SignedManifest::from_text(sealed_secret::manifest(&made).unwrap());
     assert_eq!(beside.unwrap(), run);
+}
+
+/// Whoever may write the spec can have a manifest of theirs stored, signed by themselves and made last.
+#[test]
+fn of_several_run_manifests_none_is_chosen_and_none_replaces_the_one_beside_the_blob() {
+    let folder = Folder::new("several-manifests");
+    let root = TestRoot::generate().unwrap();
+    let keys = world::ed25519(&folder, "authority");
+    let (inner, texts) = signed_twice(&folder, &root, &keys.private);
+    let [permit, run] = texts.map(|text| written(&text));
+    let mut theirs = run.unverified().clone();
+    theirs.signers = [Pcr::from_bytes([0x66; 48])].into();
+    let theirs = SignedManifest::new(theirs, run.signatures().to_vec()).unwrap();
+    let sealed = |beside: &SignedManifest| {
+        let beside = Some(beside.to_text().unwrap());
+        let blob = world::text(&inner);
+        json!(sealed_secret::build(
+            "signer",
+            &world::release(),
+            1,
+            &blob,
+            beside
+        ))
+    };
+    let stored = |signed: &SignedManifest, name: &str, made: &str| {
+        let mut secret = json!(manifest_secret::build("signer", &signed.to_text().unwrap()));
+        secret["metadata"]["name"] = json!(name);
+        secret["metadata"]["creationTimestamp"] = json!(made);
+        secret
+    };
+    let list = |name: &str, mut items: Vec<Value>| {
+        for item in &mut items {
+            item["kind"] = json!("Secret");
+        }
+        folder.write(name, json!({"kind": "List", "items": items}).to_string())
+    };
+    let first = stored(&run, "first", "2026-01-01T00:00:00Z");
+    let last = stored(&theirs, "last", "2026-09-09T00:00:00Z");
+
+    let both = list(
+        "both.yaml",
+        vec![sealed(&permit), first.clone(), last.clone()],
+    );
+    let place = Place::new("blob-several-manifests", sealed_status());
+    place.run(1, &["import", "signer", "-f", &both]);
+    assert!(place.secrets.lock().unwrap().is_empty());
+    let said = world::ends(1, &["blob", "manifest", &both]).err;
+    for part in [
+        format!("{} in Secret first", run.digest()),
+        format!("{} in Secret last", theirs.digest()),
+        "Delete".to_owned(),
+    ] {
+        assert!(said.contains(&part), "{said}");
+    }
+    // As the refusal says.
+    let chosen = list("chosen.yaml", vec![sealed(&permit), first.clone()]);
+    assert_eq!(
+        written(&world::ends(0, &["blob", "manifest", &chosen]).out),
+        run
+    );
+    // Of one body the oldest that is signed, as the operator keeps it.
+    let bare = SignedManifest::new(run.unverified().clone(), Vec::new()).unwrap();
+    let again = [
+        ("2025-09-09T00:00:00Z", "bare-first"),
+        ("2026-09-09T00:00:00Z", "bare-last"),
+    ];
+    let mut items = vec![sealed(&permit), first];
+    items.extend(again.map(|(made, name)| stored(&bare, name, made)));
+    let copy = list("one-body.yaml", items);
+    assert_eq!(
+        written(&world::ends(0, &["blob", "manifest", &copy]).out),
+        run
+    );
+    let own = list("own.yaml", vec![sealed(&run), last]);
+    assert_eq!(
+        written(&world::ends(0, &["blob", "manifest", &own]).out),
+        run
+    );
 }
