@@ -53,7 +53,7 @@ pub fn sealed_secret(cluster: &str, blob_id: &str) -> String {
     format!("{cluster}-sealed-{blob_id}")
 }
 
-/// The Secret with one run manifest; its id is of its body and its signatures.
+/// The Secret with one run manifest; its id is of its body.
 pub fn manifest_secret(cluster: &str, id: &str) -> String {
     format!("{cluster}-manifest-{id}")
 }

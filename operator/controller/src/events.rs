@@ -43,6 +43,17 @@ impl Events {
         self.publish(cluster, said).await;
     }
 
+    /// Says why the run manifest is not stored.
+    pub async fn unkept(&self, cluster: &ChamberCluster, note: String) {
+        let said = Said {
+            warning: true,
+            reason: "ManifestNotStored".to_owned(),
+            action: "StoreManifest".to_owned(),
+            note,
+        };
+        self.publish(cluster, said).await;
+    }
+
     /// Says that an action was done.
     pub async fn acted(&self, cluster: &ChamberCluster, step: Step, action: &Action) {
         let said = Said {

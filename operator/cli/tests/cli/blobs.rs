@@ -433,7 +433,7 @@ fn a_copy_of_the_secrets_has_the_run_manifest_and_not_the_permit() {
     };
     let another = SignedManifest::new(another, run.signatures().to_vec()).unwrap();
     let secret = |signed: &SignedManifest, made: &str| {
-        let mut secret = json!(manifest_secret::build("signer", &signed.to_text().unwrap()));
+        let mut secret = json!(manifest_secret::build("signer", signed).unwrap());
         secret["metadata"]["creationTimestamp"] = json!(made);
         secret
     };
@@ -495,7 +495,7 @@ fn of_several_run_manifests_none_is_chosen_and_none_replaces_the_one_beside_the_
         ))
     };
     let stored = |signed: &SignedManifest, name: &str, made: &str| {
-        let mut secret = json!(manifest_secret::build("signer", &signed.to_text().unwrap()));
+        let mut secret = json!(manifest_secret::build("signer", signed).unwrap());
         secret["metadata"]["name"] = json!(name);
         secret["metadata"]["creationTimestamp"] = json!(made);
         secret
@@ -507,11 +507,11 @@ fn of_several_run_manifests_none_is_chosen_and_none_replaces_the_one_beside_the_
         folder.write(name, json!({"kind": "List", "items": items}).to_string())
     };
     let first = stored(&run, "first", "2026-01-01T00:00:00Z");
-    let last = stored(&theirs, "last", "2026-09-09T00:00:00Z");
+    let foreign = stored(&theirs, "last", "2026-09-09T00:00:00Z");
 
     let both = list(
         "both.yaml",
-        vec![sealed(&permit), first.clone(), last.clone()],
+        vec![sealed(&permit), first.clone(), foreign.clone()],
     );
     let place = Place::new("blob-several-manifests", sealed_status());
     place.run(1, &["import", "signer", "-f", &both]);
@@ -543,7 +543,7 @@ fn of_several_run_manifests_none_is_chosen_and_none_replaces_the_one_beside_the_
         written(&world::ends(0, &["blob", "manifest", &copy]).out),
         run
     );
-    let own = list("own.yaml", vec![sealed(&run), last]);
+    let own = list("own.yaml", vec![sealed(&run), foreign]);
     assert_eq!(
         written(&world::ends(0, &["blob", "manifest", &own]).out),
         run

@@ -87,11 +87,20 @@ pub async fn turn(
         Plan::Act { step, action } => {
             act_in_time(ctx, cluster, &world, step, &action, seen.since, tries).await
         }
-        rests => {
-            report::plan(ctx, cluster, &world, &rests).await?;
-            Ok(End::Rests(pause(&world, &rests)))
-        }
+        rests => rest(ctx, cluster, &world, &rests).await,
     }
+}
+
+/// Reports what is waited for, and keeps the manifest: a slow answer makes no action late here.
+async fn rest(
+    ctx: &Context,
+    cluster: &mut ChamberCluster,
+    world: &World,
+    plan: &Plan,
+) -> Result<End, Error> {
+    report::plan(ctx, cluster, world, plan).await?;
+    objects::manifest::keep(ctx, cluster, world).await;
+    Ok(End::Rests(pause(world, plan)))
 }
 
 /// Carries out an action, unless it rests on chambers that were looked at too long ago.
@@ -115,7 +124,7 @@ async fn act_in_time(
     ended
 }
 
-/// What is kept of the releases' templates and of the manifest, and what is wrong with it beside the other objects.
+/// What is kept of the releases' templates, and what is wrong with it beside the other objects.
 async fn keep(
     ctx: &Context,
     cluster: &ChamberCluster,
@@ -125,8 +134,6 @@ async fn keep(
     let templates = objects::templates::keep(ctx, cluster, replica_sets).await?;
     world.templates = templates.kept;
     world.objects.extend(templates.problems);
-    let manifest = objects::manifest::keep(ctx, cluster, world).await?;
-    world.objects.extend(manifest);
     Ok(())
 }
 

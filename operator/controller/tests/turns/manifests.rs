@@ -20,12 +20,16 @@ use crate::bench::{self, TurnBench, arn};
 const SECRETS: &str = "/api/v1/namespaces/n/secrets";
 const COMMITMENT: [u8; 32] = [6; 32];
 
-fn pair() -> Ed25519KeyPair {
-    Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
+fn pair(seed: u8) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
 }
 
 fn authority() -> String {
-    let key = hex::encode(pair().public_key().as_ref());
+    authority_of(7)
+}
+
+fn authority_of(seed: u8) -> String {
+    let key = hex::encode(pair(seed).public_key().as_ref());
     let der = hex::decode(format!("302a300506032b6570032100{key}")).unwrap();
     let text = STANDARD.encode(der);
     format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n")
@@ -43,11 +47,16 @@ fn signed(kind: Kind) -> SignedManifest {
         sealing_images: [Pcr::from_bytes([0x22; 48])].into(),
         previous: None,
     };
-    let signature = Signature {
-        authority: Authority::from_pem(&authority()).unwrap().fingerprint(),
-        bytes: pair().sign(&body.encode().unwrap()).as_ref().to_vec(),
-    };
+    let signature = signature(7, &body);
     SignedManifest::new(body, vec![signature]).unwrap()
+}
+
+fn signature(seed: u8, body: &Manifest) -> Signature {
+    let authority = Authority::from_pem(&authority_of(seed)).unwrap();
+    Signature {
+        authority: authority.fingerprint(),
+        bytes: pair(seed).sign(&body.encode().unwrap()).as_ref().to_vec(),
+    }
 }
 
 fn run() -> SignedManifest {
@@ -360,30 +369,146 @@ async fn the_run_manifest_is_stored_beside_the_blob_that_was_sealed_before_it() 
     bench.later().await;
     assert_eq!((made(), kept(&bench).len()), (1, 1), "once");
 
-    // One of somebody else is neither overwritten nor taken for it.
-    let theirs =
-        json!({"kind": "Secret", "metadata": {"name": name}, "data": {"manifest": "QUFBQQ=="}});
-    bench.api.put(&format!("{SECRETS}/{name}"), theirs.clone());
+    // Signing again makes no further Secret, in whatever order, and what does not verify is not stored.
+    let again = |signer: &mut Value| {
+        let mut junk = signer["spec"]["manifest"]["signatures"][0].clone();
+        junk["authority"] = json!("00".repeat(32));
+        let signatures = signer["spec"]["manifest"]["signatures"]
+            .as_array_mut()
+            .unwrap();
+        signatures.insert(0, junk);
+    };
+    bench.api.edit(bench::SIGNER, again);
     bench.later().await;
-    assert_eq!(kept(&bench)[name]["data"], theirs["data"]);
-    assert!(
-        bench.message().contains(&format!("Secret {name}")),
-        "{}",
-        bench.message()
-    );
-    // It is told that it cannot be made.
-    bench.api.remove(&format!("{SECRETS}/{name}"));
-    let refused = Fails::Refused(403, "Forbidden");
-    bench.api.fail(Method::POST, "/secrets", 1, refused);
-    bench.later().await;
-    assert!(
-        bench.message().contains(&format!("Secret {name} is not")),
-        "{}",
-        bench.message()
-    );
-    bench.later().await;
-    assert_eq!(kept(&bench).len(), 1);
-    assert!(!bench.message().contains(name), "{}", bench.message());
+    assert_eq!((made(), kept(&bench)), (1, all.clone()));
+    let bench = stage(&own(&[]), again).await;
+    bench.event().await;
+    let data = |all: &BTreeMap<String, Value>| all[name]["data"].clone();
+    assert_eq!(data(&kept(&bench)), data(&all));
+    assert_eq!(unkept(&bench), Vec::<String>::new());
+    // Two authorities are stored in one order, however spec names them.
+    let mut stored = BTreeSet::new();
+    for seeds in [[7, 8], [8, 7]] {
+        let bench = stage(&own(&[]), |signer| {
+            let body = run().unverified().clone();
+            let both = seeds.map(|seed| signature(seed, &body)).to_vec();
+            let both = SignedManifest::new(body, both).unwrap();
+            signer["spec"]["manifest"] = json!(manifest::to_spec(&both));
+            signer["spec"]["release"]["authorities"] = json!([authority_of(8), authority()]);
+        })
+        .await;
+        bench.event().await;
+        stored.insert(data(&kept(&bench)).to_string());
+    }
+    assert_eq!(stored.len(), 1);
+    assert!(!stored.contains(&data(&all).to_string()));
+}
+
+/// What Events say of a manifest that is not stored.
+fn unkept(bench: &TurnBench) -> Vec<String> {
+    let notes = bench.api.notes().into_iter();
+    notes
+        .filter(|note| note.contains("signer-manifest-"))
+        .collect()
+}
+
+/// The path of the manifest's Secret.
+fn stored() -> String {
+    let digest = run().digest().to_string();
+    format!("{SECRETS}/signer-manifest-{}", &digest[..32])
+}
+
+/// What somebody else changed in a Secret, after what is told of it.
+type Theirs<'a> = (&'static str, &'a dyn Fn(&mut Value));
+
+/// Reason, message and step of status, and how many chambers are asked for.
+fn stands(bench: &TurnBench) -> (Value, Vec<Value>) {
+    let status = bench.status();
+    let sets = bench.api.list("/apis/apps/v1/namespaces/n/replicasets");
+    let asked = sets.iter().map(|set| set["spec"]["replicas"].clone());
+    let said = json!([status["reason"], status["message"], status["step"]]);
+    (said, asked.collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_keeps_the_manifest_from_being_stored_is_told_and_stops_nothing() {
+    let undisturbed = stage(&own(&[]), |_| {}).await;
+    let mut wanted = Vec::new();
+    for _ in 0..4 {
+        undisturbed.later().await;
+        wanted.push(stands(&undisturbed));
+    }
+    assert!(wanted[3].1.iter().any(|asked| *asked != json!(0)));
+    let path: &'static str = stored().leak();
+    for (method, code, reason) in [
+        (Method::POST, 500, "InternalError"),
+        (Method::POST, 429, "TooManyRequests"),
+        (Method::POST, 403, "Forbidden"),
+        (Method::GET, 403, "Forbidden"),
+        (Method::GET, 500, "InternalError"),
+    ] {
+        let bench = stage(&own(&[]), |_| {}).await;
+        let at = if method == Method::POST {
+            "/secrets"
+        } else {
+            path
+        };
+        let fails = Fails::Refused(code, reason);
+        bench.api.fail(method.clone(), at, usize::MAX, fails);
+        for wanted in &wanted {
+            bench.later().await;
+            assert_eq!(stands(&bench), *wanted, "{method} {code}");
+        }
+        let told = unkept(&bench);
+        assert!(
+            told.iter().all(|note| note.contains("is not there")),
+            "{told:?}"
+        );
+        assert!(!told.is_empty(), "{method} {code}");
+        bench.api.heal();
+        bench.later().await;
+        assert_eq!(kept(&bench).len(), 1, "{method} {code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_of_somebody_else_is_not_taken_for_the_manifest_s_though_its_data_is_equal() {
+    let first = stage(&own(&[]), |_| {}).await;
+    first.event().await;
+    first.later().await;
+    let (own_secret, stood) = (first.api.get(&stored()).unwrap(), stands(&first));
+    let bare = SignedManifest::new(run().unverified().clone(), Vec::new()).unwrap();
+    let bare = STANDARD.encode(bare.to_text().unwrap());
+    let changes: [Theirs; 4] = [
+        ("somebody else made it", &|secret| {
+            secret["metadata"]["labels"] = Value::Null;
+        }),
+        ("somebody else made it", &|secret| {
+            secret["immutable"] = Value::Null;
+        }),
+        ("somebody else made it", &|secret| {
+            secret["data"] = json!({"manifest": "QUFBQQ=="});
+        }),
+        ("without a signature", &|secret| {
+            secret["data"] = json!({"manifest": bare});
+        }),
+    ];
+    for (why, change) in changes {
+        let mut theirs = own_secret.clone();
+        change(&mut theirs);
+        let bench = stage(&own(&[]), |_| {}).await;
+        bench.api.put(&stored(), theirs.clone());
+        bench.event().await;
+        bench.later().await;
+        assert_eq!(stands(&bench), stood, "{why}");
+        let told = unkept(&bench);
+        assert!(
+            told.first().is_some_and(|note| note.contains(why)),
+            "{told:?}"
+        );
+        assert_eq!(bench.api.get(&stored()).unwrap()["data"], theirs["data"]);
+        assert_eq!(bench.api.calls(&Method::POST, "/secrets"), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
