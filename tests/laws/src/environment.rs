@@ -219,64 +219,70 @@ fn kms(setup: &Setup, state: &State, events: &mut Vec<Event>) {
         edit("adds an image to", key.stored | FOREIGN);
         let lowest = key.stored & key.stored.wrapping_neg();
         edit("takes an image from", key.stored & !lowest);
-        if setup.size.fences {
-            let verb = if key.fenced {
-                "takes the fence from"
-            } else {
-                "puts a fence around"
-            };
-            let what = format!("a foreign hand {verb} key {index}");
-            events.push(fault(state, what, |state| {
-                state.keys[index].fenced = !key.fenced;
-                state.policy_changed(index);
-            }));
-        }
-        if setup.size.fills && !key.full {
-            let what = format!("somebody fills the tags of key {index}");
-            events.push(fault(state, what, |state| state.keys[index].full = true));
-        }
-        if setup.size.others && key.owner != Owned::Theirs {
-            let what = format!("another cluster tags key {index} as its own");
-            events.push(fault(state, what, |state| {
-                state.keys[index].owner = Owned::Theirs;
-            }));
-        }
-        if key.owner != Owned::Nobody {
-            let what = format!("something removes the tags of key {index}");
-            events.push(fault(state, what, |state| {
-                let key = &mut state.keys[index];
-                (key.owner, key.committed, key.healing) = (Owned::Nobody, false, false);
-                (key.progress, key.retired_for, key.revoked) = (None, None, 0);
-            }));
-        }
-        for release in 0..RELEASES {
+        of_others(setup, state, index, events);
+    }
+}
+
+/// What others do to a key beside its list of images.
+fn of_others(setup: &Setup, state: &State, index: usize, events: &mut Vec<Event>) {
+    let key = state.keys[index];
+    if setup.size.fences {
+        let verb = if key.fenced {
+            "takes the fence from"
+        } else {
+            "puts a fence around"
+        };
+        let what = format!("a foreign hand {verb} key {index}");
+        events.push(fault(state, what, |state| {
+            state.keys[index].fenced = !key.fenced;
+            state.policy_changed(index);
+        }));
+    }
+    if setup.size.fills && !key.full {
+        let what = format!("somebody fills the tags of key {index}");
+        events.push(fault(state, what, |state| state.keys[index].full = true));
+    }
+    if setup.size.others && key.owner != Owned::Theirs {
+        let what = format!("another cluster tags key {index} as its own");
+        events.push(fault(state, what, |state| {
+            state.keys[index].owner = Owned::Theirs;
+        }));
+    }
+    if key.owner != Owned::Nobody {
+        let what = format!("something removes the tags of key {index}");
+        events.push(fault(state, what, |state| {
+            let key = &mut state.keys[index];
+            (key.owner, key.committed, key.healing) = (Owned::Nobody, false, false);
+            (key.progress, key.retired_for, key.revoked) = (None, None, 0);
+        }));
+    }
+    for release in 0..RELEASES {
+        let what = format!(
+            "the holder of key {index} says that v{} was revoked",
+            release + 1
+        );
+        events.push(fault(state, what, |state| {
+            // An image is revoked, whatever manifest it runs under.
+            state.keys[index].revoked |= setup.of_image(u8::try_from(release).unwrap_or(0));
+        }));
+        if state.faults == setup.size.faults {
             let what = format!(
-                "the holder of key {index} says that v{} was revoked",
+                "the holder of key {index} says v{} was left last",
                 release + 1
             );
             events.push(fault(state, what, |state| {
-                // An image is revoked, whatever manifest it runs under.
-                state.keys[index].revoked |= setup.of_image(u8::try_from(release).unwrap_or(0));
+                state.keys[index].retired_for = u8::try_from(release).ok();
+                state.lied = true;
             }));
-            if state.faults == setup.size.faults {
-                let what = format!(
-                    "the holder of key {index} says v{} was left last",
-                    release + 1
-                );
-                events.push(fault(state, what, |state| {
-                    state.keys[index].retired_for = u8::try_from(release).ok();
-                    state.lied = true;
-                }));
-            }
         }
-        events.push(fault(
-            state,
-            format!("key {index} is disabled or enabled"),
-            |state| {
-                state.keys[index].disabled = !key.disabled;
-            },
-        ));
     }
+    events.push(fault(
+        state,
+        format!("key {index} is disabled or enabled"),
+        |state| {
+            state.keys[index].disabled = !key.disabled;
+        },
+    ));
 }
 
 fn faults(setup: &Setup, state: &State, events: &mut Vec<Event>) {
