@@ -58,7 +58,10 @@ fn found(
     let left = in_flight.map(|rollover| &rollover.to.measurement);
     let named = current.into_iter().chain([&world.spec.release.measurement]);
     let known: Vec<_> = named.chain(left).cloned().collect();
-    let unknown = keys::unknown(policy, &share.template, &known);
+    // What was revoked leaves with that, or is its holder's to take out: no release waits for it.
+    let revoked = |image: &String| Pcr::parse(image).is_ok_and(|image| world.revoked(&image));
+    let mut unknown = keys::unknown(policy, &share.template, &known);
+    unknown.retain(|image| !revoked(image));
     let is_kept = |image: &str| kept.is_some_and(|kept| kept.image_sha384.to_string() == image);
     match unknown.as_slice() {
         [] => Ok(None),

@@ -20,7 +20,12 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     }
     let set = AdmittedSet::both(world, rollover);
     let before = proven::before(world, rollover).into_iter();
-    let kept = before.chain(proven::left_last(world, rollover));
+    // What was revoked is in no policy: its chambers that still serve are replaced in Roll, as any old ones.
+    let revoked = world.sets.iter().map(|set| &set.release);
+    let revoked = revoked.filter(|release| world.revoked(&release.measurement.image_sha384));
+    let kept = before
+        .chain(proven::left_last(world, rollover))
+        .chain(revoked);
     let keep: Vec<_> = kept
         .chain([&rollover.to])
         .map(|release| release.revision.as_str())

@@ -100,6 +100,45 @@ fn a_third_release_in_the_middle_first_returns_to_one_measurement() {
     compare("third-release", &play);
 }
 
+/// On the way back from v2 to v1, for v3: what serves of v1 stays until v3 does.
+#[test]
+fn a_third_release_goes_on_where_what_it_first_returned_to_is_revoked() {
+    let mut play = Play::rolling("v1 3->2, v2 0->1");
+    play.world.spec.release = release(3);
+    play.until("v2 1->0, v1 2->3");
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    play.run(400);
+    assert!(play.story.ends_with("Settled\n"), "{}", play.story);
+    assert!(!play.story.contains("blocked"), "{}", play.story);
+    assert_eq!(play.admitted(0), [3]);
+}
+
+/// Its key is accepted at risk, and he still admits what was revoked.
+#[test]
+fn a_silent_holder_of_a_revoked_image_holds_up_no_release_after_it() {
+    let shares = vec![share("a", true), share("b", true), share("c", false)];
+    let mut play = Play::new(shares);
+    play.admits(2, &[1]);
+    play.run(300);
+    play.world.spec.shares[2].accepted_at_risk = true;
+    play.world.spec.release = release(2);
+    play.until("v1 3->2, v2 0->1");
+    play.world.spec.verbs.revoke = Some(revocation(1));
+    play.world.spec.release = release(3);
+    play.run(400);
+    assert!(
+        !play.story.contains("blocked, UnknownMeasurement"),
+        "{}",
+        play.story
+    );
+    assert_eq!(
+        [play.admitted(0), play.admitted(2)],
+        [[3], [1]],
+        "{}",
+        play.story
+    );
+}
+
 /// The pod goes with its release, and nothing else would prove the blob: it is committed to before.
 #[test]
 fn a_corrected_first_release_right_after_the_seal_keeps_its_master_key() {
