@@ -4,7 +4,7 @@ use rollover::Reason;
 
 use crate::environment::opens;
 use crate::setup::Setup;
-use crate::state::{Answers, Images, Key, Owned, Prometheus, RELEASES, Seal, Set, State};
+use crate::state::{Answers, Images, Key, Owned, Prometheus, RELEASES, Record, Seal, Set, State};
 use crate::violation::Violation;
 
 /// The operator stops, or waits for what nothing ends by itself.
@@ -35,7 +35,8 @@ fn stands(setup: &Setup, state: &State, reason: Reason) -> bool {
             keys.iter().any(|key| key.stored & !known != 0)
         }
         Reason::PolicyConflict => setup.size.flips,
-        Reason::StatusForged => setup.size.forged || state.lied,
+        // One from a backup beside chambers of a later release looks as if somebody had written it.
+        Reason::StatusForged => setup.size.forged || state.lied || several(state),
         Reason::UnexpectedChambers => {
             setup.size.forged || state.record.current.is_none() || several(state)
         }
@@ -50,7 +51,11 @@ fn stands(setup: &Setup, state: &State, reason: Reason) -> bool {
         }
         Reason::BlobLost => !setup.size.external && named(state) & !state.blobs != 0,
         Reason::BlobMismatch => state.alien != 0,
-        Reason::NotOurs => state.alien != 0 || state.seal == Seal::Foreign,
+        Reason::NotOurs => {
+            // A seal that nothing remembers: status was lost before anything was committed to it.
+            let forgotten = state.blobs != 0 && !state.sealed && state.record == Record::default();
+            state.alien != 0 || state.seal == Seal::Foreign || forgotten
+        }
         Reason::SealFailed => matches!(state.seal, Seal::Stuck | Seal::Failed),
         Reason::NodeLost => state
             .pods()
