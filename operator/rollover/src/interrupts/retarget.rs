@@ -2,8 +2,8 @@
 
 use crate::desired::{approved, only_status_names};
 use crate::{
-    Action, Plan, Release, Rollover, Set, StatusObstacle, Step, Transition, World, manifest,
-    measure, roll, seal,
+    Action, Key, Look, Plan, Reading, Release, Rollover, Set, StatusObstacle, Step, Transition,
+    World, manifest, measure, roll, seal,
 };
 
 const STEP: Step = Step::Measure;
@@ -37,7 +37,15 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
         return manifest::wanted(world, Step::of(rollover))
             .filter(|_| !world.no_way_back(rollover));
     }
-    let named_by_status_alone = only_status_names(world, &rollover.to);
+    // Whether status alone names a release, the keys tell: turning back and forth on what was not read would have no end.
+    if world.any_unread() {
+        return Some(Plan::Look(Look::Keys));
+    }
+    let failed = |key: &Key<'_>| matches!(key.reading, Reading::Failed { .. });
+    let unsure = world
+        .keys()
+        .any(|key| !key.share.accepted_at_risk && failed(&key));
+    let named_by_status_alone = !unsure && only_status_names(world, &rollover.to);
     if world.failed().is_some() {
         return named_by_status_alone.then(|| not_the_target(world, rollover));
     }
@@ -51,8 +59,8 @@ pub fn next(world: &World, rollover: &Rollover) -> Option<Plan> {
     let Some(from) = &rollover.from else {
         return Some(instead_of_the_first(world, rollover));
     };
-    let way_back =
-        !world.revoked(&from.measurement.image_sha384) && !only_status_names(world, from);
+    let is_known = unsure || !only_status_names(world, from);
+    let way_back = is_known && !world.revoked(&from.measurement.image_sha384);
     let started = world.set(&rollover.to.revision).is_some_and(Set::runs);
     let current = world.record.current.as_ref();
     // No release replaces itself: somebody else wrote status, and turning back would go on for ever.

@@ -1608,3 +1608,24 @@ fn a_key_that_turns_hostile_in_retire_keeps_the_old_image_in_no_other() {
         assert_eq!(blocked(&play).0, reason, "{}", play.story);
     }
 }
+
+/// Somebody deleted the ReplicaSet of the release before: the keys tell that it is no invention of status, once they are read.
+#[test]
+fn a_return_whose_set_is_gone_is_not_turned_round_again_on_keys_that_were_not_read() {
+    let mut play = Play::settled();
+    play.world.sets.clear();
+    play.world.spec.release = release(2);
+    play.broken = vec!["v2"];
+    play.until("resizes v2 0->1");
+    play.world.spec.release = release(3);
+    play.until("turns back to the release before");
+    let readings = std::mem::take(&mut play.world.readings);
+    assert!(
+        matches!(plan(&play.world), Plan::Look(_)),
+        "{:?}",
+        plan(&play.world)
+    );
+    play.world.readings = readings;
+    (0..3).for_each(|key| play.unreadable(key, Reason::KeyUnreadable, "no answer"));
+    assert_eq!(blocked(&play).0, Reason::KeyUnreadable, "{}", play.story);
+}
