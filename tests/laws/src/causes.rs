@@ -36,7 +36,7 @@ fn stands(setup: &Setup, state: &State, reason: Reason) -> bool {
         }
         Reason::PolicyConflict => setup.size.flips,
         // One from a backup beside chambers of a later release looks as if somebody had written it.
-        Reason::StatusForged => setup.size.forged || state.lied || several(state),
+        Reason::StatusForged => setup.size.forged || state.lied || runs_unrecorded(state),
         Reason::UnexpectedChambers => {
             setup.size.forged || state.record.current.is_none() || several(state)
         }
@@ -52,9 +52,10 @@ fn stands(setup: &Setup, state: &State, reason: Reason) -> bool {
         Reason::BlobLost => !setup.size.external && named(state) & !state.blobs != 0,
         Reason::BlobMismatch => state.alien != 0,
         Reason::NotOurs => {
-            // A seal that nothing remembers: status was lost before anything was committed to it.
-            let forgotten = state.blobs != 0 && !state.sealed && state.record == Record::default();
-            state.alien != 0 || state.seal == Seal::Foreign || forgotten
+            // A seal that nothing remembers: status, or the pod, was lost before anything was committed to it.
+            let forgotten = state.record == Record::default() || state.seal == Seal::Absent;
+            let unproven = state.blobs != 0 && !state.sealed && forgotten;
+            state.alien != 0 || state.seal == Seal::Foreign || unproven
         }
         Reason::SealFailed => matches!(state.seal, Seal::Stuck | Seal::Failed),
         Reason::NodeLost => state
@@ -75,14 +76,22 @@ fn stands(setup: &Setup, state: &State, reason: Reason) -> bool {
     }
 }
 
-/// Images of releases that the spec or status names, and what may stay where it was found.
-fn named(state: &State) -> Images {
+/// Images of releases that status names.
+fn recorded(state: &State) -> Images {
     let rollover = state.record.rollover.iter();
     let recorded = rollover.flat_map(|one| one.from.into_iter().chain([one.to]));
-    let named = recorded
-        .chain(state.record.current)
-        .chain([state.asked.release]);
-    named.fold(0, |all, release| all | 1 << release)
+    let recorded = recorded.chain(state.record.current);
+    recorded.fold(0, |all, release| all | 1 << release)
+}
+
+/// Images of releases that status or the spec names.
+fn named(state: &State) -> Images {
+    recorded(state) | 1 << state.asked.release
+}
+
+fn runs_unrecorded(state: &State) -> bool {
+    let recorded = recorded(state);
+    (0..RELEASES).any(|release| state.runs(release) && recorded & (1 << release) == 0)
 }
 
 /// What anybody calls revoked: one key's word may stop that an image is admitted.
