@@ -159,9 +159,9 @@ impl World {
         self.read_times()?.into_iter().min()
     }
 
-    /// Whether the keys were read longer ago than the drift interval, or in a future that the clock was set back from.
+    /// Whether the keys were never read, longer ago than the drift interval, or in a future that the clock was set back from.
     pub fn drift_is_due(&self) -> bool {
-        self.oldest_reading().is_some_and(|read_at| {
+        self.oldest_reading().is_none_or(|read_at| {
             let past = self.now.duration_since(read_at);
             past > self.spec.drift_interval || past.is_negative()
         })

@@ -945,6 +945,10 @@ fn what_a_key_said_long_ago_holds_nothing_up_for_ever() {
     play.world.spec.release = release(2);
     run(&mut play);
     assert_eq!(blocked(&play).0, Reason::MeasurementRevoked);
+    let readings = std::mem::take(&mut play.world.readings);
+    let next = plan(&play.world);
+    assert!(matches!(next, Plan::Look(_)), "after a restart: {next:?}");
+    play.world.readings = readings;
     play.world.now += SignedDuration::from_mins(11);
     assert!(
         matches!(plan(&play.world), Plan::Look(_)),
