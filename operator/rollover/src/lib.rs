@@ -119,12 +119,10 @@ fn in_flight(world: &World, rollover: &Rollover) -> Plan {
 
 /// Pauses before an action, and looks at the keys again where a decision rests on an old reading.
 fn guard(world: &World, next: Plan) -> Plan {
-    if let (true, Plan::Act { step, action }) = (world.spec.paused, &next)
-        && !passes_a_pause(world, action)
-    {
-        return Plan::wait(*step, Obstacle::Paused);
-    }
     let next = match next {
+        Plan::Act { step, action } if world.spec.paused && !passes_a_pause(world, &action) => {
+            Plan::wait(step, Obstacle::Paused)
+        }
         Plan::Act { step, action } if world.spec.dry_run && !passes_a_pause(world, &action) => {
             Plan::wait(step, Obstacle::DryRun(Box::new(action)))
         }
@@ -132,9 +130,11 @@ fn guard(world: &World, next: Plan) -> Plan {
     };
     let rests_on_keys = match &next {
         Plan::Act { action, .. } => action.rests_on_keys(),
-        Plan::Wait { obstacle, .. } => obstacle.reason().is_about_keys(),
-        // What a key's tags or policy said long ago holds nothing up for ever.
-        Plan::Block { obstacle, .. } => obstacle.reason().is_about_keys() || world.drift_is_due(),
+        // What keys said long ago holds nothing up for ever, and a revocation that they know of passes every stop.
+        Plan::Wait { obstacle, .. } | Plan::Block { obstacle, .. } => {
+            let stays = matches!(next, Plan::Block { .. }) || obstacle.reason() == Reason::Paused;
+            obstacle.reason().is_about_keys() || stays && world.drift_is_due()
+        }
         Plan::Look(_) | Plan::Settled { .. } => false,
     };
     if rests_on_keys && !world.keys_fresh(FRESH) {
